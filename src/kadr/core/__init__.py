@@ -1,0 +1,1 @@
+"""Values that every step shares: frames, ranges, events, seeds, colour. No input or output here."""

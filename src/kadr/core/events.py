@@ -1,0 +1,54 @@
+"""Events that long work yields, and the flag by which it is asked to stop.
+
+Work is a generator of events, so progress, preview and cancelling need no callback: the command
+line draws a bar from them, a page sends them on, a script ignores them.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.errors import Cancelled
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """One step forward.
+
+    step: which part of the run, one of the pipeline's step names.
+    index: how many units of the step are done, 1-based; 0 announces the step.
+    total: how many there are, or None while unknown.
+    preview: (H, W, 3) uint8 of what was just made, or None; not to be written to.
+    message: a line for people, or "".
+    """
+
+    step: str
+    index: int
+    total: int | None
+    preview: NDArray[np.uint8] | None = None
+    message: str = ""
+
+
+class CancelToken:
+    """A flag that one thread raises and long work asks between frames."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the work to stop at the next frame."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise Cancelled if a stop was asked for."""
+        if self._event.is_set():
+            raise Cancelled("stopped as asked; nothing was written under the final name")

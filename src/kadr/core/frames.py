@@ -1,0 +1,103 @@
+"""Frames, frame ranges and spans: what is passed from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.errors import OptionsError
+
+Image = NDArray[np.uint8]
+"""(H, W, C) uint8; C is 3 (RGB) or 4 (RGBA, straight alpha)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image of a clip with its place in it.
+
+    index: 0-based position in the clip, counted in presentation order.
+    image: (H, W, C) uint8 or uint16, RGB or RGBA, turned the right way up.
+    time: presentation time in seconds from the clip's first frame, exact.
+    """
+
+    index: int
+    image: NDArray[np.uint8] | NDArray[np.uint16]
+    time: Fraction = Fraction(0)
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] not in (3, 4):
+            raise ValueError(f"frame {self.index}: expected (H, W, 3 or 4), got {self.image.shape}")
+        if self.image.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"frame {self.index}: expected uint8 or uint16, got {self.image.dtype}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def channels(self) -> int:
+        """3 for RGB, 4 for RGBA."""
+        return int(self.image.shape[2])
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """uint8 or uint16."""
+        return self.image.dtype
+
+
+@dataclass(frozen=True, order=True)
+class FrameRange:
+    """Frames ``[start, stop)``, half-open, as Python's range."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise OptionsError(
+                f"frame range [{self.start}, {self.stop}): expected 0 <= start < stop"
+            )
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    def __contains__(self, index: object) -> bool:
+        return isinstance(index, int) and self.start <= index < self.stop
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """The frames that one keyframe styles: ``[start, stop)`` with ``start <= key < stop``."""
+
+    key: int
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.key < self.stop:
+            raise OptionsError(
+                f"key {self.key}: its range [{self.start}, {self.stop}) must hold the key itself"
+            )
+
+    @property
+    def range(self) -> FrameRange:
+        """The span's frames."""
+        return FrameRange(self.start, self.stop)
+
+    @property
+    def forward(self) -> range:
+        """The frames after the key, in the order the forward pass makes them."""
+        return range(self.key + 1, self.stop)
+
+    @property
+    def backward(self) -> range:
+        """The frames before the key, in the order the backward pass makes them."""
+        return range(self.key - 1, self.start - 1, -1)

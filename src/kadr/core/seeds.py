@@ -1,0 +1,11 @@
+"""Child seeds, derived by name, never by thread or by order of execution."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+def derive_seed(seed: int, *names: int | str) -> int:
+    """A 63-bit seed for one part of the work, e.g. ``derive_seed(seed, "frame", 12)``."""
+    text = "\x1f".join([str(seed), *(f"{type(name).__name__}:{name}" for name in names)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
