@@ -1,0 +1,116 @@
+"""Files: images in and out, and writes that are whole or not there at all.
+
+Every path goes through Python's own file calls, so names with spaces, quotes, ``%`` and any
+alphabet work on every system (OpenCV's own readers fail on some of them).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.errors import InputError, OutputError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+
+_NUMBER = re.compile(r"\d+")
+
+
+def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Read one image file as (H, W, 3 or 4) RGB(A), uint8 or uint16, EXIF orientation applied.
+
+    Gray becomes RGB. Raises InputError naming the file if it is missing or not an image.
+    """
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give an image file") from error
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if image is None:
+        raise InputError(
+            f"{path}: not an image that can be read; expected PNG, JPEG, WebP, TIFF or BMP"
+        )
+    if image.ndim == 2 or image.shape[2] == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    elif image.shape[2] == 4:
+        return _checked(path, cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
+    else:
+        # IMREAD_UNCHANGED ignores EXIF orientation; a second decode with colour applies it
+        if data[:2].tobytes() == b"\xff\xd8":
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return _checked(path, image)
+
+
+def _checked(path: Path, image: NDArray[np.generic]) -> NDArray[np.uint8]:
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path}: {image.dtype} pixels; expected 8 or 16 bits a channel")
+    return np.ascontiguousarray(image)
+
+
+def write_image(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all."""
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        raise OutputError(f"{path}: unknown image type {suffix!r}; use .png, .jpg, .webp or .tif")
+    if image.ndim == 3:
+        code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+        image = cv2.cvtColor(image, code)
+    options = {
+        ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
+        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+        ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+        ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101],  # over 100 is lossless
+    }.get(suffix, [])
+    done, data = cv2.imencode(suffix, image, options)
+    if not done:
+        raise OutputError(f"{path}: {image.shape} {image.dtype} cannot be stored as {suffix}")
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Lend a temporary path beside ``path``; on success it replaces ``path``, else it is removed.
+
+    The temporary name keeps the suffix, since writers choose their format by it. OSErrors become
+    OutputError, which names the file and the cause.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".kadr-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _publish(temporary, path)
+        temporary = None
+    except OSError as error:
+        if isinstance(error, OutputError) or (error.filename is None and error.errno is None):
+            raise
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
+    temporary.replace(path)
+
+
+def last_number(name: str) -> int | None:
+    """The last run of digits in a file name without its suffix: ``shot 3 (12).png`` → 12."""
+    numbers = _NUMBER.findall(Path(name).stem)
+    return int(numbers[-1]) if numbers else None
