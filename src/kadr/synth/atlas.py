@@ -1,0 +1,70 @@
+"""One level of one or several sources in, one packed image that holds them all out.
+
+Sources lie below each other, each edge-padded by the patch radius on all sides, so that a match
+is a single flat index and a search may pass from one source to another without knowing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.synth.packing import Packing, pack_channels
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """Packed sources at one level.
+
+    features: flat int16, rows · stride · channels. style: flat uint8, rows · stride · colors.
+    valid: (rows · stride,) bool, True where the top-left of a whole, unmasked patch may lie.
+    tops, heights, widths: (sources,) rows above each source, and its size.
+    """
+
+    features: NDArray[np.int16]
+    style: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    stride: int
+    tops: NDArray[np.int64]
+    heights: NDArray[np.int64]
+    widths: NDArray[np.int64]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the atlas, padding included."""
+        return self.valid.size // self.stride
+
+
+def build_atlas(
+    images: Sequence[Sequence[NDArray[np.uint8] | NDArray[np.float32]]],
+    masks: Sequence[NDArray[np.bool_] | None],
+    packing: Packing,
+    threads: int | None = None,
+) -> Atlas:
+    """Pack ``images[source] = [style, guide, guide, …]``, all (H, W, C) of that source's size."""
+    radius, pad = packing.radius, 2 * packing.radius
+    heights = np.array([group[0].shape[0] for group in images], np.int64)
+    widths = np.array([group[0].shape[1] for group in images], np.int64)
+    tops = np.concatenate([[0], np.cumsum(heights + pad)[:-1]]).astype(np.int64)
+    stride = int(widths.max()) + pad
+    rows = int((heights + pad).sum())
+    features = np.zeros((rows, stride, packing.channels), np.int16)
+    style = np.zeros((rows, stride, packing.colors), np.uint8)
+    valid = np.zeros((rows, stride), np.bool_)
+    for group, mask, top, height, width in zip(images, masks, tops, heights, widths, strict=True):
+        block = np.s_[top : top + height + pad, : width + pad]
+        part = np.zeros((height + pad, width + pad, packing.channels), np.int16)
+        first = 0
+        for image in group:
+            pack_channels(part, image, first, packing, threads)
+            first += image.shape[2]
+        features[block] = part
+        edges = ((radius, radius), (radius, radius), (0, 0))
+        style[block] = np.pad(group[0], edges, mode="edge")
+        valid[top : top + height, :width] = True if mask is None else mask
+    return Atlas(
+        features.reshape(-1), style.reshape(-1), valid.reshape(-1), stride, tops, heights, widths
+    )

@@ -1,0 +1,125 @@
+"""One PatchMatch iteration over a band of rows: propagate neighbours' matches, then try random ones.
+
+A match is one int32: the flat index, in the padded source, of the top-left pixel of its patch.
+Neighbours and random offsets are then one addition, and one look-up in ``penalty`` answers both
+how over-used a match is and whether it exists at all (padding and masked pixels cost NEVER).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from kadr.synth.kernels.patch import patch_ssd
+
+NEVER = 1 << 30
+"""The penalty of a position that is no match; costs of real matches stay below it."""
+
+
+@njit(inline="always")
+def _mix(value: int) -> int:
+    value = np.uint32(value)
+    value = np.uint32((value ^ (value >> np.uint32(16))) * np.uint32(0x7FEB352D))
+    value = np.uint32((value ^ (value >> np.uint32(15))) * np.uint32(0x846CA68B))
+    return np.uint32(value ^ (value >> np.uint32(16)))
+
+
+@njit(inline="always")
+def _next(state: int) -> int:
+    state = np.uint32(state ^ np.uint32(state << np.uint32(13)))
+    state = np.uint32(state ^ (state >> np.uint32(17)))
+    return np.uint32(state ^ np.uint32(state << np.uint32(5)))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def search_rows(
+    # input arrays
+    target: np.ndarray,
+    source: np.ndarray,
+    modulation: np.ndarray,
+    penalty: np.ndarray,
+    active: np.ndarray,
+    before: np.ndarray,
+    # input and output arrays
+    nnf: np.ndarray,
+    ssd: np.ndarray,
+    # plain numbers
+    width: int,
+    target_stride: int,
+    source_stride: int,
+    start: int,
+    stop: int,
+    step: int,
+    radius: int,
+    enough: int,
+    seed: int,
+    channels: tuple[None, ...],
+    patch: tuple[None, ...],
+) -> None:
+    """Improve ``nnf`` and ``ssd`` in place on rows ``[start, stop)``.
+
+    ``before`` is the nnf as it was: neighbours outside the band are read from it, so that bands do
+    not depend on each other. ``step`` is 1 or −1, the direction of the scan. A pixel whose cost is
+    at most ``enough`` is not searched at random.
+    """
+    count = len(channels)
+    height = nnf.size // width
+    last = penalty.size
+    for i in range(stop - start):
+        y = start + i if step > 0 else stop - 1 - i
+        state = _mix(np.uint32(seed) + np.uint32(y) * np.uint32(0x9E3779B9)) | np.uint32(1)
+        above = y - step
+        has_above = 0 <= above < height
+        above_inside = start <= above < stop
+        for j in range(width):
+            x = j if step > 0 else width - 1 - j
+            here = np.uintp(y * width + x)
+            if not active[here]:
+                continue
+            t = (y * target_stride + x) * count
+            best = np.intp(nnf[here])
+            best_ssd = ssd[here]
+            cost = best_ssd + penalty[np.uintp(best)]
+            for k in range(2):
+                if k == 0:
+                    if x - step < 0 or x - step >= width:
+                        continue
+                    candidate = np.intp(nnf[np.uintp(y * width + x - step)]) + step
+                else:
+                    if not has_above:
+                        continue
+                    there = np.uintp(above * width + x)
+                    value = nnf[there] if above_inside else before[there]
+                    candidate = np.intp(value) + step * source_stride
+                if candidate == best or candidate < 0 or candidate >= last:
+                    continue
+                extra = penalty[np.uintp(candidate)]
+                if extra >= cost:
+                    continue
+                found = patch_ssd(
+                    target, t, target_stride * count, source, candidate * count,
+                    source_stride * count, modulation, cost - extra, channels, patch,
+                )  # fmt: skip
+                if found + extra < cost:
+                    best, best_ssd, cost = candidate, found, found + extra
+            reach = radius if cost > enough else 0
+            while reach >= 1:
+                state = _next(state)
+                span = np.uint32(2 * reach + 1)
+                dx = np.intp(((state & np.uint32(0xFFFF)) * span) >> np.uint32(16)) - reach
+                dy = np.intp(((state >> np.uint32(16)) * span) >> np.uint32(16)) - reach
+                candidate = best + dy * source_stride + dx
+                reach >>= 1
+                if candidate == best or candidate < 0 or candidate >= last:
+                    continue
+                extra = penalty[np.uintp(candidate)]
+                if extra >= cost:
+                    continue
+                found = patch_ssd(
+                    target, t, target_stride * count, source, candidate * count,
+                    source_stride * count, modulation, cost - extra, channels, patch,
+                )  # fmt: skip
+                if found + extra < cost:
+                    best, best_ssd, cost = candidate, found, found + extra
+            nnf[here] = best
+            ssd[here] = best_ssd

@@ -1,0 +1,35 @@
+"""Images in, the same images at every level out, level 0 coarsest."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+"""(height, width)"""
+
+
+def level_sizes(size: Size, count: int) -> list[Size]:
+    """Sizes of ``count`` levels, coarsest first, each half of the next."""
+    return [(max(1, size[0] >> i), max(1, size[1] >> i)) for i in range(count - 1, -1, -1)]
+
+
+def count_levels(sizes: list[Size], patch_size: int, wanted: int | None) -> int:
+    """How many levels keep every image's short side at 2·patch_size + 1 or more (at least one)."""
+    side = min(min(size) for size in sizes)
+    count = 1
+    while side >> count >= 2 * patch_size + 1:
+        count += 1
+    return count if wanted is None else min(wanted, count)
+
+
+def shrink(image: NDArray[np.generic], size: Size) -> NDArray[np.generic]:
+    """Average (H, W, C) down to ``size``; area sampling does not alias as bilinear does."""
+    if image.shape[:2] == size:
+        return image
+    if image.dtype == np.bool_:
+        small = cv2.resize(image.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA)
+        return small > 127
+    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    return small.reshape(*size, *image.shape[2:])
