@@ -1,0 +1,203 @@
+"""What a clip and a clip writer are: the shapes that every backend fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from kadr.core.frames import Frame
+
+DEFAULT_FRAME_RATE = Fraction(24)
+"""Of image sequences, which have none of their own."""
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What is known of a clip once it is open; sizes are of frames turned the right way up."""
+
+    path: Path
+    kind: Literal["video", "images"]
+    width: int
+    height: int
+    frame_count: int
+    frame_rate: Fraction
+    """Average, frames a second."""
+    duration: Fraction
+    """Seconds, the last frame's own duration included."""
+    rotation: int = 0
+    """Degrees clockwise that stored frames were turned to stand upright: 0, 90, 180 or 270."""
+    variable_frame_rate: bool = False
+    has_audio: bool = False
+    codec: str = ""
+    pixel_format: str = ""
+    """As stored; ``frame.image`` is always RGB or RGBA."""
+    container: str = ""
+    has_alpha: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
+    """Width of one pixel over its height; images hold the stored pixels, not stretched ones."""
+    bits: int = 8
+    """Bits a channel as stored."""
+    color_matrix: Literal["bt601", "bt709", "bt2020", "rgb"] = "rgb"
+    full_range: bool = True
+    color_transfer: Literal["sdr", "pq", "hlg"] = "sdr"
+    first_time: Fraction = Fraction(0)
+    """Seconds on the container's own clock at which the first frame is shown."""
+    time_base: Fraction = Fraction(1, 90000)
+    """A step that divides every frame time."""
+    truncated: bool = False
+    """Whether the file is damaged and only its good frames are in the clip."""
+
+
+class Clip(Protocol):
+    """One opened input: frames by index, in presentation order.
+
+    Iterators are independent of one another and of ``frame``; several may be alive at once, in
+    different threads. Every method raises InputError naming the file when a frame cannot be read.
+    """
+
+    @property
+    def info(self) -> ClipInfo:
+        """Size, rate and the rest."""
+        ...
+
+    @property
+    def times(self) -> Sequence[Fraction]:
+        """Presentation time of each frame in seconds from the first, strictly rising."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def frame(self, index: int) -> Frame:
+        """The frame at ``index``, in [0, len)."""
+        ...
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames ``[start, stop)`` forwards, one in memory at a time."""
+        ...
+
+    def frames_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Frames ``stop - 1`` down to ``start``, at most a small fixed number in memory."""
+        ...
+
+    def number(self, index: int) -> int:
+        """The number people know the frame by: a sequence's own; the index for a video."""
+        ...
+
+    def index_of(self, number: int) -> int | None:
+        """The index of the frame called ``number``, or None."""
+        ...
+
+    def name(self, index: int) -> str:
+        """A file stem for the frame: a sequence's own, ``frame_00012`` for a video."""
+        ...
+
+    def close(self) -> None:
+        """Free the files; iterators still alive end with an error."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class ClipWriter(Protocol):
+    """Takes frames in presentation order; the output appears under its name at ``finish``.
+
+    As a context manager it finishes on success and aborts on any exception.
+    """
+
+    @property
+    def path(self) -> Path:
+        """Where the output will stand."""
+        ...
+
+    def write(self, frame: Frame) -> None:
+        """Add one frame, (H, W, 3 or 4) uint8 (uint16 is reduced where the format has 8 bits)."""
+        ...
+
+    def finish(self) -> Path:
+        """Complete the output and give its path. Raises OutputError if no frame was written."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing behind; safe to call twice and after ``finish``."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class ClosingMixin:
+    """``with clip:`` closes it."""
+
+    def close(self) -> None:
+        """Free the files."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class FinishingMixin:
+    """``with writer:`` finishes on success and aborts on any exception, Ctrl-C included."""
+
+    def finish(self) -> Path:
+        """Complete the output."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.abort()
+            return
+        try:
+            self.finish()
+        except BaseException:
+            self.abort()
+            raise
+
+
+def check_range(name: str, start: int, stop: int | None, count: int) -> tuple[int, int]:
+    """``[start, stop)`` checked against a clip of ``count`` frames; None means the end."""
+    stop = count if stop is None else stop
+    if not 0 <= start <= stop <= count:
+        raise IndexError(f"{name}: frames [{start}, {stop}) of a clip that has {count}")
+    return start, stop
+
+
+def check_index(name: str, index: int, count: int) -> None:
+    """Raise IndexError unless ``index`` is in [0, count)."""
+    if not 0 <= index < count:
+        raise IndexError(f"{name}: frame {index} of a clip that has {count}")

@@ -1,0 +1,152 @@
+"""The image-sequence backend: numbered files in, a Clip out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from kadr.core.frames import Frame, Image
+from kadr.errors import InputError
+from kadr.files import read_image
+from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, ClosingMixin, check_index, check_range
+from kadr.video.sequence import NumberedFiles, find_sequence
+
+_EXIF_ORIENTATION = 274
+
+
+class ImageClip(ClosingMixin):
+    """A Clip over an image sequence. Made by ``open_images``."""
+
+    def __init__(self, info: ClipInfo, found: NumberedFiles) -> None:
+        self._info = info
+        self._files = found.files
+        self._first = found.first
+        self._times = [at / info.frame_rate for at in range(len(found.files))]
+
+    @property
+    def info(self) -> ClipInfo:
+        """Size, rate and the rest."""
+        return self._info
+
+    @property
+    def times(self) -> Sequence[Fraction]:
+        """Seconds from the first frame, one per frame."""
+        return self._times
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def number(self, index: int) -> int:
+        """The number in the file's name."""
+        check_index(str(self._info.path), index, len(self))
+        return self._first + index
+
+    def index_of(self, number: int) -> int | None:
+        """Where the file with that number stands, or None."""
+        index = number - self._first
+        return index if 0 <= index < len(self) else None
+
+    def name(self, index: int) -> str:
+        """The file's own stem."""
+        check_index(str(self._info.path), index, len(self))
+        return self._files[index].stem
+
+    def frame(self, index: int) -> Frame:
+        """Read one file."""
+        check_index(str(self._info.path), index, len(self))
+        path = self._files[index]
+        image = _to_channels(to_8_bits(read_image(path)), 4 if self._info.has_alpha else 3)
+        size = (image.shape[1], image.shape[0])
+        if size != (self._info.width, self._info.height):
+            raise _size_differs(self._files[0], (self._info.width, self._info.height), path, size)
+        return Frame(index, image, self._times[index])
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames ``[start, stop)``, each file read when it is asked for."""
+        start, stop = check_range(str(self._info.path), start, stop, len(self))
+        return map(self.frame, range(start, stop))
+
+    def frames_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Frames ``stop - 1`` … ``start``, each file read when it is asked for."""
+        start, stop = check_range(str(self._info.path), start, stop, len(self))
+        return map(self.frame, range(stop - 1, start - 1, -1))
+
+
+def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
+    """Open a folder, a pattern or a glob of images; 24 frames a second unless told.
+
+    Reads every file's header. Raises InputError for gaps, repeated numbers and differing sizes.
+    """
+    found = find_sequence(path)
+    rate = frame_rate or DEFAULT_FRAME_RATE
+    headers = [_header(file) for file in found.files]
+    first = headers[0]
+    for file, header in zip(found.files, headers, strict=True):
+        if header.size != first.size:
+            raise _size_differs(found.files[0], first.size, file, header.size)
+    info = ClipInfo(
+        path=path,
+        kind="images",
+        width=first.size[0],
+        height=first.size[1],
+        frame_count=len(headers),
+        frame_rate=rate,
+        duration=len(headers) / rate,
+        codec=found.files[0].suffix.lower().lstrip("."),
+        pixel_format=first.mode,
+        container="images",
+        has_alpha=any(header.alpha for header in headers),
+        bits=16 if first.mode.startswith("I") else 8,
+        time_base=1 / rate,
+    )
+    return ImageClip(info, found)
+
+
+class _Header:
+    __slots__ = ("alpha", "mode", "size")
+
+    def __init__(self, image: PillowImage.Image) -> None:
+        self.mode = image.mode
+        self.size = image.size
+        self.alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+        sideways = image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
+        if sideways:
+            self.size = (image.height, image.width)
+
+
+def _header(file: Path) -> _Header:
+    try:
+        with PillowImage.open(file) as image:
+            return _Header(image)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{file}: not an image that can be read; save it again") from error
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); save it again") from error
+
+
+def to_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
+    """uint16 rounded to uint8, uint8 as it is; any shape."""
+    if image.dtype == np.uint16:
+        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return image.astype(np.uint8, copy=False)
+
+
+def _to_channels(image: Image, channels: int) -> Image:
+    if image.shape[2] < channels:
+        return np.concatenate([image, np.full_like(image[..., :1], 255)], axis=2)
+    return np.ascontiguousarray(image[..., :channels])
+
+
+def _size_differs(
+    first: Path, size: tuple[int, int], file: Path, other: tuple[int, int]
+) -> InputError:
+    return InputError(
+        f"{file}: is {other[0]}x{other[1]} but {first.name} is {size[0]}x{size[1]}; "
+        f"all images of a sequence must have one size"
+    )

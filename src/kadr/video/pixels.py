@@ -1,0 +1,165 @@
+"""Decoded frame in, upright RGB out; RGB in, encoder's planes out. Colour is decided here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from kadr.core.frames import Image
+from kadr.video.hdr import to_sdr
+
+_PQ, _HLG = 16, 18
+# without accurate rounding and full chroma swscale drifts by up to 3 levels
+_SCALE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+Matrix = Literal["bt601", "bt709", "bt2020", "rgb"]
+_COLORSPACES = {"bt601": 5, "bt709": 1, "bt2020": 9}
+_MATRIX_OF = {1: "bt709", 5: "bt601", 6: "bt601", 4: "bt601", 9: "bt2020", 10: "bt2020"}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a stored image becomes upright: transposed or not, then mirrored."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    def apply(self, image: NDArray[Any]) -> NDArray[Any]:
+        """(H, W, C) stored → (H, W, C) or (W, H, C) upright, contiguous."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        if self.flip_x:
+            image = image[:, ::-1]
+        if self.flip_y:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
+
+    @property
+    def degrees(self) -> int:
+        """Clockwise; mirrored orientations count as the rotation nearest to them."""
+        if self.transpose:
+            return 90 if self.flip_x else 270
+        return 180 if self.flip_y else 0
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """What has to be known of a stream to turn its frames into RGB."""
+
+    matrix: Matrix
+    full_range: bool
+    transfer: Literal["sdr", "pq", "hlg"]
+    has_alpha: bool
+    bits: int
+    turn: Turn
+
+
+def pixel_format(frame: av.VideoFrame) -> PixelFormat:
+    """Read colour, depth and orientation off the first decoded frame of a stream.
+
+    Streams that do not name their matrix get what players assume: BT.709 above 576 lines or from
+    1280 columns on, else BT.601.
+    """
+    name = frame.format.name
+    transfers: dict[int, Literal["pq", "hlg"]] = {_PQ: "pq", _HLG: "hlg"}
+    return PixelFormat(
+        matrix=_matrix(frame),
+        full_range=frame.color_range == ColorRange.JPEG or name.startswith("yuvj"),
+        transfer=transfers.get(int(frame.color_trc), "sdr"),
+        has_alpha=_has_alpha(name),
+        bits=max(component.bits for component in frame.format.components),
+        turn=_turn(frame),
+    )
+
+
+def _matrix(frame: av.VideoFrame) -> Matrix:
+    if frame.format.is_rgb:
+        return "rgb"
+    named = _MATRIX_OF.get(int(frame.colorspace))
+    if named is not None:
+        return named  # type: ignore[return-value]
+    return "bt709" if frame.width >= 1280 or frame.height > 576 else "bt601"
+
+
+def _has_alpha(name: str) -> bool:
+    return name.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "pal8"))
+
+
+def _turn(frame: av.VideoFrame) -> Turn:
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return Turn()
+    # rows of a 3 x 3 fixed-point matrix: x' = a x + c y, y' = b x + d y
+    a, b, _, c, d = np.frombuffer(bytes(data)[:20], "<i4").tolist()
+    if a and d and not b and not c:
+        return Turn(False, a < 0, d < 0)
+    if b and c and not a and not d:
+        return Turn(True, c < 0, b < 0)
+    return Turn()
+
+
+class ToRgb:
+    """Converts one stream's frames to upright RGB(A) uint8; not to be shared by threads.
+
+    More than 8 bits are rounded to 8. PQ and HLG are brought to SDR BT.709 by ``kadr.video.hdr``.
+    """
+
+    def __init__(self, pixels: PixelFormat) -> None:
+        self._pixels = pixels
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> Image:
+        """One decoded frame → (H, W, 3 or 4) uint8."""
+        pixels = self._pixels
+        hdr = pixels.transfer != "sdr"
+        wanted = (
+            ("rgba64le" if hdr else "rgba") if pixels.has_alpha else "rgb48le" if hdr else "rgb24"
+        )
+        image = self._convert(frame, wanted)
+        if pixels.transfer != "sdr":
+            image = to_sdr(image, pixels.transfer)
+        return pixels.turn.apply(image)
+
+    def _convert(self, frame: av.VideoFrame, wanted: str) -> NDArray[Any]:
+        pixels = self._pixels
+        source = _COLORSPACES.get(pixels.matrix, 5)
+        converted = self._reformatter.reformat(
+            frame,
+            format=wanted,
+            src_colorspace=source,
+            dst_colorspace=source,
+            src_color_range=ColorRange.JPEG if pixels.full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            interpolation=_SCALE,
+        )
+        image: NDArray[Any] = converted.to_ndarray()
+        return image
+
+
+class FromRgb:
+    """Converts RGB(A) images to an encoder's planes: BT.709, limited range."""
+
+    def __init__(self, pixel_format_name: str) -> None:
+        self._name = pixel_format_name
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, image: Image) -> av.VideoFrame:
+        """(H, W, 3 or 4) uint8 → a frame in the encoder's pixel format."""
+        frame = av.VideoFrame.from_ndarray(image, format="rgba" if image.shape[2] == 4 else "rgb24")
+        if self._name.startswith(("rgb", "bgr", "argb")):
+            return self._reformatter.reformat(frame, format=self._name)
+        return self._reformatter.reformat(
+            frame,
+            format=self._name,
+            src_colorspace=Colorspace.ITU709,
+            dst_colorspace=Colorspace.ITU709,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=_SCALE,
+        )

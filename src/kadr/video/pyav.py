@@ -1,0 +1,279 @@
+"""The video file backend: a path in, a Clip out, read through PyAV."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from kadr.core.frames import Frame
+from kadr.errors import InputError
+from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, ClosingMixin, check_index, check_range
+from kadr.video.decoder import Decoder, count_range, decode_range
+from kadr.video.index import FrameIndex, scan
+from kadr.video.pixels import PixelFormat, ToRgb, pixel_format
+
+BACKWARD_CHUNK = 16
+"""Decoded frames that a backward read keeps, whatever the distance between intra frames."""
+
+_NEAR = 16  # single frames this close ahead are reached by decoding on, not by seeking
+
+
+class VideoClip(ClosingMixin):
+    """A Clip over a video file. Made by ``open_video``."""
+
+    def __init__(
+        self,
+        info: ClipInfo,
+        times: list[Fraction],
+        index: FrameIndex | None,
+        pixels: PixelFormat,
+    ) -> None:
+        self._info = info
+        self._times = times
+        self._index = index
+        self._pixels = pixels
+        self._lock = threading.Lock()
+        self._cursor: tuple[int, Iterator[tuple[int, Any]]] | None = None
+        self._cursor_rgb = ToRgb(pixels)
+        self._closed = False
+
+    @property
+    def info(self) -> ClipInfo:
+        """Size, rate and the rest."""
+        return self._info
+
+    @property
+    def times(self) -> Sequence[Fraction]:
+        """Seconds from the first frame, one per frame."""
+        return self._times
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def number(self, index: int) -> int:
+        """The index itself."""
+        check_index(str(self._info.path), index, len(self))
+        return index
+
+    def index_of(self, number: int) -> int | None:
+        """The number itself, if the clip has that frame."""
+        return number if 0 <= number < len(self) else None
+
+    def name(self, index: int) -> str:
+        """``frame_00012``."""
+        return f"frame_{self.number(index):05d}"
+
+    def frame(self, index: int) -> Frame:
+        """Decode one frame; going forwards in small steps costs no seeks."""
+        check_index(str(self._info.path), index, len(self))
+        with self._lock:
+            if self._cursor is None or not 0 <= index - self._cursor[0] <= _NEAR:
+                self._drop_cursor()
+                self._cursor = (index, self._decode(index, len(self)))
+            decoding = self._cursor[1]
+            self._cursor = None  # a failed read must not be continued
+            at, decoded = next(item for item in decoding if item[0] == index)
+            self._cursor = (at + 1, decoding)
+            return self._to_frame(at, decoded, self._cursor_rgb)
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames ``[start, stop)`` through a file handle of their own."""
+        start, stop = check_range(str(self._info.path), start, stop, len(self))
+        return self._forward(start, stop)
+
+    def _forward(self, start: int, stop: int) -> Iterator[Frame]:
+        rgb = ToRgb(self._pixels)
+        for at, decoded in self._decode(start, stop):
+            yield self._to_frame(at, decoded, rgb)
+
+    def frames_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Frames ``stop - 1`` … ``start``; keeps 16 as decoded and converts one at a time."""
+        start, stop = check_range(str(self._info.path), start, stop, len(self))
+        return self._backward(start, stop)
+
+    def _backward(self, start: int, stop: int) -> Iterator[Frame]:
+        rgb = ToRgb(self._pixels)
+        for end in range(stop, start, -BACKWARD_CHUNK):
+            chunk = list(self._decode(max(start, end - BACKWARD_CHUNK), end))
+            while chunk:
+                at, decoded = chunk.pop()
+                yield self._to_frame(at, decoded, rgb)
+
+    def _decode(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        if self._closed:
+            raise InputError(f"{self._info.path}: the clip was closed; open it again")
+        if start == stop:
+            return
+        decoder = Decoder(self._info.path, **({"threads": 1} if self._info.truncated else {}))
+        try:
+            if self._index is None:
+                yield from count_range(decoder, start, stop)
+            else:
+                yield from decode_range(decoder, self._index, start, stop)
+        finally:
+            decoder.close()
+
+    def _to_frame(self, at: int, decoded: Any, rgb: ToRgb) -> Frame:
+        image = rgb(decoded)
+        wanted = (self._info.height, self._info.width)
+        if image.shape[:2] != wanted:
+            raise InputError(
+                f"{self._info.path}: frame {at} is {image.shape[1]}x{image.shape[0]}, the clip is "
+                f"{wanted[1]}x{wanted[0]}; cut the file where its size changes"
+            )
+        return Frame(at, image, self._times[at])
+
+    def _drop_cursor(self) -> None:
+        if self._cursor is not None:
+            self._cursor[1].close()  # type: ignore[attr-defined]
+            self._cursor = None
+
+    def close(self) -> None:
+        """Free the file that ``frame`` keeps open."""
+        with self._lock:
+            self._closed = True
+            self._drop_cursor()
+
+
+def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
+    """Open a video file and index its frames, without decoding more than the first.
+
+    allow_truncated: decode the whole file once and keep the frames before the first damage.
+    Raises InputError for anything that is not a whole video.
+    """
+    index = scan(path)
+    if index is not None and index.damaged and not allow_truncated:
+        good = _count_good(path, index)
+        raise InputError(
+            f"{path}: cut off or damaged: only the first {good} frames are good; "
+            f"use --allow-truncated to work with those"
+        )
+    decoder = Decoder(path)
+    try:
+        first = next(decoder.decode(), None)
+        if first is None:
+            raise InputError(f"{path}: no frame can be decoded; copy or export it again")
+        pixels = pixel_format(first)
+        index = _from_first_frame(index, first)
+        if index is None:
+            times, last, base, truncated = _count_frames(path, decoder, allow_truncated)
+        else:
+            truncated = False
+            if allow_truncated:
+                index, truncated = _good_part(path, index)
+            times, last, base = _times(decoder.stream, index)
+        info = _info(path, decoder, first, pixels, (times, last, base), index)
+        return VideoClip(dataclasses.replace(info, truncated=truncated), times, index, pixels)
+    finally:
+        decoder.close()
+
+
+def _from_first_frame(index: FrameIndex | None, first: Any) -> FrameIndex | None:
+    """Drop the frames that no decoder can show; None when time stamps cannot be trusted."""
+    if index is None or first.pts is None or first.pts not in index.pts:
+        return None
+    start = index.pts.index(first.pts)
+    return dataclasses.replace(index, pts=index.pts[start:])
+
+
+def _count_good(path: Path, index: FrameIndex) -> int:
+    decoder = Decoder(path, threads=1)
+    where = set(index.pts)
+    try:
+        shown = {frame.pts for frame in decoder.decode() if frame.pts in where}
+        first = min(shown, default=0)
+        expected = [pts for pts in index.pts if pts >= first]
+        good = next(
+            (i for i, pts in enumerate(expected) if pts not in shown | index.empty), len(expected)
+        )
+        return good
+    finally:
+        decoder.close()
+
+
+def _good_part(path: Path, index: FrameIndex) -> tuple[FrameIndex, bool]:
+    good = _count_good(path, index)
+    if good == 0:
+        raise InputError(f"{path}: no frame can be decoded; copy or export it again")
+    if good == len(index.pts):
+        return index, index.damaged
+    last = index.pts[good] - index.pts[good - 1]
+    return dataclasses.replace(index, pts=index.pts[:good], last_duration=last), True
+
+
+def _count_frames(
+    path: Path, decoder: Decoder, allow_truncated: bool
+) -> tuple[list[Fraction], Fraction, Fraction, bool]:
+    """Count by decoding everything, for streams whose packets carry no usable time stamps."""
+    rate = Fraction(decoder.stream.average_rate or DEFAULT_FRAME_RATE)
+    count = sum(1 for _ in decoder.decode())
+    if decoder.damage and not allow_truncated:
+        raise InputError(
+            f"{path}: cut off or damaged: only the first {count} frames are good; "
+            f"use --allow-truncated to work with those"
+        )
+    return [at / rate for at in range(count)], 1 / rate, 1 / rate, bool(decoder.damage)
+
+
+def _times(stream: Any, index: FrameIndex) -> tuple[list[Fraction], Fraction, Fraction]:
+    """Exact times, the last frame's duration and a step that divides the times.
+
+    Containers with coarse clocks (Matroska: a millisecond) jitter around a steady rate; times that
+    agree with the declared rate within that rounding are put back on it.
+    """
+    base = index.time_base
+    times = [(pts - index.pts[0]) * base for pts in index.pts]
+    rate = Fraction(stream.average_rate or 0)
+    if rate and all(abs(time - at / rate) <= base for at, time in enumerate(times)):
+        return [at / rate for at in range(len(times))], 1 / rate, 1 / rate
+    last = index.last_duration * base
+    if not last:
+        last = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / DEFAULT_FRAME_RATE
+    return times, last, base
+
+
+def _info(
+    path: Path,
+    decoder: Decoder,
+    first: Any,
+    pixels: PixelFormat,
+    timing: tuple[list[Fraction], Fraction, Fraction],
+    index: FrameIndex | None,
+) -> ClipInfo:
+    times, last, base = timing
+    stream, container = decoder.stream, decoder.container
+    width, height = first.width, first.height
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    if pixels.turn.transpose:
+        width, height, aspect = height, width, 1 / aspect
+    duration = times[-1] + last
+    gaps = {b - a for a, b in itertools.pairwise(times)}
+    first_pts = index.pts[0] if index else (first.pts or 0)
+    return ClipInfo(
+        path=path,
+        kind="video",
+        width=width,
+        height=height,
+        frame_count=len(times),
+        frame_rate=len(times) / duration,
+        duration=duration,
+        rotation=pixels.turn.degrees,
+        variable_frame_rate=len(gaps) > 1,
+        has_audio=bool(container.streams.audio),
+        codec=stream.codec_context.codec.canonical_name,
+        pixel_format=first.format.name,
+        container=container.format.name,
+        has_alpha=pixels.has_alpha,
+        sample_aspect_ratio=aspect,
+        bits=pixels.bits,
+        color_matrix=pixels.matrix,
+        full_range=pixels.full_range,
+        color_transfer=pixels.transfer,
+        first_time=first_pts * Fraction(stream.time_base),
+        time_base=base,
+    )
