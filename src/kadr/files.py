@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -32,7 +32,9 @@ def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give an image file") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give an image file"
+        ) from error
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if image is None:
         raise InputError(
@@ -86,12 +88,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".kadr-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = temporary_beside(path)
         yield temporary
-        _publish(temporary, path)
+        publish(temporary, path)
         temporary = None
     except OSError as error:
         if isinstance(error, OutputError) or (error.filename is None and error.errno is None):
@@ -103,11 +102,47 @@ def atomic_file(path: Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
-def _publish(temporary: Path, path: Path) -> None:
+def temporary_beside(path: Path) -> Path:
+    """Make an empty, hidden file in the folder of ``path`` with its suffix; parents are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".kadr-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished temporary file or folder its final name and the usual permissions."""
     mask = os.umask(0)
     os.umask(mask)
-    temporary.chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
+    # tempfile makes things that only their owner can read
+    temporary.chmod((0o777 if temporary.is_dir() else 0o666) & ~mask)
     temporary.replace(path)
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and its parents; gives those that were made, innermost first.
+
+    Raises OutputError when a file is in the way or the system refuses.
+    """
+    missing = []
+    for at in (folder, *folder.parents):
+        if at.is_dir():
+            break
+        if at.exists() or at.is_symlink():
+            raise OutputError(f"{folder}: cannot be made, {at} is a file; choose another folder")
+        missing.append(at)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
+    return missing
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that ``make_folder`` made, as far as they are empty again."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def last_number(name: str) -> int | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from kadr.errors import InputError
+from kadr.errors import InputError, OptionsError, OutputError
 from kadr.files import IMAGE_SUFFIXES
-from kadr.video.base import Clip
-from kadr.video.sequence import is_glob, sequence_pattern
+from kadr.video.base import Clip, ClipWriter
+from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
+"""File types that ``create_clip`` writes."""
 
 _ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".apng"})
 
@@ -48,3 +51,99 @@ def _names_many(path: Path) -> bool:
     if path.exists():
         return False
     return sequence_pattern(path.name) is not None or is_glob(path.name)
+
+
+def create_clip(
+    path: str | Path,
+    *,
+    like: Clip | None,
+    frame_rate: Fraction | None = None,
+    overwrite: bool = False,
+    crf: int | None = None,
+    preset: str | None = None,
+    indices: range | None = None,
+    image_suffix: str = ".png",
+) -> ClipWriter:
+    """Start a video file or an image sequence; its kind follows from ``path``.
+
+    path: .mp4 .m4v .mov .mkv (H.264), .webm (VP9), .gif, .webp; or a folder (one that exists, a
+    name without suffix, or one ending in a slash); or a pattern such as ``f_%05d.png``.
+    like: the clip whose frames' times, names, numbers, pixel shape and sound the output takes over;
+    a written frame belongs to it by its index.
+    frame_rate: write the frames steadily at this rate instead; sound is left out then.
+    crf: constant quality, lower is better; 17 for H.264, 24 for VP9. preset: libx264's, "medium".
+    indices: the frames that will be written, when they are not all of ``like``.
+    image_suffix: file type of the images in a folder.
+    Raises OutputError before any work when the output exists (unless ``overwrite``), is the input,
+    or cannot be made; OptionsError for an unknown file type.
+    """
+    as_folder = str(path).endswith(("/", "\\"))
+    path = Path(path)
+    suffix = path.suffix.lower()
+    pattern = sequence_pattern(path.name) if suffix in IMAGE_SUFFIXES else None
+    if not as_folder and pattern is not None:
+        return _create_images(path.parent, like, overwrite, indices, pattern=pattern)
+    if as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES):
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path}: is a file; choose another folder")
+        return _create_images(path, like, overwrite, indices, suffix=image_suffix)
+    _check_file(path, like, overwrite)
+    if suffix == ".gif":
+        from kadr.video.gif import GifWriter
+
+        return GifWriter(path, like=like, frame_rate=frame_rate)
+    from kadr.video.encoder import VideoWriter
+
+    return VideoWriter(path, like=like, frame_rate=frame_rate, crf=crf, preset=preset)
+
+
+def _check_file(path: Path, like: Clip | None, overwrite: bool) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in VIDEO_SUFFIXES:
+        known = " ".join(VIDEO_SUFFIXES)
+        hint = f"frame_%05d{suffix}, " if suffix in IMAGE_SUFFIXES else ""
+        raise OptionsError(
+            f"{path}: unknown output type {suffix!r}; use {known}, {hint}or a folder"
+        )
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; choose another name")
+    if not path.exists():
+        return
+    if like is not None and like.info.path.exists() and path.samefile(like.info.path):
+        raise OutputError(f"{path}: is the input itself; choose another name")
+    if not overwrite:
+        raise OutputError(f"{path}: exists already; use --overwrite or another name")
+
+
+def _create_images(
+    folder: Path,
+    like: Clip | None,
+    overwrite: bool,
+    indices: range | None,
+    *,
+    pattern: SequencePattern | None = None,
+    suffix: str = ".png",
+) -> ClipWriter:
+    from kadr.video.image_writer import ImageWriter
+
+    def name(index: int) -> str:
+        if pattern is not None:
+            return pattern.name(index if like is None else like.number(index))
+        return f"frame_{index:05d}{suffix}" if like is None else like.name(index) + suffix
+
+    if indices is None:
+        indices = range(0 if like is None else len(like))
+    if like is not None and like.info.kind == "images":
+        _refuse_inputs(folder, [name(index) for index in indices], like)
+    return ImageWriter(folder, name, expected=indices, overwrite=overwrite)
+
+
+def _refuse_inputs(folder: Path, names: list[str], like: Clip) -> None:
+    """Never write over the images that are being read, with ``overwrite`` or without."""
+    source = like.info.path if like.info.path.is_dir() else like.info.path.parent
+    if not folder.is_dir() or not folder.samefile(source):
+        return
+    taken = {f"{like.name(index)}.{like.info.codec}" for index in range(len(like))}
+    clash = next((name for name in names if name in taken), None)
+    if clash is not None:
+        raise OutputError(f"{folder / clash}: is one of the input images; choose another folder")

@@ -1,0 +1,129 @@
+"""A clip's sound in, the same sound beside new pictures out: copied, or encoded anew if it must."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from kadr.video.base import ClipInfo
+from kadr.video.index import open_container
+
+log = logging.getLogger(__name__)
+
+# what each container takes as it is; None is anything
+_KEPT: dict[str, frozenset[str] | None] = {
+    ".mp4": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"}),
+    ".m4v": frozenset({"aac", "ac3", "eac3", "alac"}),
+    ".mov": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le", "pcm_s16be"}),
+    ".mkv": None,
+    ".webm": frozenset({"opus", "vorbis"}),
+}
+_OPUS_RATE = 48000
+
+
+class Sound:
+    """The default sound stream of a clip, muxed into an open container in step with the pictures.
+
+    start: the first written frame's time in the clip, seconds from its first frame. Written from
+    frame 0 on, sound that begins before the picture is kept and ``lead`` is how much later the
+    picture has to start; written from a later frame on, earlier sound is left out.
+    A damaged place ends the sound with a logged warning; the pictures go on.
+    """
+
+    def __init__(self, info: ClipInfo, output: Any, output_path: Path, start: Fraction) -> None:
+        self._path = info.path
+        self._input = open_container(info.path)
+        self._stream = self._input.streams.audio[0]
+        self._output = output
+        self._start = info.first_time + start
+        begins = Fraction(self._stream.start_time or 0) * self._stream.time_base
+        self.lead = max(self._start - begins, Fraction(0)) if start == 0 else Fraction(0)
+        codec = self._stream.codec_context.codec.canonical_name
+        kept = _KEPT[output_path.suffix.lower()]
+        self._copies = kept is None or codec in kept
+        self._target = self._target_stream(output_path)
+        self._packets = self._all_packets()
+        self._next: Any = None
+        self._done = False
+
+    def _target_stream(self, output_path: Path) -> Any:
+        if self._copies:
+            return self._output.add_stream_from_template(self._stream)
+        source = self._stream.codec_context
+        webm = output_path.suffix.lower() == ".webm"
+        target = self._output.add_stream(
+            "libopus" if webm else "aac", rate=_OPUS_RATE if webm else source.sample_rate
+        )
+        channels = source.layout.nb_channels
+        target.codec_context.layout = "mono" if channels == 1 else "stereo"
+        target.codec_context.bit_rate = 160_000
+        return target
+
+    def copy_until(self, end: Fraction | None) -> None:
+        """Mux the sound heard before ``end``, seconds from the first written frame."""
+        while not self._done:
+            if self._next is None:
+                self._next = next(self._packets, None)
+            if self._next is None:
+                self._done = True
+            elif end is None or self._time(self._next.pts) < end:
+                self._take(self._next)
+                self._next = None
+            else:
+                return
+
+    def _all_packets(self) -> Iterator[Any]:
+        if self._start > 0 and self.lead == 0:
+            self._input.seek(max(0, int((self._start - 1) * 1_000_000)))
+        try:
+            for packet in self._input.demux(self._stream):
+                if packet.size and packet.pts is not None and self._is_wanted(packet):
+                    yield packet
+        except av.error.FFmpegError as error:
+            self._give_up(error)
+
+    def _is_wanted(self, packet: Any) -> bool:
+        ends = self._time(packet.pts + (packet.duration or 0))
+        return self.lead > 0 or ends > 0
+
+    def _time(self, pts: int) -> Fraction:
+        """Seconds from the first written frame."""
+        return pts * Fraction(self._stream.time_base) - self._start
+
+    def _take(self, packet: Any) -> None:
+        shift = round((self._start - self.lead) / Fraction(self._stream.time_base))
+        if self._copies:
+            packet.pts -= shift
+            packet.dts = packet.pts
+            packet.stream = self._target
+            self._output.mux(packet)
+            return
+        try:
+            frames = self._stream.codec_context.decode(packet)
+        except av.error.FFmpegError as error:
+            self._give_up(error)
+            return
+        for frame in frames:
+            frame.pts = None if frame.pts is None else frame.pts - shift
+            self._output.mux(self._target.encode(frame))
+
+    def _give_up(self, error: Any) -> None:
+        log.warning("%s: the sound is damaged and ends early (%s)", self._path, error.strerror)
+        self._done = True
+
+    def finish(self, end: Fraction | None) -> None:
+        """Mux the rest of the sound up to ``end``, or all of it, and close the input."""
+        self.copy_until(end)
+        if not self._copies:
+            self._output.mux(self._target.encode(None))
+        self.close()
+
+    def close(self) -> None:
+        """Free the input file."""
+        self._done = True
+        self._input.close()
