@@ -56,3 +56,90 @@ class SynthOptions:
         check_fields(self)
         if self.patch_size % 2 == 0:
             raise OptionsError(f"patch-size {self.patch_size}: expected an odd number, 3 to 15")
+
+
+@dataclass(frozen=True)
+class PropagateOptions:
+    """How a style is carried from its key over the frames around it."""
+
+    key_weight: float = option(1.0, "how closely the key's own texture is kept", low=0, high=1000)
+    video_weight: float = option(6.0, "how closely the filmed colours are followed", low=0, high=1000)
+    edge_weight: float = option(1.0, "how closely the filmed edges are followed", low=0, high=1000)
+    mapping: float = option(2.0, "how firmly strokes stay on the surface", low=0, high=1000)
+    deflicker: float = option(2.0, "how firmly a frame keeps to the one before", low=0, high=1000)
+    diversity: float = option(3500.0, "penalty for repeating a piece of the key", low=0, high=1e6)
+    patch_size: int = option(5, "side of the square patch in pixels, odd", low=3, high=15)
+    vote_iterations: int = option(2, "search-and-vote rounds a frame", low=1, high=100)
+    search_iterations: int = option(1, "PatchMatch passes a round", low=1, high=100)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.patch_size % 2 == 0:
+            raise OptionsError(f"patch-size {self.patch_size}: expected an odd number, 3 to 15")
+
+    def synth_options(self, longest_side: int, seed: int) -> SynthOptions:
+        """The engine's options for one frame of a pass, which starts from motion."""
+        return SynthOptions(
+            patch_size=self.patch_size,
+            vote_iterations=self.vote_iterations,
+            search_iterations=self.search_iterations,
+            uniformity=self.diversity,
+            search_radius=max(2, round(longest_side * 0.01)),
+            seed=seed,
+        )
+
+
+DETAIL: Mapping[str, PropagateOptions] = {
+    "high": PropagateOptions(vote_iterations=3, search_iterations=2),
+    "medium": PropagateOptions(),
+    "low": PropagateOptions(vote_iterations=1),
+    "draft": PropagateOptions(patch_size=3, vote_iterations=1),
+}
+"""Named trades of time for quality, as EbSynth's Synthesis Detail."""
+
+
+def detail_options(detail: str, **changes: Any) -> PropagateOptions:
+    """A detail preset with some of its values changed; None keeps the preset's."""
+    if detail not in DETAIL:
+        raise OptionsError(f"detail {detail!r}: expected one of {', '.join(DETAIL)}")
+    given = {name: value for name, value in changes.items() if value is not None}
+    return replace(DETAIL[detail], **given)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """One whole run: a clip, its keys or the stylizer that makes them, and the output."""
+
+    clip: Path
+    output: Path
+    keys: tuple[Path, ...] = ()
+    """A folder of painted keys, or the files."""
+    stylizer: str = "external"
+    stylizer_options: Mapping[str, Any] = field(default_factory=dict)
+    keys_budget: int = option(10, "how many keyframes to stylize", low=1, high=100000)
+    ranges: tuple[Span, ...] = ()
+    """Spans set by hand; other keys reach to their neighbours."""
+    per_key: Path | None = None
+    """A folder for each key's own frames, one folder a key."""
+    fit_keys: bool = False
+    propagate: PropagateOptions = field(default_factory=PropagateOptions)
+    overwrite: bool = False
+    allow_truncated: bool = False
+    frames: FrameRange | None = None
+    """Work on these frames only; None: all."""
+    frame_rate: float | None = option(None, "of an image sequence", low=0.01, high=1000)
+    threads: int | None = option(None, "how many cores to use", low=1, high=1024)
+    seed: int = option(0, "same seed, same film", low=0)
+    work: Path | None = None
+    """A folder for work files, kept; None: a temporary one, removed."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.stylizer == "external" and not self.keys:
+            raise OptionsError(
+                "no keys: give painted keyframes with --keys, or a filter with --stylizer paint"
+            )
+        if self.stylizer != "external" and self.keys:
+            raise OptionsError(
+                f"stylizer {self.stylizer}: makes its own keys; leave out --keys, or use external"
+            )

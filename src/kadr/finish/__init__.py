@@ -1,1 +1,1 @@
-
+"""Finished passes into finished frames."""

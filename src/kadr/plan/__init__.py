@@ -1,1 +1,1 @@
-
+"""Which frames are keyframes, and which frames each keyframe styles."""

@@ -1,0 +1,25 @@
+"""Frames and transports in, guide channels on the scale 0–255 out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.guides.flow import gray
+from kadr.guides.warp import Field
+
+
+def edge_guide(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(H, W, 1) float32: gray minus its blur plus 128; dark and light sides of an edge both stay."""
+    level = gray(image).astype(np.float32)
+    sigma = 6.0 * max(image.shape[:2]) / 960.0
+    return (level - cv2.GaussianBlur(level, (0, 0), max(sigma, 1.0)) + 128.0)[..., None]
+
+
+def position_guide(positions: Field, size: tuple[int, int]) -> NDArray[np.float32]:
+    """(H, W, 2) float32: positions in a (height, width) image, its longer side scaled to 255.
+
+    Float all the way into the 16-bit packing: eight bits would be steps of several pixels.
+    """
+    return positions * np.float32(255.0 / max(size))

@@ -1,0 +1,86 @@
+"""Two frames in, the motion between them both ways out (OpenCV DIS, Kroeger et al. 2016)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.guides.occlusion import find_occlusion
+from kadr.guides.warp import Field, warp
+
+_MAX_SIDE = 1280
+"""Longest side on which flow is computed; larger frames are reduced, their flow enlarged."""
+
+_local = threading.local()
+
+
+@dataclass(frozen=True, eq=False)
+class FlowPair:
+    """Motion from a frame to its neighbour, and where it cannot be trusted.
+
+    to_neighbour: (H, W, 2) float32, frame → neighbour, in pixels: pulls the neighbour onto the
+    frame. from_neighbour: neighbour → frame. occlusion: (H, W) bool, True where the frame shows
+    something that the neighbour does not.
+    """
+
+    to_neighbour: Field
+    from_neighbour: Field
+    occlusion: NDArray[np.bool_]
+
+
+def gray(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """(H, W, 3 or 4) uint8 RGB(A) as (H, W) uint8."""
+    code = cv2.COLOR_RGBA2GRAY if image.shape[2] == 4 else cv2.COLOR_RGB2GRAY
+    return cv2.cvtColor(image, code)
+
+
+def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Field:
+    """Flow a→b of two gray images, (H, W, 2) float32 pixels: ``a[p]`` is seen at ``b[p + flow]``."""
+    height, width = a.shape
+    scale = min(1.0, _MAX_SIDE / max(height, width))
+    if scale < 1.0:
+        small = (round(width * scale), round(height * scale))
+        a, b = (cv2.resize(image, small, interpolation=cv2.INTER_AREA) for image in (a, b))
+    if min(a.shape) < 16:  # DIS needs a patch and a pyramid; a thumbnail has no motion to speak of
+        return np.zeros((height, width, 2), np.float32)
+    flow = _estimator().calc(a, b, None)
+    if scale < 1.0:
+        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
+        flow *= np.float32([width / small[0], height / small[1]])
+    return flow
+
+
+def flow_pair(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8]) -> FlowPair:
+    """Flow both ways between two gray frames, still areas held still, occlusion marked."""
+    to_neighbour = estimate_flow(frame, neighbour)
+    from_neighbour = estimate_flow(neighbour, frame)
+    occlusion = find_occlusion(to_neighbour, from_neighbour)
+    return FlowPair(hold_still(frame, neighbour, to_neighbour), from_neighbour, occlusion)
+
+
+def hold_still(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field) -> Field:
+    """Set the flow to zero where no motion explains the two frames as well as the flow does.
+
+    Flow on a still background is noise of a few hundredths of a pixel. Summed over a pass it
+    drifts, and drift is what makes a still painting swim.
+    """
+    near = np.abs(flow).max(axis=2) < 0.75
+    if not near.any():
+        return flow
+    still = cv2.absdiff(frame, neighbour).astype(np.float32)
+    moved = cv2.absdiff(frame, warp(neighbour, flow)).astype(np.float32)
+    still, moved = (cv2.blur(error, (9, 9)) for error in (still, moved))
+    zero = (still <= moved * np.float32(1.15) + np.float32(0.35)) & near
+    keep = cv2.blur((~zero).astype(np.float32), (9, 9))  # soft edges: no tear in the transport
+    return flow * np.minimum(keep * 2, 1)[..., None]
+
+
+def _estimator() -> cv2.DISOpticalFlow:
+    """One estimator a thread: an estimator keeps buffers and must not be shared."""
+    if not hasattr(_local, "estimator"):
+        _local.estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return _local.estimator

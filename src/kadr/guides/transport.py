@@ -1,0 +1,60 @@
+"""Transport: for every pixel of a frame, the position in the key frame that it came from."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.guides.flow import FlowPair, estimate_flow
+from kadr.guides.warp import Field, grid, sample, warp
+
+
+def identity(height: int, width: int) -> Field:
+    """The key frame's own transport: every pixel comes from itself."""
+    return grid(height, width).copy()
+
+
+def carry(transport: Field, flow: FlowPair) -> Field:
+    """Compose one step: the frame's pixel comes from where its neighbour's pixel came from."""
+    return warp(transport, flow.to_neighbour)
+
+
+def register(
+    transport: Field, key_gray: NDArray[np.uint8], frame_gray: NDArray[np.uint8]
+) -> Field:
+    """Correct a transport against the key frame itself, so that errors do not add up.
+
+    The key frame, pulled through the transport, should look as the frame does; the flow that is
+    left between the two is the error made so far. It is taken only where, and only as far as, it
+    lowers the difference beyond the noise: elsewhere it would add a tremble of its own.
+    """
+    pulled = sample(key_gray, transport)
+    residual = estimate_flow(frame_gray, pulled)
+    corrected = warp(transport, residual)
+    before = _difference(pulled, frame_gray)
+    after = _difference(sample(key_gray, corrected), frame_gray)
+    gain = np.clip((before - after - 0.4) / (before + 0.5) * 2.0, 0, 1)
+    gain = cv2.blur(gain, (9, 9))[..., None]
+    return transport + gain * (corrected - transport)
+
+
+def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return cv2.blur(cv2.absdiff(a, b).astype(np.float32), (9, 9))
+
+
+def stretch(transport: Field) -> NDArray[np.float32]:
+    """(H, W) float32 ≥ 1: how much the transport stretches or squeezes locally, either way.
+
+    1 for a rigid move; large where a picture pulled through it would smear or tear.
+    """
+    dx = cv2.blur(cv2.Sobel(transport, cv2.CV_32F, 1, 0, ksize=3) / 8, (5, 5))
+    dy = cv2.blur(cv2.Sobel(transport, cv2.CV_32F, 0, 1, ksize=3) / 8, (5, 5))
+    # singular values of the 2×2 Jacobian from its trace-like invariants
+    square = np.square(dx).sum(axis=2) + np.square(dy).sum(axis=2)
+    det = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
+    root = np.sqrt(np.maximum(square * square - 4 * det * det, 0))
+    large = np.sqrt((square + root) / 2)
+    small = np.sqrt(np.maximum((square - root) / 2, 0))
+    factor = np.maximum(large, 1.0 / np.maximum(small, 1e-3))
+    return np.where(det > 0, factor, np.float32(1e3))

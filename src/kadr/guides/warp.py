@@ -1,0 +1,39 @@
+"""An image with a flow or with positions in, the image sampled there out."""
+
+from __future__ import annotations
+
+import functools
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+"""(H, W, 2) float32, (x, y) in the last axis: a flow in pixels, or absolute positions."""
+
+_LIMIT = 16384  # OpenCV's remap takes sides below 32767; larger fields would need tiles
+
+
+@functools.lru_cache(maxsize=4)
+def grid(height: int, width: int) -> Field:
+    """(H, W, 2) float32 positions of the pixels themselves; read-only."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    field = np.stack([x, y], axis=2)
+    field.flags.writeable = False
+    return field
+
+
+def sample(
+    image: NDArray[np.generic], positions: Field, *, interpolation: int = cv2.INTER_LINEAR
+) -> NDArray[np.generic]:
+    """``out[p] = image[positions[p]]``, edges repeated; same dtype and channels as ``image``."""
+    return cv2.remap(
+        image, positions, None, interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def warp(
+    image: NDArray[np.generic], flow: Field, *, interpolation: int = cv2.INTER_LINEAR
+) -> NDArray[np.generic]:
+    """Backward warp: ``out[p] = image[p + flow[p]]``, so flow t→t−1 pulls frame t−1 onto t."""
+    return sample(image, flow + grid(*flow.shape[:2]), interpolation=interpolation)

@@ -1,0 +1,117 @@
+"""READ FIRST. A clip and its keys in, the restyled clip out: the whole run on one screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import Frame, FrameRange
+from kadr.errors import OptionsError
+from kadr.keys import KeyStyles
+from kadr.options import RunOptions
+from kadr.per_key import PerKeyWriter
+from kadr.plan.spans import pair_spans
+from kadr.render import Renderer
+from kadr.run.store import WorkFolder
+from kadr.video.base import Clip
+from kadr.video.clips import create_clip, open_clip
+
+STEPS = ("stylize", "propagate", "write")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run made: the output, its keyframes (frame indices), frames and seconds it took."""
+
+    output: Path
+    keys: tuple[int, ...]
+    frame_count: int
+    seconds: float
+
+
+def restyle(
+    options: RunOptions,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> RunResult:
+    """Restyle a clip and give what was made. ``on_event`` sees every Event.
+
+    Raises InputError, OptionsError or OutputError with one line that says what to do; nothing then
+    stands under the output's name. Raises Cancelled if ``cancel`` was raised.
+    """
+    work = restyle_events(options, cancel)
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            result: RunResult = stop.value
+            return result
+        if on_event is not None:
+            on_event(event)
+
+
+def restyle_events(
+    options: RunOptions, cancel: CancelToken | None = None
+) -> Iterator[Event]:
+    """The same, as a generator of Events whose return value is the RunResult."""
+    began, cancel = time.monotonic(), cancel or CancelToken()
+    with ExitStack() as stack:
+        clip = stack.enter_context(_open(options))
+        frames = _frame_range(options, clip)
+        work = stack.enter_context(WorkFolder(options.work))
+        keys = KeyStyles(options, clip, frames, work.store)
+        spans = pair_spans(keys.indices, frames, options.ranges)
+        writer = stack.enter_context(
+            create_clip(
+                options.output,
+                like=clip,
+                overwrite=options.overwrite,
+                indices=range(frames.start, frames.stop),
+            )
+        )
+        per_key = stack.enter_context(PerKeyWriter(options.per_key, clip, options.overwrite))
+        yield from keys.stylize(cancel)
+        renderer = Renderer(
+            clip,
+            spans,
+            frames,
+            keys.style,
+            options.propagate,
+            work.store,
+            seed=options.seed,
+            threads=options.threads,
+            cancel=cancel,
+            on_pass=per_key.write,
+        )
+        written = 0
+        for item in renderer.render():
+            if isinstance(item, Frame):
+                writer.write(item)
+                written += 1
+                yield Event("write", written, len(frames), item.image[..., :3])
+            else:
+                yield item
+    return RunResult(writer.path, tuple(keys.indices), written, time.monotonic() - began)
+
+
+def _open(options: RunOptions) -> Clip:
+    rate = None if options.frame_rate is None else Fraction(options.frame_rate).limit_denominator()
+    return open_clip(options.clip, allow_truncated=options.allow_truncated, frame_rate=rate)
+
+
+def _frame_range(options: RunOptions, clip: Clip) -> FrameRange:
+    """The frames to work on, checked against the clip."""
+    if options.frames is None:
+        return FrameRange(0, len(clip))
+    if options.frames.stop > len(clip):
+        raise OptionsError(
+            f"frames {options.frames.start}–{options.frames.stop - 1}: "
+            f"{options.clip} has frames 0–{len(clip) - 1}"
+        )
+    return options.frames

@@ -1,0 +1,51 @@
+"""Keyframes in, the span of frames that each of them styles out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kadr.core.frames import FrameRange, Span
+from kadr.errors import OptionsError
+
+
+def pair_spans(
+    keys: Sequence[int], frames: FrameRange, given: Sequence[Span] = ()
+) -> list[Span]:
+    """One span a key, in order: from the key before it to the key after it, both excluded.
+
+    The first key reaches back to the start of ``frames``, the last to their end. ``given`` spans
+    replace those of their keys, clipped to ``frames``; they may overlap. Raises OptionsError when
+    a given span has no key, or when a frame is left in no span.
+    """
+    order = sorted(keys)
+    edges = [frames.start - 1, *order, frames.stop]
+    spans = {
+        key: Span(key, max(before + 1, frames.start), after)
+        for before, key, after in zip(edges, order, edges[2:], strict=False)
+    }
+    for span in given:
+        if span.key not in spans:
+            raise OptionsError(f"range of key {span.key}: there is no such key; keys are {order}")
+        start, stop = max(span.start, frames.start), min(span.stop, frames.stop)
+        spans[span.key] = Span(span.key, start, stop)
+    result = [spans[key] for key in order]
+    _check_covered(result, frames)
+    return result
+
+
+def _check_covered(spans: Sequence[Span], frames: FrameRange) -> None:
+    reached = frames.start
+    for span in sorted(spans, key=lambda span: span.start):
+        if span.start > reached:
+            break
+        reached = max(reached, span.stop)
+    else:
+        if reached >= frames.stop:
+            return
+    later = [span.start for span in spans if span.start > reached]
+    last = min([*later, frames.stop]) - 1
+    raise OptionsError(
+        f"frames {reached}–{last} are in no key's range; widen a range or leave it out"
+    )
+
+

@@ -1,0 +1,174 @@
+"""Arrays in, arrays out, kept between steps under a fingerprint: whole files or none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.errors import OutputError
+from kadr.files import atomic_file
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_log = logging.getLogger(__name__)
+
+
+def fingerprint(step: str, version: int, *parts: object) -> str:
+    """The name of a step's result: a hash of the step, its version and all that went in.
+
+    parts: arrays (dtype, shape and bytes count), paths by their text, numbers, strings, mappings.
+    """
+    digest = hashlib.sha256(f"{step}\x1f{version}".encode())
+    for part in parts:
+        digest.update(b"\x1e")
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).data)
+        else:
+            digest.update(json.dumps(part, sort_keys=True, default=repr).encode())
+    return digest.hexdigest()[:32]
+
+
+class Store(Protocol):
+    """Keeps arrays under fingerprints; what is got is what was put, bit for bit."""
+
+    def put(self, fingerprint: str, arrays: Arrays) -> None:
+        """Keep ``arrays``; a second put under one fingerprint replaces the first."""
+        ...
+
+    def get(self, fingerprint: str) -> dict[str, NDArray[Any]] | None:
+        """What was kept, or None if nothing whole is there."""
+        ...
+
+    def discard(self, fingerprint: str) -> None:
+        """Forget one entry, if it is there."""
+        ...
+
+
+class MemoryStore:
+    """A Store that lives and dies with the process; for tests and very short clips."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, NDArray[Any]]] = {}
+
+    def put(self, fingerprint: str, arrays: Arrays) -> None:
+        """Keep copies of ``arrays``."""
+        self._entries[fingerprint] = {name: array.copy() for name, array in arrays.items()}
+
+    def get(self, fingerprint: str) -> dict[str, NDArray[Any]] | None:
+        """Copies of what was kept, or None."""
+        entry = self._entries.get(fingerprint)
+        return None if entry is None else {name: array.copy() for name, array in entry.items()}
+
+    def discard(self, fingerprint: str) -> None:
+        """Forget one entry, if it is there."""
+        self._entries.pop(fingerprint, None)
+
+
+class FolderStore:
+    """A Store of one file an entry, written beside and renamed: a file that exists is whole.
+
+    Images are kept as PNG, which halves them at little cost; other arrays as they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
+
+    def _path(self, fingerprint: str) -> Path:
+        return self.folder / fingerprint[:2] / f"{fingerprint}.zip"
+
+    def put(self, fingerprint: str, arrays: Arrays) -> None:
+        """Write the entry whole or not at all. Raises OutputError, e.g. when the disk is full."""
+        with (
+            atomic_file(self._path(fingerprint)) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+        ):
+            for name, array in arrays.items():
+                if _is_image(array):
+                    archive.writestr(f"{name}.png", _encode(array))
+                else:
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+
+    def get(self, fingerprint: str) -> dict[str, NDArray[Any]] | None:
+        """Read the entry; one that cannot be read counts as not there, with a word in the log."""
+        path = self._path(fingerprint)
+        if not path.exists():
+            return None
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return {Path(name).stem: _decode(archive, name) for name in archive.namelist()}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            _log.warning("%s: damaged (%s); it will be made again", path, error)
+            return None
+
+    def discard(self, fingerprint: str) -> None:
+        """Forget one entry, if it is there."""
+        self._path(fingerprint).unlink(missing_ok=True)
+
+
+class WorkFolder:
+    """A folder for a run's store: a given one is kept, one of its own goes with the run."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._given = folder
+        self._own: Path | None = None
+
+    def __enter__(self) -> Self:
+        if self._given is None:
+            self._own = Path(tempfile.mkdtemp(prefix="kadr-"))
+        return self
+
+    @property
+    def store(self) -> FolderStore:
+        """The store in the folder."""
+        folder = self._given or self._own
+        assert folder is not None, "used outside its with block"
+        return FolderStore(folder)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+
+
+def _is_image(array: NDArray[Any]) -> bool:
+    kinds = (np.uint8, np.uint16)
+    return array.dtype in kinds and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
+
+
+def _encode(array: NDArray[Any]) -> bytes:
+    done, data = cv2.imencode(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise ValueError(f"{array.shape} {array.dtype} cannot be stored as PNG")
+    return data.tobytes()
+
+
+def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    if name.endswith(".png"):
+        image = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_UNCHANGED)
+        if image is None:
+            raise ValueError(f"{name} is damaged")
+        return image
+    with archive.open(name) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
