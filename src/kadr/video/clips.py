@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def create_clip(
     overwrite: bool = False,
     crf: int | None = None,
     preset: str | None = None,
-    indices: range | None = None,
+    indices: Sequence[int] | None = None,
     image_suffix: str = ".png",
 ) -> ClipWriter:
     """Start a video file or an image sequence; its kind follows from ``path``.
@@ -119,7 +120,7 @@ def _create_images(
     folder: Path,
     like: Clip | None,
     overwrite: bool,
-    indices: range | None,
+    indices: Sequence[int] | None,
     *,
     pattern: SequencePattern | None = None,
     suffix: str = ".png",

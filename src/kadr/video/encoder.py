@@ -187,10 +187,21 @@ class VideoWriter(FinishingMixin):
         self._keeps_alpha = first.channels == 4 and bool(self._recipe.alpha_format)
         self._stream = self._video_stream()
         self._from_rgb = FromRgb(self._stream.pix_fmt)
-        if self._like is not None and self._like.info.has_audio and self._recipe.sound:
+        if self._wants_sound():
+            assert self._like is not None
             start = self._timing.peek(first)
             self._sound = Sound(self._like.info, self._container, self._path, start)
             self._lead = self._sound.lead
+
+    def _wants_sound(self) -> bool:
+        """Sound fits only pictures that keep the times it was recorded with."""
+        like = self._like
+        return (
+            like is not None
+            and like.info.has_audio
+            and self._recipe.sound
+            and self._timing.follows_like
+        )
 
     def _video_stream(self) -> Any:
         recipe = self._recipe

@@ -31,7 +31,6 @@ _CLOCK = Fraction(1, 50)  # viewers slow delays of less than 2/100 s down
 _TICKS = 2  # GIF's own hundredths in one step of _CLOCK
 _COLORS = 255  # the last entry is transparent
 _BITS = 5  # of the histogram's axes
-_DITHER = 18.0  # peak to peak, levels
 _SAMPLES = 250_000  # pixels from which the palette is made
 
 
@@ -186,14 +185,18 @@ class _Mapper:
 
     def __init__(self, palette: NDArray[np.uint8], shape: tuple[int, int]) -> None:
         self.argb = np.zeros((256, 4), np.uint8)
-        self.argb[: len(palette), 0] = 255
+        self.argb[:_COLORS, 0] = 255  # the encoder takes the first clear entry for transparency
         self.argb[: len(palette), 1:] = palette
         centres = (np.arange(64) * (255 / 63)).astype(np.float32)
         grid = np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), -1).reshape(-1, 3)
-        self._nearest = cKDTree(palette.astype(np.float32)).query(grid)[1].astype(np.uint8)
+        tree = cKDTree(palette.astype(np.float32))
+        self._nearest = tree.query(grid)[1].astype(np.uint8)
+        # as wide as the usual gap between two colours: less leaves bands, more only grain
+        gaps = tree.query(palette.astype(np.float32), k=2)[0][:, 1] if len(palette) > 1 else [0]
+        spread = float(np.median(gaps)) / 3**0.5
         tiles = (-(-shape[0] // 8), -(-shape[1] // 8))
         pattern = np.tile(_bayer(), tiles)[: shape[0], : shape[1]]
-        self._offset = np.round(pattern * _DITHER).astype(np.int16)[..., None]
+        self._offset = np.round(pattern * spread).astype(np.int16)[..., None]
 
     def __call__(self, image: Image) -> NDArray[np.uint8]:
         """(H, W, 4) → (H, W) indices; 255 where alpha is below one half."""

@@ -19,10 +19,18 @@ class Timing:
     def __init__(
         self, like: Clip | None, frame_rate: Fraction | None, clock: Fraction | None = None
     ) -> None:
+        if (
+            like is not None
+            and frame_rate == like.info.frame_rate
+            and not like.info.variable_frame_rate
+        ):
+            frame_rate = None
         self._like = None if frame_rate is not None else like
         steady = frame_rate or DEFAULT_FRAME_RATE
         self.rate = self._like.info.frame_rate if self._like is not None else steady
         self._step = 1 / self.rate
+        self.follows_like = self._like is not None
+        """Whether frames keep the times they have in ``like``."""
         own = self._like.info.time_base if self._like is not None else self._step
         self.base = own if clock is None else clock
         self._clock = clock

@@ -1,0 +1,119 @@
+"""Between videos and folders of images: a Clip in, files out, one event per frame."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import Frame
+from kadr.errors import InputError, OptionsError
+from kadr.files import IMAGE_SUFFIXES
+from kadr.video.base import Clip
+from kadr.video.clips import create_clip
+
+_SPARSE = 4  # from this step on single reads are cheaper than reading everything
+
+
+def extract_frames(
+    clip: Clip,
+    folder: str | Path,
+    *,
+    every: int = 1,
+    fps: Fraction | None = None,
+    suffix: str = ".png",
+    overwrite: bool = False,
+    cancel: CancelToken | None = None,
+) -> Iterator[Event]:
+    """Save frames of a clip as images, named by ``clip.name``: ``frame_00012.png`` for a video.
+
+    every: each how many-th frame. fps: instead, the frames shown at that steady rate.
+    The folder holds all of the images at the end or none. Raises OutputError when one exists
+    already and ``overwrite`` is off.
+    """
+    if suffix.lower() not in IMAGE_SUFFIXES:
+        raise OptionsError(f"image type {suffix!r}: expected one of {sorted(IMAGE_SUFFIXES)}")
+    if every < 1 or (fps is not None and fps <= 0):
+        raise OptionsError(f"every {every}, fps {fps}: expected numbers above 0")
+    indices = range(0, len(clip), every) if fps is None else _at_rate(clip, fps)
+    writer = create_clip(
+        f"{folder}/", like=clip, overwrite=overwrite, indices=indices, image_suffix=suffix
+    )
+    yield Event("frames", 0, len(indices))
+    with writer:
+        for done, frame in enumerate(_pick(clip, indices), start=1):
+            if cancel is not None:
+                cancel.check()
+            writer.write(frame)
+            yield Event("frames", done, len(indices), preview=frame.image[..., :3])
+
+
+def _at_rate(clip: Clip, fps: Fraction) -> list[int]:
+    shown: dict[int, None] = {}
+    step = 0
+    while step / fps < clip.info.duration:
+        shown[bisect_right(clip.times, step / fps) - 1] = None
+        step += 1
+    return list(shown)
+
+
+def _pick(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
+    if len(indices) * _SPARSE <= len(clip):
+        yield from map(clip.frame, indices)
+        return
+    wanted = set(indices)
+    yield from (frame for frame in clip.frames() if frame.index in wanted)
+
+
+def encode_frames(
+    source: Clip,
+    output: str | Path,
+    *,
+    like: Clip | None = None,
+    frame_rate: Fraction | None = None,
+    overwrite: bool = False,
+    crf: int | None = None,
+    preset: str | None = None,
+    cancel: CancelToken | None = None,
+) -> Iterator[Event]:
+    """Write a clip, usually a folder of images, as a video or as another sequence.
+
+    like: gives its frames' times and its sound. Images belong to its frames by their numbers; a
+    sequence of as many images as it has frames belongs to them in order, whatever it counts from.
+    frame_rate: a steady rate instead of anyone's times; without sound.
+    """
+    indices = range(len(source)) if like is None else _indices_in(source, like)
+    writer = create_clip(
+        output,
+        like=source if like is None else like,
+        frame_rate=frame_rate,
+        overwrite=overwrite,
+        crf=crf,
+        preset=preset,
+        indices=indices,
+    )
+    total = len(source)
+    yield Event("encode", 0, total)
+    with writer:
+        for frame, index in zip(source.frames(), indices, strict=True):
+            if cancel is not None:
+                cancel.check()
+            writer.write(replace(frame, index=index))
+            yield Event("encode", frame.index + 1, total, preview=frame.image[..., :3])
+
+
+def _indices_in(source: Clip, like: Clip) -> range:
+    if len(source) == len(like):
+        return range(len(like))
+    first = like.index_of(source.number(0))
+    last = like.index_of(source.number(len(source) - 1))
+    if first is None or last is None:
+        raise InputError(
+            f"{source.info.path}: its frames {source.number(0)} to "
+            f"{source.number(len(source) - 1)} are not all in {like.info.path}, which has "
+            f"{like.number(0)} to {like.number(len(like) - 1)}; give the clip they were made from"
+        )
+    return range(first, last + 1)
