@@ -19,11 +19,7 @@ class Timing:
     def __init__(
         self, like: Clip | None, frame_rate: Fraction | None, clock: Fraction | None = None
     ) -> None:
-        if (
-            like is not None
-            and frame_rate == like.info.frame_rate
-            and not like.info.variable_frame_rate
-        ):
+        if like is not None and _runs_at(like, frame_rate):
             frame_rate = None
         self._like = None if frame_rate is not None else like
         steady = frame_rate or DEFAULT_FRAME_RATE
@@ -84,3 +80,7 @@ class Timing:
         if frame.index + 1 == len(times):
             return self._like.info.duration - times[-1]
         return self._step
+
+
+def _runs_at(clip: Clip, frame_rate: Fraction | None) -> bool:
+    return clip.info.frame_rate == frame_rate and not clip.info.variable_frame_rate
