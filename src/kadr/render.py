@@ -73,7 +73,7 @@ class Renderer:
         """Yield an Event for every frame of every pass, and each finished Frame, in order."""
         joiner = Joiner()
         waiting = sorted(self._spans, key=lambda span: span.start)
-        with closing(self._clip.frames(self._frames.start, self._frames.stop)) as frames:
+        with closing(_each(self._clip.frames(self._frames.start, self._frames.stop))) as frames:
             try:
                 for frame in frames:
                     self._cancel.check()
@@ -159,6 +159,11 @@ class Renderer:
     def _report(self, key: int, frame: Frame, image: NDArray[np.uint8]) -> None:
         if self._on_pass is not None:
             self._on_pass(key, frame, image)
+
+
+def _each(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Any iterator as a generator, which can be closed before its end."""
+    yield from frames
 
 
 def _with_flow(frames: Iterator[Frame]) -> Iterator[tuple[Frame, FlowPair]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.guides.warp import Field, warp
+from kadr.core.bands import run_bands
+from kadr.guides.kernels import occlusion_rows
+from kadr.guides.warp import Field
 
 
 def find_occlusion(
@@ -15,11 +17,12 @@ def find_occlusion(
 
     |f + r|² > relative · (|f|² + |r|²) + absolute, all in pixels, r taken where f leads.
     """
-    back = warp(reverse, flow)
-    miss = np.square(flow + back).sum(axis=2)
-    size = np.square(flow).sum(axis=2) + np.square(back).sum(axis=2)
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    outside = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
-    return (miss > relative * size + absolute) | outside
+    occlusion = np.empty(flow.shape[:2], np.bool_)
+    run_bands(
+        lambda start, stop: occlusion_rows(
+            flow, reverse, occlusion, relative, absolute, start, stop
+        ),
+        flow.shape[0],
+        band=64,
+    )
+    return occlusion

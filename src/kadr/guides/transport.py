@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.bands import run_bands
 from kadr.guides.flow import FlowPair, estimate_flow
+from kadr.guides.kernels import stretch_rows
 from kadr.guides.warp import Field, grid, sample, warp
 
 
@@ -48,13 +50,10 @@ def stretch(transport: Field) -> NDArray[np.float32]:
 
     1 for a rigid move; large where a picture pulled through it would smear or tear.
     """
-    dx = cv2.blur(cv2.Sobel(transport, cv2.CV_32F, 1, 0, ksize=3) / 8, (5, 5))
-    dy = cv2.blur(cv2.Sobel(transport, cv2.CV_32F, 0, 1, ksize=3) / 8, (5, 5))
-    # singular values of the 2×2 Jacobian from its trace-like invariants
-    square = np.square(dx).sum(axis=2) + np.square(dy).sum(axis=2)
-    det = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
-    root = np.sqrt(np.maximum(square * square - 4 * det * det, 0))
-    large = np.sqrt((square + root) / 2)
-    small = np.sqrt(np.maximum((square - root) / 2, 0))
-    factor = np.maximum(large, 1.0 / np.maximum(small, 1e-3))
-    return np.where(det > 0, factor, np.float32(1e3))
+    factor = np.empty(transport.shape[:2], np.float32)
+    run_bands(
+        lambda start, stop: stretch_rows(transport, factor, start, stop),
+        transport.shape[0],
+        band=64,
+    )
+    return factor

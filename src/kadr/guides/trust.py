@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.bands import run_bands
+from kadr.guides.kernels import similarity_rows
+
 _NOISE = 6.0
 """Contrast in 8-bit levels below which differences are taken for noise."""
+_LIGHT = 24.0
+"""Difference of local means, in 8-bit levels, that halves a similarity."""
 
 
 def similarity(
-    claim: NDArray[np.generic], frame: NDArray[np.generic], window: int = 9
+    claim: NDArray[np.uint8], frame: NDArray[np.uint8], window: int = 9
 ) -> NDArray[np.float32]:
     """Local structural similarity of two images, (H, W) float32 in −1…1, 1 for equal.
 
-    claim, frame: (H, W) or (H, W, C), 8-bit values. SSIM (Wang et al. 2004) over a box window,
-    with constants from the noise of footage, so that flat areas which differ by noise agree.
+    claim, frame: (H, W, C) uint8. SSIM (Wang et al. 2004) over a box window, with constants from
+    the noise of footage, so that flat areas which differ by noise agree. A change of light is no
+    change of place: levels count by their distance alone, gently.
     """
-    a, b = claim.astype(np.float32), frame.astype(np.float32)
-    box = (window, window)
-    mean_a, mean_b = cv2.blur(a, box), cv2.blur(b, box)
-    var_a = cv2.blur(a * a, box) - mean_a * mean_a
-    var_b = cv2.blur(b * b, box) - mean_b * mean_b
-    cov = cv2.blur(a * b, box) - mean_a * mean_b
-    noise = np.float32(_NOISE * _NOISE)
-    structure = (2 * cov + noise) / (var_a + var_b + noise)
-    # a change of light is no change of place: levels count by their distance alone, gently
-    light = 1.0 / (1.0 + np.square(mean_a - mean_b) / np.float32(24.0**2))
-    value = structure * light
-    return value if value.ndim == 2 else value.mean(axis=2)
+    claim, frame = (np.require(image, requirements=["C", "W"]) for image in (claim, frame))
+    value = np.empty(frame.shape[:2], np.float32)
+    run_bands(
+        lambda start, stop: similarity_rows(
+            claim, frame, value, window // 2, _NOISE**2, _LIGHT**2, start, stop
+        ),
+        frame.shape[0],
+        band=64,
+    )
+    return value
 
 
 def smoothstep(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.bands import run_bands
 from kadr.synth.atlas import Atlas
+from kadr.synth.kernels.match import flatten_rows, unflatten_rows
+from kadr.synth.packing import BAND
 
 
 def random_nnf(atlas: Atlas, size: tuple[int, int], seed: int) -> NDArray[np.int32]:
@@ -18,40 +21,46 @@ def flatten(
     atlas: Atlas,
     positions: NDArray[np.generic],
     source: NDArray[np.generic] | None,
+    threads: int | None = None,
 ) -> NDArray[np.int32]:
     """(H, W, 2) source positions (x, y), rounded and clamped into their source, as flat matches.
 
     Where a position is not a number, or falls on a masked source pixel, any valid match stands.
     """
-    index = np.zeros(positions.shape[:2], np.intp) if source is None else source.astype(np.intp)
-    known = np.isfinite(positions).all(axis=2)
-    rounded = np.rint(np.where(known[..., None], positions, 0)).astype(np.int64)
-    x = np.clip(rounded[..., 0], 0, atlas.widths[index] - 1)
-    y = np.clip(rounded[..., 1], 0, atlas.heights[index] - 1) + atlas.tops[index]
-    return _repair(atlas, (y * atlas.stride + x).ravel(), known.ravel())
-
-
-def _repair(
-    atlas: Atlas, flat: NDArray[np.int64], known: NDArray[np.bool_]
-) -> NDArray[np.int32]:
-    bad = ~(atlas.valid[flat] & known)
+    size = positions.shape[:2]
+    points = np.require(positions, np.float32, ["C", "W"])
+    index = np.zeros(size, np.uint8) if source is None else np.require(source, np.uint8, ["C", "W"])
+    flat = np.empty(size[0] * size[1], np.int32)
+    run_bands(
+        lambda start, stop: flatten_rows(
+            points, index, atlas.tops, atlas.heights, atlas.widths, atlas.stride, atlas.valid,
+            flat, start, stop,
+        ),
+        size[0],
+        band=BAND,
+        threads=threads,
+    )  # fmt: skip
+    bad = flat < 0
     if bad.any():
         valid = np.flatnonzero(atlas.valid)
-        spread = np.random.default_rng(flat.size).integers(0, valid.size, int(bad.sum()))
-        flat[bad] = valid[spread]
-    return flat.astype(np.int32)
+        flat[bad] = valid[np.random.default_rng(flat.size).integers(0, valid.size, bad.sum())]
+    return flat
 
 
 def unflatten(
-    atlas: Atlas, flat: NDArray[np.int32], size: tuple[int, int]
+    atlas: Atlas, flat: NDArray[np.int32], size: tuple[int, int], threads: int | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """A flat nnf as (H, W, 2) int32 positions (x, y) in their source, and (H, W) source indices."""
-    y, x = np.divmod(flat.reshape(size), np.int32(atlas.stride))
-    if len(atlas.tops) == 1:
-        return np.stack([x, y], axis=2), np.zeros(size, np.uint8)
-    source = (np.searchsorted(atlas.tops, y, side="right") - 1).astype(np.uint8)
-    y = y - atlas.tops[source].astype(np.int32)
-    return np.stack([x, y], axis=2), source
+    positions, source = np.empty((*size, 2), np.int32), np.empty(size, np.uint8)
+    run_bands(
+        lambda start, stop: unflatten_rows(
+            flat, atlas.tops, atlas.stride, positions, source, start, stop
+        ),
+        size[0],
+        band=BAND,
+        threads=threads,
+    )
+    return positions, source
 
 
 def upsample(

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, InputError, OptionsError
 from kadr.options import SynthOptions
 from kadr.synth.atlas import Atlas, build_atlas
+from kadr.synth.kernels.pack import modulation_rows
 from kadr.synth.level import LevelSolver, Target, no_modulation
 from kadr.synth.nnf import flatten, random_nnf, unflatten, upsample
-from kadr.synth.packing import Packing, empty_packed, make_packing, pack_channels
+from kadr.synth.packing import BAND, Packing, empty_packed, make_packing, pack_channels
 from kadr.synth.pyramid import count_levels, level_sizes, shrink
 
 GuideImage = NDArray[np.uint8] | NDArray[np.float32]
@@ -188,7 +189,7 @@ class Prepared:
             np.zeros(nnf.size, np.int32),
             np.zeros((*size, packing.colors), np.uint8),
             np.ones(size, np.bool_) if mask is None else shrink(mask, size),
-            _pack_modulation(modulation, size, packing),
+            _pack_modulation(modulation, size, packing, self._threads),
         )
 
     def _check_targets(
@@ -310,21 +311,31 @@ def _shrink_start(
 
 
 def _pack_modulation(
-    modulation: NDArray[np.generic] | None, size: tuple[int, int], packing: Packing
+    modulation: NDArray[np.generic] | None,
+    size: tuple[int, int],
+    packing: Packing,
+    threads: int | None,
 ) -> NDArray[np.int16]:
     """Square roots of the factors in Q15, laid out as the features are; the style's is 1."""
     if modulation is None:
         return no_modulation()
     factors = np.asarray(modulation)
-    levels = factors.astype(np.float32) / (255.0 if factors.dtype == np.uint8 else 1.0)
-    small = shrink(np.clip(levels, 0.0, 1.0), size)
-    roots = np.rint(np.sqrt(small) * 32767).astype(np.int16)
-    packed = np.full((*size, packing.channels), 32767, np.int16)
+    levels = factors.astype(np.float32, copy=False)
+    if factors.dtype == np.uint8:
+        levels = levels / np.float32(255)
+    small = np.require(shrink(levels, size), np.float32, ["C", "W"])
+    packed = empty_packed(*size, packing)
+    guide_of = np.full(packing.channels, -1, np.int64)
     for index, count in enumerate(packing.guide_channels):
         first = packing.first(index)
-        packed[..., first : first + count] = roots[..., index : index + 1]
-    r = packing.radius
-    return np.pad(packed, ((r, r), (r, r), (0, 0)), mode="edge")
+        guide_of[first : first + count] = index
+    run_bands(
+        lambda start, stop: modulation_rows(small, guide_of, packed, packing.radius, start, stop),
+        packed.shape[0],
+        band=BAND,
+        threads=threads,
+    )
+    return packed
 
 
 def _result(

@@ -57,3 +57,30 @@ def penalty_rows(
             penalty[np.uintp(i)] = np.int32(min(usage[np.uintp(i)] * factor, limit))
         else:
             penalty[np.uintp(i)] = np.int32(1 << 30)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def modulation_rows(
+    modulation: np.ndarray,
+    guide_of: np.ndarray,
+    packed: np.ndarray,
+    radius: int,
+    start: int,
+    stop: int,
+) -> None:
+    """Write √modulation in Q15 into ``packed`` rows ``[start, stop)``, edge-padded.
+
+    modulation: (H, W, guides) float32 in 0–1. guide_of: for each packed channel its guide, or −1
+    for the style and for padding, whose factor is 1.
+    """
+    height, width, count = modulation.shape
+    roots = np.empty(count, np.int16)
+    for y in range(start, stop):
+        source_y = min(max(y - radius, 0), height - 1)
+        for x in range(packed.shape[1]):
+            source_x = min(max(x - radius, 0), width - 1)
+            for g in range(count):
+                value = min(max(modulation[source_y, source_x, g], np.float32(0)), np.float32(1))
+                roots[g] = np.int16(np.rint(np.sqrt(value) * np.float32(32767)))
+            for c in range(guide_of.size):
+                packed[y, x, c] = 32767 if guide_of[c] < 0 else roots[guide_of[c]]

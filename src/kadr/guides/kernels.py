@@ -1,0 +1,136 @@
+"""Bands of rows of flows, transports and images in, measures of them out. NumPy and Numba only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(inline="always")
+def _bilinear(field: np.ndarray, x: float, y: float, c: int) -> float:
+    """Channel ``c`` of (H, W, C) at (x, y), edges repeated."""
+    height, width, _ = field.shape
+    x = min(max(x, np.float32(0)), np.float32(width - 1))
+    y = min(max(y, np.float32(0)), np.float32(height - 1))
+    x0, y0 = int(x), int(y)
+    x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+    fx, fy = x - np.float32(x0), y - np.float32(y0)
+    top = field[y0, x0, c] + fx * (field[y0, x1, c] - field[y0, x0, c])
+    low = field[y1, x0, c] + fx * (field[y1, x1, c] - field[y1, x0, c])
+    return top + fy * (low - top)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def occlusion_rows(
+    flow: np.ndarray,
+    reverse: np.ndarray,
+    occlusion: np.ndarray,
+    relative: float,
+    absolute: float,
+    start: int,
+    stop: int,
+) -> None:
+    """Mark pixels whose way there and back misses the start, or that leave the frame."""
+    height, width, _ = flow.shape
+    for y in range(start, stop):
+        for x in range(width):
+            fx, fy = flow[y, x, 0], flow[y, x, 1]
+            tx, ty = np.float32(x) + fx, np.float32(y) + fy
+            if tx < -0.5 or ty < -0.5 or tx > width - 0.5 or ty > height - 0.5:
+                occlusion[y, x] = True
+                continue
+            rx = _bilinear(reverse, tx, ty, 0)
+            ry = _bilinear(reverse, tx, ty, 1)
+            miss = (fx + rx) ** 2 + (fy + ry) ** 2
+            size = fx * fx + fy * fy + rx * rx + ry * ry
+            occlusion[y, x] = miss > relative * size + absolute
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def stretch_rows(transport: np.ndarray, factor: np.ndarray, start: int, stop: int) -> None:
+    """Write the larger of stretch and squeeze, from differences over seven pixels."""
+    height, width, _ = transport.shape
+    for y in range(start, stop):
+        up, down = max(y - 3, 0), min(y + 3, height - 1)
+        tall = np.float32(max(down - up, 1))
+        for x in range(width):
+            left, right = max(x - 3, 0), min(x + 3, width - 1)
+            wide = np.float32(max(right - left, 1))
+            ax = (transport[y, right, 0] - transport[y, left, 0]) / wide
+            ay = (transport[y, right, 1] - transport[y, left, 1]) / wide
+            bx = (transport[down, x, 0] - transport[up, x, 0]) / tall
+            by = (transport[down, x, 1] - transport[up, x, 1]) / tall
+            # singular values of the 2×2 Jacobian from its invariants
+            square = ax * ax + ay * ay + bx * bx + by * by
+            det = ax * by - ay * bx
+            root = np.sqrt(max(square * square - 4 * det * det, np.float32(0)))
+            large = np.sqrt((square + root) / 2)
+            small = np.sqrt(max((square - root) / 2, np.float32(0)))
+            if det > 0:
+                factor[y, x] = max(large, 1 / max(small, np.float32(1e-3)))
+            else:
+                factor[y, x] = 1e3
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def similarity_rows(
+    a: np.ndarray,
+    b: np.ndarray,
+    value: np.ndarray,
+    radius: int,
+    noise: float,
+    light: float,
+    start: int,
+    stop: int,
+) -> None:
+    """Mean over channels of structure times light, from exact integer sums over a box.
+
+    a, b: (H, W, C) uint8. Windows are cut at the edges. Sums are integers, so that a band's result
+    does not depend on where the band begins.
+    """
+    height, width, channels = a.shape
+    sums = np.zeros((width, channels, 5), np.int32)
+    box = np.zeros((channels, 5), np.int64)
+    first = max(start - radius, 0)
+    for row in range(first, min(start + radius, height)):
+        _add_row(a, b, sums, row, 1)
+    for y in range(start, stop):
+        if y + radius < height:
+            _add_row(a, b, sums, y + radius, 1)
+        if y - radius - 1 >= first:
+            _add_row(a, b, sums, y - radius - 1, -1)
+        rows = min(y + radius, height - 1) - max(y - radius, 0) + 1
+        box[:] = 0
+        for x in range(min(radius, width)):
+            for c in range(channels):
+                for k in range(5):
+                    box[c, k] += sums[x, c, k]
+        for x in range(width):
+            enter, leave = x + radius, x - radius - 1
+            total = np.float32(0)
+            columns = min(enter, width - 1) - max(x - radius, 0) + 1
+            scale = np.float32(1) / np.float32(rows * columns)
+            for c in range(channels):
+                for k in range(5):
+                    if enter < width:
+                        box[c, k] += sums[enter, c, k]
+                    if leave >= 0:
+                        box[c, k] -= sums[leave, c, k]
+                mean_a, mean_b = box[c, 0] * scale, box[c, 1] * scale
+                var = (box[c, 2] + box[c, 3]) * scale - mean_a * mean_a - mean_b * mean_b
+                cov = box[c, 4] * scale - mean_a * mean_b
+                gap = mean_a - mean_b
+                total += (2 * cov + noise) / (var + noise) / (1 + gap * gap / light)
+            value[y, x] = total / channels
+
+
+@njit(inline="always")
+def _add_row(a: np.ndarray, b: np.ndarray, sums: np.ndarray, row: int, sign: int) -> None:
+    for x in range(a.shape[1]):
+        for c in range(a.shape[2]):
+            u, v = np.int32(a[row, x, c]), np.int32(b[row, x, c])
+            sums[x, c, 0] += sign * u
+            sums[x, c, 1] += sign * v
+            sums[x, c, 2] += sign * u * u
+            sums[x, c, 3] += sign * v * v
+            sums[x, c, 4] += sign * u * v
