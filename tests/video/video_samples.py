@@ -50,8 +50,14 @@ def make_video(
     sound: tuple[float, float] | None = None,
     sound_codec: str = "aac",
     container_options: dict[str, str] | None = None,
+    noise: int = 0,
 ) -> Path:
-    """Write a clip. sound: (start, stop) seconds of silence with a click every half second."""
+    """Write a clip.
+
+    sound: (start, stop) seconds of silence with a click every half second. noise: levels of grain,
+    which makes the file as large as a real one.
+    """
+    rng = np.random.default_rng(1)
     base = 1 / rate if codec.startswith("mpeg") else Fraction(1, 90000)
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=options or {})
@@ -62,7 +68,9 @@ def make_video(
             stream.set_display_rotation(rotation)
         tone = _add_sound(container, sound_codec) if sound else None
         for index in range(count):
-            frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
+            image = picture(index, *size)
+            image = np.clip(image + rng.integers(0, noise + 1, image.shape), 0, 255)
+            frame = av.VideoFrame.from_ndarray(image.astype(np.uint8), format="rgb24")
             time = times[index] if times else index / rate
             frame.pts, frame.time_base = round((time + start) / base), base
             container.mux(stream.encode(frame.reformat(format=pixel_format)))

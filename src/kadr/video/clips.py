@@ -85,8 +85,6 @@ def create_clip(
     if not as_folder and pattern is not None:
         return _create_images(path.parent, like, overwrite, indices, pattern=pattern)
     if as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES):
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"{path}: is a file; choose another folder")
         return _create_images(path, like, overwrite, indices, suffix=image_suffix)
     _check_file(path, like, overwrite)
     if suffix == ".gif":
@@ -126,6 +124,9 @@ def _create_images(
     suffix: str = ".png",
 ) -> ClipWriter:
     from kadr.video.image_writer import ImageWriter
+
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; choose another folder")
 
     def name(index: int) -> str:
         if pattern is not None:

@@ -43,8 +43,8 @@ def extract_frames(
     writer = create_clip(
         f"{folder}/", like=clip, overwrite=overwrite, indices=indices, image_suffix=suffix
     )
-    yield Event("frames", 0, len(indices))
     with writer:
+        yield Event("frames", 0, len(indices))
         for done, frame in enumerate(_pick(clip, indices), start=1):
             if cancel is not None:
                 cancel.check()
@@ -97,8 +97,8 @@ def encode_frames(
         indices=indices,
     )
     total = len(source)
-    yield Event("encode", 0, total)
     with writer:
+        yield Event("encode", 0, total)
         for frame, index in zip(source.frames(), indices, strict=True):
             if cancel is not None:
                 cancel.check()

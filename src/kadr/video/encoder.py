@@ -24,6 +24,7 @@ from kadr.video.timing import Timing
 # a fixed number: libx264 writes other bytes for another count
 _THREADS = 4
 _BT709 = 1
+_FINE = Fraction(1, 10_000)
 
 
 @dataclass(frozen=True)
@@ -185,13 +186,15 @@ class VideoWriter(FinishingMixin):
         )
         self._size = first.size
         self._keeps_alpha = first.channels == 4 and bool(self._recipe.alpha_format)
-        self._stream = self._video_stream()
-        self._from_rgb = FromRgb(self._stream.pix_fmt)
         if self._wants_sound():
             assert self._like is not None
             start = self._timing.peek(first)
             self._sound = Sound(self._like.info, self._container, self._path, start)
-            self._lead = self._sound.lead
+            if self._sound.lead:
+                self._timing.refine(_FINE)
+                self._lead = self._sound.round_lead(self._timing.base)
+        self._stream = self._video_stream()
+        self._from_rgb = FromRgb(self._stream.pix_fmt)
 
     def _wants_sound(self) -> bool:
         """Sound fits only pictures that keep the times it was recorded with."""

@@ -49,6 +49,7 @@ class GifWriter(FinishingMixin):
         self._spool_path: Path | None = None
         self._temporary: Path | None = None
         self._histogram = np.zeros(1 << (3 * _BITS), np.int64)
+        self._sums = np.zeros((self._histogram.size, 3))
         self._entries: list[tuple[int, int]] = []  # (tick, bytes in the spool)
         self._shape: tuple[int, int] = (0, 0)
         self._finished = False
@@ -80,7 +81,11 @@ class GifWriter(FinishingMixin):
     def _put_aside(self, image: Image, tick: int) -> None:
         codes = (image[..., :3] >> (8 - _BITS)).astype(np.uint16)
         joined = (codes[..., 0] << (2 * _BITS)) | (codes[..., 1] << _BITS) | codes[..., 2]
-        self._histogram += np.bincount(joined.ravel(), minlength=self._histogram.size)
+        flat = joined.ravel()
+        self._histogram += np.bincount(flat, minlength=self._histogram.size)
+        for channel in range(3):
+            levels = image[..., channel].ravel()
+            self._sums[:, channel] += np.bincount(flat, levels, self._histogram.size)
         if image.shape[2] == 3:
             image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
         data = zlib.compress(image.tobytes(), 1)
@@ -104,7 +109,7 @@ class GifWriter(FinishingMixin):
         return self._path
 
     def _encode(self, temporary: Path) -> None:
-        palette = _palette(self._histogram)
+        palette = _palette(self._histogram, self._sums)
         mapper = _Mapper(palette, self._shape)
         ends = [tick for tick, _ in self._entries[1:]]
         last = max(_TICKS, round(self._timing.end * 100) - self._entries[-1][0])
@@ -164,15 +169,15 @@ class GifWriter(FinishingMixin):
             raise
 
 
-def _palette(histogram: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """(n, 3) colours, n up to 255, by median cut over pixels drawn from the histogram."""
+def _palette(histogram: NDArray[np.int64], sums: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(n, 3) colours, n up to 255, by median cut over the mean colours of the histogram's bins."""
     used = np.flatnonzero(histogram)
+    colors = np.round(sums[used] / histogram[used, None]).astype(np.uint8)
+    if len(colors) <= _COLORS:
+        return colors
     # roots give small but distinct areas (eyes, lights) colours of their own
     weights = np.sqrt(histogram[used])
     counts = np.maximum(1, np.round(weights / weights.sum() * _SAMPLES)).astype(int)
-    mask = (1 << _BITS) - 1
-    axes = np.stack([used >> (2 * _BITS), (used >> _BITS) & mask, used & mask], axis=1)
-    colors = np.round(axes * (255 / mask)).astype(np.uint8)
     pixels = np.repeat(colors, counts, axis=0)
     image = PillowImage.fromarray(pixels[None])
     reduced = image.quantize(_COLORS, method=PillowImage.Quantize.MEDIANCUT, kmeans=3)
@@ -191,9 +196,10 @@ class _Mapper:
         grid = np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), -1).reshape(-1, 3)
         tree = cKDTree(palette.astype(np.float32))
         self._nearest = tree.query(grid)[1].astype(np.uint8)
-        # as wide as the usual gap between two colours: less leaves bands, more only grain
-        gaps = tree.query(palette.astype(np.float32), k=2)[0][:, 1] if len(palette) > 1 else [0]
-        spread = float(np.median(gaps)) / 3**0.5
+        # as wide as the usual gap between two colours: less leaves bands, more only grain; few
+        # colours are all in the palette as they are
+        gaps = tree.query(palette.astype(np.float32), k=2)[0][:, 1]
+        spread = float(np.median(gaps)) / 3**0.5 if len(palette) == _COLORS else 0.0
         tiles = (-(-shape[0] // 8), -(-shape[1] // 8))
         pattern = np.tile(_bayer(), tiles)[: shape[0], : shape[1]]
         self._offset = np.round(pattern * spread).astype(np.int16)[..., None]

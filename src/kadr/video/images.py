@@ -102,22 +102,30 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         pixel_format=first.mode,
         container="images",
         has_alpha=any(header.alpha for header in headers),
-        bits=16 if first.mode.startswith("I") else 8,
+        bits=first.bits,
         time_base=1 / rate,
     )
     return ImageClip(info, found)
 
 
 class _Header:
-    __slots__ = ("alpha", "mode", "size")
+    __slots__ = ("alpha", "bits", "mode", "size")
 
     def __init__(self, image: PillowImage.Image) -> None:
         self.mode = image.mode
         self.size = image.size
         self.alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+        self.bits = 16 if _has_16_bits(image) else 8
         sideways = image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
         if sideways:
             self.size = (image.height, image.width)
+
+
+def _has_16_bits(image: PillowImage.Image) -> bool:
+    """Pillow's modes hide the depth of 16-bit colour, its raw modes do not."""
+    return image.mode.startswith("I") or any(
+        "16" in str(part[3]) for part in getattr(image, "tile", ())
+    )
 
 
 def _header(file: Path) -> _Header:

@@ -42,7 +42,8 @@ class Sound:
         self._output = output
         self._start = info.first_time + start
         begins = Fraction(self._stream.start_time or 0) * self._stream.time_base
-        self.lead = max(self._start - begins, Fraction(0)) if start == 0 else Fraction(0)
+        self._whole_start = start == 0
+        self.lead = max(self._start - begins, Fraction(0)) if self._whole_start else Fraction(0)
         codec = self._stream.codec_context.codec.canonical_name
         kept = _KEPT[output_path.suffix.lower()]
         self._copies = kept is None or codec in kept
@@ -64,6 +65,11 @@ class Sound:
         target.codec_context.bit_rate = 160_000
         return target
 
+    def round_lead(self, base: Fraction) -> Fraction:
+        """Make ``lead`` a multiple of the pictures' clock, and give it."""
+        self.lead = round(self.lead / base) * base
+        return self.lead
+
     def copy_until(self, end: Fraction | None) -> None:
         """Mux the sound heard before ``end``, seconds from the first written frame."""
         while not self._done:
@@ -78,7 +84,7 @@ class Sound:
                 return
 
     def _all_packets(self) -> Iterator[Any]:
-        if self._start > 0 and self.lead == 0:
+        if not self._whole_start:
             self._input.seek(max(0, int((self._start - 1) * 1_000_000)))
         try:
             for packet in self._input.demux(self._stream):
@@ -88,8 +94,8 @@ class Sound:
             self._give_up(error)
 
     def _is_wanted(self, packet: Any) -> bool:
-        ends = self._time(packet.pts + (packet.duration or 0))
-        return self.lead > 0 or ends > 0
+        # from the start on everything is kept: codecs prime themselves before time 0
+        return self._whole_start or self._time(packet.pts + (packet.duration or 0)) > 0
 
     def _time(self, pts: int) -> Fraction:
         """Seconds from the first written frame."""

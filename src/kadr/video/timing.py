@@ -38,6 +38,10 @@ class Timing:
         self.reached_end = False
         """Whether the last frame given is the last of ``like``."""
 
+    def refine(self, step: Fraction) -> None:
+        """Make ``base`` at most ``step``, still a divisor of every time."""
+        self.base /= max(1, -(-self.base // step))
+
     def peek(self, frame: Frame) -> Fraction:
         """The time of a frame in ``like``, or 0."""
         return self._time_in_like(frame) if self._like is not None else Fraction(0)
