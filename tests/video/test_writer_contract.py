@@ -251,8 +251,10 @@ def test_awkward_names(tmp_path: Path, name: str) -> None:
     assert _left(tmp_path) == [name]
 
 
-def test_bad_options_do_not_leak(tmp_path: Path) -> None:
-    writer: Callable[[], Path] = lambda: _write(tmp_path / "o.mp4", _frames(2), preset="nonsense")  # noqa: E731
-    with pytest.raises(KadrError, match=r"o\.mp4|preset"):
-        writer()
+@pytest.mark.parametrize("options", [{"preset": "nonsense"}, {"crf": 99}, {"crf": -1}])
+def test_bad_options_are_refused_before_any_work(
+    tmp_path: Path, options: dict[str, object]
+) -> None:
+    with pytest.raises(OptionsError, match="expected"):
+        create_clip(tmp_path / "new" / "o.mp4", like=None, **options)  # type: ignore[arg-type]
     assert _left(tmp_path) == []

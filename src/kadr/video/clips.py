@@ -14,6 +14,19 @@ from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
 """File types that ``create_clip`` writes."""
 
+PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+)
+"""Of libx264, from quick to small."""
+
 _ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".apng"})
 
 
@@ -87,6 +100,7 @@ def create_clip(
     if as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES):
         return _create_images(path, like, overwrite, indices, suffix=image_suffix)
     _check_file(path, like, overwrite)
+    _check_quality(suffix, crf, preset)
     if suffix == ".gif":
         from kadr.video.gif import GifWriter
 
@@ -112,6 +126,14 @@ def _check_file(path: Path, like: Clip | None, overwrite: bool) -> None:
         raise OutputError(f"{path}: is the input itself; choose another name")
     if not overwrite:
         raise OutputError(f"{path}: exists already; use --overwrite or another name")
+
+
+def _check_quality(suffix: str, crf: int | None, preset: str | None) -> None:
+    best = 63 if suffix == ".webm" else 51
+    if crf is not None and not 0 <= crf <= best:
+        raise OptionsError(f"crf {crf}: expected 0 (best) to {best} for {suffix}")
+    if preset is not None and preset not in PRESETS:
+        raise OptionsError(f"preset {preset!r}: expected one of {', '.join(PRESETS)}")
 
 
 def _create_images(

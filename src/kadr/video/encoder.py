@@ -44,6 +44,8 @@ class Recipe:
     container_options: dict[str, str] = field(default_factory=dict)
     even: bool = True
     sound: bool = True
+    largest: int = 16384
+    """Of a side, in pixels."""
     clock: Fraction | None = None
     """The only step that the container's times can have, if it is coarse."""
 
@@ -82,6 +84,7 @@ RECIPES = {
         container_options={"loop": "0"},
         even=False,
         sound=False,
+        largest=16383,
         clock=Fraction(1, 1000),
     ),
 }
@@ -111,6 +114,8 @@ class VideoWriter(FinishingMixin):
         self._crf = self._recipe.crf if crf is None else crf
         self._preset = preset
         self._timing = Timing(like, frame_rate, clock=self._recipe.clock)
+        if like is not None:
+            self._check_size(like.info.width, like.info.height)
         self._made = make_folder(path.parent)
         self._temporary: Path | None = None
         self._container: Any = None
@@ -179,7 +184,16 @@ class VideoWriter(FinishingMixin):
             packet.duration = self._durations.pop(packet.pts, packet.duration)
             self._container.mux(packet)
 
+    def _check_size(self, width: int, height: int) -> None:
+        largest = self._recipe.largest
+        if max(width, height) > largest:
+            raise InputError(
+                f"{self._path}: {width}x{height} is more than {self._path.suffix} takes "
+                f"({largest} a side); make the frames smaller or write images"
+            )
+
     def _open(self, first: Frame) -> None:
+        self._check_size(*first.size)
         self._temporary = temporary_beside(self._path)
         self._container = av.open(
             f"file:{self._temporary}", "w", options=dict(self._recipe.container_options)
@@ -189,11 +203,13 @@ class VideoWriter(FinishingMixin):
         if self._wants_sound():
             assert self._like is not None
             start = self._timing.peek(first)
-            self._sound = Sound(self._like.info, self._container, self._path, start)
+            self._sound = Sound(self._like.info, start)
             if self._sound.lead:
                 self._timing.refine(_FINE)
                 self._lead = self._sound.round_lead(self._timing.base)
         self._stream = self._video_stream()
+        if self._sound is not None:
+            self._sound.attach(self._container, self._path)
         self._from_rgb = FromRgb(self._stream.pix_fmt)
 
     def _wants_sound(self) -> bool:

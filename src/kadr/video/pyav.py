@@ -264,7 +264,8 @@ def _info(
         duration=duration,
         rotation=pixels.turn.degrees,
         variable_frame_rate=len(gaps) > 1,
-        has_audio=bool(container.streams.audio),
+        # sound in a codec that nobody knows cannot be taken along
+        has_audio=any(s.codec_context is not None for s in container.streams.audio),
         codec=stream.codec_context.codec.canonical_name,
         pixel_format=first.format.name,
         container=container.format.name,

@@ -35,22 +35,28 @@ class Sound:
     A damaged place ends the sound with a logged warning; the pictures go on.
     """
 
-    def __init__(self, info: ClipInfo, output: Any, output_path: Path, start: Fraction) -> None:
+    def __init__(self, info: ClipInfo, start: Fraction) -> None:
         self._path = info.path
         self._input = open_container(info.path)
-        self._stream = self._input.streams.audio[0]
-        self._output = output
+        self._stream = next(s for s in self._input.streams.audio if s.codec_context is not None)
         self._start = info.first_time + start
         begins = Fraction(self._stream.start_time or 0) * self._stream.time_base
         self._whole_start = start == 0
         self.lead = max(self._start - begins, Fraction(0)) if self._whole_start else Fraction(0)
-        codec = self._stream.codec_context.codec.canonical_name
-        kept = _KEPT[output_path.suffix.lower()]
-        self._copies = kept is None or codec in kept
-        self._target = self._target_stream(output_path)
         self._packets = self._all_packets()
         self._next: Any = None
         self._done = False
+        self._output: Any = None
+        self._target: Any = None
+        self._copies = True
+
+    def attach(self, output: Any, output_path: Path) -> None:
+        """Add the sound's stream to an output container, after the pictures' own."""
+        codec = self._stream.codec_context.codec.canonical_name
+        kept = _KEPT[output_path.suffix.lower()]
+        self._output = output
+        self._copies = kept is None or codec in kept
+        self._target = self._target_stream(output_path)
 
     def _target_stream(self, output_path: Path) -> Any:
         if self._copies:
