@@ -1,0 +1,200 @@
+"""Painted files in, styles out: keyframes that were painted in any other program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.frames import Image
+from kadr.errors import InputError, OptionsError
+from kadr.files import IMAGE_SUFFIXES, last_number, read_image
+from kadr.options import option
+from kadr.stylize.base import Context, Job, Styled
+
+_MOST_STRETCH = 1.25
+"""How far the aspects of a key and its frame may lie apart; more is another crop, not rounding."""
+
+
+class NumberedClip(Protocol):
+    """What is asked of a clip here: how its frames are numbered."""
+
+    def __len__(self) -> int: ...
+
+    def number(self, index: int) -> int:
+        """The number that file names call the frame by."""
+        ...
+
+    def index_of(self, number: int) -> int | None:
+        """The index of the frame called ``number``, or None."""
+        ...
+
+
+@dataclass(frozen=True, order=True)
+class KeyFile:
+    """A painted key: the frame index it belongs to and its file."""
+
+    index: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class ExternalOptions:
+    """Where the painted keys are."""
+
+    keys: tuple[Path, ...] = option((), "a folder of painted keys, or the files")
+    fit: bool = option(False, "resize keys that have another size than the clip")
+
+    def __post_init__(self) -> None:
+        given = [self.keys] if isinstance(self.keys, (str, Path)) else self.keys
+        object.__setattr__(self, "keys", tuple(Path(path) for path in given))
+        if not self.keys:
+            raise OptionsError("stylizer external: no keys; give a folder of painted keys")
+
+
+class External:
+    """The stylizer that answers each job with its painted file."""
+
+    Options: ClassVar[type[ExternalOptions]] = ExternalOptions
+    name = "external"
+    joint = False
+    sequential = False
+    max_batch = 1
+
+    def __init__(self, options: ExternalOptions) -> None:
+        self._options = options
+
+    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+        """Yield each job's painted file; files belong to frames by ``context.number``.
+
+        Raises InputError if a job's frame has no key, or one of another size without ``fit``.
+        """
+        numbered = _by_number(_key_files(self._options.keys))
+        for job in jobs:
+            context.cancel.check()
+            number = context.number(job.index)
+            if number not in numbered:
+                raise InputError(
+                    f"{self._options.keys[0]}: no key for frame {number}; "
+                    f"there are {_listed(sorted(numbered))}"
+                )
+            key = KeyFile(job.index, numbered[number])
+            image = load_key(key, job.frame.size, fit=self._options.fit)
+            yield [Styled(job.index, image, {"file": str(key.path)})]
+
+
+def find_keys(keys: Path | Sequence[Path], clip: NumberedClip) -> list[KeyFile]:
+    """Painted keys of a clip, sorted by frame index.
+
+    keys: a folder, or files and folders. The last number of a file's name is its frame's number:
+    the index for a video, the sequence's own for images. Files that are not images, and hidden
+    ones, are passed over.
+    Raises InputError if a path is missing, nothing is found, a name has no number or one that is
+    not in the clip, or two files belong to one frame.
+    """
+    given = (keys,) if isinstance(keys, Path) else tuple(keys)
+    numbered = _by_number(_key_files(given))
+    return sorted(KeyFile(_index(path, number, clip), path) for number, path in numbered.items())
+
+
+def _key_files(given: Sequence[Path]) -> list[Path]:
+    """The image files among paths and in folders, in a fixed order."""
+    files: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            files += sorted(file for file in path.iterdir() if file.is_file())
+        elif path.exists():
+            files.append(path)
+        else:
+            raise InputError(f"{path}: not found; give a folder of painted keys, or the files")
+    images = [
+        file
+        for file in files
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+    ]
+    if not images:
+        where = given[0] if given else "keys"
+        raise InputError(
+            f"{where}: no keys found; expected images named by frame number, such as 012.png"
+        )
+    return images
+
+
+def _by_number(files: Sequence[Path]) -> dict[int, Path]:
+    numbered: dict[int, Path] = {}
+    for file in files:
+        number = last_number(file.name)
+        if number is None:
+            raise InputError(
+                f"{file}: no number in its name, so no frame; "
+                f"rename it to end in its frame's number, such as {file.stem}_012{file.suffix}"
+            )
+        other = numbered.setdefault(number, file)
+        if other != file:
+            raise InputError(f"{other} and {file}: both are keys of frame {number}; keep one")
+    return numbered
+
+
+def _index(path: Path, number: int, clip: NumberedClip) -> int:
+    index = clip.index_of(number)
+    if index is None:
+        first, last = clip.number(0), clip.number(len(clip) - 1)
+        raise InputError(
+            f"{path}: frame {number} is not among the clip's {len(clip)}, numbered {first} to {last}; "
+            "rename the key or take it away"
+        )
+    return index
+
+
+def _listed(numbers: Sequence[int], most: int = 8) -> str:
+    shown = ", ".join(str(number) for number in numbers[:most])
+    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+
+
+def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False) -> Image:
+    """Read a key as (H, W, 3 or 4) uint8; 16-bit files are rounded to 8 bits.
+
+    size: (width, height) of the clip. A key of another size raises InputError, unless ``fit``:
+    then the whole key is stretched over the whole frame, since programs that repaint a frame round
+    its sides to multiples they like but still show all of it. A key whose aspect differs by more
+    than a quarter was cropped or turned, and still raises InputError.
+    """
+    image = _eight_bits(read_image(key.path))
+    have = (image.shape[1], image.shape[0])
+    if have == size:
+        return image
+    sizes = f"{key.path}: {have[0]}×{have[1]} pixels, the clip has {size[0]}×{size[1]}"
+    if not fit:
+        raise InputError(f"{sizes}; resize the key, or give --fit-keys to have it done")
+    stretch = (have[0] * size[1]) / (have[1] * size[0])
+    if not 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH:
+        raise InputError(f"{sizes}, another shape; crop the key to what its frame shows")
+    return _resize(image, size)
+
+
+def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    # 65535 / 255 is 257 exactly
+    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _resize(image: Image, size: tuple[int, int]) -> Image:
+    """Area down, cubic up; colours weigh by their alpha, so hidden ones do not bleed in."""
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    values = image.astype(np.float32)
+    if image.shape[2] == 3:
+        resized = cv2.resize(values, size, interpolation=method)
+    else:
+        alpha = values[..., 3:] / 255
+        premultiplied = np.concatenate([values[..., :3] * alpha, values[..., 3:]], axis=2)
+        resized = cv2.resize(premultiplied, size, interpolation=method)
+        resized[..., :3] /= np.maximum(resized[..., 3:] / 255, 1 / 255)
+    rounded: Image = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+    return rounded
