@@ -1,0 +1,123 @@
+"""Frames in, oil paintings of them out: a filter without any learned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.frames import Image
+from kadr.options import check_fields, option
+from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.directions import local_directions
+from kadr.stylize.kuwahara import kuwahara
+from kadr.stylize.strokes import paint_strokes
+
+Plane = NDArray[np.float32]
+
+_REFERENCE = 540.0
+"""Shorter side in pixels at which lengths are as given; other sizes scale them."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class PaintOptions:
+    """How a frame is painted. Lengths are pixels of a frame 540 high and grow with the frame."""
+
+    radius: float = option(8.0, "half the width of the widest brush", low=1, high=40)
+    strokes: float = option(0.7, "how visible single strokes are; 0: none", low=0, high=1)
+    sharpness: float = option(8.0, "how hard edges between colours are", low=0, high=16)
+    anisotropy: float = option(1.0, "how far dabs are drawn out along forms", low=0, high=1)
+    saturation: float = option(1.18, "richness of colour; 1: as filmed", low=0, high=3)
+    relief: float = option(0.5, "how thick the paint lies; 0: flat", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+class Paint:
+    """The stylizer that paints each frame in brush strokes that follow its forms."""
+
+    Options: ClassVar[type[PaintOptions]] = PaintOptions
+    name = "paint"
+    joint = False
+    sequential = False
+    max_batch = 1
+
+    def __init__(self, options: PaintOptions) -> None:
+        self._options = options
+
+    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+        """Yield each frame painted; outside ``context.mask`` it stays as filmed."""
+        for job in jobs:
+            context.cancel.check()
+            frame = _eight_bits(job.frame.image)
+            painted = frame.copy()
+            painted[..., :3] = paint(
+                frame[..., :3], self._options, seed=job.seed, threads=context.threads
+            )
+            mask = context.mask(job.index)
+            if mask is not None:
+                painted[~mask] = frame[~mask]
+            yield [Styled(job.index, painted)]
+
+
+def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None = None) -> Image:
+    """Paint (H, W, 3) uint8: flat dabs (Kuwahara), strokes over them, light on their relief.
+
+    The same bytes for the same seed, whatever ``threads``.
+    """
+    scale = min(image.shape[:2]) / _REFERENCE
+    image = np.ascontiguousarray(image)
+    directions = local_directions(image, sigma=max(1.0, 2.0 * scale))
+    flat = kuwahara(
+        image,
+        directions,
+        max(1.0, 0.45 * options.radius * scale),
+        sharpness=options.sharpness,
+        anisotropy=options.anisotropy,
+        threads=threads,
+    )
+    flat = _enrich(flat, options.saturation)
+    if options.strokes > 0:
+        radius = max(1.5, options.radius * scale)
+        canvas, height = paint_strokes(
+            flat, directions, radius, strength=options.strokes, seed=seed, threads=threads
+        )
+        canvas += _light(canvas, height, radius, options.relief)
+    else:
+        canvas = flat
+    painted: Image = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+    return painted
+
+
+def _enrich(image: Plane, saturation: float) -> Plane:
+    """Colours further from grey; strong ones gain least, so none is pushed out of range."""
+    luma = (image @ _LUMA)[..., None]
+    chroma = image - luma
+    strong = np.abs(chroma).max(axis=2, keepdims=True) / 128
+    gain = 1 + (saturation - 1) * np.clip(1 - strong, 0, 1) if saturation > 1 else saturation
+    enriched: Plane = luma + gain * chroma
+    return enriched
+
+
+def _light(canvas: Plane, height: Plane, radius: float, relief: float) -> Plane:
+    """(H, W, 3) grey steps that light from above left adds to paint of this relief."""
+    smooth = cv2.GaussianBlur(height, (0, 0), max(0.6, 0.07 * radius))
+    gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
+    gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
+    slope = np.tanh((0.6 * gx + 0.8 * gy) * np.float32(0.7 * radius))
+    # dark paint throws back little light, and its gloss is faint
+    lit: Plane = (relief * 0.16 * slope)[..., None] * (canvas + np.float32(22))
+    return lit.astype(np.float32)
+
+
+def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
