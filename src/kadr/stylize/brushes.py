@@ -28,9 +28,10 @@ def _mark(rng: np.random.Generator) -> Plane:
     # a bristle's ends: the same for its whole length, so one number a row
     start = 0.86 + 0.14 * _line(rng, 1.5)
     stop = 0.74 + 0.26 * _line(rng, 1.2)
-    inside = np.minimum(_ramp(u + start, 0.08), _ramp(stop - u, 0.16))
+    inside = _ramp(u + start, 0.08) * _ramp(stop - u, 0.16)
     wobble = 0.08 * _streaks(rng, 30.0, 10)
-    sides = _ramp(0.9 - np.abs(v + wobble), 0.16)
+    off_axis: Plane = np.abs(v + wobble)
+    sides = _ramp(0.9 - off_axis, 0.16)
     dry = np.clip(1.15 + 0.55 * bristles - 0.5 * np.clip(u, 0, 1) ** 2, 0, 1)
     cover = inside * sides * dry
     ridge = np.exp(-(((np.abs(v) - 0.72) / 0.16) ** 2))

@@ -145,8 +145,8 @@ def _index(path: Path, number: int, clip: NumberedClip) -> int:
     if index is None:
         first, last = clip.number(0), clip.number(len(clip) - 1)
         raise InputError(
-            f"{path}: frame {number} is not among the clip's {len(clip)}, numbered {first} to {last}; "
-            "rename the key or take it away"
+            f"{path}: the clip has no frame {number}; its {len(clip)} frames are numbered "
+            f"{first} to {last}; rename the key or take it away"
         )
     return index
 

@@ -30,7 +30,8 @@ def _sample(mark: np.ndarray, u: float, v: float, c: int) -> float:
     fx, fy = x - np.float32(x0), y - np.float32(y0)
     top = mark[y0, x0, c] + fx * (mark[y0, x0 + 1, c] - mark[y0, x0, c])
     low = mark[y0 + 1, x0, c] + fx * (mark[y0 + 1, x0 + 1, c] - mark[y0 + 1, x0, c])
-    return top + fy * (low - top)
+    value: float = top + fy * (low - top)
+    return value
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -50,7 +51,7 @@ def draw_rows(
     edge: squared colour difference to ``image`` at which a stroke thins to half.
     """
     width = canvas.shape[1]
-    edge = np.float32(edge)
+    thin = np.float32(edge)
     one = np.float32(1)
     for index in range(strokes.shape[0]):
         sx, sy, dx, dy, bend, half_length, half_width, r, g, b = strokes[index]
@@ -70,7 +71,7 @@ def draw_rows(
                 if u < -one or u > one or v < -one or v > one:
                     continue
                 er, eg, eb = image[y, x, 0] - r, image[y, x, 1] - g, image[y, x, 2] - b
-                gap = (er * er + eg * eg + eb * eb) / edge
+                gap = (er * er + eg * eg + eb * eb) / thin
                 cover = _sample(mark, u, v, 0) / (one + gap * gap)
                 if cover < np.float32(0.01):
                     continue

@@ -80,48 +80,48 @@ def _plan(
     strength: float,
 ) -> Strokes:
     """Strokes of a layer in the order in which they are laid."""
-    height, width = image.shape[:2]
-    step = layer.spacing * half_width
-    ys, xs = np.meshgrid(
-        np.arange(0.5 * step, height, step), np.arange(0.5 * step, width, step), indexing="ij"
-    )
-    places = np.stack([xs.ravel(), ys.ravel()], axis=1)
-    places += rng.uniform(-0.5 * step, 0.5 * step, places.shape)
-    places = places[rng.permutation(len(places))]
+    places = _places(image.shape[:2], layer.spacing * half_width, rng)
+    if layer.detail > 0:
+        column, row = _pixels(places, image)
+        places = places[_detail(image, half_width)[row, column] > layer.detail]
     tint = rng.standard_normal((len(places), 4))
     mark = rng.integers(0, 1 << 30, len(places))
-    column = np.clip(places[:, 0].astype(int), 0, width - 1)
-    row = np.clip(places[:, 1].astype(int), 0, height - 1)
-    if layer.detail > 0:
-        keep = _detail(image, half_width)[row, column] > layer.detail
-        places, tint, mark, row, column = (a[keep] for a in (places, tint, mark, row, column))
+    column, row = _pixels(places, image)
     tangent = directions.tangent[row, column]
-    coherence = directions.anisotropy[row, column]
-    half_length = half_width * layer.length * (0.7 + 0.5 * coherence)
+    half_length = half_width * layer.length * (0.7 + 0.5 * directions.anisotropy[row, column])
     bend = _bend(directions.tangent, places, tangent, half_length)
     colour = image[row, column]
     # pigments vary in proportion: dark paint stays dark
     vary = 0.3 + 0.7 * colour.max(axis=1, keepdims=True) / 160
     colour = colour + layer.variety * strength * vary * (7.5 * tint[:, :1] + 2.5 * tint[:, 1:])
-    # half of the brushes turn round: both ends of a mark differ
+    # half of the brushes are turned round, since the ends of a mark differ
     turn = np.where(mark & 1, 1.0, -1.0)[:, None]
-    return Strokes(
-        np.ascontiguousarray(
-            np.concatenate(
-                [
-                    places,
-                    tangent * turn,
-                    (bend * turn[:, 0])[:, None],
-                    half_length[:, None],
-                    np.full((len(places), 1), half_width),
-                    colour,
-                ],
-                axis=1,
-            ),
-            np.float32,
-        ),
-        (mark >> 1).astype(np.int32),
+    widths = np.full((len(places), 1), half_width)
+    columns = [places, tangent * turn, bend[:, None] * turn, half_length[:, None], widths, colour]
+    shape = np.ascontiguousarray(np.concatenate(columns, axis=1), np.float32)
+    return Strokes(shape, (mark >> 1).astype(np.int32))
+
+
+def _places(size: tuple[int, ...], step: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(N, 2) x and y of strokes: a grid, shaken, in random order."""
+    height, width = size
+    ys, xs = np.meshgrid(
+        np.arange(0.5 * step, height + 0.5 * step, step),
+        np.arange(0.5 * step, width + 0.5 * step, step),
+        indexing="ij",
     )
+    places = np.stack([xs.ravel(), ys.ravel()], axis=1)
+    places += rng.uniform(-0.5 * step, 0.5 * step, places.shape)
+    return places[rng.permutation(len(places))]
+
+
+def _pixels(
+    places: NDArray[np.floating], image: Plane
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Column and row of the pixel at or nearest to each place."""
+    column = np.clip(places[:, 0].astype(np.intp), 0, image.shape[1] - 1)
+    row = np.clip(places[:, 1].astype(np.intp), 0, image.shape[0] - 1)
+    return column, row
 
 
 def _detail(image: Plane, half_width: float) -> Plane:
@@ -131,15 +131,14 @@ def _detail(image: Plane, half_width: float) -> Plane:
     return missed
 
 
-def _bend(tangents: Plane, places: Plane, tangent: Plane, half_length: Plane) -> Plane:
+def _bend(
+    tangents: Plane, places: NDArray[np.float64], tangent: Plane, half_length: Plane
+) -> Plane:
     """Curvature of each stroke from the directions a half length ahead and behind, 1/pixels."""
-    height, width = tangents.shape[:2]
     turned = []
     for side in (0.5, -0.5):
-        at = places + side * half_length[:, None] * tangent
-        x = np.clip(at[:, 0].astype(int), 0, width - 1)
-        y = np.clip(at[:, 1].astype(int), 0, height - 1)
-        there = tangents[y, x]
+        column, row = _pixels(places + side * half_length[:, None] * tangent, tangents)
+        there = tangents[row, column]
         dot = (there * tangent).sum(axis=1)
         cross = tangent[:, 0] * there[:, 1] - tangent[:, 1] * there[:, 0]
         # sine of the angle between two lines without a sign; sharp corners do not bend a brush

@@ -1,0 +1,79 @@
+"""The oil filter as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from stylize_samples import picture
+
+from kadr.core.frames import Frame
+from kadr.stylize.base import Context, Job
+from kadr.stylize.paint import Paint, PaintOptions, paint
+
+
+def _one(image: np.ndarray, context: Context | None = None, **options: float) -> np.ndarray:
+    work = Paint(PaintOptions(**options)).stylize(
+        [Job(Frame(0, image), 0, 5)], context or Context()
+    )
+    ((styled,),) = work
+    return styled.image
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (200, 5)])
+def test_any_size(shape: tuple[int, int]) -> None:
+    assert _one(picture(*shape)).shape == (*shape, 3)
+
+
+def test_alpha_passes_through() -> None:
+    image = picture(alpha=True)
+    np.testing.assert_array_equal(_one(image)[..., 3], image[..., 3])
+
+
+def test_sixteen_bits_look_like_eight() -> None:
+    image = picture()
+    np.testing.assert_array_equal(_one(image.astype(np.uint16) * 257), _one(image))
+
+
+def test_outside_the_mask_it_stays_as_filmed() -> None:
+    image = picture()
+    mask = np.zeros(image.shape[:2], bool)
+    mask[:20] = True
+    painted = _one(image, Context(mask=lambda index: mask))
+    np.testing.assert_array_equal(painted[20:], image[20:])
+    assert not np.array_equal(painted[:20], image[:20])
+
+
+def test_the_picture_stays_recognizable() -> None:
+    image = picture(120, 160)
+    painted = _one(image).astype(float)
+    correlation = np.corrcoef(painted.ravel(), image.astype(float).ravel())[0, 1]
+    assert correlation > 0.97
+
+
+def test_strokes_and_relief_can_be_left_out() -> None:
+    image = np.full((60, 60, 3), 120, np.uint8)
+    assert np.ptp(_one(image, strokes=0)) == 0
+    flat, thick = _one(image, relief=0), _one(image, relief=1)
+    assert 0 < flat.std() < thick.std()
+
+
+def test_saturation_moves_away_from_grey_and_not_out_of_range() -> None:
+    grey = np.full((20, 20, 3), 90, np.uint8)
+    np.testing.assert_array_equal(_one(grey, strokes=0, saturation=3), grey)
+    image = np.full((20, 20, 3), (150, 110, 90), np.uint8)
+    spread = [np.ptp(_one(image, strokes=0, saturation=s)[10, 10]) for s in (0.0, 1.0, 1.2)]
+    assert spread[0] <= 1
+    assert spread[1] == 60
+    assert spread[2] > 60
+
+
+def test_strokes_grow_with_the_frame() -> None:
+    """Seen at one size, a small and a large frame have strokes of like size."""
+    flat = PaintOptions(relief=0)
+    widths = []
+    for height in (270, 540):
+        painted = paint(np.full((height, height, 3), 128, np.uint8), flat, seed=1).mean(axis=2)
+        grey = painted - painted.mean()
+        shift = height // 90
+        widths.append((grey[shift:] * grey[:-shift]).mean() / grey.var())
+    assert abs(widths[0] - widths[1]) < 0.15

@@ -1,0 +1,129 @@
+"""One contract, held up to every stylizer that needs no learned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stylize_samples import Echo, jobs, picture
+
+from kadr.core.events import CancelToken
+from kadr.errors import Cancelled
+from kadr.files import write_image
+from kadr.stylize.base import Context, Styled, Stylizer
+from kadr.stylize.external import ExternalOptions
+from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
+
+INDICES = (2, 3, 5, 8, 9)
+
+
+def _external(folder: Path) -> Stylizer:
+    for index in INDICES:
+        write_image(folder / f"key_{index:03}.png", picture(seed=100 + index))
+    return create_stylizer("external", keys=(folder,))
+
+
+MAKERS: dict[str, Callable[[Path], Stylizer]] = {
+    "external": _external,
+    "paint": lambda folder: create_stylizer("paint"),
+    "echo": lambda folder: Echo(max_batch=3),
+    "joint echo": lambda folder: Echo(joint=True),
+    "sequential echo": lambda folder: Echo(sequential=True, max_batch=4),
+}
+
+
+@pytest.fixture(params=MAKERS)
+def stylizer(request: pytest.FixtureRequest, tmp_path: Path) -> Stylizer:
+    return MAKERS[request.param](tmp_path)
+
+
+def _run(stylizer: Stylizer, context: Context | None = None, seed: int = 7) -> list[list[Styled]]:
+    return list(stylizer.stylize(jobs(INDICES, seed=seed), context or Context()))
+
+
+def test_every_job_is_answered_once_with_an_image_of_its_size(stylizer: Stylizer) -> None:
+    styled = [item for batch in _run(stylizer) for item in batch]
+    assert sorted(item.index for item in styled) == list(INDICES)
+    for item in styled:
+        assert item.image.shape == (48, 64, 3)
+        assert item.image.dtype == np.uint8
+
+
+def test_batches_are_as_announced(stylizer: Stylizer) -> None:
+    sizes = [[item.index for item in batch] for batch in _run(stylizer)]
+    if stylizer.joint:
+        assert sizes == [[2, 3], [5, 8], [9]]
+    else:
+        assert max(map(len, sizes)) <= (1 if stylizer.sequential else stylizer.max_batch)
+    if stylizer.sequential:
+        assert [index for batch in sizes for index in batch] == list(INDICES)
+
+
+def test_same_seed_same_bytes_for_any_thread_count(stylizer: Stylizer) -> None:
+    first = _run(stylizer, Context(threads=1))
+    second = _run(stylizer, Context(threads=3))
+    for one, other in zip(first, second, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a.image, b.image)
+
+
+def test_two_threads_can_use_one_stylizer(stylizer: Stylizer) -> None:
+    alone = _run(stylizer)
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda _: _run(stylizer), range(2)))
+    for made in together:
+        for one, other in zip(alone, made, strict=True):
+            for a, b in zip(one, other, strict=True):
+                np.testing.assert_array_equal(a.image, b.image)
+
+
+def test_inputs_are_left_alone(stylizer: Stylizer) -> None:
+    given = list(jobs(INDICES))
+    before = [job.frame.image.copy() for job in given]
+    list(stylizer.stylize(given, Context()))
+    for job, image in zip(given, before, strict=True):
+        np.testing.assert_array_equal(job.frame.image, image)
+
+
+def test_cancelling_stops_before_the_next_job(stylizer: Stylizer) -> None:
+    cancel = CancelToken()
+    work = stylizer.stylize(jobs(INDICES), Context(cancel=cancel))
+    next(work)
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        next(work)
+
+
+def test_jobs_are_read_no_further_than_a_batch_needs(stylizer: Stylizer) -> None:
+    taken = []
+
+    def watched():
+        for job in jobs(INDICES):
+            taken.append(job.index)
+            yield job
+
+    first = next(iter(stylizer.stylize(watched(), Context())))
+    # the end of a group shows only in the job after it
+    assert len(taken) <= len(first) + stylizer.joint
+
+
+def test_no_jobs_no_batches(stylizer: Stylizer) -> None:
+    assert list(stylizer.stylize([], Context())) == []
+
+
+@pytest.mark.parametrize("name", stylizer_names())
+def test_options_are_a_frozen_dataclass_with_help(name: str) -> None:
+    options = stylizer_options(name)
+    assert is_dataclass(options)
+    assert options.__dataclass_params__.frozen
+    for item in fields(options):
+        assert item.metadata["help"], f"{name}.{item.name} has no help"
+
+
+def test_weight_free_stylizers_are_all_in_this_suite() -> None:
+    assert {"external", "paint"} <= set(stylizer_names())
+    assert replace(ExternalOptions(keys=(Path("a"),)), fit=True).fit
