@@ -34,6 +34,7 @@ class KeyStyles:
         Raises InputError if painted keys do not fit the clip, OptionsError for a bad stylizer.
         """
         self._clip, self._store, self._seed = clip, store, options.seed
+        self._threads = options.threads
         settings = dict(options.stylizer_options)
         if options.keys:
             files = find_keys(options.keys, clip)
@@ -56,7 +57,8 @@ class KeyStyles:
         total = len(self.indices)
         yield Event(STEP, 0, total)
         done = 0
-        for batch in self._stylizer.stylize(self._jobs(), Context(cancel=cancel)):
+        context = Context(number=self._clip.number, cancel=cancel, threads=self._threads)
+        for batch in self._stylizer.stylize(self._jobs(), context):
             for styled in batch:
                 self._store.put(f"{self._name}{styled.index}", {"image": styled.image})
                 done += 1

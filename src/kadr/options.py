@@ -111,27 +111,30 @@ class RunOptions:
     """One whole run: a clip, its keys or the stylizer that makes them, and the output."""
 
     clip: Path
-    output: Path
+    output: Path | str
+    """A video file, a folder (of images) or a pattern; text keeps the slash that marks a folder."""
     keys: tuple[Path, ...] = ()
     """A folder of painted keys, or the files."""
-    stylizer: str = "external"
+    stylizer: str = option("external", "what makes the keys; external: they are painted already")
     stylizer_options: Mapping[str, Any] = field(default_factory=dict)
-    keys_budget: int = option(10, "how many keyframes to stylize", low=1, high=100000)
+    keys_budget: int = option(10, "how many keyframes a stylizer makes", low=1, high=100000)
     ranges: tuple[Span, ...] = ()
     """Spans set by hand; other keys reach to their neighbours."""
-    per_key: Path | None = None
-    """A folder for each key's own frames, one folder a key."""
-    fit_keys: bool = False
+    per_key: Path | None = option(None, "a folder for each key's own frames, one folder a key")
+    fit_keys: bool = option(False, "resize keys that have another size than the clip")
     propagate: PropagateOptions = field(default_factory=PropagateOptions)
-    overwrite: bool = False
-    allow_truncated: bool = False
+    overwrite: bool = option(False, "replace an output that exists")
+    allow_truncated: bool = option(False, "use the good frames of a damaged clip")
     frames: FrameRange | None = None
     """Work on these frames only; None: all."""
-    frame_rate: float | None = option(None, "of an image sequence", low=0.01, high=1000)
-    threads: int | None = option(None, "how many cores to use", low=1, high=1024)
+    frame_rate: float | None = option(
+        None, "frames a second of an image sequence; none: 24", low=0.01, high=1000
+    )
+    crf: int | None = option(None, "quality of the video, lower is better", low=0, high=63)
+    preset: str | None = option(None, "speed of the H.264 encoder, ultrafast to veryslow")
+    threads: int | None = option(None, "how many cores to use; none: all", low=1, high=1024)
     seed: int = option(0, "same seed, same film", low=0)
-    work: Path | None = None
-    """A folder for work files, kept; None: a temporary one, removed."""
+    work: Path | None = option(None, "a folder for work files, kept; none: a temporary one")
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -72,6 +72,8 @@ def restyle_events(
                 options.output,
                 like=clip,
                 overwrite=options.overwrite,
+                crf=options.crf,
+                preset=options.preset,
                 indices=range(frames.start, frames.stop),
             )
         )
