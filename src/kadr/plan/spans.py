@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from kadr.core.frames import FrameRange, Span
@@ -15,17 +16,26 @@ def pair_spans(
 
     The first key reaches back to the start of ``frames``, the last to their end. ``given`` spans
     replace those of their keys, clipped to ``frames``; they may overlap. Raises OptionsError when
-    a given span has no key, or when a frame is left in no span.
+    a key is not in ``frames``, when a given span has no key or shares it with another, or when a
+    frame is left in no span.
     """
     order = sorted(keys)
+    for key in order:
+        if key not in frames:
+            raise OptionsError(
+                f"key {key}: not among the frames {frames.start}–{frames.stop - 1}; leave it out"
+            )
     edges = [frames.start - 1, *order, frames.stop]
     spans = {
         key: Span(key, max(before + 1, frames.start), after)
         for before, key, after in zip(edges, order, edges[2:], strict=False)
     }
+    numbers = Counter(span.key for span in given)
     for span in given:
         if span.key not in spans:
             raise OptionsError(f"range of key {span.key}: there is no such key; keys are {order}")
+        if numbers[span.key] > 1:
+            raise OptionsError(f"key {span.key}: has two ranges; keep one")
         start, stop = max(span.start, frames.start), min(span.stop, frames.stop)
         spans[span.key] = Span(span.key, start, stop)
     result = [spans[key] for key in order]
@@ -47,5 +57,3 @@ def _check_covered(spans: Sequence[Span], frames: FrameRange) -> None:
     raise OptionsError(
         f"frames {reached}–{last} are in no key's range; widen a range or leave it out"
     )
-
-

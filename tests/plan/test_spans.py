@@ -1,0 +1,94 @@
+"""Spans: every frame has a key, a key's span ends beside its neighbours, given ranges win."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kadr.core.frames import FrameRange, Span
+from kadr.errors import OptionsError
+from kadr.plan.spans import pair_spans
+
+
+@st.composite
+def _plans(draw: st.DrawFn) -> tuple[list[int], FrameRange]:
+    start = draw(st.integers(0, 100))
+    frames = FrameRange(start, start + draw(st.integers(1, 60)))
+    keys = draw(st.lists(st.sampled_from(list(frames)), min_size=1, unique=True))
+    return keys, frames
+
+
+@given(_plans())
+def test_every_frame_is_covered_up_to_the_neighbouring_keys(
+    plan: tuple[list[int], FrameRange],
+) -> None:
+    keys, frames = plan
+    spans = pair_spans(keys, frames)
+    assert [span.key for span in spans] == sorted(keys)
+    for index in frames:
+        covering = {span.key for span in spans if index in span.range}
+        below = max((key for key in keys if key <= index), default=None)
+        above = min((key for key in keys if key >= index), default=None)
+        assert covering == {below, above} - {None}
+
+
+@given(_plans(), st.data())
+def test_given_ranges_replace_those_of_their_keys(
+    plan: tuple[list[int], FrameRange], data: st.DataObject
+) -> None:
+    keys, frames = plan
+    key = data.draw(st.sampled_from(keys))
+    start = data.draw(st.integers(0, key))
+    stop = data.draw(st.integers(key + 1, frames.stop + 20))
+    plain = {span.key: span for span in pair_spans(keys, frames)}
+    # wider than the plain one, so that no gap can open
+    assume(start <= plain[key].start and stop >= plain[key].stop)
+    spans = {span.key: span for span in pair_spans(keys, frames, [Span(key, start, stop)])}
+    assert spans[key] == Span(key, max(start, frames.start), min(stop, frames.stop))
+    assert {k: s for k, s in spans.items() if k != key} == {
+        k: s for k, s in plain.items() if k != key
+    }
+
+
+@given(_plans(), st.data())
+def test_a_gap_is_named_by_its_first_and_last_frame(
+    plan: tuple[list[int], FrameRange], data: st.DataObject
+) -> None:
+    keys, frames = plan
+    assume(len(frames) > len(keys))
+    alone = [Span(key, key, key + 1) for key in keys]
+    gaps = [
+        (a + 1, b - 1)
+        for a, b in itertools.pairwise([frames.start - 1, *sorted(keys), frames.stop])
+        if b - a > 1
+    ]
+    with pytest.raises(OptionsError, match=rf"frames {gaps[0][0]}–{gaps[0][1]} ") as caught:
+        pair_spans(keys, frames, alone)
+    assert "widen" in str(caught.value)
+
+
+def test_ranges_may_overlap() -> None:
+    given_spans = [Span(2, 0, 8), Span(7, 1, 10)]
+    assert pair_spans([7, 2], FrameRange(0, 10), given_spans) == given_spans
+
+
+def test_a_range_beyond_the_frames_is_cut() -> None:
+    assert pair_spans([5], FrameRange(3, 9), [Span(5, 0, 99)]) == [Span(5, 3, 9)]
+
+
+def test_a_range_without_its_key_is_refused() -> None:
+    with pytest.raises(OptionsError, match=r"key 4: there is no such key; keys are \[2, 7\]"):
+        pair_spans([7, 2], FrameRange(0, 10), [Span(4, 0, 10)])
+
+
+def test_two_ranges_for_one_key_are_refused() -> None:
+    with pytest.raises(OptionsError, match="key 2: has two ranges"):
+        pair_spans([2], FrameRange(0, 10), [Span(2, 0, 10), Span(2, 1, 10)])
+
+
+def test_a_key_outside_the_frames_is_refused() -> None:
+    with pytest.raises(OptionsError, match=r"key 12: not among the frames 0–9"):
+        pair_spans([2, 12], FrameRange(0, 10))
