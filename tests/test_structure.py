@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "core": {"errors"},
     "options": {"errors", "core"},
     "files": {"errors"},
-    **{stage: BASE for stage in STAGES},
+    **dict.fromkeys(STAGES, BASE),
     "propagate": BASE | {"guides", "synth"},
     "run": BASE,
     "keys": BASE | {"plan", "run", "stylize", "video"},

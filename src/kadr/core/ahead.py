@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 
-_END = object()
 
-
-def ahead(items: Iterable[T], depth: int = 1) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
     """Yield ``items`` while up to ``depth`` further ones are being made; errors come through.
 
     Closing this generator stops the thread at its next item. Memory is bounded by ``depth``.
     """
-    ready: queue.Queue[object] = queue.Queue(maxsize=depth)
+    ready: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
-    def put(item: object) -> bool:
+    def put(item: tuple[T] | BaseException | None) -> bool:
         while not stop.is_set():
             try:
                 ready.put(item, timeout=0.1)
@@ -32,22 +30,19 @@ def ahead(items: Iterable[T], depth: int = 1) -> Iterator[T]:
     def work() -> None:
         try:
             for item in items:
-                if not put((item, None)):
+                if not put((item,)):
                     return
-            put((_END, None))
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer
-            put((_END, error))
+            put(None)
+        except BaseException as error:  # the consumer raises it
+            put(error)
 
     thread = threading.Thread(target=work, name="kadr-ahead", daemon=True)
     thread.start()
     try:
-        while True:
-            item, error = ready.get()  # type: ignore[misc]
-            if error is not None:
-                raise error
-            if item is _END:
-                return
-            yield item
+        while (made := ready.get()) is not None:
+            if isinstance(made, BaseException):
+                raise made
+            yield made[0]
     finally:
         stop.set()
         thread.join()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -93,11 +93,11 @@ class Span:
         return FrameRange(self.start, self.stop)
 
     @property
-    def forward(self) -> range:
+    def forward(self) -> Sequence[int]:
         """The frames after the key, in the order the forward pass makes them."""
         return range(self.key + 1, self.stop)
 
     @property
-    def backward(self) -> range:
+    def backward(self) -> Sequence[int]:
         """The frames before the key, in the order the backward pass makes them."""
         return range(self.key - 1, self.start - 1, -1)

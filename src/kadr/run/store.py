@@ -9,6 +9,8 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -22,23 +24,40 @@ from kadr.files import atomic_file
 
 Arrays = Mapping[str, NDArray[Any]]
 
+_MOST_SIDE = 1 << 16
+
 _log = logging.getLogger(__name__)
 
 
 def fingerprint(step: str, version: int, *parts: object) -> str:
     """The name of a step's result: a hash of the step, its version and all that went in.
 
-    parts: arrays (dtype, shape and bytes count), paths by their text, numbers, strings, mappings.
+    parts: arrays (dtype, shape and bytes count), paths by their text, numbers, strings, None,
+    dataclasses, and lists and mappings of these. Raises TypeError for anything else, whose text
+    might change from run to run or leave out what matters.
     """
     digest = hashlib.sha256(f"{step}\x1f{version}".encode())
     for part in parts:
         digest.update(b"\x1e")
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).data)
-        else:
-            digest.update(json.dumps(part, sort_keys=True, default=repr).encode())
+        digest.update(json.dumps(part, sort_keys=True, default=_plain).encode())
     return digest.hexdigest()[:32]
+
+
+def _plain(value: object) -> object:
+    """What JSON does not know, said so that unlike values stay unlike; anything else is refused."""
+    if isinstance(value, np.ndarray):
+        data = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return {"array": data, "dtype": value.dtype.str, "shape": value.shape}
+    if isinstance(value, np.generic):
+        return {"number": repr(value.item()), "dtype": value.dtype.str}
+    if isinstance(value, (Path, Fraction)):
+        return {"path" if isinstance(value, Path) else "fraction": str(value)}
+    if is_dataclass(value) and not isinstance(value, type):
+        content = {item.name: getattr(value, item.name) for item in fields(value)}
+        return {type(value).__name__: content}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no fingerprint; pass its numbers, text or arrays")
 
 
 class Store(Protocol):
@@ -113,8 +132,8 @@ class FolderStore:
             return None
         try:
             with zipfile.ZipFile(path) as archive:
-                return {Path(name).stem: _decode(archive, name) for name in archive.namelist()}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+                return {name[:-4]: _decode(archive, name) for name in archive.namelist()}
+        except Exception as error:  # zipfile, NumPy and OpenCV raise many kinds for bad bytes
             _log.warning("%s: damaged (%s); it will be made again", path, error)
             return None
 
@@ -153,8 +172,14 @@ class WorkFolder:
 
 
 def _is_image(array: NDArray[Any]) -> bool:
-    kinds = (np.uint8, np.uint16)
-    return array.dtype in kinds and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
+    """Whether a PNG gives the array back as it is; OpenCV's readers refuse huge sides."""
+    layout = array.shape[2:] in ((), (3,), (4,)) and array.ndim in (2, 3)
+    return (
+        array.dtype in (np.uint8, np.uint16)
+        and layout
+        and min(array.shape) > 0
+        and max(array.shape) <= _MOST_SIDE
+    )
 
 
 def _encode(array: NDArray[Any]) -> bytes:
@@ -171,4 +196,5 @@ def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
             raise ValueError(f"{name} is damaged")
         return image
     with archive.open(name) as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+    return array
