@@ -41,8 +41,8 @@ class KeyStyles:
             self.indices = [file.index for file in files if file.index in frames]
             if not self.indices:
                 raise InputError(
-                    f"{options.keys[0]}: no key lies in the frames {frames.start}–{frames.stop - 1} "
-                    "that were asked for"
+                    f"{options.keys[0]}: no key lies in the frames "
+                    f"{frames.start}–{frames.stop - 1} that were asked for"
                 )
             settings |= {"keys": options.keys, "fit": options.fit_keys}
         else:

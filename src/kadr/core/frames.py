@@ -29,10 +29,11 @@ class Frame:
     time: Fraction = Fraction(0)
 
     def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.shape[2] not in (3, 4):
-            raise ValueError(f"frame {self.index}: expected (H, W, 3 or 4), got {self.image.shape}")
-        if self.image.dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"frame {self.index}: expected uint8 or uint16, got {self.image.dtype}")
+        shape, dtype = self.image.shape, self.image.dtype
+        if len(shape) != 3 or shape[2] not in (3, 4):
+            raise ValueError(f"frame {self.index}: expected (H, W, 3 or 4), got {shape}")
+        if dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"frame {self.index}: expected uint8 or uint16, got {dtype}")
 
     @property
     def size(self) -> tuple[int, int]:

@@ -191,7 +191,8 @@ def _encode(array: NDArray[Any]) -> bytes:
 
 def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     if name.endswith(".png"):
-        image = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_UNCHANGED)
+        data = np.frombuffer(archive.read(name), np.uint8)
+        image: NDArray[Any] | None = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if image is None:
             raise ValueError(f"{name} is damaged")
         return image
