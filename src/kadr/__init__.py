@@ -6,26 +6,103 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_NAMES = {
-    "Guide": "kadr.synth",
-    "SynthOptions": "kadr.options",
-    "synthesize": "kadr.synth",
+_MODULES = {
+    "kadr.pipeline": ("RunResult", "restyle", "restyle_events"),
+    "kadr.options": ("PropagateOptions", "RunOptions", "SynthOptions", "detail_options"),
+    "kadr.synth": ("Guide", "Prepared", "Source", "Synthesis", "prepare", "synthesize"),
+    "kadr.synth.compiling": ("on_first_compile",),
+    "kadr.video.clips": ("create_clip", "open_clip"),
+    "kadr.video.base": ("Clip", "ClipInfo", "ClipWriter"),
+    "kadr.video.convert": ("encode_frames", "extract_frames"),
+    "kadr.stylize.registry": ("create_stylizer", "stylizer_names", "stylizer_options"),
+    "kadr.files": ("read_image", "write_image"),
+    "kadr.core.frames": ("Frame", "FrameRange", "Span"),
+    "kadr.core.events": ("CancelToken", "Event"),
+    "kadr.errors": (
+        "BackendError",
+        "Cancelled",
+        "InputError",
+        "KadrError",
+        "OptionsError",
+        "OutputError",
+        "ResumeError",
+    ),
 }
-"""Public name → module; loaded when first asked for, so that ``import kadr`` stays light."""
+"""Module → its public names; loaded when first asked for, so that ``import kadr`` stays light."""
+
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if TYPE_CHECKING:
-    from kadr.options import SynthOptions
-    from kadr.synth import Guide, synthesize
+    from kadr.core.events import CancelToken, Event
+    from kadr.core.frames import Frame, FrameRange, Span
+    from kadr.errors import (
+        BackendError,
+        Cancelled,
+        InputError,
+        KadrError,
+        OptionsError,
+        OutputError,
+        ResumeError,
+    )
+    from kadr.files import read_image, write_image
+    from kadr.options import PropagateOptions, RunOptions, SynthOptions, detail_options
+    from kadr.pipeline import RunResult, restyle, restyle_events
+    from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
+    from kadr.synth import Guide, Prepared, Source, Synthesis, prepare, synthesize
+    from kadr.synth.compiling import on_first_compile
+    from kadr.video.base import Clip, ClipInfo, ClipWriter
+    from kadr.video.clips import create_clip, open_clip
+    from kadr.video.convert import encode_frames, extract_frames
 
-__all__ = ["Guide", "SynthOptions", "__version__", "synthesize"]
+__all__ = [
+    "BackendError",
+    "CancelToken",
+    "Cancelled",
+    "Clip",
+    "ClipInfo",
+    "ClipWriter",
+    "Event",
+    "Frame",
+    "FrameRange",
+    "Guide",
+    "InputError",
+    "KadrError",
+    "OptionsError",
+    "OutputError",
+    "Prepared",
+    "PropagateOptions",
+    "ResumeError",
+    "RunOptions",
+    "RunResult",
+    "Source",
+    "Span",
+    "SynthOptions",
+    "Synthesis",
+    "__version__",
+    "create_clip",
+    "create_stylizer",
+    "detail_options",
+    "encode_frames",
+    "extract_frames",
+    "on_first_compile",
+    "open_clip",
+    "prepare",
+    "read_image",
+    "restyle",
+    "restyle_events",
+    "stylizer_names",
+    "stylizer_options",
+    "synthesize",
+    "write_image",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'kadr' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_NAMES[name]), name)
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

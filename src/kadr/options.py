@@ -130,7 +130,7 @@ class RunOptions:
     frame_rate: float | None = option(
         None, "frames a second of an image sequence; none: 24", low=0.01, high=1000
     )
-    crf: int | None = option(None, "quality of the video, lower is better", low=0, high=63)
+    crf: int | None = option(None, "quality of the video, lower is better; none: 17, 24 for webm", low=0, high=63)
     preset: str | None = option(None, "speed of the H.264 encoder, ultrafast to veryslow")
     threads: int | None = option(None, "how many cores to use; none: all", low=1, high=1024)
     seed: int = option(0, "same seed, same film", low=0)

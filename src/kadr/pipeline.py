@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -58,7 +58,7 @@ def restyle(
 
 def restyle_events(
     options: RunOptions, cancel: CancelToken | None = None
-) -> Iterator[Event]:
+) -> Generator[Event, None, RunResult]:
     """The same, as a generator of Events whose return value is the RunResult."""
     began, cancel = time.monotonic(), cancel or CancelToken()
     with ExitStack() as stack:

@@ -1,0 +1,112 @@
+"""``kadr frames`` and ``kadr encode``: a clip into images, images into a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Annotated
+
+import typer
+
+from kadr.cli.session import Json, Quiet, Verbose, session
+from kadr.cli.values import parse_rate
+from kadr.core.events import Event
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+AllowTruncated = Annotated[
+    bool, typer.Option("--allow-truncated", help="Use the good frames of a damaged clip.")
+]
+
+
+def frames(
+    clip: Annotated[str, typer.Argument(help="A video, or a folder or pattern of images.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the images go.")],
+    every: Annotated[
+        int | None, typer.Option(metavar="N", help="Each how many-th frame; all by default.")
+    ] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="Instead, the frames shown at this steady rate."),
+    ] = None,
+    suffix: Annotated[str, typer.Option(help="Image type: .png, .jpg, .webp, .tif.")] = ".png",
+    overwrite: Overwrite = False,
+    allow_truncated: AllowTruncated = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Save a clip's frames as images named by frame number, to paint keyframes from."""
+    with session(quiet=quiet, json=json, verbose=verbose) as now:
+        from kadr.errors import OptionsError
+        from kadr.video.clips import open_clip
+        from kadr.video.convert import extract_frames
+
+        if every is not None and fps is not None:
+            raise OptionsError(f"every {every}, fps {fps}: give one of them")
+        rate = None if fps is None else parse_rate(fps)
+        with open_clip(clip, allow_truncated=allow_truncated) as opened:
+            work = extract_frames(
+                opened,
+                folder,
+                every=1 if every is None else every,
+                fps=rate,
+                suffix=suffix if suffix.startswith(".") else f".{suffix}",
+                overwrite=overwrite,
+                cancel=now.cancel,
+            )
+            count = now.follow(_counted(work))
+        now.speaker.result(f"{folder}: {count} images", output=folder, frames=count)
+
+
+def encode(
+    source: Annotated[str, typer.Argument(metavar="DIR", help="A folder or pattern of images.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A video file, or a folder or pattern of images.")
+    ],
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="CLIP", help="Take frame times and sound from this clip."),
+    ] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="A steady rate instead, without sound (default 24)."),
+    ] = None,
+    crf: Annotated[int | None, typer.Option(help="Quality of the video, lower is better.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Speed of the H.264 encoder, ultrafast to veryslow.")
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Write a folder of images as a video, with the times and sound of the clip it came from."""
+    with session(quiet=quiet, json=json, verbose=verbose) as now:
+        from contextlib import ExitStack
+
+        from kadr.video.clips import open_clip
+        from kadr.video.convert import encode_frames
+
+        rate = None if fps is None else parse_rate(fps)
+        with ExitStack() as stack:
+            images = stack.enter_context(open_clip(source, frame_rate=rate))
+            work = encode_frames(
+                images,
+                output,
+                like=None if like is None else stack.enter_context(open_clip(like)),
+                frame_rate=rate,
+                overwrite=overwrite,
+                crf=crf,
+                preset=preset,
+                cancel=now.cancel,
+            )
+            count = now.follow(_counted(work))
+        now.speaker.result(f"{output}: {count} frames", output=output, frames=count)
+
+
+def _counted(events: Iterator[Event]) -> Generator[Event, None, int]:
+    """The same events, with the number of frames as the value at their end."""
+    index = 0
+    for event in events:
+        index = event.index
+        yield event
+    return index

@@ -1,0 +1,182 @@
+"""``kadr doctor``: what is installed, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import json as json_module
+import os
+import pkgutil
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from kadr.cli.session import session
+
+UNFIT = 1
+
+_LIBRARIES = {
+    "numpy": "numpy",
+    "numba": "numba",
+    "scipy": "scipy",
+    "OpenCV": "cv2",
+    "PyAV": "av",
+    "Pillow": "PIL",
+}
+
+_EXTRAS = {
+    "torch": "neural stylizers",
+    "diffusers": "neural stylizers",
+    "ray": "work on several machines",
+    "fastapi": "pages in a browser",
+    "scenedetect": "finding cuts",
+}
+"""Package → what it is good for; the main job needs none of them."""
+
+_CODECS = {
+    "libx264": (True, "mp4, mov and mkv"),
+    "aac": (False, "sound that cannot be copied"),
+    "libvpx-vp9": (False, "webm"),
+    "libopus": (False, "sound of webm"),
+}
+"""Encoder → whether the main job needs it, what it writes."""
+
+_WHEEL = "pip install --force-reinstall av, whose own wheels have it"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at; ``state`` missing means that the main job cannot run."""
+
+    name: str
+    state: Literal["ok", "missing", "optional"]
+    detail: str
+    remedy: str = ""
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Say what is installed and what is missing; exit code 0 if the main job can run."""
+    with session(json=json):
+        checks = list(_checks())
+        fit = all(check.state != "missing" for check in checks)
+        if json:
+            facts = {"fit": fit, "checks": [asdict(check) for check in checks]}
+            print(json_module.dumps(facts, ensure_ascii=False))
+        else:
+            for check in checks:
+                mark = {"ok": "ok", "missing": "MISSING", "optional": "-"}[check.state]
+                remedy = f"; {check.remedy}" if check.remedy else ""
+                print(f"{mark:<8} {check.name:<14} {check.detail}{remedy}")
+            print("kadr run can work here." if fit else "kadr run cannot work here yet: see above.")
+    if not fit:
+        raise typer.Exit(UNFIT)
+
+
+def _checks() -> Iterator[Check]:
+    yield Check("python", "ok", f"{platform.python_version()}, {sys.executable}")
+    yield Check("cores", "ok", f"{_cores()} of {os.cpu_count()}")
+    found = [_library(name, module) for name, module in _LIBRARIES.items()]
+    yield from found
+    if all(check.state == "ok" for check in found):
+        yield from (_codec(name, *facts) for name, facts in _CODECS.items())
+        yield _kernels()
+    yield _temporary_folder()
+    yield from (_extra(name, purpose) for name, purpose in _EXTRAS.items())
+
+
+def _cores() -> int:
+    from kadr.core.bands import default_threads
+
+    return default_threads()
+
+
+def _library(name: str, module: str) -> Check:
+    try:
+        version = getattr(importlib.import_module(module), "__version__", "")
+    except Exception as error:  # a broken library may fail with anything; say it, do not fall over
+        detail = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Check(name, "missing", detail, "pip install --force-reinstall kadr")
+    return Check(name, "ok", str(version))
+
+
+def _codec(name: str, needed: bool, purpose: str) -> Check:
+    codecs: Any = importlib.import_module("av.codec")
+    try:
+        codecs.Codec(name, "w")
+    except ValueError:
+        return Check(name, "missing" if needed else "optional", f"no encoder: {purpose}", _WHEEL)
+    return Check(name, "ok", f"encodes {purpose}")
+
+
+def _extra(name: str, purpose: str) -> Check:
+    if importlib.util.find_spec(name) is None:
+        return Check(
+            name, "optional", f"not needed yet; later for {purpose}", f"pip install {name}"
+        )
+    return Check(name, "ok", f"{importlib.metadata.version(name)}: {purpose}")
+
+
+def _temporary_folder() -> Check:
+    try:
+        folder = tempfile.gettempdir()
+    except OSError as error:
+        return Check("work files", "missing", str(error), "set TMPDIR to a folder you may write to")
+    free = shutil.disk_usage(folder).free / 2**30
+    return Check("work files", "ok", f"{folder}, {free:.1f} GiB free")
+
+
+def _kernels() -> Check:
+    """Whether Numba keeps compiled kernels, and has them already."""
+    try:
+        kernels = list(_cached_kernels())
+    except RuntimeError as error:
+        if "cannot cache function" not in str(error):
+            raise
+        remedy = "set NUMBA_CACHE_DIR to a folder you may write to"
+        return Check("kernels", "missing", "no folder to keep them in", remedy)
+    ready = sum(_is_compiled(kernel) for kernel in kernels)
+    folders = {str(Path(kernel.stats.cache_path)) for kernel in kernels}
+    locked = sorted(folder for folder in folders if not _is_writable(Path(folder)))
+    if locked:
+        remedy = "set NUMBA_CACHE_DIR to a folder you may write to"
+        return Check("kernels", "optional", f"{locked[0]} is read-only: compiled each run", remedy)
+    common = os.path.commonpath(folders)
+    later = "" if ready == len(kernels) else "; the rest when first needed"
+    return Check("kernels", "ok", f"{ready} of {len(kernels)} compiled{later}; kept in {common}")
+
+
+def _cached_kernels() -> Iterator[Any]:
+    """Every compiled function of kadr that Numba caches."""
+    kadr = importlib.import_module("kadr")
+    for found in pkgutil.walk_packages(kadr.__path__, "kadr."):
+        if "kernels" not in found.name:
+            continue
+        module = importlib.import_module(found.name)
+        for value in vars(module).values():
+            own = getattr(value, "__module__", None) == found.name
+            if own and getattr(getattr(value, "stats", None), "cache_path", None):
+                yield value
+
+
+def _is_compiled(kernel: Any) -> bool:
+    """Whether the cache has an index for the kernel that is no older than its source."""
+    function = kernel.py_func
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+    source = Path(function.__code__.co_filename).stat().st_mtime
+    indices = Path(kernel.stats.cache_path).glob(f"{name}-*.nbi")
+    return any(index.stat().st_mtime >= source for index in indices)
+
+
+def _is_writable(folder: Path) -> bool:
+    at = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(at, os.W_OK)

@@ -1,0 +1,159 @@
+"""The files that a synthesis names in, arrays out; its result in, files out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr import Synthesis
+from kadr.cli.synth_arguments import GuideFiles, SynthArguments
+from kadr.errors import InputError, OutputError
+from kadr.files import IMAGE_SUFFIXES, atomic_file, read_image, write_image
+
+Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """All that was read. Images have 1 to 4 channels, as few as hold what their files show."""
+
+    style: Bytes
+    sources: list[Bytes]
+    targets: list[Bytes]
+    source_mask: Mask | None
+    target_mask: Mask | None
+    modulation: Bytes | None
+    start_nnf: NDArray[np.generic] | None
+
+
+def check_outputs(given: SynthArguments) -> None:
+    """Refuse, before any work, names that cannot be written. Raises OutputError."""
+    suffix = given.output.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        known = " ".join(sorted(IMAGE_SUFFIXES))
+        raise OutputError(f"{given.output}: unknown image type {suffix!r}; use one of {known}")
+    for path in (given.output, given.nnf, given.error):
+        if path is None:
+            continue
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; choose another name")
+        if path.exists() and not given.overwrite:
+            raise OutputError(f"{path}: exists already; use --overwrite or another name")
+        for folder in path.parents:
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{path}: {folder} is a file; choose another folder")
+
+
+def read_images(given: SynthArguments) -> Images:
+    """Read every file. Raises InputError naming the file that is missing or does not fit."""
+    (style,) = _read([given.style])
+    sources: list[Bytes] = []
+    targets: list[Bytes] = []
+    for guide in given.guides:
+        source, target = _read([guide.source, guide.target])
+        _check_size(guide.source, source, given.style, style)
+        _check_size(guide.target, target, given.guides[0].target, (targets or [target])[0])
+        sources.append(source)
+        targets.append(target)
+    first = given.guides[0].target
+    return Images(
+        style,
+        sources,
+        targets,
+        _mask(given.source_mask, given.style, style),
+        _mask(given.target_mask, first, targets[0]),
+        _modulation(given.guides, targets[0]),
+        _start_nnf(given.start_nnf, first, targets[0]),
+    )
+
+
+def write_outputs(given: SynthArguments, made: Synthesis) -> None:
+    """Write the image and the arrays that were asked for: all of them, or none that is new."""
+    with ExitStack() as stack:
+        for path, array in ((given.nnf, made.nnf), (given.error, made.error)):
+            if path is not None:
+                np.save(stack.enter_context(atomic_file(path)), array)
+        write_image(given.output, _storable(made.image))
+
+
+def _read(paths: list[Path]) -> list[Bytes]:
+    """Images as (H, W, C) uint8: gray ones with one channel, alpha kept where it is not opaque.
+
+    Several are given the same channels: those that any of them needs.
+    """
+    images = [_eight_bits(read_image(path)) for path in paths]
+    colored = any((image[..., :1] != image[..., 1:3]).any() for image in images)
+    alpha = any(image.shape[2] == 4 and (image[..., 3] < 255).any() for image in images)
+    return [_channels(image, colored, alpha) for image in images]
+
+
+def _channels(image: Bytes, colored: bool, alpha: bool) -> Bytes:
+    parts = [image[..., : 3 if colored else 1]]
+    if alpha:
+        opaque = np.full_like(image[..., :1], 255)
+        parts.append(image[..., 3:] if image.shape[2] == 4 else opaque)
+    return np.concatenate(parts, axis=2)
+
+
+def _storable(image: Bytes) -> Bytes:
+    """The result's channels, 1 to 4 as ``_channels`` made them, as an image file has them."""
+    if image.shape[2] == 1:
+        return image[..., 0]
+    return image[..., [0, 0, 0, 1]] if image.shape[2] == 2 else image
+
+
+def _eight_bits(image: Bytes | NDArray[np.uint16]) -> Bytes:
+    if image.dtype == np.uint16:
+        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return image.astype(np.uint8, copy=False)
+
+
+def _check_size(path: Path, image: NDArray[np.generic], like: Path, other: Bytes) -> None:
+    if image.shape[:2] != other.shape[:2]:
+        raise InputError(
+            f"{path}: {image.shape[1]}×{image.shape[0]} pixels, but {like} has "
+            f"{other.shape[1]}×{other.shape[0]}; they must be of one size"
+        )
+
+
+def _mask(path: Path | None, like: Path, other: Bytes) -> Mask | None:
+    if path is None:
+        return None
+    image = _eight_bits(read_image(path))
+    _check_size(path, image, like, other)
+    white: Mask = image[..., :3].max(axis=2) > 127
+    return white
+
+
+def _modulation(guides: list[GuideFiles], target: Bytes) -> Bytes | None:
+    if all(guide.modulation is None for guide in guides):
+        return None
+    factors = np.full((*target.shape[:2], len(guides)), 255, np.uint8)
+    for index, guide in enumerate(guides):
+        if guide.modulation is not None:
+            image = _eight_bits(read_image(guide.modulation))
+            _check_size(guide.modulation, image, guides[0].target, target)
+            factors[..., index] = image[..., :3].mean(axis=2).round()
+    return factors
+
+
+def _start_nnf(path: Path | None, like: Path, target: Bytes) -> NDArray[np.generic] | None:
+    if path is None:
+        return None
+    try:
+        array: NDArray[np.generic] = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not an array that NumPy saved; give a .npy file") from error
+    if array.ndim != 3 or array.shape[2] != 2 or array.dtype.kind not in "iuf":
+        raise InputError(
+            f"{path}: {array.dtype} of shape {array.shape}; expected numbers, (H, W, 2)"
+        )
+    _check_size(path, array, like, target)
+    return array
