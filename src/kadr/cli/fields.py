@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Command = Callable[..., Any]
 
 
 def field_options(
     parameter: str, kind: type[Any], names: Sequence[str], *, panel: str | None = None
-) -> Callable[[Function], Function]:
+) -> Callable[[Command], Command]:
     """Let a command take the fields ``names`` of ``kind`` as options.
 
     The command gets them in ``parameter``, a dict that holds only what was given, so the
@@ -25,8 +24,7 @@ def field_options(
     hints, by_name = get_type_hints(kind), {item.name: item for item in fields(kind)}
     options = [_parameter(by_name[name], hints[name], panel) for name in names]
 
-    def decorate(function: Function) -> Function:
-        @functools.wraps(function)
+    def decorate(function: Command) -> Command:
         def command(**values: Any) -> Any:
             given = {name: values.pop(name) for name in names}
             chosen = {name: value for name, value in given.items() if value is not None}
@@ -38,11 +36,11 @@ def field_options(
             for item in inspect.signature(function).parameters.values()
             if item.name != parameter
         ]
-        command.__signature__ = inspect.Signature([*kept, *options])
+        # not functools.wraps: Typer would look through to the function that lacks the options
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
         command.__annotations__ = {item.name: item.annotation for item in [*kept, *options]}
-        # Typer would look through to the function that lacks the options
-        del command.__wrapped__  # type: ignore[attr-defined]
-        return command  # type: ignore[return-value]
+        command.__signature__ = inspect.Signature([*kept, *options])  # type: ignore[attr-defined]
+        return command
 
     return decorate
 

@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _misused(error: BaseException, given: Sequence[str]) -> int:
     """Tell what is wrong with a command line in one line, and where to read on."""
     text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
-    names = [word for word in given[:1] if not word.startswith("-")]
+    known = {command.name for command in app.registered_commands}
+    names = [word for word in given[:1] if word in known]
     line = f"{text.rstrip('.')}; see {' '.join(['kadr', *names])} --help"
     if "--json" in given:
         with contextlib.suppress(BrokenPipeError):
