@@ -1,0 +1,43 @@
+"""The memory of a process and its children, measured on programs that hold a known amount."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from _processes import family, measure
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+MIB = 2**20
+HOLD = "import time; held = bytearray(b'x') * ({} << 20); time.sleep(0.6)"
+
+
+def test_peak_counts_children_too() -> None:
+    child = HOLD.format(60)
+    parent = (
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        f"{HOLD.format(40)}\n"
+        "child.wait()\n"
+    )
+    bare = measure([sys.executable, "-c", "import time; time.sleep(0.3)"])
+    peak = measure([sys.executable, "-c", parent])
+    assert bare.processes == 1
+    assert peak.processes == 2
+    assert 100 * MIB < peak.shared < 100 * MIB + 3 * bare.shared + 10 * MIB
+    assert peak.resident >= peak.shared
+    assert peak.seconds >= 0.6
+
+
+def test_a_failure_is_not_a_measurement() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        measure([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_a_process_that_has_ended_has_no_family() -> None:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    assert family(done.pid) == [done.pid]
