@@ -1,11 +1,14 @@
-"""Fixtures for all tests; the helpers beside this file are importable from every folder."""
+"""Fixtures for all tests; helpers beside this file and in ``video`` are importable everywhere."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent / "video"))
 
 
 @pytest.fixture(scope="session")

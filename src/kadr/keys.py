@@ -34,7 +34,7 @@ class KeyStyles:
         Raises InputError if painted keys do not fit the clip, OptionsError for a bad stylizer.
         """
         self._clip, self._store, self._seed = clip, store, options.seed
-        self._threads = options.threads
+        self._threads, self._channels = options.threads, 3
         settings = dict(options.stylizer_options)
         if options.keys:
             files = find_keys(options.keys, clip)
@@ -61,6 +61,7 @@ class KeyStyles:
         for batch in self._stylizer.stylize(self._jobs(), context):
             for styled in batch:
                 self._store.put(f"{self._name}{styled.index}", {"image": styled.image})
+                self._channels = max(self._channels, styled.image.shape[2])
                 done += 1
                 yield Event(STEP, done, total, styled.image[..., :3])
 
@@ -70,7 +71,10 @@ class KeyStyles:
             yield Job(frame, group=0, seed=derive_seed(self._seed, "stylize", index))
 
     def style(self, index: int) -> NDArray[np.uint8]:
-        """A key's stylized frame, (H, W, C) uint8."""
+        """A key's stylized frame, (H, W, C) uint8; C is 4 for all keys if it is for one."""
         arrays = self._store.get(f"{self._name}{index}")
         assert arrays is not None, f"key {index} was stylized and is gone"
-        return arrays["image"]
+        image: NDArray[np.uint8] = arrays["image"]
+        if image.shape[2] < self._channels:
+            image = np.concatenate([image, np.full_like(image[..., :1], 255)], axis=2)
+        return image

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kadr.core.frames import Frame
 from kadr.errors import OutputError
-from kadr.files import write_image
+from kadr.files import make_folder, remove_empty, write_image
 from kadr.video.base import Clip
 
 
@@ -21,12 +21,14 @@ class PerKeyWriter:
     """Writes ``FOLDER/key_00012/frame_00013.png`` …; with no folder it does nothing.
 
     Frames come in any order. They are gathered in a hidden folder beside and appear together at
-    the end; on an exception nothing appears.
+    the end; on an exception nothing appears. Every method raises OutputError, naming the folder,
+    when it cannot be written.
     """
 
     def __init__(self, folder: Path | None, clip: Clip, overwrite: bool) -> None:
         self._folder, self._clip, self._overwrite = folder, clip, overwrite
         self._temporary: Path | None = None
+        self._made: list[Path] = []
 
     def __enter__(self) -> Self:
         if self._folder is not None:
@@ -36,20 +38,24 @@ class PerKeyWriter:
                 raise OutputError(
                     f"{self._folder}: is not empty; use --overwrite or another folder"
                 )
+            self._made = make_folder(self._folder)
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
                 self._temporary = Path(tempfile.mkdtemp(prefix=".kadr-", dir=self._folder))
             except OSError as error:
-                raise OutputError(
-                    f"{self._folder}: cannot be made ({error.strerror})"
-                ) from error
+                remove_empty(self._made)
+                raise self._failed(error) from error
         return self
 
     def write(self, key: int, frame: Frame, image: NDArray[np.uint8]) -> None:
         """Take one frame of one key's pass."""
-        if self._temporary is not None:
-            folder = f"key_{self._clip.number(key):05d}"
-            write_image(self._temporary / folder / f"{self._clip.name(frame.index)}.png", image)
+        if self._temporary is None:
+            return
+        place = f"key_{self._clip.number(key):05d}/{self._clip.name(frame.index)}.png"
+        try:
+            write_image(self._temporary / place, image)
+        except OutputError as error:  # the hidden name tells nobody anything
+            text = str(error).replace(str(self._temporary), str(self._folder))
+            raise OutputError(text) from error
 
     def __exit__(
         self,
@@ -61,9 +67,19 @@ class PerKeyWriter:
             return
         try:
             if kind is None:
-                for image in sorted(self._temporary.rglob("*.png")):
-                    target = self._folder / image.relative_to(self._temporary)
-                    target.parent.mkdir(exist_ok=True)
-                    image.replace(target)
+                self._move_in(self._temporary, self._folder)
+        except OSError as failure:
+            raise self._failed(failure) from failure
         finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
+            remove_empty(self._made)
+
+    @staticmethod
+    def _move_in(temporary: Path, folder: Path) -> None:
+        for image in sorted(temporary.rglob("*.png")):
+            target = folder / image.relative_to(temporary)
+            target.parent.mkdir(exist_ok=True)
+            image.replace(target)
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._folder}: cannot be written ({error.strerror})")

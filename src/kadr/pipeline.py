@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -45,15 +45,15 @@ def restyle(
     Raises InputError, OptionsError or OutputError with one line that says what to do; nothing then
     stands under the output's name. Raises Cancelled if ``cancel`` was raised.
     """
-    work = restyle_events(options, cancel)
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            result: RunResult = stop.value
-            return result
-        if on_event is not None:
-            on_event(event)
+    with closing(restyle_events(options, cancel)) as work:  # at once, whatever on_event raises
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                result: RunResult = stop.value
+                return result
+            if on_event is not None:
+                on_event(event)
 
 
 def restyle_events(
