@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kadr.cli.session import Json, Quiet, Verbose, session
-from kadr.cli.values import parse_rate
+from kadr.cli.values import parse_rate, parse_value
 from kadr.core.events import Event
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
@@ -21,7 +21,7 @@ def frames(
     clip: Annotated[str, typer.Argument(help="A video, or a folder or pattern of images.")],
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the images go.")],
     every: Annotated[
-        int | None, typer.Option(metavar="N", help="Each how many-th frame; all by default.")
+        str | None, typer.Option(metavar="N", help="Each how many-th frame; all by default.")
     ] = None,
     fps: Annotated[
         str | None,
@@ -43,11 +43,12 @@ def frames(
         if every is not None and fps is not None:
             raise OptionsError(f"every {every}, fps {fps}: give one of them")
         rate = None if fps is None else parse_rate(fps)
+        step = 1 if every is None else parse_value(every, int, "every")
         with open_clip(clip, allow_truncated=allow_truncated) as opened:
             work = extract_frames(
                 opened,
                 folder,
-                every=1 if every is None else every,
+                every=step,
                 fps=rate,
                 suffix=suffix if suffix.startswith(".") else f".{suffix}",
                 overwrite=overwrite,
@@ -70,7 +71,9 @@ def encode(
         str | None,
         typer.Option(metavar="RATE", help="A steady rate instead, without sound (default 24)."),
     ] = None,
-    crf: Annotated[int | None, typer.Option(help="Quality of the video, lower is better.")] = None,
+    crf: Annotated[
+        str | None, typer.Option(metavar="N", help="Quality of the video, lower is better.")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Speed of the H.264 encoder, ultrafast to veryslow.")
     ] = None,
@@ -87,6 +90,7 @@ def encode(
         from kadr.video.convert import encode_frames
 
         rate = None if fps is None else parse_rate(fps)
+        quality = None if crf is None else parse_value(crf, int, "crf")
         with ExitStack() as stack:
             images = stack.enter_context(open_clip(source, frame_rate=rate))
             work = encode_frames(
@@ -95,7 +99,7 @@ def encode(
                 like=None if like is None else stack.enter_context(open_clip(like)),
                 frame_rate=rate,
                 overwrite=overwrite,
-                crf=crf,
+                crf=quality,
                 preset=preset,
                 cancel=now.cancel,
             )

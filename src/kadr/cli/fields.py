@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
-from types import NoneType, UnionType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
+
+from kadr.cli.values import parse_value
 
 Command = Callable[..., Any]
 
@@ -18,8 +21,8 @@ def field_options(
 ) -> Callable[[Command], Command]:
     """Let a command take the fields ``names`` of ``kind`` as options.
 
-    The command gets them in ``parameter``, a dict that holds only what was given, so the
-    dataclass's own defaults and checks stay the only ones.
+    The command gets them in ``parameter``, a dict that holds only what was given: text, or True
+    for a flag. ``read_fields`` makes values of it.
     """
     hints, by_name = get_type_hints(kind), {item.name: item for item in fields(kind)}
     options = [_parameter(by_name[name], hints[name], panel) for name in names]
@@ -45,24 +48,40 @@ def field_options(
     return decorate
 
 
+def read_fields(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``field_options`` gave, as values of the fields; raises OptionsError naming the text.
+
+    Ranges are left to the dataclass, whose checks are the only ones.
+    """
+    hints = get_type_hints(kind)
+    return {
+        name: parse_value(value, hints[name], name.replace("_", "-"))
+        if isinstance(value, str)
+        else value
+        for name, value in given.items()
+    }
+
+
 def _parameter(item: Field[Any], hint: Any, panel: str | None) -> inspect.Parameter:
-    kind = _plain_type(hint)
-    name = item.name.replace("_", "-")
+    """An option that takes text, so that errors in it are told as all others are."""
+    flag = hint is bool
+    plain = next((part for part in get_args(hint) if part is not NoneType), hint)
     option = typer.Option(
-        f"--{name}", help=describe(item), show_default=False, rich_help_panel=panel
+        f"--{item.name.replace('_', '-')}",
+        help=describe(item),
+        metavar=None if flag else _METAVARS[plain],
+        show_default=False,
+        rich_help_panel=panel,
     )
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[kind | None, option],
+        annotation=Annotated[(bool if flag else str) | None, option],
     )
 
 
-def _plain_type(hint: Any) -> Any:
-    if get_origin(hint) is UnionType:
-        return next(part for part in get_args(hint) if part is not NoneType)
-    return hint
+_METAVARS = {int: "N", float: "NUMBER", str: "NAME", Path: "PATH"}
 
 
 def describe(item: Field[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kadr.cli.fields import field_options
+from kadr.cli.fields import field_options, read_fields
 from kadr.cli.session import Json, Quiet, Verbose, session
 from kadr.cli.values import parse_assignments, parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
@@ -86,9 +86,10 @@ def run(
     """Restyle a clip from a few painted keyframes, or from keyframes that a filter paints."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
         rate = None if fps is None else float(parse_rate(fps))
-        options: dict[str, Any] = {**keys, **output, **work, "frame_rate": rate}
+        options = read_fields(RunOptions, keys | output | work)
+        options["frame_rate"] = rate
         options["keys"] = _all_keys(key_paths or [], context.args)
-        options["propagate"] = detail_options(detail, **picture)
+        options["propagate"] = detail_options(detail, **read_fields(PropagateOptions, picture))
         if stylizer_options:
             name = keys.get("stylizer", "external")
             options["stylizer_options"] = _stylizer_options(name, stylizer_options)

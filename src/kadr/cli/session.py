@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Generator, Iterator
 from types import FrameType
@@ -64,20 +65,28 @@ class Session:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        before = signal.getsignal(signal.SIGINT)
-        if before is not signal.default_int_handler:  # ignored, or someone else's business
-            yield
-            return
+        """Let Ctrl-C, and being told to end, raise ``cancel`` once; the next one ends at once."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        # an ignored signal stays ignored, another's handler is another's business
+        usual = (signal.default_int_handler, signal.SIG_DFL)
+        ours = [number for number, handler in before.items() if handler in usual]
+        if threading.current_thread() is not threading.main_thread():
+            ours = []
+
+        def restore() -> None:
+            for number in ours:
+                signal.signal(number, before[number])
 
         def stop(number: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            restore()
             self.cancel.cancel()
 
-        signal.signal(signal.SIGINT, stop)
+        for number in ours:
+            signal.signal(number, stop)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            restore()
 
 
 @contextlib.contextmanager
