@@ -35,4 +35,7 @@ def ssim(image: Image, truth: Image) -> float:
 
 
 def _window(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    return cv2.GaussianBlur(image, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
+    mean: NDArray[np.float64] = cv2.GaussianBlur(
+        image, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101
+    )
+    return mean

@@ -40,7 +40,8 @@ def run_kadr(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list
                 propagate=options,
             )
         )
-        return [read_image(path) for path in sorted((folder / "styled").glob("*.png"))]
+        made = sorted((folder / "styled").glob("*.png"))
+        return [read_image(path).astype(np.uint8) for path in made]
 
 
 def run_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
@@ -54,7 +55,7 @@ def run_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list
             while 0 <= index < len(filmed):
                 if index not in made or made[index][0] > abs(index - key):
                     pulled = sample(style, transport, interpolation=cv2.INTER_CUBIC)
-                    made[index] = (abs(index - key), pulled)
+                    made[index] = (abs(index - key), pulled.astype(np.uint8))
                 index += step
                 if 0 <= index < len(filmed):
                     transport = carry(transport, flow_pair(grays[index], grays[index - step]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from kadr.files import read_image
 
 Image = NDArray[np.uint8]
+Number = TypeVar("Number", np.uint8, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +54,21 @@ def layer(clips: Path | None) -> Pair:
     folder = clips / "ebsynth_stills" / "facestyle"
     light = _read(folder / "source_Gapp.png")
     matte = _outline(light[..., 0] > 8)
-    skin = np.float32([1.0, 0.82, 0.7])  # the stand-in for a photograph is gray; skin is not
+    # what stands in for a photograph there is gray; skin is not
+    skin = np.array([1.0, 0.82, 0.7], np.float32)
     filmed = np.clip(light * skin, 0, 255).astype(np.uint8)
-    return Pair(
-        _halve(filmed), _halve(_read(folder / "source_painting.png")), _halve(matte)
-    )
+    painted = _read(folder / "source_painting.png")
+    return Pair(_halve(filmed), _halve(painted), _halve(matte))
 
 
 def _read(path: Path) -> Image:
     return read_image(path)[..., :3].astype(np.uint8)
 
 
-def _halve(image: NDArray[np.generic]) -> NDArray[np.generic]:
+def _halve(image: NDArray[Number]) -> NDArray[Number]:
     size = (image.shape[1] // 2, image.shape[0] // 2)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    half: NDArray[Number] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return half
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -73,15 +76,15 @@ def _outline(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     matte = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(matte, [max(found, key=cv2.contourArea)], -1, 255, cv2.FILLED)
-    matte = cv2.erode(matte, np.ones((9, 9), np.uint8))
-    return matte.astype(np.float32) / 255
+    inner: Image = cv2.erode(matte, np.ones((9, 9), np.uint8))
+    return inner.astype(np.float32) / np.float32(255)
 
 
 def _scenery(height: int, width: int, seed: int) -> Image:
     """Coloured noise of every size with some hard-edged shapes on it."""
     rng = np.random.default_rng(seed)
     image = np.full((height, width, 3), 128, np.float32)
-    for sigma, strength in ((60, 60), (20, 25), (6, 14), (1.5, 9)):
+    for sigma, strength in ((60, 35), (20, 20), (6, 12), (1.5, 8)):
         image += _noise(rng, (height, width), sigma) * strength
     for _ in range(14):
         center = (int(rng.integers(width)), int(rng.integers(height)))
@@ -101,8 +104,9 @@ def _noise(
     small = (round(size[0] / step), round(size[1] / step), 3)
     noise = rng.standard_normal(small).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigma / step)
-    noise = cv2.resize(noise, size[::-1], interpolation=cv2.INTER_CUBIC)
-    return noise / noise.std()
+    wide: NDArray[np.float32] = cv2.resize(noise, size[::-1], interpolation=cv2.INTER_CUBIC)
+    wide /= wide.std()
+    return wide
 
 
 def _paint(filmed: Image, seed: int) -> Image:
@@ -112,7 +116,7 @@ def _paint(filmed: Image, seed: int) -> Image:
     soft = cv2.GaussianBlur(filmed, (0, 0), 3)
     level = cv2.cvtColor(soft, cv2.COLOR_RGB2GRAY).astype(np.float32)
     angle = np.arctan2(cv2.Sobel(level, cv2.CV_32F, 1, 0), -cv2.Sobel(level, cv2.CV_32F, 0, 1))
-    turn = np.float32([[1.1, -0.3, 0.3], [0.1, 1.0, -0.2], [-0.3, 0.3, 1.2]])
+    turn = np.array([[1.1, -0.3, 0.3], [0.1, 1.0, -0.2], [-0.3, 0.3, 1.2]], np.float32)
     palette = np.clip((soft.astype(np.float32) - 128) @ turn.T * 1.3 + 128, 0, 255)
     image = np.ascontiguousarray(palette.astype(np.uint8))
     for x, y in rng.integers(0, (width, height), (width * height // 40, 2)):

@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from _pictures import Image, Pair, background, layer
+from _pictures import Pair, background, layer
 
+Image = NDArray[np.uint8]
 Points = NDArray[np.float32]
 """(H, W, 2) float32, (x, y) in frame pixels from the frame's center."""
 Motion = Callable[[Points, float], Points]
@@ -56,13 +57,15 @@ class _Layer:
 def translation(points: Points, time: float) -> Points:
     """A steady pan by fractions of a pixel, 34 pixels across and 12 down in all."""
     middle = (FRAME_COUNT - 1) / 2
-    return points + np.float32([1.27, 0.43]) * np.float32(time - middle)
+    return points + _vector(1.27, 0.43) * np.float32(time - middle)
 
 
 def turn_and_zoom(points: Points, time: float) -> Points:
     """22° and 1.25 times nearer, eased in and out."""
     share = _ease(time / (FRAME_COUNT - 1))
-    return _turn(points, np.radians(22) * share) / np.float32(1 + 0.25 * share)
+    turned = _turn(points, np.radians(22) * share)
+    turned /= np.float32(1 + 0.25 * share)
+    return turned
 
 
 def wobble(points: Points, time: float) -> Points:
@@ -78,20 +81,21 @@ def wobble(points: Points, time: float) -> Points:
 def crossing(points: Points, time: float) -> Points:
     """A layer's way from left to right with a slight swing."""
     share = time / (FRAME_COUNT - 1)
-    place = np.float32([-150 + 290 * share, 12 * np.sin(3 * np.pi * share) + 6])
+    place = _vector(-150 + 290 * share, 12 * np.sin(3 * np.pi * share) + 6)
     return _turn(points - place, np.radians(10) * np.sin(2 * np.pi * share))
 
 
 def drift(points: Points, time: float) -> Points:
     """A background's slow pan against the layer."""
-    return points + np.float32([-0.35, 0.1]) * np.float32(time - FRAME_COUNT / 2)
+    return points + _vector(-0.35, 0.1) * np.float32(time - FRAME_COUNT / 2)
 
 
 def jerk(points: Points, time: float) -> Points:
     """Nearly at rest, a whip of 52 pixels and 9° within five frames, at rest, half-way back."""
     share = _ease((time - 8) / 5) - 0.5 * _ease((time - 18) / 4)
     moved = _turn(points, np.radians(9) * share)
-    return moved + np.float32([52, -14]) * np.float32(share - 0.5) + np.float32(0.05 * time)
+    moved += _vector(52, -14) * np.float32(share - 0.5) + np.float32(0.05 * time)
+    return moved
 
 
 def _layer_scene(clips: Path | None) -> list[_Layer]:
@@ -142,7 +146,7 @@ def _render(layers: list[_Layer], time: float, *, painted: bool) -> NDArray[np.f
         pair = item.pair
         source = (pair.painted if painted else pair.filmed).astype(np.float32)
         height, width = source.shape[:2]
-        center = np.float32([(width - 1) / 2, (height - 1) / 2])
+        center = _vector((width - 1) / 2, (height - 1) / 2)
         positions = item.motion(points, time) * np.float32(item.spread) + center
         shown = cv2.remap(
             source, positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
@@ -153,7 +157,10 @@ def _render(layers: list[_Layer], time: float, *, painted: bool) -> NDArray[np.f
         matte = cv2.remap(pair.matte, positions, None, cv2.INTER_LINEAR)[..., None]
         picture = picture + matte * (shown - picture)
     assert picture is not None, "a scene has a layer"
-    return cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    pixels: NDArray[np.float32] = cv2.resize(
+        picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA
+    )
+    return pixels
 
 
 def _points() -> Points:
@@ -166,7 +173,12 @@ def _points() -> Points:
 
 def _turn(points: Points, angle: float) -> Points:
     cos, sin = np.cos(angle), np.sin(angle)
-    return points @ np.float32([[cos, sin], [-sin, cos]])
+    turned: Points = points @ np.array([[cos, sin], [-sin, cos]], np.float32)
+    return turned
+
+
+def _vector(x: float, y: float) -> NDArray[np.float32]:
+    return np.array([x, y], np.float32)
 
 
 def _ease(share: float) -> float:
@@ -175,4 +187,5 @@ def _ease(share: float) -> float:
 
 
 def _quantise(image: NDArray[np.floating]) -> Image:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    rounded: Image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    return rounded

@@ -122,7 +122,7 @@ def _frame(texture: NDArray[np.uint8], index: int, size: tuple[int, int]) -> NDA
     """The texture seen through a hole that moves in a circle, a disc passing over it."""
     x, y = 40 + 35 * np.cos(index / 25), 40 + 35 * np.sin(index / 25)
     center = (float(x) + (size[0] - 1) / 2, float(y) + (size[1] - 1) / 2)
-    image = cv2.getRectSubPix(texture, size, center)
+    image: NDArray[np.uint8] = cv2.getRectSubPix(texture, size, center)
     at = (int(size[0] * (0.5 + 0.3 * np.sin(index / 17))), size[1] // 2)
     cv2.circle(image, at, size[1] // 6, (210, 120, 60), -1, cv2.LINE_AA)
     return image

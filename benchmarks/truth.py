@@ -222,7 +222,8 @@ def _save(folder: Path, scene: Scene, made: dict[str, list[Image]]) -> None:
 def _difference(image: Image, truth: Image) -> Image:
     """Absolute difference of two images, amplified for looking."""
     apart = np.abs(image.astype(np.float32) - truth) * _AMPLIFIED
-    return np.clip(apart, 0, 255).astype(np.uint8)
+    shown: Image = np.clip(apart, 0, 255).astype(np.uint8)
+    return shown
 
 
 if __name__ == "__main__":
