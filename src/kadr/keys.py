@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange
 from kadr.core.seeds import derive_seed
-from kadr.errors import InputError
+from kadr.errors import BackendError, InputError
 from kadr.options import RunOptions
 from kadr.plan.keyframes import space_keyframes
 from kadr.run.store import Store, fingerprint
-from kadr.stylize.base import Context, Job, Stylizer
+from kadr.stylize.base import Context, Job, Styled, Stylizer
 from kadr.stylize.external import find_keys
 from kadr.stylize.registry import create_stylizer
 from kadr.video.base import Clip
@@ -53,17 +53,41 @@ class KeyStyles:
         )
 
     def stylize(self, cancel: CancelToken) -> Iterator[Event]:
-        """Stylize every key into the store; an Event for each."""
+        """Stylize every key into the store; an Event for each.
+
+        Raises BackendError when the stylizer breaks its contract, and whatever it raises itself.
+        """
         total = len(self.indices)
         yield Event(STEP, 0, total)
-        done = 0
+        missing = set(self.indices)
         context = Context(number=self._clip.number, cancel=cancel, threads=self._threads)
         for batch in self._stylizer.stylize(self._jobs(), context):
             for styled in batch:
+                self._check(styled, missing)
                 self._store.put(f"{self._name}{styled.index}", {"image": styled.image})
                 self._channels = max(self._channels, styled.image.shape[2])
-                done += 1
-                yield Event(STEP, done, total, styled.image[..., :3])
+                missing.remove(styled.index)
+                yield Event(STEP, total - len(missing), total, styled.image[..., :3])
+        if missing:
+            frames = ", ".join(str(self._clip.number(index)) for index in sorted(missing))
+            raise self._broken(f"left out frames {frames}")
+
+    def _check(self, styled: Styled, missing: set[int]) -> None:
+        """Raise unless an answer is to an open job and of the clip's size."""
+        if styled.index not in missing:
+            raise self._broken(f"answered frame index {styled.index} unasked or twice")
+        height, width = styled.image.shape[:2]
+        info = self._clip.info
+        if (width, height) != (info.width, info.height):
+            raise self._broken(
+                f"made frame {self._clip.number(styled.index)} {width}×{height}, "
+                f"the clip has {info.width}×{info.height}"
+            )
+
+    def _broken(self, fault: str) -> BackendError:
+        return BackendError(
+            f"stylizer {self._stylizer.name}: {fault}; this is a fault of the stylizer, use another"
+        )
 
     def _jobs(self) -> Iterator[Job]:
         for index in self.indices:

@@ -1,0 +1,128 @@
+"""Options: refused when out of range, with name, value and range in one line."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kadr import options as module
+from kadr.errors import OptionsError
+from kadr.options import (
+    DETAIL,
+    PropagateOptions,
+    RunOptions,
+    SynthOptions,
+    detail_options,
+)
+
+KINDS: dict[str, dict[str, Any]] = {
+    "SynthOptions": {},
+    "PropagateOptions": {},
+    "RunOptions": {"clip": Path("a.mp4"), "output": Path("b.mp4"), "keys": (Path("keys"),)},
+}
+BOUNDED = [
+    (kind, item.name)
+    for kind in KINDS
+    for item in fields(getattr(module, kind))
+    if item.metadata.get("low") is not None or item.metadata.get("high") is not None
+]
+
+
+def _make(kind: str, **changes: Any) -> Any:
+    return getattr(module, kind)(**{**KINDS[kind], **changes})
+
+
+def test_every_kind_is_tested() -> None:
+    found = {
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and is_dataclass(value) and value.__module__ == module.__name__
+    }
+    assert found == set(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "name"), BOUNDED)
+def test_bounds_hold(kind: str, name: str) -> None:
+    item = next(item for item in fields(getattr(module, kind)) if item.name == name)
+    low, high = item.metadata["low"], item.metadata["high"]
+    inside = [value for value in (low, high) if value is not None]
+    outside = [low - 1] if low is not None else []
+    outside += [high + 1] if high is not None else []
+    for value in inside:
+        assert getattr(_make(kind, **{name: value}), name) == value
+    for value in (*outside, float("nan"), float("inf"), "5"):
+        with pytest.raises(OptionsError, match=f"{name.replace('_', '-')} {value}: ") as caught:
+            _make(kind, **{name: value})
+        assert "\n" not in str(caught.value)
+        assert "expected" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_number_is_explained_and_bounded(kind: str) -> None:
+    for item in fields(getattr(module, kind)):
+        if "int" in str(item.type) or "float" in str(item.type):
+            assert item.metadata.get("help"), item.name
+            assert item.metadata.get("low") is not None, item.name
+
+
+@pytest.mark.parametrize("kind", ["SynthOptions", "PropagateOptions"])
+@pytest.mark.parametrize("size", [4, 6, 14])
+def test_a_patch_has_a_middle(kind: str, size: int) -> None:
+    with pytest.raises(OptionsError, match=f"patch-size {size}: expected an odd number"):
+        _make(kind, patch_size=size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_do_not_change(kind: str) -> None:
+    made = _make(kind)
+    with pytest.raises(FrozenInstanceError):
+        made.seed = 3
+    assert _make(kind) == made
+
+
+def test_presets_trade_quality_for_time() -> None:
+    assert list(DETAIL) == ["high", "medium", "low", "draft"]
+
+    def work(options: PropagateOptions) -> int:
+        return options.patch_size**2 * options.vote_iterations * options.search_iterations
+
+    costs = [work(options) for options in DETAIL.values()]
+    assert costs == sorted(costs, reverse=True)
+    assert DETAIL["medium"] == PropagateOptions()
+
+
+@given(st.sampled_from(list(DETAIL)), st.none() | st.floats(0, 1000))
+def test_a_preset_can_be_changed(detail: str, mapping: float | None) -> None:
+    made = detail_options(detail, mapping=mapping, deflicker=None)
+    expected = DETAIL[detail]
+    assert made == (expected if mapping is None else replace(expected, mapping=mapping))
+
+
+def test_an_unknown_preset_names_the_known() -> None:
+    with pytest.raises(OptionsError, match="'best': expected one of high, medium, low, draft"):
+        detail_options("best")
+
+
+def test_a_run_needs_keys_or_a_stylizer_and_not_both() -> None:
+    paths = {"clip": Path("a.mp4"), "output": Path("b.mp4")}
+    with pytest.raises(OptionsError, match=r"no keys: .* --keys, or .* --stylizer"):
+        RunOptions(**paths)
+    with pytest.raises(OptionsError, match="stylizer paint: makes its own keys"):
+        RunOptions(**paths, keys=(Path("keys"),), stylizer="paint")
+    RunOptions(**paths, stylizer="paint")
+
+
+@given(st.integers(1, 20000), st.integers(0, 9))
+def test_the_engine_gets_the_same_names(side: int, seed: int) -> None:
+    options = PropagateOptions(patch_size=7, vote_iterations=3, diversity=900)
+    made = options.synth_options(side, seed)
+    assert (made.patch_size, made.vote_iterations, made.uniformity) == (7, 3, 900)
+    assert made.seed == seed
+    assert made.search_radius is not None
+    assert 2 <= made.search_radius <= max(2, 0.02 * side)
+    assert isinstance(made, SynthOptions)
