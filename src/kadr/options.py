@@ -120,7 +120,9 @@ class RunOptions:
     keys_budget: int = option(10, "how many keyframes a stylizer makes", low=1, high=100000)
     ranges: tuple[Span, ...] = ()
     """Spans set by hand; other keys reach to their neighbours."""
-    per_key: Path | None = option(None, "a folder for each key's own frames, one folder a key")
+    per_key: Path | None = field(
+        default=None, metadata={"help": "a folder for each key's own frames, one folder a key"}
+    )
     fit_keys: bool = option(False, "resize keys that have another size than the clip")
     propagate: PropagateOptions = field(default_factory=PropagateOptions)
     overwrite: bool = option(False, "replace an output that exists")
@@ -130,11 +132,15 @@ class RunOptions:
     frame_rate: float | None = option(
         None, "frames a second of an image sequence; none: 24", low=0.01, high=1000
     )
-    crf: int | None = option(None, "quality of the video, lower is better; none: 17, 24 for webm", low=0, high=63)
+    crf: int | None = option(
+        None, "quality of the video, lower is better; none: 17, 24 for webm", low=0, high=63
+    )
     preset: str | None = option(None, "speed of the H.264 encoder, ultrafast to veryslow")
     threads: int | None = option(None, "how many cores to use; none: all", low=1, high=1024)
     seed: int = option(0, "same seed, same film", low=0)
-    work: Path | None = option(None, "a folder for work files, kept; none: a temporary one")
+    work: Path | None = field(
+        default=None, metadata={"help": "a folder for work files, kept; none: a temporary one"}
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

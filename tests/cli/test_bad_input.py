@@ -179,6 +179,8 @@ def test_outputs_that_cannot_be(refused: Refused, video: Path, keys: Path, tmp_p
         (("--stylizer", "paint"), "leave out --keys"),
         (("-O", "radius"), "option 'radius'"),
         (("--seed", "-1"), "seed -1: expected"),
+        (("--fps", "25"), "fps 25: is for image sequences"),
+        (("--keys-budget", "3"), "keys-budget 3: is for a stylizer that makes keys"),
     ],
 )
 def test_options_out_of_range(
@@ -190,6 +192,7 @@ def test_options_out_of_range(
 def test_a_budget_and_a_filters_options_are_checked(run: Refused, video: Path) -> None:
     paint = (video, "--stylizer", "paint")
     assert "keys-budget 0: expected 1" in run(*paint, "--keys-budget", "0")
+    assert "fit-keys: is for painted keys" in run(*paint, "--fit-keys")
     assert "radius 99.0: expected 1" in run(*paint, "-O", "radius=99")
     assert "no option 'size'; it has radius" in run(*paint, "-O", "size=3")
     assert "radius 'wide': expected a number" in run(*paint, "-O", "radius=wide")
@@ -198,6 +201,24 @@ def test_a_budget_and_a_filters_options_are_checked(run: Refused, video: Path) -
 def test_an_unknown_detail(refused: Refused, video: Path, keys: Path, out: Path) -> None:
     line = refused("run", video, "--keys", keys, "-o", out, "--detail", "ultra")
     assert "detail 'ultra': expected one of high, medium, low, draft" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("frames", ("--crf", "20")),
+        ("f_%03d.png", ("--preset", "fast")),
+        ("o.gif", ("--crf", "20")),
+        ("o.webp", ("--crf", "20")),
+        ("o.webm", ("--preset", "fast")),
+    ],
+)
+def test_quality_that_would_be_left_unheeded(
+    refused: Refused, video: Path, keys: Path, tmp_path: Path, name: str, option: tuple[str, str]
+) -> None:
+    line = refused("run", video, "--keys", keys, "-o", tmp_path / name, *option)
+    assert f"{option[0][2:]} {option[1]}: means nothing for {tmp_path / name}" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ SETTINGS = {
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    """A style, two guide pairs and a gray mask, as files. The second pair is shifted by 9 pixels."""
+    """A style, two guide pairs (the second shifted by 9 pixels) and a mask, as files."""
     rng = np.random.default_rng(3)
     images = {
         "style": rng.integers(0, 256, (40, 48, 3), np.uint8),

@@ -86,9 +86,12 @@ def run(
     """Restyle a clip from a few painted keyframes, or from keyframes that a filter paints."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
         rate = None if fps is None else float(parse_rate(fps))
+        if rate is not None and Path(clip).is_file():
+            raise OptionsError(f"fps {fps}: is for image sequences; {clip} has a rate of its own")
         options = read_fields(RunOptions, keys | output | work)
         options["frame_rate"] = rate
         options["keys"] = _all_keys(key_paths or [], context.args)
+        _check_heeded(options)
         options["propagate"] = detail_options(detail, **read_fields(PropagateOptions, picture))
         if stylizer_options:
             name = keys.get("stylizer", "external")
@@ -115,6 +118,17 @@ def _all_keys(given: list[Path], more: list[str]) -> tuple[Path, ...]:
     if more and not given:
         raise OptionsError(f"{more[0]}: one clip at a time; give keys after --keys, and -o OUT")
     return (*given, *map(Path, more))
+
+
+def _check_heeded(options: dict[str, Any]) -> None:
+    """Refuse what would be left unheeded beside the rest."""
+    if options["keys"] and "keys_budget" in options:
+        raise OptionsError(
+            f"keys-budget {options['keys_budget']}: is for a stylizer that makes keys; "
+            "leave it out beside --keys"
+        )
+    if options.get("fit_keys") and not options["keys"]:
+        raise OptionsError("fit-keys: is for painted keys; give them with --keys, or leave it out")
 
 
 def _stylizer_options(stylizer: str, given: list[str]) -> dict[str, Any]:

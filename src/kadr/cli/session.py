@@ -119,7 +119,8 @@ def _in_a_line(error: Exception) -> str | None:
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs, or work on a smaller clip"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.filename or 'work files'}: the disk is full; free some space, or use --work"
+        where = "" if error.filename is None else f"{error.filename}: "
+        return f"{where}the disk is full; free some space, or work on another disk"
     if isinstance(error, RuntimeError) and str(error).startswith("cannot cache function"):
         return "no folder to keep compiled kernels in; set NUMBA_CACHE_DIR to one you may write to"
     return None

@@ -95,12 +95,15 @@ def create_clip(
     path = Path(path)
     suffix = path.suffix.lower()
     pattern = sequence_pattern(path.name) if suffix in IMAGE_SUFFIXES else None
+    is_folder = as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES)
+    if is_folder or pattern is not None:
+        _check_no_quality(path, crf, preset)
     if not as_folder and pattern is not None:
         return _create_images(path.parent, like, overwrite, indices, pattern=pattern)
-    if as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES):
+    if is_folder:
         return _create_images(path, like, overwrite, indices, suffix=image_suffix)
     _check_file(path, like, overwrite)
-    _check_quality(suffix, crf, preset)
+    _check_quality(path, crf, preset)
     if suffix == ".gif":
         from kadr.video.gif import GifWriter
 
@@ -128,12 +131,24 @@ def _check_file(path: Path, like: Clip | None, overwrite: bool) -> None:
         raise OutputError(f"{path}: exists already; use --overwrite or another name")
 
 
-def _check_quality(suffix: str, crf: int | None, preset: str | None) -> None:
+def _check_quality(path: Path, crf: int | None, preset: str | None) -> None:
+    suffix = path.suffix.lower()
+    if suffix in (".gif", ".webp"):
+        _check_no_quality(path, crf, preset)
+    if suffix == ".webm":
+        _check_no_quality(path, None, preset)
     best = 63 if suffix == ".webm" else 51
     if crf is not None and not 0 <= crf <= best:
         raise OptionsError(f"crf {crf}: expected 0 (best) to {best} for {suffix}")
     if preset is not None and preset not in PRESETS:
         raise OptionsError(f"preset {preset!r}: expected one of {', '.join(PRESETS)}")
+
+
+def _check_no_quality(path: Path, crf: int | None, preset: str | None) -> None:
+    """Refuse what the output would leave unheeded."""
+    for name, value in (("crf", crf), ("preset", preset)):
+        if value is not None:
+            raise OptionsError(f"{name} {value}: means nothing for {path}; leave it out")
 
 
 def _create_images(
