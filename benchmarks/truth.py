@@ -50,6 +50,8 @@ def main() -> None:
     arguments = _parse()
     options = detail_options(arguments.detail, **dict(arguments.set))
     scores: list[Score] = []
+    if not arguments.json:
+        print("dB and SSIM; signed numbers: kadr's less this method's, above 0 kadr is nearer")
     for name in arguments.scene or NAMES:
         scene = make_scene(name, arguments.clips, frame_count=arguments.frames)
         for keys in _key_sets(len(scene.truth), arguments.keys):
@@ -195,7 +197,7 @@ def _print_scores(scores: list[Score]) -> None:
 
 
 def _print_means(scores: list[Score]) -> None:
-    print("all scenes   (the second number of a pair: kadr less this method)")
+    print("all scenes")
     for method in METHODS:
         own = [score for score in scores if score.method == method]
         if own:
