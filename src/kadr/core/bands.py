@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -28,19 +29,34 @@ def run_bands(
 ) -> None:
     """Call ``work(start, stop)`` for every band of ``band`` rows of ``height``, on ``threads``.
 
-    Bands run in any order. An exception of a band is raised here.
+    Bands run in any order, some of them on the calling thread. An exception of a band is raised
+    here, once no band runs any more.
     """
-    starts = range(0, height, band)
-    count = min(threads or default_threads(), len(starts))
-    if count <= 1:
-        for start in starts:
-            work(start, min(start + band, height))
+    bands = -(-height // band)
+    helpers = min(threads or default_threads(), bands) - 1
+    numbers = count()  # one shared counter: whoever is free takes the next band
+
+    def share() -> None:
+        while (number := next(numbers)) < bands:
+            work(number * band, min((number + 1) * band, height))
+
+    if helpers <= 0:
+        share()
         return
-    list(_pool(count).map(lambda start: work(start, min(start + band, height)), starts))
+    futures = [_pool(helpers).submit(share) for _ in range(helpers)]
+    try:
+        share()
+    finally:
+        for future in futures:
+            future.cancel()  # one that never began has nothing left to do
+        errors = [future.exception() for future in futures if not future.cancelled()]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(helpers: int) -> ThreadPoolExecutor:
     with _lock:
-        if threads not in _pools:
-            _pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="kadr-band")
-        return _pools[threads]
+        if helpers not in _pools:
+            _pools[helpers] = ThreadPoolExecutor(helpers, thread_name_prefix="kadr-band")
+        return _pools[helpers]

@@ -1,6 +1,7 @@
 """Guided patch synthesis of one frame: a style and its guides in, image, nnf and error out."""
 
-from kadr.synth.prepare import Guide, Prepared, Source, Synthesis, prepare
+from kadr.synth.prepare import Prepared, prepare
 from kadr.synth.synthesize import synthesize
+from kadr.synth.values import Guide, Source, Synthesis
 
 __all__ = ["Guide", "Prepared", "Source", "Synthesis", "prepare", "synthesize"]

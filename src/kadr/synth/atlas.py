@@ -12,20 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.synth.packing import Packing, pack_channels
+from kadr.synth.packing import Packing, pack_images
 
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
     """Packed sources at one level.
 
-    features: flat int16, rows · stride · channels. style: flat uint8, rows · stride · colors.
+    features: flat int16, rows · stride · channels. style: flat uint64, rows · stride · words,
+    four 16-bit lanes, a colour each, in a word.
     valid: (rows · stride,) bool, True where the top-left of a whole, unmasked patch may lie.
     tops, heights, widths: (sources,) rows above each source, and its size.
     """
 
     features: NDArray[np.int16]
-    style: NDArray[np.uint8]
+    style: NDArray[np.uint64]
     valid: NDArray[np.bool_]
     stride: int
     tops: NDArray[np.int64]
@@ -52,19 +53,25 @@ def build_atlas(
     stride = int(widths.max()) + pad
     rows = int((heights + pad).sum())
     features = np.zeros((rows, stride, packing.channels), np.int16)
-    style = np.zeros((rows, stride, packing.colors), np.uint8)
+    style = np.zeros((rows, stride, (packing.colors + 3) // 4), np.uint64)
     valid = np.zeros((rows, stride), np.bool_)
+    edges = ((radius, radius), (radius, radius), (0, 0))
     for group, mask, top, height, width in zip(images, masks, tops, heights, widths, strict=True):
         block = np.s_[top : top + height + pad, : width + pad]
         part = np.zeros((height + pad, width + pad, packing.channels), np.int16)
-        first = 0
-        for image in group:
-            pack_channels(part, image, first, packing, threads)
-            first += image.shape[2]
+        pack_images(part, list(enumerate(group, -1)), packing, threads=threads)
         features[block] = part
-        edges = ((radius, radius), (radius, radius), (0, 0))
-        style[block] = np.pad(group[0], edges, mode="edge")
+        style[block] = _lanes(np.pad(group[0], edges, mode="edge"))
         valid[top : top + height, :width] = True if mask is None else mask
     return Atlas(
         features.reshape(-1), style.reshape(-1), valid.reshape(-1), stride, tops, heights, widths
     )
+
+
+def _lanes(style: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """(H, W, colors) as (H, W, words): colour c in bits 16·(c mod 4)… of word c // 4."""
+    words = np.zeros((*style.shape[:2], (style.shape[2] + 3) // 4), np.uint64)
+    for color in range(style.shape[2]):
+        lane = style[..., color].astype(np.uint64) << np.uint64(16 * (color % 4))
+        words[..., color // 4] |= lane
+    return words

@@ -12,13 +12,13 @@ from kadr.core.bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.options import SynthOptions
 from kadr.synth.atlas import Atlas
+from kadr.synth.clock import Clock
 from kadr.synth.kernels.error import error_rows
-from kadr.synth.kernels.pack import pad_edges, penalty_rows
+from kadr.synth.kernels.pack import pad_edges
 from kadr.synth.kernels.search import search_rows
-from kadr.synth.kernels.vote import vote_rows
+from kadr.synth.kernels.usage import count_matches, move_matches, penalty_rows
+from kadr.synth.kernels.vote import vote_rows, weight_rows
 from kadr.synth.packing import BAND, Packing
-
-_NO_MODULATION = np.empty(0, np.int16)
 
 
 @dataclass(eq=False)
@@ -27,7 +27,7 @@ class Target:
 
     features: (H + 2r, W + 2r, channels) int16 packed. nnf, ssd: (H · W,) int32.
     image: (H, W, colors) uint8. mask: (H, W) bool, the pixels to make.
-    modulation: packed like features, or empty.
+    modulation: packed like features, or None.
     """
 
     features: NDArray[np.int16]
@@ -35,7 +35,7 @@ class Target:
     ssd: NDArray[np.int32]
     image: NDArray[np.uint8]
     mask: NDArray[np.bool_]
-    modulation: NDArray[np.int16]
+    modulation: NDArray[np.int16] | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,35 +54,41 @@ class LevelSolver:
         options: SynthOptions,
         radius: int,
         threads: int | None,
+        clock: Clock,
     ) -> None:
         self._atlas, self._target, self._packing = atlas, target, packing
         self._options, self._radius, self._threads = options, radius, threads
+        self._clock = clock
         self._channels = (None,) * packing.channels
         self._patch = (None,) * packing.patch_size
-        self._flat = target.features.reshape(-1)
-        self._modulation = target.modulation.reshape(-1)
+        self._features = target.features.reshape(-1)
+        self._modulation = None if target.modulation is None else target.modulation.reshape(-1)
         self._stride = target.features.shape[1]
-        self._kernel = np.ones((packing.patch_size, packing.patch_size), np.uint8)
+        self._hits = np.zeros(atlas.valid.size, np.int32)
         self._penalty = np.empty(atlas.valid.size, np.int32)
 
-    def solve(self) -> None:
-        """Vote once from the starting nnf, then search and vote until settled or out of rounds."""
-        target = self._target
-        active = self._spread(target.mask)
-        self._vote(active, weighted=False)
-        for round_ in range(self._options.vote_iterations):
-            self._measure(active)
-            for iteration in range(self._options.search_iterations):
-                self._search(active, round_ * self._options.search_iterations + iteration)
-            active = self._spread(self._vote(active, self._options.weighted_vote)) & active
+    def solve(self, measure: bool) -> None:
+        """Vote once from the starting nnf, then search and vote until settled or out of rounds.
+
+        measure: whether ``ssd`` must hold for the final image, not only for the last search.
+        """
+        mask, options = self._target.mask, self._options
+        if not mask.any():
+            return
+        self._vote(voting_pixels(mask, options, self._packing), weighted=False)
+        if options.weighted_vote:  # whatever votes must know its cost, made here or not
+            self._measure(voting_pixels(mask, options, self._packing))
+        self._start_penalty()
+        active = mask
+        for round_ in range(options.vote_iterations):
+            for iteration in range(options.search_iterations):
+                self._search(active, round_, iteration)
+            changed = self._vote(active, options.weighted_vote)
+            active = dilate(changed, self._packing.patch_size) & active
             if not active.any():
                 break
-        self._measure(active)
-
-    def _spread(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        if mask.all():
-            return mask
-        return cv2.dilate(mask.view(np.uint8), self._kernel).view(np.bool_)
+        if measure:
+            self._measure(mask)
 
     def _measure(self, active: NDArray[np.bool_]) -> None:
         target, atlas = self._target, self._atlas
@@ -91,79 +97,110 @@ class LevelSolver:
 
         def rows(start: int, stop: int) -> None:
             error_rows(
-                self._flat, atlas.features, self._modulation, flags, target.nnf, target.ssd,
+                self._features, atlas.features, self._modulation, flags, target.nnf, target.ssd,
                 width, self._stride, atlas.stride, start, stop, self._channels, self._patch,
             )  # fmt: skip
 
-        run_bands(rows, height, band=BAND, threads=self._threads)
+        with self._clock.stage("measure"):
+            run_bands(rows, height, band=BAND, threads=self._threads)
 
-    def _search(self, active: NDArray[np.bool_], iteration: int) -> None:
-        target, atlas = self._target, self._atlas
+    def _search(self, active: NDArray[np.bool_], round_: int, iteration: int) -> None:
+        target, atlas, options = self._target, self._atlas, self._options
         height, width = target.size
-        self._update_penalty()
         flags, before = active.reshape(-1), target.nnf.copy()
-        step = 1 if iteration % 2 == 0 else -1
-        seed = derive_seed(self._options.seed, "search", iteration, height, width) & 0xFFFFFFFF
-        values = self._packing.patch_size**2 * sum(s > 0 for s in self._packing.scales)
-        enough = int(min(self._options.enough * self._packing.unit**2 * values, 1 << 29))
+        number = round_ * options.search_iterations + iteration
+        step = 1 if number % 2 == 0 else -1
+        seed = derive_seed(options.seed, "search", number, height, width) & 0xFFFFFFFF
+        enough, fresh = self._enough(), iteration == 0
 
         def rows(start: int, stop: int) -> None:
             search_rows(
-                self._flat, atlas.features, self._modulation, self._penalty, flags, before,
+                self._features, atlas.features, self._modulation, self._penalty, flags, before,
                 target.nnf, target.ssd, width, self._stride, atlas.stride, start, stop, step,
-                self._radius, enough, seed, self._channels, self._patch,
+                self._radius, 1, enough, fresh, seed, self._channels, self._patch,
             )  # fmt: skip
 
-        run_bands(rows, height, band=BAND, threads=self._threads)
+        with self._clock.stage("search"):
+            run_bands(rows, height, band=BAND, threads=self._threads)
+        if options.uniformity > 0:
+            with self._clock.stage("penalty"):
+                self._update_penalty(*move_matches(before, target.nnf, flags, self._hits))
 
-    def _update_penalty(self) -> None:
-        """λ·Ω/Ω* of Kaspar et al. 2015 from a histogram of matches and two box filters."""
+    def _enough(self) -> int:
+        values = self._packing.patch_size**2 * sum(s > 0 for s in self._packing.scales)
+        return int(min(self._options.enough * self._packing.unit**2 * values, 1 << 29))
+
+    def _start_penalty(self) -> None:
+        with self._clock.stage("penalty"):
+            if self._options.uniformity > 0:
+                count_matches(self._target.nnf, self._hits)
+            self._update_penalty(0, self._hits.size)
+
+    def _update_penalty(self, first: int, last: int) -> None:
+        """λ·Ω/Ω* for all matches that a change of the counts in ``[first, last)`` can reach."""
         atlas, patch = self._atlas, self._packing.patch_size
-        scale = 0.0
-        usage = np.zeros(atlas.valid.size, np.float32)
-        if self._options.uniformity > 0:
-            hits = np.bincount(self._target.nnf, minlength=atlas.valid.size)
-            grid = hits.astype(np.float32).reshape(atlas.rows, atlas.stride)
-            for _ in range(2):
-                grid = cv2.boxFilter(
-                    grid, -1, (patch, patch), normalize=False, borderType=cv2.BORDER_CONSTANT
-                )
-            usage = grid.reshape(-1)
-            even = self._target.nnf.size / max(int(atlas.valid.sum()), 1) * patch**2
-            scale = self._options.uniformity * self._packing.unit**2 / (even * patch**2)
-        run_bands(
-            lambda start, stop: penalty_rows(
-                usage, atlas.valid, self._penalty, scale, start, stop
-            ),
-            atlas.valid.size,
-            band=1 << 16,
-            threads=self._threads,
-        )
+        if first >= last:
+            return
+        even = self._target.nnf.size / max(int(atlas.valid.sum()), 1) * patch**2
+        scale = self._options.uniformity * self._packing.unit**2 / (even * patch**2)
+        top = max(first // atlas.stride - patch, 0)
+        bottom = min(last // atlas.stride + 1 + patch, atlas.rows)
+
+        def rows(start: int, stop: int) -> None:
+            penalty_rows(
+                self._hits, atlas.valid, self._penalty, atlas.stride, patch, scale,
+                top + start, top + stop,
+            )  # fmt: skip
+
+        run_bands(rows, bottom - top, band=BAND, threads=self._threads)
 
     def _vote(self, active: NDArray[np.bool_], weighted: bool) -> NDArray[np.bool_]:
+        """Rebuild all pixels that the matches of ``active`` ones cover; says which moved."""
         target, atlas, packing = self._target, self._atlas, self._packing
         height, width = target.size
-        reach = self._spread(active).reshape(-1)
         changed = np.empty((height, width), np.bool_)
         flags, image = changed.reshape(-1), target.image.reshape(-1)
         scales = np.array(packing.scales, np.float32)
-        softness = 0.0
-        if weighted:
-            softness = 1.0 / (packing.unit**2 * packing.patch_size**2 * packing.colors)
         colors = (None,) * packing.colors
+        with self._clock.stage("vote"):
+            reach = dilate(active, packing.patch_size).reshape(-1)
+            weights = self._weights() if weighted else None
 
-        def rows(start: int, stop: int) -> None:
-            vote_rows(
-                target.nnf, target.ssd, atlas.style, scales, reach, self._flat, image, flags,
-                width, self._stride, atlas.stride, start, stop, self._options.stop_threshold,
-                softness, self._channels, self._patch, colors,
-            )  # fmt: skip
+            def rows(start: int, stop: int) -> None:
+                vote_rows(
+                    target.nnf, weights, atlas.style, scales, reach, self._features, image, flags,
+                    width, self._stride, atlas.stride, start, stop, self._options.stop_threshold,
+                    self._channels, self._patch, colors,
+                )  # fmt: skip
 
-        run_bands(rows, height, band=BAND, threads=self._threads)
-        pad_edges(target.features, packing.colors, packing.radius)
+            run_bands(rows, height, band=BAND, threads=self._threads)
+            pad_edges(target.features, packing.colors, packing.radius)
         return changed
 
+    def _weights(self) -> NDArray[np.uint16]:
+        target, packing = self._target, self._packing
+        softness = 1.0 / (packing.unit**2 * packing.patch_size**2 * packing.colors)
+        weights = np.empty(target.ssd.size, np.uint16)
+        run_bands(
+            lambda start, stop: weight_rows(target.ssd, softness, weights, start, stop),
+            weights.size,
+            band=1 << 16,
+            threads=self._threads,
+        )
+        return weights
 
-def no_modulation() -> NDArray[np.int16]:
-    """The empty array that stands for no modulation."""
-    return _NO_MODULATION
+
+def dilate(mask: NDArray[np.bool_], patch_size: int) -> NDArray[np.bool_]:
+    """All pixels that a patch around a pixel of ``mask`` covers."""
+    if mask.all():
+        return mask
+    kernel = np.ones((patch_size, patch_size), np.uint8)
+    wide: NDArray[np.bool_] = cv2.dilate(mask.view(np.uint8), kernel).view(np.bool_)
+    return wide
+
+
+def voting_pixels(
+    mask: NDArray[np.bool_], options: SynthOptions, packing: Packing
+) -> NDArray[np.bool_]:
+    """The pixels whose cost is needed: those to make and, for weighted votes, those around them."""
+    return dilate(mask, packing.patch_size) if options.weighted_vote else mask

@@ -15,7 +15,7 @@ from kadr.synth.kernels.pack import pack_rows
 BAND = 32
 """Rows of a band. A constant: results may not depend on how many threads share the work."""
 
-_MAX_VALUE = 16383  # so that a difference fits int16, its square int32
+_MAX_VALUE = 16383  # so that a difference fits int16 twice over, its square int32
 _MAX_SSD = (1 << 30) - 1  # so that SSD plus penalty fits int32
 _MAX_UNIT = 32.0  # finer than this buys nothing: 8-bit steps are then 6 units or more apart
 
@@ -65,30 +65,33 @@ def make_packing(
         shares += [weight / count] * count
     roots = [math.sqrt(share) for share in shares]
     worst = 255.0 * 255.0 * patch_size * patch_size * max(sum(shares), 1e-9)
-    unit = min(
-        _MAX_UNIT, math.sqrt(_MAX_SSD / worst), _MAX_VALUE / (255.0 * max(max(roots), 1e-9))
-    )
+    unit = min(_MAX_UNIT, math.sqrt(_MAX_SSD / worst), _MAX_VALUE / (255.0 * max(max(roots), 1e-9)))
     scales = [root * unit for root in roots]
     scales += [0.0] * (-len(scales) % 4)
     return Packing(unit, tuple(scales), colors, tuple(guide_channels), patch_size)
 
 
-def pack_channels(
+def pack_images(
     packed: NDArray[np.int16],
-    image: NDArray[np.uint8] | NDArray[np.float32],
-    first: int,
+    images: Sequence[tuple[int, NDArray[np.generic]]],
     packing: Packing,
-    threads: int | None,
+    *,
+    wanted: NDArray[np.bool_] | None = None,
+    threads: int | None = None,
 ) -> None:
-    """Write ``image`` (H, W, C), scaled and edge-padded, into ``packed``'s channels ``first…``."""
-    source = np.require(image, requirements=["C", "W"])  # read-only arrays would compile again
-    scale, radius = packing.scales[first], packing.radius
-    run_bands(
-        lambda start, stop: pack_rows(source, packed, first, scale, radius, start, stop),
-        packed.shape[0],
-        band=BAND,
-        threads=threads,
-    )
+    """Write each ``(guide, image)``, scaled and edge-padded, into ``packed``; guide −1: the style.
+
+    images: (H, W, C) uint8 or float32. wanted: the pixels of ``packed`` to write; None: all.
+    """
+    sources = [(np.require(image, requirements=["C", "W"]), guide) for guide, image in images]
+
+    def rows(start: int, stop: int) -> None:
+        for image, guide in sources:  # band by band, so that a band stays in the cache
+            first = packing.first(guide) if guide >= 0 else 0
+            scale = packing.scales[first]
+            pack_rows(image, wanted, packed, first, scale, packing.radius, start, stop)
+
+    run_bands(rows, packed.shape[0], band=BAND, threads=threads)
 
 
 def empty_packed(height: int, width: int, packing: Packing) -> NDArray[np.int16]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar, cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Size = tuple[int, int]
 """(height, width)"""
+
+Image = TypeVar("Image", bound=NDArray[Any])
 
 
 def level_sizes(size: Size, count: int) -> list[Size]:
@@ -24,12 +28,12 @@ def count_levels(sizes: list[Size], patch_size: int, wanted: int | None) -> int:
     return count if wanted is None else min(wanted, count)
 
 
-def shrink(image: NDArray[np.generic], size: Size) -> NDArray[np.generic]:
+def shrink(image: Image, size: Size) -> Image:
     """Average (H, W, C) down to ``size``; area sampling does not alias as bilinear does."""
     if image.shape[:2] == size:
         return image
     if image.dtype == np.bool_:
         small = cv2.resize(image.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA)
-        return small > 127
+        return cast("Image", small > 127)
     small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    return small.reshape(*size, *image.shape[2:])
+    return cast("Image", small.reshape(*size, *image.shape[2:]))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.options import SynthOptions
-from kadr.synth.prepare import Guide, Source, Synthesis, prepare
+from kadr.synth.prepare import prepare
+from kadr.synth.values import Guide, Source, Synthesis
 
 
 def synthesize(

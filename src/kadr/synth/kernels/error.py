@@ -13,7 +13,7 @@ def error_rows(
     # input arrays
     target: np.ndarray,
     source: np.ndarray,
-    modulation: np.ndarray,
+    modulation: np.ndarray | None,
     active: np.ndarray,
     nnf: np.ndarray,
     # output array

@@ -1,4 +1,4 @@
-"""Interleave images into one packed int16 image, scaled and edge-padded, a band of rows at a time."""
+"""Interleave images into one packed int16 image, scaled and edge-padded, by bands of rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numba import njit
 @njit(nogil=True, cache=True, error_model="numpy")
 def pack_rows(
     image: np.ndarray,
+    wanted: np.ndarray | None,
     packed: np.ndarray,
     first: int,
     scale: float,
@@ -18,16 +19,22 @@ def pack_rows(
 ) -> None:
     """Write ``round(image · scale)`` into channels ``first…`` of ``packed`` rows ``[start, stop)``.
 
-    image: (H, W, C) uint8 or float32; packed: (H + 2·radius, W + 2·radius, channels) int16.
+    image: (H, W, C) uint8 or float32, taken as within 0–255 (not a number is 0).
+    packed: (H + 2·radius, W + 2·radius, channels) int16. wanted: which of its pixels to write,
+    or None for all.
     """
     height, width, count = image.shape
     factor = np.float32(scale)
     for y in range(start, stop):
         source_y = min(max(y - radius, 0), height - 1)
         for x in range(packed.shape[1]):
+            if wanted is not None and not wanted[y, x]:
+                continue
             source_x = min(max(x - radius, 0), width - 1)
             for c in range(count):
-                value = np.float32(image[source_y, source_x, c]) * factor
+                value = np.float32(image[source_y, source_x, c])
+                value = value if value > np.float32(0) else np.float32(0)
+                value = min(value, np.float32(255)) * factor
                 packed[y, x, first + c] = np.int16(np.rint(value))
 
 
@@ -37,50 +44,46 @@ def pad_edges(packed: np.ndarray, count: int, radius: int) -> None:
     height, width, _ = packed.shape
     for y in range(height):
         inner = min(max(y, radius), height - 1 - radius)
-        whole = inner != y
-        for x in range(width):
-            if whole or x < radius or x >= width - radius:
-                inner_x = min(max(x, radius), width - 1 - radius)
-                for c in range(count):
-                    packed[y, x, c] = packed[inner, inner_x, c]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def penalty_rows(
-    usage: np.ndarray, valid: np.ndarray, penalty: np.ndarray, scale: float, start: int, stop: int
-) -> None:
-    """Turn mean usage (float32) into integer penalties; positions that are no match cost NEVER."""
-    limit = np.float32(1 << 29)
-    factor = np.float32(scale)
-    for i in range(start, stop):
-        if valid[np.uintp(i)]:
-            penalty[np.uintp(i)] = np.int32(min(usage[np.uintp(i)] * factor, limit))
-        else:
-            penalty[np.uintp(i)] = np.int32(1 << 30)
+        step = 1 if inner != y else width - 2 * radius + 1  # from the left margin to the right
+        x = 0
+        while x < width:
+            inner_x = min(max(x, radius), width - 1 - radius)
+            for c in range(count):
+                packed[y, x, c] = packed[inner, inner_x, c]
+            x += step if x == radius - 1 else 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def modulation_rows(
     modulation: np.ndarray,
+    unit: float,
+    wanted: np.ndarray | None,
     guide_of: np.ndarray,
     packed: np.ndarray,
     radius: int,
     start: int,
     stop: int,
 ) -> None:
-    """Write √modulation in Q15 into ``packed`` rows ``[start, stop)``, edge-padded.
+    """Write √modulation − 1 in Q15 into ``packed`` rows ``[start, stop)``, edge-padded.
 
-    modulation: (H, W, guides) float32 in 0–1. guide_of: for each packed channel its guide, or −1
-    for the style and for padding, whose factor is 1.
+    modulation: (H, W, guides), times ``unit`` a factor, taken as within 0–1. guide_of: for each
+    packed channel its guide, or −1 for the style and for padding, whose factor stays as it is (1).
     """
     height, width, count = modulation.shape
-    roots = np.empty(count, np.int16)
+    roots = np.zeros(count, np.int16)
+    factor = np.float32(unit)
     for y in range(start, stop):
         source_y = min(max(y - radius, 0), height - 1)
         for x in range(packed.shape[1]):
+            if wanted is not None and not wanted[y, x]:
+                continue
             source_x = min(max(x - radius, 0), width - 1)
             for g in range(count):
-                value = min(max(modulation[source_y, source_x, g], np.float32(0)), np.float32(1))
-                roots[g] = np.int16(np.rint(np.sqrt(value) * np.float32(32767)))
+                value = np.float32(modulation[source_y, source_x, g]) * factor
+                value = value if value > np.float32(0) else np.float32(0)
+                value = np.sqrt(min(value, np.float32(1))) - np.float32(1)
+                roots[np.uintp(g)] = np.int16(np.rint(value * np.float32(32768)))
             for c in range(guide_of.size):
-                packed[y, x, c] = 32767 if guide_of[c] < 0 else roots[guide_of[c]]
+                guide = guide_of[np.uintp(c)]
+                if guide >= 0:
+                    packed[y, x, c] = roots[np.uintp(guide)]

@@ -3,8 +3,9 @@
 Packed images are flat int16 arrays, channels interleaved and pre-multiplied by the square roots
 of their weights, so the cost of a match is one sum of squares over ``patch_size`` contiguous runs.
 Left to itself the compiler turns that loop into multiply-adds only for some channel counts; the
-runs are therefore written as LLVM vectors here, which every back end maps to its own instructions
-(``vpmaddwd`` on x86, ``smlal`` on Arm).
+runs are therefore written as LLVM vectors here. All rows add up in the lanes of one vector, which
+is reduced to a number only where the search may want to leave: of all forms tried this is the one
+that comes out as nothing but loads, subtractions and multiply-adds (``vpmaddwd``, ``vpdpwssd``).
 
 Channel count and patch size must be known at compile time. They travel as tuples of that length
 (``(None,) * 12``): a part of the signature, so one module-level kernel serves every pair, is
@@ -13,6 +14,7 @@ compiled once for each and kept by Numba's disk cache, which kernels made by fac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,18 +25,35 @@ from numba.extending import intrinsic
 
 _I16 = ir.IntType(16)
 _I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
 
 
-def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [offset])
+def vector_chunks(length: int) -> tuple[int, list[tuple[int, int]]]:
+    """How vectors of one width cover ``length`` values: the width, and (first, skipped) of each.
+
+    The last one reaches back over values that the one before it has; those lanes are skipped.
+    """
+    width = next(width for width in (32, 16, 8, 4, 2, 1) if width <= length)
+    chunks = [(first, 0) for first in range(0, length - width + 1, width)]
+    rest = length % width
+    if rest:
+        chunks.append((length - width, width - rest))
+    return width, chunks
 
 
 def _load(builder: Any, pointer: Any, first: int, width: int) -> Any:
     kind = ir.VectorType(_I16, width)
-    address = builder.gep(pointer, [ir.Constant(ir.IntType(64), first)])
-    address = builder.bitcast(address, kind.as_pointer())
-    return builder.load(address, align=2)
+    address = builder.gep(pointer, [ir.Constant(_I64, first)])
+    return builder.load(builder.bitcast(address, kind.as_pointer()), align=2)
+
+
+def _modulated(builder: Any, difference: Any, factor: Any, width: int) -> Any:
+    """difference + difference · factor, the factor in Q15 from −1 to 0: exact at both ends."""
+    wide = ir.VectorType(_I32, width)
+    twice = builder.add(difference, difference)
+    product = builder.mul(builder.sext(twice, wide), builder.sext(factor, wide))
+    high = builder.ashr(product, ir.Constant(wide, [16] * width))
+    return builder.add(difference, builder.trunc(high, difference.type))
 
 
 def _squares(builder: Any, difference: Any, width: int) -> Any:
@@ -42,95 +61,69 @@ def _squares(builder: Any, difference: Any, width: int) -> Any:
     return builder.mul(wide, wide)
 
 
-def _reduce(builder: Any, vector: Any, width: int) -> Any:
-    kind = ir.VectorType(_I32, width)
-    function = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(_I32, [kind]),
-        f"llvm.vector.reduce.add.v{width}i32",
-    )
+def _sum_lanes(builder: Any, vector: Any) -> Any:
+    kind = vector.type
+    name = f"llvm.vector.reduce.add.v{kind.count}i32"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_I32, [kind]), name)
     return builder.call(function, [vector])
 
 
-def _chunks(length: int) -> list[tuple[int, int]]:
-    """(first, width) of the vectors that cover ``length`` values: 16s, then 8, 4, 2, 1."""
-    chunks, first = [], 0
-    for width in (16, 8, 4, 2, 1):
-        while length - first >= width:
-            chunks.append((first, width))
-            first += width
-    return chunks
+def _make_rows_ssd(rows_of: Callable[[int], range]) -> Callable[..., Any]:
+    """An intrinsic that sums the squared differences of some of a patch's rows."""
+
+    def rows_ssd(
+        typingctx: Any,
+        a: Any,
+        a_offset: Any,
+        a_stride: Any,
+        b: Any,
+        b_offset: Any,
+        b_stride: Any,
+        factors: Any,
+        channels: Any,
+        patch: Any,
+    ) -> Any:
+        """Factors: None, or laid out as ``a``. The differences must fit int16, half of it even."""
+        width, chunks = vector_chunks(channels.count * patch.count)
+        modulate = not isinstance(factors, types.NoneType)
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            def row_of(index: int, row: int) -> Any:
+                array = context.make_array(signature.args[index])(context, builder, args[index])
+                at = 0 if index == 6 else index
+                step = builder.mul(args[at + 2], ir.Constant(_I64, row))
+                return builder.gep(array.data, [builder.add(args[at + 1], step)])
+
+            total = ir.Constant(ir.VectorType(_I32, width), [0] * width)
+            for row in rows_of(patch.count):
+                left, right = row_of(0, row), row_of(3, row)
+                for first, skipped in chunks:
+                    difference = builder.sub(
+                        _load(builder, left, first, width), _load(builder, right, first, width)
+                    )
+                    if modulate:
+                        factor = _load(builder, row_of(6, row), first, width)
+                        difference = _modulated(builder, difference, factor, width)
+                    if skipped:
+                        lanes = [0] * skipped + [-1] * (width - skipped)
+                        difference = builder.and_(difference, ir.Constant(difference.type, lanes))
+                    total = builder.add(total, _squares(builder, difference, width))
+            return _sum_lanes(builder, total)
+
+        signature = types.int32(
+            a, types.intp, types.intp, b, types.intp, types.intp, factors, channels, patch
+        )
+        return signature, codegen
+
+    made: Callable[..., Any] = intrinsic(rows_ssd)
+    return made
 
 
-def _sum_chunks(builder: Any, squares: list[tuple[Any, int]]) -> Any:
-    """Sum of all lanes: equal widths are added as vectors first, then each width is reduced."""
-    total = ir.Constant(_I32, 0)
-    by_width: dict[int, Any] = {}
-    for vector, width in squares:
-        by_width[width] = builder.add(by_width[width], vector) if width in by_width else vector
-    for width, vector in by_width.items():
-        if width == 1:
-            total = builder.add(total, builder.extract_element(vector, ir.Constant(_I32, 0)))
-        else:
-            total = builder.add(total, _reduce(builder, vector, width))
-    return total
+_HEAD = 2
+"""Rows after which a comparison may end early: one decides too little, all cost too much."""
 
-
-@intrinsic
-def row_ssd(
-    typingctx: Any, a: Any, a_offset: Any, b: Any, b_offset: Any, channels: Any, patch: Any
-) -> Any:
-    """Sum of squared differences of one patch row; the differences must fit int16."""
-    count = channels.count * patch.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        left = _row_pointer(context, builder, signature.args[0], args[0], args[1])
-        right = _row_pointer(context, builder, signature.args[2], args[2], args[3])
-        squares = []
-        for first, width in _chunks(count):
-            difference = builder.sub(
-                _load(builder, left, first, width), _load(builder, right, first, width)
-            )
-            squares.append((_squares(builder, difference, width), width))
-        return _sum_chunks(builder, squares)
-
-    return types.int32(a, types.intp, b, types.intp, channels, patch), codegen
-
-
-@intrinsic
-def row_ssd_modulated(
-    typingctx: Any,
-    a: Any,
-    a_offset: Any,
-    b: Any,
-    b_offset: Any,
-    m: Any,
-    channels: Any,
-    patch: Any,
-) -> Any:
-    """As row_ssd, each difference first times ``m / 32768`` (m at a's offset, int16, >= 0)."""
-    count = channels.count * patch.count
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        left = _row_pointer(context, builder, signature.args[0], args[0], args[1])
-        right = _row_pointer(context, builder, signature.args[2], args[2], args[3])
-        factor = _row_pointer(context, builder, signature.args[4], args[4], args[1])
-        squares = []
-        for first, width in _chunks(count):
-            difference = builder.sub(
-                _load(builder, left, first, width), _load(builder, right, first, width)
-            )
-            wide = ir.VectorType(_I32, width)
-            product = builder.mul(
-                builder.sext(difference, wide),
-                builder.sext(_load(builder, factor, first, width), wide),
-            )
-            shift = ir.Constant(wide, [15] * width)
-            scaled = builder.trunc(builder.ashr(product, shift), difference.type)
-            squares.append((_squares(builder, scaled, width), width))
-        return _sum_chunks(builder, squares)
-
-    return types.int32(a, types.intp, b, types.intp, m, channels, patch), codegen
+_head_ssd = _make_rows_ssd(lambda count: range(min(_HEAD, count)))
+_tail_ssd = _make_rows_ssd(lambda count: range(min(_HEAD, count), count))
 
 
 @njit(inline="always")
@@ -141,23 +134,22 @@ def patch_ssd(
     source: np.ndarray,
     source_offset: int,
     source_stride: int,
-    modulation: np.ndarray,
+    modulation: np.ndarray | None,
     limit: int,
     channels: tuple[None, ...],
     patch: tuple[None, ...],
 ) -> int:
     """SSD of the patches whose top-left values lie at the offsets, or anything >= ``limit``.
 
-    ``modulation`` has the target's layout, or is empty.
+    ``modulation`` has the target's layout, or is None.
     """
-    total = np.int32(0)
-    for row in range(len(patch)):
-        a = np.intp(target_offset + row * target_stride)
-        b = np.intp(source_offset + row * source_stride)
-        if modulation.size == 0:
-            total += row_ssd(target, a, source, b, channels, patch)
-        else:
-            total += row_ssd_modulated(target, a, source, b, modulation, channels, patch)
-        if total >= limit:
-            break
+    total = _head_ssd(
+        target, target_offset, target_stride, source, source_offset, source_stride,
+        modulation, channels, patch,
+    )  # fmt: skip
+    if total < limit:
+        total += _tail_ssd(
+            target, target_offset, target_stride, source, source_offset, source_stride,
+            modulation, channels, patch,
+        )  # fmt: skip
     return total

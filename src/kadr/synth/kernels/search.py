@@ -1,4 +1,4 @@
-"""One PatchMatch iteration over a band of rows: propagate neighbours' matches, then try random ones.
+"""One PatchMatch iteration over a band of rows: neighbours' matches first, then random ones.
 
 A match is one int32: the flat index, in the padded source, of the top-left pixel of its patch.
 Neighbours and random offsets are then one addition, and one look-up in ``penalty`` answers both
@@ -11,9 +11,6 @@ import numpy as np
 from numba import njit
 
 from kadr.synth.kernels.patch import patch_ssd
-
-NEVER = 1 << 30
-"""The penalty of a position that is no match; costs of real matches stay below it."""
 
 
 @njit(inline="always")
@@ -31,12 +28,21 @@ def _next(state: int) -> int:
     return np.uint32(state ^ np.uint32(state << np.uint32(5)))
 
 
+@njit(inline="always")
+def _jump(state: int, reach: int, stride: int) -> int:
+    """A random offset in the square of ±reach, as a difference of flat indices."""
+    span = np.uint32(2 * reach + 1)
+    dx = np.intp(((state & np.uint32(0xFFFF)) * span) >> np.uint32(16)) - reach
+    dy = np.intp(((state >> np.uint32(16)) * span) >> np.uint32(16)) - reach
+    return dy * stride + dx
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def search_rows(
     # input arrays
     target: np.ndarray,
     source: np.ndarray,
-    modulation: np.ndarray,
+    modulation: np.ndarray | None,
     penalty: np.ndarray,
     active: np.ndarray,
     before: np.ndarray,
@@ -51,7 +57,9 @@ def search_rows(
     stop: int,
     step: int,
     radius: int,
+    shrink: int,
     enough: int,
+    fresh: bool,
     seed: int,
     channels: tuple[None, ...],
     patch: tuple[None, ...],
@@ -59,12 +67,14 @@ def search_rows(
     """Improve ``nnf`` and ``ssd`` in place on rows ``[start, stop)``.
 
     ``before`` is the nnf as it was: neighbours outside the band are read from it, so that bands do
-    not depend on each other. ``step`` is 1 or −1, the direction of the scan. A pixel whose cost is
-    at most ``enough`` is not searched at random.
+    not depend on each other. ``step`` is 1 or −1, the direction of the scan. Random search starts
+    ``radius`` wide and narrows by ``shrink`` bits a try; a pixel whose cost is at most ``enough``
+    has none. ``fresh``: the target has changed since ``ssd`` was written, measure again.
     """
     count = len(channels)
     height = nnf.size // width
-    last = penalty.size
+    last = np.uintp(penalty.size)
+    across, down = target_stride * count, source_stride * count
     for i in range(stop - start):
         y = start + i if step > 0 else stop - 1 - i
         state = _mix(np.uint32(seed) + np.uint32(y) * np.uint32(0x9E3779B9)) | np.uint32(1)
@@ -79,45 +89,45 @@ def search_rows(
             t = (y * target_stride + x) * count
             best = np.intp(nnf[here])
             best_ssd = ssd[here]
+            if fresh:
+                best_ssd = patch_ssd(
+                    target, t, across, source, best * count, down,
+                    modulation, 1 << 30, channels, patch,
+                )  # fmt: skip
             cost = best_ssd + penalty[np.uintp(best)]
-            for k in range(2):
-                if k == 0:
-                    if x - step < 0 or x - step >= width:
+            tried = best
+            reach = radius
+            phase = 0
+            while True:
+                if phase == 0:
+                    phase = 1
+                    if not 0 <= x - step < width:
                         continue
                     candidate = np.intp(nnf[np.uintp(y * width + x - step)]) + step
-                else:
+                    tried = candidate
+                elif phase == 1:
+                    phase = 2
                     if not has_above:
                         continue
                     there = np.uintp(above * width + x)
                     value = nnf[there] if above_inside else before[there]
                     candidate = np.intp(value) + step * source_stride
-                if candidate == best or candidate < 0 or candidate >= last:
+                    if candidate == tried:
+                        continue
+                else:
+                    if reach < 1 or cost <= enough:
+                        break
+                    state = _next(state)
+                    candidate = best + _jump(state, reach, source_stride)
+                    reach >>= shrink
+                if candidate == best or np.uintp(candidate) >= last:
                     continue
                 extra = penalty[np.uintp(candidate)]
                 if extra >= cost:
                     continue
                 found = patch_ssd(
-                    target, t, target_stride * count, source, candidate * count,
-                    source_stride * count, modulation, cost - extra, channels, patch,
-                )  # fmt: skip
-                if found + extra < cost:
-                    best, best_ssd, cost = candidate, found, found + extra
-            reach = radius if cost > enough else 0
-            while reach >= 1:
-                state = _next(state)
-                span = np.uint32(2 * reach + 1)
-                dx = np.intp(((state & np.uint32(0xFFFF)) * span) >> np.uint32(16)) - reach
-                dy = np.intp(((state >> np.uint32(16)) * span) >> np.uint32(16)) - reach
-                candidate = best + dy * source_stride + dx
-                reach >>= 1
-                if candidate == best or candidate < 0 or candidate >= last:
-                    continue
-                extra = penalty[np.uintp(candidate)]
-                if extra >= cost:
-                    continue
-                found = patch_ssd(
-                    target, t, target_stride * count, source, candidate * count,
-                    source_stride * count, modulation, cost - extra, channels, patch,
+                    target, t, across, source, candidate * count, down,
+                    modulation, cost - extra, channels, patch,
                 )  # fmt: skip
                 if found + extra < cost:
                     best, best_ssd, cost = candidate, found, found + extra
