@@ -180,6 +180,7 @@ def test_outputs_that_cannot_be(refused: Refused, video: Path, keys: Path, tmp_p
         (("-O", "radius"), "option 'radius'"),
         (("--seed", "-1"), "seed -1: expected"),
         (("--fps", "25"), "fps 25: is for image sequences"),
+        (("-O", "fit=yes"), "stylizer-option fit: is for a stylizer that makes keys"),
         (("--keys-budget", "3"), "keys-budget 3: is for a stylizer that makes keys"),
     ],
 )

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from kadr.cli.session import Json, Quiet, Verbose, session
+from kadr.cli.flags import AllowTruncated, Json, Output, Overwrite, Quiet, Source, Verbose
+from kadr.cli.session import session
 from kadr.cli.values import parse_rate, parse_value
 from kadr.core.events import Event
-
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-AllowTruncated = Annotated[
-    bool, typer.Option("--allow-truncated", help="Use the good frames of a damaged clip.")
-]
+from kadr.errors import OptionsError
 
 
 def frames(
-    clip: Annotated[str, typer.Argument(help="A video, or a folder or pattern of images.")],
+    clip: Source,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the images go.")],
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Each how many-th frame; all by default.")
@@ -36,9 +34,7 @@ def frames(
 ) -> None:
     """Save a clip's frames as images named by frame number, to paint keyframes from."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr.errors import OptionsError
-        from kadr.video.clips import open_clip
-        from kadr.video.convert import extract_frames
+        from kadr import extract_frames, open_clip
 
         if every is not None and fps is not None:
             raise OptionsError(f"every {every}, fps {fps}: give one of them")
@@ -60,9 +56,7 @@ def frames(
 
 def encode(
     source: Annotated[str, typer.Argument(metavar="DIR", help="A folder or pattern of images.")],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="A video file, or a folder or pattern of images.")
-    ],
+    output: Output,
     like: Annotated[
         str | None,
         typer.Option(metavar="CLIP", help="Take frame times and sound from this clip."),
@@ -84,10 +78,7 @@ def encode(
 ) -> None:
     """Write a folder of images as a video, with the times and sound of the clip it came from."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from contextlib import ExitStack
-
-        from kadr.video.clips import open_clip
-        from kadr.video.convert import encode_frames
+        from kadr import encode_frames, open_clip
 
         rate = None if fps is None else parse_rate(fps)
         quality = None if crf is None else parse_value(crf, int, "crf")

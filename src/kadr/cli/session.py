@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Generator, Iterator
 from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 
@@ -21,13 +21,6 @@ from kadr.core.events import CancelToken, Event
 from kadr.errors import Cancelled, KadrError
 
 FAILED, STOPPED = 2, 130
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
-Verbose = Annotated[
-    int,
-    typer.Option("--verbose", "-v", count=True, show_default=False, help="Tell more; twice: all."),
-]
 
 Result = TypeVar("Result")
 
