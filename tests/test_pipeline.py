@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from video_samples import make_video
+from video_samples import clicks, make_video
 
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Span
@@ -196,6 +196,21 @@ def test_some_frames_only(tmp_path: Path, clip: Path, images: list[np.ndarray]) 
     assert np.array_equal(made[1], styles[4])
 
 
+def test_frames_are_added_to_a_folder_but_none_is_replaced(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
+    keys = _keys(tmp_path / "keys", _painted(images, 4))
+    other = tmp_path / "out" / "frame_00102.png"
+    write_image(other, images[0])
+    options = RunOptions(clip=clip, output=tmp_path / "out", keys=keys, frames=FrameRange(3, 6))
+    restyle(options)
+    assert np.array_equal(read_image(other), images[0])
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    events = restyle_events(options)
+    with pytest.raises(OutputError, match=r"frame_00104\.png: exists already"):
+        next(events)  # before any work
+
+
 @pytest.mark.parametrize(
     ("frames", "message"),
     [(FrameRange(5, 40), "frames 5–39: .* has frames 0–8"), (FrameRange(1, 3), "no key lies in")],
@@ -316,6 +331,19 @@ def test_video_in_video_out(tmp_path: Path) -> None:
         assert [float(t) for t in made.times] == pytest.approx([float(t) for t in clip.times])
         assert (made.info.width, made.info.height) == (64, 48)
         assert psnr(made.frame(3).image, read_image(next(keys[0].iterdir()))) > 25
+
+
+def test_a_phones_clip_stands_upright_and_keeps_its_sound(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "phone.mp4", 30, size=(64, 48), rotation=90, sound=(0, 1.2))
+    with open_clip(source) as clip:
+        assert clip.info.rotation
+        keys = _keys(tmp_path / "keys", {0: paint(clip.frame(0).image)}, first=0)
+    restyle(RunOptions(clip=source, output=tmp_path / "film.mp4", keys=keys))
+    with open_clip(tmp_path / "film.mp4") as made:
+        assert (made.info.width, made.info.height, len(made)) == (48, 64, 30)
+        assert made.info.rotation == 0
+    assert clicks(tmp_path / "film.mp4") == pytest.approx(clicks(source), abs=0.01)
+    assert len(clicks(source)) == 3
 
 
 def test_a_key_with_alpha_into_a_video(

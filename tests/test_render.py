@@ -227,6 +227,15 @@ def test_a_stop_ends_the_threads_too() -> None:
     assert not [t for t in threading.enumerate() if t.name == "kadr-ahead"]
 
 
+def test_a_stop_is_heard_where_every_frame_is_a_key() -> None:
+    cancel = CancelToken()
+    made = _renderer(MadeClip(6), range(6), cancel=cancel).render()
+    next(made)
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        list(made)
+
+
 @pytest.mark.parametrize("broken", [1, 7, 11])
 def test_a_damaged_frame_is_an_error_of_the_run(broken: int) -> None:
     clip = MadeClip(12, broken)

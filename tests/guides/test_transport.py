@@ -85,6 +85,17 @@ def test_a_right_transport_is_left_alone_in_spite_of_noise() -> None:
     assert _miss(register(truth, key, frame), truth).max() < 0.1
 
 
+def test_where_there_is_only_noise_nothing_trembles() -> None:
+    rng = np.random.default_rng(0)
+    faint = (128 + (texture(HEIGHT, WIDTH).astype(np.float32) - 128) * 0.04).clip(0, 255)
+    key, frame = (
+        gray(np.clip(faint + rng.normal(0, 3, faint.shape), 0, 255).astype(np.uint8))
+        for _ in range(2)
+    )
+    whole = identity(HEIGHT, WIDTH)
+    assert _miss(register(whole, key, frame), whole).mean() < 0.02
+
+
 @pytest.mark.parametrize("degrees", [0, 30, 90, 200])
 def test_rigid_moves_do_not_stretch(degrees: float) -> None:
     factor = stretch(positions(rotation(degrees, CENTER), HEIGHT, WIDTH))
