@@ -73,6 +73,17 @@ def test_flow_is_the_same_for_any_number_of_cores() -> None:
     assert len(set(flows)) == 1
 
 
+@pytest.mark.parametrize("size", [(16, 40), (24, 32), (40, 56), (200, 300)])
+def test_flow_does_not_depend_on_what_was_seen_before(size: tuple[int, int]) -> None:
+    def both(height: int, width: int) -> bytes:
+        image = texture(height, width)
+        flow = estimate_flow(gray(image), gray(show(image, translation(1, 2))))
+        return flow.tobytes()
+
+    first = both(96, 128), both(*size)
+    assert (both(96, 128), both(*size), both(*size)) == (*first, first[1])
+
+
 def test_a_frame_too_small_for_flow_stands_still() -> None:
     flow = estimate_flow(np.zeros((9, 40), np.uint8), np.full((9, 40), 200, np.uint8))
     assert flow.shape == (9, 40, 2)

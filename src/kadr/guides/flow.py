@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import cv2
@@ -14,8 +13,6 @@ from kadr.guides.warp import Field, warp
 
 _MAX_SIDE = 1280
 """Longest side on which flow is computed; larger frames are reduced, their flow enlarged."""
-
-_local = threading.local()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +36,7 @@ def gray(image: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Field:
-    """Flow a→b of two gray images, (H, W, 2) float32 pixels: ``a[p]`` is seen at ``b[p + flow]``."""
+    """Flow a→b of two gray images, (H, W, 2) float32 pixels: ``a[p]`` is at ``b[p + flow]``."""
     height, width = a.shape
     scale = min(1.0, _MAX_SIDE / max(height, width))
     if scale < 1.0:
@@ -47,7 +44,9 @@ def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Field:
         a, b = (cv2.resize(image, small, interpolation=cv2.INTER_AREA) for image in (a, b))
     if min(a.shape) < 16:  # DIS needs a patch and a pyramid; a thumbnail has no motion to speak of
         return np.zeros((height, width, 2), np.float32)
-    flow = _estimator().calc(a, b, None)
+    # a new one each time: a small frame changes an estimator's settings for good
+    estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = estimator.calc(a, b, None)
     if scale < 1.0:
         flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
         flow *= np.float32([width / small[0], height / small[1]])
@@ -77,10 +76,3 @@ def hold_still(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Fie
     zero = (still <= moved * np.float32(1.15) + np.float32(0.35)) & near
     keep = cv2.blur((~zero).astype(np.float32), (9, 9))  # soft edges: no tear in the transport
     return flow * np.minimum(keep * 2, 1)[..., None]
-
-
-def _estimator() -> cv2.DISOpticalFlow:
-    """One estimator a thread: an estimator keeps buffers and must not be shared."""
-    if not hasattr(_local, "estimator"):
-        _local.estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return _local.estimator
