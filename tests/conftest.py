@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("kadr", deadline=None)  # kernels compile in some example or other
+settings.load_profile("kadr")
 
 sys.path.append(str(Path(__file__).parent / "video"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -304,6 +306,21 @@ def test_the_same_bytes_again_and_for_any_number_of_threads(
         assert all(a.tobytes() == b.tobytes() for a, b in zip(runs[0], run, strict=True))
 
 
+def test_the_same_bytes_in_another_process(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
+    _, made = _run(tmp_path, clip, _painted(images, 1, 6), output="here")
+    code = (
+        "import sys; from pathlib import Path; from kadr.options import RunOptions;"
+        "from kadr.pipeline import restyle; clip, keys, output = map(Path, sys.argv[1:]);"
+        "restyle(RunOptions(clip=clip, output=output, keys=(keys,)))"
+    )
+    paths = [str(path) for path in (clip, tmp_path / "keys", tmp_path / "there")]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True, timeout=120)
+    there = [read_image(path) for path in sorted((tmp_path / "there").iterdir())]
+    assert all(np.array_equal(a, b) for a, b in zip(made, there, strict=True))
+
+
 def test_a_kept_work_folder_changes_nothing(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
@@ -540,3 +557,19 @@ def test_bad_keys_are_named_and_leave_nothing(
 def test_keys_of_another_size_can_be_fitted(tmp_path: Path, clip: Path) -> None:
     _, made = _run(tmp_path, clip, {2: texture(80, 112)}, fit_keys=True)
     assert all(image.shape == (40, 56, 3) for image in made)
+
+
+def test_real_footage_with_a_real_key(tmp_path: Path, real_clips: Path) -> None:
+    options = RunOptions(
+        clip=real_clips / "lynx" / "input",
+        output=tmp_path / "out",
+        keys=(real_clips / "lynx" / "keys",),
+        frames=FrameRange(0, 4),
+    )
+    result = restyle(options)
+    assert (result.keys, result.frame_count) == ((0,), 4)
+    key = read_image(min((real_clips / "lynx" / "keys").iterdir()))
+    made = [read_image(path) for path in sorted((tmp_path / "out").iterdir())]
+    assert np.array_equal(made[0], key)
+    fine = [np.square(np.diff(image.astype(float), axis=1)).mean() for image in made]
+    assert min(fine) > 0.7 * fine[0]  # as detailed as the painting
