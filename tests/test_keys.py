@@ -77,7 +77,7 @@ def test_files_can_be_given_one_by_one(sequence: Clip, tmp_path: Path) -> None:
 def test_keys_outside_the_frames_asked_for_are_left_out(sequence: Clip, tmp_path: Path) -> None:
     folder = _write(tmp_path / "keys", "1001.png", "1004.png", "1008.png")
     assert _keys(sequence, folder, frames=FrameRange(2, 6)).indices == [3]
-    with pytest.raises(InputError, match="no key lies in the frames 4–5"):
+    with pytest.raises(InputError, match="no key lies in the frames 1005–1006"):
         _keys(sequence, folder, frames=FrameRange(4, 6))
 
 

@@ -70,7 +70,7 @@ def _run(
     keys = _keys(tmp_path / "keys", styles)
     output = tmp_path / options.pop("output", "out")
     result = restyle(RunOptions(clip=clip, output=output, keys=keys, **options))
-    return result, [read_image(path) for path in sorted(output.iterdir())]
+    return result, [read_image(path) for path in sorted(output.glob("*.png"))]
 
 
 def _left_over(tmp_path: Path) -> list[str]:
@@ -165,7 +165,7 @@ def test_a_range_shuts_a_key_out(
 def test_frames_in_no_range_are_named(
     tmp_path: Path, clip: Path, images: list[np.ndarray], temporary: Path
 ) -> None:
-    with pytest.raises(OptionsError, match="frames 4–5 are in no key's range"):
+    with pytest.raises(OptionsError, match="frames 105–106 are in no key's range"):
         _run(tmp_path, clip, _painted(images, 0, 8), ranges=(Span(0, 0, 4), Span(8, 6, 9)))
     _clean(tmp_path, temporary)
 
@@ -186,6 +186,30 @@ def test_each_keys_own_frames_are_complete(
         assert np.array_equal(read_image(own / f"frame_{FIRST + key:05d}.png"), style)
     # where one key alone has a say, the film shows its frames
     assert np.array_equal(read_image(folder / "key_00103" / "frame_00101.png"), made[0])
+
+
+def test_each_keys_own_frames_may_lie_within_the_output(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
+    _run(tmp_path, clip, _painted(images, 2), per_key=tmp_path / "out" / "per key")
+    assert len(list((tmp_path / "out").glob("*.png"))) == COUNT
+    assert len(list((tmp_path / "out" / "per key" / "key_00103").iterdir())) == COUNT
+
+
+def test_an_output_that_fails_at_the_end_takes_each_keys_frames_with_it(
+    tmp_path: Path, clip: Path, images: list[np.ndarray], temporary: Path
+) -> None:
+    keys = _keys(tmp_path / "keys", _painted(images, 2))
+    output = tmp_path / "keys" / "film.mp4"
+
+    def block(event: Event) -> None:
+        if (event.step, event.index) == ("write", COUNT):
+            output.mkdir()  # a folder that takes the name in the last moment
+
+    options = RunOptions(clip=clip, output=output, keys=keys, per_key=tmp_path / "per key")
+    with pytest.raises(OutputError, match=r"film\.mp4"):
+        restyle(options, on_event=block)
+    _clean(tmp_path, temporary)
 
 
 def test_some_frames_only(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:

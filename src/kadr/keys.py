@@ -42,7 +42,8 @@ class KeyStyles:
             if not self.indices:
                 raise InputError(
                     f"{options.keys[0]}: no key lies in the frames "
-                    f"{frames.start}–{frames.stop - 1} that were asked for"
+                    f"{clip.number(frames.start)}–{clip.number(frames.stop - 1)} "
+                    "that were asked for"
                 )
             settings |= {"keys": options.keys, "fit": options.fit_keys}
         else:

@@ -66,7 +66,8 @@ def restyle_events(
         frames = _frame_range(options, clip)
         work = stack.enter_context(WorkFolder(options.work))
         keys = KeyStyles(options, clip, frames, work.store)
-        spans = pair_spans(keys.indices, frames, options.ranges)
+        spans = pair_spans(keys.indices, frames, options.ranges, number=clip.number)
+        per_key = stack.enter_context(PerKeyWriter(options.per_key, clip, options.overwrite))
         writer = stack.enter_context(
             create_clip(
                 options.output,
@@ -77,7 +78,6 @@ def restyle_events(
                 indices=range(frames.start, frames.stop),
             )
         )
-        per_key = stack.enter_context(PerKeyWriter(options.per_key, clip, options.overwrite))
         yield from keys.stylize(cancel)
         renderer = Renderer(
             clip,

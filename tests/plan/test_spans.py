@@ -80,7 +80,7 @@ def test_a_range_beyond_the_frames_is_cut() -> None:
 
 
 def test_a_range_without_its_key_is_refused() -> None:
-    with pytest.raises(OptionsError, match=r"key 4: there is no such key; keys are \[2, 7\]"):
+    with pytest.raises(OptionsError, match=r"key 4: there is no such key; keys are 2, 7"):
         pair_spans([7, 2], FrameRange(0, 10), [Span(4, 0, 10)])
 
 
@@ -92,3 +92,18 @@ def test_two_ranges_for_one_key_are_refused() -> None:
 def test_a_key_outside_the_frames_is_refused() -> None:
     with pytest.raises(OptionsError, match=r"key 12: not among the frames 0–9"):
         pair_spans([2, 12], FrameRange(0, 10))
+
+
+def test_frames_are_named_by_the_numbers_that_people_know() -> None:
+    def number(index: int) -> int:
+        return 1001 + index
+
+    frames = FrameRange(0, 10)
+    with pytest.raises(OptionsError, match="frames 1005–1006 are in no key's range"):
+        pair_spans([2, 7], frames, [Span(2, 0, 4), Span(7, 6, 10)], number=number)
+    with pytest.raises(OptionsError, match="key 1005: there is no such key; keys are 1003, 1008"):
+        pair_spans([2, 7], frames, [Span(4, 0, 10)], number=number)
+    with pytest.raises(OptionsError, match="key 1003: has two ranges"):
+        pair_spans([2], frames, [Span(2, 0, 10), Span(2, 1, 10)], number=number)
+    with pytest.raises(OptionsError, match="key 1013: not among the frames 1001–1010"):
+        pair_spans([12], frames, number=number)

@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError
 
 
 def pair_spans(
-    keys: Sequence[int], frames: FrameRange, given: Sequence[Span] = ()
+    keys: Sequence[int],
+    frames: FrameRange,
+    given: Sequence[Span] = (),
+    *,
+    number: Callable[[int], int] = int,
 ) -> list[Span]:
     """One span a key, in order: from the key before it to the key after it, both excluded.
 
     The first key reaches back to the start of ``frames``, the last to their end. ``given`` spans
-    replace those of their keys, clipped to ``frames``; they may overlap. Raises OptionsError when
-    a key is not in ``frames``, when a given span has no key or shares it with another, or when a
-    frame is left in no span.
+    replace those of their keys, clipped to ``frames``; they may overlap. ``number`` turns an index
+    into what people call the frame, for messages.
+
+    Raises OptionsError when a key is not in ``frames``, when a given span has no key or shares it
+    with another, or when a frame is left in no span.
     """
     order = sorted(keys)
     for key in order:
         if key not in frames:
             raise OptionsError(
-                f"key {key}: not among the frames {frames.start}–{frames.stop - 1}; leave it out"
+                f"key {number(key)}: not among the frames "
+                f"{number(frames.start)}–{number(frames.stop - 1)}; leave it out"
             )
     edges = [frames.start - 1, *order, frames.stop]
     spans = {
         key: Span(key, max(before + 1, frames.start), after)
         for before, key, after in zip(edges, order, edges[2:], strict=False)
     }
-    numbers = Counter(span.key for span in given)
+    counts = Counter(span.key for span in given)
     for span in given:
         if span.key not in spans:
-            raise OptionsError(f"range of key {span.key}: there is no such key; keys are {order}")
-        if numbers[span.key] > 1:
-            raise OptionsError(f"key {span.key}: has two ranges; keep one")
+            known = ", ".join(str(number(key)) for key in order)
+            raise OptionsError(
+                f"range of key {number(span.key)}: there is no such key; keys are {known}"
+            )
+        if counts[span.key] > 1:
+            raise OptionsError(f"key {number(span.key)}: has two ranges; keep one")
         start, stop = max(span.start, frames.start), min(span.stop, frames.stop)
         spans[span.key] = Span(span.key, start, stop)
     result = [spans[key] for key in order]
-    _check_covered(result, frames)
+    _check_covered(result, frames, number)
     return result
 
 
-def _check_covered(spans: Sequence[Span], frames: FrameRange) -> None:
+def _check_covered(
+    spans: Sequence[Span], frames: FrameRange, number: Callable[[int], int]
+) -> None:
     reached = frames.start
     for span in sorted(spans, key=lambda span: span.start):
         if span.start > reached:
@@ -55,5 +67,6 @@ def _check_covered(spans: Sequence[Span], frames: FrameRange) -> None:
     later = [span.start for span in spans if span.start > reached]
     last = min([*later, frames.stop]) - 1
     raise OptionsError(
-        f"frames {reached}–{last} are in no key's range; widen a range or leave it out"
+        f"frames {number(reached)}–{number(last)} are in no key's range; "
+        "widen a range or leave it out"
     )
