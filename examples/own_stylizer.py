@@ -1,0 +1,31 @@
+"""Restyle a clip with a stylizer of one's own: own_stylizer.py CLIP KEYS_FOLDER OUTPUT"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import kadr
+from kadr.stylize.base import Context, Job, Styled
+
+
+class Posterize:
+    """A poster of few flat colours. See Stylizer in kadr.stylize.base for what each name means."""
+
+    name, joint, sequential, max_batch = "posterize", False, False, 1
+
+    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+        """Yield each frame in three levels a channel."""
+        for job in jobs:
+            context.cancel.check()
+            yield [Styled(job.index, job.frame.image[..., :3] // 86 * 127)]
+
+
+path, folder, output = (Path(name) for name in sys.argv[1:])
+with kadr.open_clip(path) as clip:
+    frames = (clip.frame(index) for index in range(0, len(clip), 24))
+    jobs = (Job(frame, group=0, seed=0) for frame in frames)
+    for batch in Posterize().stylize(jobs, Context()):
+        for styled in batch:
+            kadr.write_image(folder / f"{clip.name(styled.index)}.png", styled.image)
+
+kadr.restyle(kadr.RunOptions(clip=path, keys=(folder,), output=output))
