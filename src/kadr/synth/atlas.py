@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.synth.packing import Packing, pack_images
+from kadr.core.bands import run_bands
+from kadr.synth.kernels.pack import lane_rows
+from kadr.synth.packing import BAND, Packing, pack_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,23 +57,26 @@ def build_atlas(
     features = np.zeros((rows, stride, packing.channels), np.int16)
     style = np.zeros((rows, stride, (packing.colors + 3) // 4), np.uint64)
     valid = np.zeros((rows, stride), np.bool_)
-    edges = ((radius, radius), (radius, radius), (0, 0))
     for group, mask, top, height, width in zip(images, masks, tops, heights, widths, strict=True):
-        block = np.s_[top : top + height + pad, : width + pad]
-        part = np.zeros((height + pad, width + pad, packing.channels), np.int16)
-        pack_images(part, list(enumerate(group, -1)), packing, threads=threads)
-        features[block] = part
-        style[block] = _lanes(np.pad(group[0], edges, mode="edge"))
+        pack_images(features, list(enumerate(group, -1)), packing, top=int(top), threads=threads)
+        _write_style(style, group[0], int(top), radius, threads)
         valid[top : top + height, :width] = True if mask is None else mask
     return Atlas(
         features.reshape(-1), style.reshape(-1), valid.reshape(-1), stride, tops, heights, widths
     )
 
 
-def _lanes(style: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """(H, W, colors) as (H, W, words): colour c in bits 16·(c mod 4)… of word c // 4."""
-    words = np.zeros((*style.shape[:2], (style.shape[2] + 3) // 4), np.uint64)
-    for color in range(style.shape[2]):
-        lane = style[..., color].astype(np.uint64) << np.uint64(16 * (color % 4))
-        words[..., color // 4] |= lane
-    return words
+def _write_style(
+    style: NDArray[np.uint64],
+    image: NDArray[np.generic],
+    top: int,
+    radius: int,
+    threads: int | None,
+) -> None:
+    pixels = np.require(image, requirements=["C", "W"])
+    run_bands(
+        lambda start, stop: lane_rows(pixels, style, top, radius, start, stop),
+        image.shape[0] + 2 * radius,
+        band=BAND,
+        threads=threads,
+    )

@@ -21,6 +21,12 @@ from kadr.synth.packing import BAND, Packing, empty_packed, pack_images
 from kadr.synth.pyramid import Size, level_sizes, shrink
 from kadr.synth.values import GuideImage, Synthesis
 
+_SMALL = 1 << 14
+"""Pixels up to which a level is searched everywhere: there it costs little and finds most."""
+
+_NEAR = 4
+"""Reach of random search on larger levels that start from a smaller one, in pixels."""
+
 
 @dataclass(frozen=True, eq=False)
 class FrameInput:
@@ -46,6 +52,7 @@ class FrameSolver:
         clock: Clock,
     ) -> None:
         """``atlas_of(shift, packing)`` gives the packed sources at 2⁻ˢʰⁱᶠᵗ of their size."""
+        self._shrunk = [list(frame.targets)]
         self._frame, self._atlas_of = frame, atlas_of
         self._options, self._threads, self._clock = options, threads, clock
 
@@ -53,6 +60,10 @@ class FrameSolver:
         """Solve ``levels`` levels with ``packing``, then, if asked for, the 3×3 pass."""
         target: Target | None = None
         atlas: Atlas | None = None
+        with self._clock.stage("pack"):
+            for shift in range(1, levels):  # each level from the one above, a quarter of its work
+                size = level_sizes(self._frame.size, shift + 1)[0]
+                self._shrunk.append([shrink(image, size) for image in self._shrunk[-1]])
         for shift in range(levels - 1, -1, -1):
             above, atlas = atlas, self._atlas_of(shift, packing)
             size = level_sizes(self._frame.size, shift + 1)[0]
@@ -61,7 +72,8 @@ class FrameSolver:
                     nnf = upsample(above, target.nnf, target.size, atlas, size, self._threads)
                 else:
                     nnf = self._start(atlas, size, shift)
-            target = self._solve_level(atlas, packing, nnf, size, shift, self._options)
+            refined = target is not None
+            target = self._solve_level(atlas, packing, nnf, size, shift, self._options, refined)
         assert target is not None
         assert atlas is not None
         if not self._options.extra_pass_3x3:
@@ -69,7 +81,7 @@ class FrameSolver:
         whole = self._result(atlas, packing, target, np.ones(target.size, np.bool_))
         fine, options = self._atlas_of(0, packing3), replace(self._options, uniformity=0.0)
         nnf = flatten(fine, whole.nnf, whole.source, self._threads)
-        target = self._solve_level(fine, packing3, nnf, target.size, 0, options)
+        target = self._solve_level(fine, packing3, nnf, target.size, 0, options, True)
         return self._result(fine, packing3, target, target.mask)
 
     def _start(self, atlas: Atlas, size: Size, shift: int) -> NDArray[np.int32]:
@@ -91,18 +103,22 @@ class FrameSolver:
         size: Size,
         shift: int,
         options: SynthOptions,
+        refined: bool,
     ) -> Target:
+        """Solve one level; ``refined``: the nnf is an earlier level's, not a guess."""
         with self._clock.stage("pack"):
-            target = self._target(packing, nnf, size)
+            target = self._target(packing, nnf, size, shift)
         if options.search_radius is not None:
             radius = max(1, options.search_radius >> shift)
         else:
             radius = int(max(atlas.heights.max(), atlas.widths.max())) // 2
+            if refined and nnf.size > _SMALL:
+                radius = min(radius, _NEAR)
         solver = LevelSolver(atlas, target, packing, options, radius, self._threads, self._clock)
         solver.solve(measure=shift == 0)
         return target
 
-    def _target(self, packing: Packing, nnf: NDArray[np.int32], size: Size) -> Target:
+    def _target(self, packing: Packing, nnf: NDArray[np.int32], size: Size, shift: int) -> Target:
         """Pack the guides at ``size``, where the mask says that anything will look at them."""
         frame, mask, wanted = self._frame, np.ones(size, np.bool_), None
         if frame.mask is not None:
@@ -110,8 +126,13 @@ class FrameSolver:
             margin = np.pad(voting_pixels(mask, self._options, packing), packing.radius)
             wanted = dilate(margin, packing.patch_size)
         features = empty_packed(*size, packing)
-        images = [(i, shrink(target, size)) for i, target in enumerate(frame.targets)]
-        pack_images(features, images, packing, wanted=wanted, threads=self._threads)
+        pack_images(
+            features,
+            list(enumerate(self._shrunk[shift])),
+            packing,
+            wanted=wanted,
+            threads=self._threads,
+        )
         return Target(
             features,
             nnf,

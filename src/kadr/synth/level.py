@@ -20,6 +20,9 @@ from kadr.synth.kernels.usage import count_matches, move_matches, penalty_rows
 from kadr.synth.kernels.vote import vote_rows, weight_rows
 from kadr.synth.packing import BAND, Packing
 
+_SLOWNESS = 3
+"""Penalties move an eighth of the way an iteration: steadier, and lower in energy, than at once."""
+
 
 @dataclass(eq=False)
 class Target:
@@ -117,14 +120,15 @@ class LevelSolver:
             search_rows(
                 self._features, atlas.features, self._modulation, self._penalty, flags, before,
                 target.nnf, target.ssd, width, self._stride, atlas.stride, start, stop, step,
-                self._radius, 1, enough, fresh, seed, self._channels, self._patch,
+                self._radius, enough, fresh, seed, self._channels, self._patch,
             )  # fmt: skip
 
         with self._clock.stage("search"):
             run_bands(rows, height, band=BAND, threads=self._threads)
         if options.uniformity > 0:
             with self._clock.stage("penalty"):
-                self._update_penalty(*move_matches(before, target.nnf, flags, self._hits))
+                move_matches(before, target.nnf, flags, self._hits)
+                self._update_penalty(_SLOWNESS)
 
     def _enough(self) -> int:
         values = self._packing.patch_size**2 * sum(s > 0 for s in self._packing.scales)
@@ -134,25 +138,21 @@ class LevelSolver:
         with self._clock.stage("penalty"):
             if self._options.uniformity > 0:
                 count_matches(self._target.nnf, self._hits)
-            self._update_penalty(0, self._hits.size)
+            self._update_penalty(0)
 
-    def _update_penalty(self, first: int, last: int) -> None:
-        """λ·Ω/Ω* for all matches that a change of the counts in ``[first, last)`` can reach."""
+    def _update_penalty(self, slowness: int) -> None:
+        """Bring the penalties 1/2^slowness of the way to λ·Ω/Ω*."""
         atlas, patch = self._atlas, self._packing.patch_size
-        if first >= last:
-            return
         even = self._target.nnf.size / max(int(atlas.valid.sum()), 1) * patch**2
         scale = self._options.uniformity * self._packing.unit**2 / (even * patch**2)
-        top = max(first // atlas.stride - patch, 0)
-        bottom = min(last // atlas.stride + 1 + patch, atlas.rows)
 
         def rows(start: int, stop: int) -> None:
             penalty_rows(
                 self._hits, atlas.valid, self._penalty, atlas.stride, patch, scale,
-                top + start, top + stop,
+                slowness, start, stop,
             )  # fmt: skip
 
-        run_bands(rows, bottom - top, band=BAND, threads=self._threads)
+        run_bands(rows, atlas.rows, band=BAND, threads=self._threads)
 
     def _vote(self, active: NDArray[np.bool_], weighted: bool) -> NDArray[np.bool_]:
         """Rebuild all pixels that the matches of ``active`` ones cover; says which moved."""

@@ -77,11 +77,13 @@ def pack_images(
     packing: Packing,
     *,
     wanted: NDArray[np.bool_] | None = None,
+    top: int = 0,
     threads: int | None = None,
 ) -> None:
     """Write each ``(guide, image)``, scaled and edge-padded, into ``packed``; guide −1: the style.
 
-    images: (H, W, C) uint8 or float32. wanted: the pixels of ``packed`` to write; None: all.
+    images: (H, W, C) uint8 or float32, of one size. They go to row ``top`` of ``packed``. wanted:
+    the pixels to write, padding included; None: all.
     """
     sources = [(np.require(image, requirements=["C", "W"]), guide) for guide, image in images]
 
@@ -89,9 +91,10 @@ def pack_images(
         for image, guide in sources:  # band by band, so that a band stays in the cache
             first = packing.first(guide) if guide >= 0 else 0
             scale = packing.scales[first]
-            pack_rows(image, wanted, packed, first, scale, packing.radius, start, stop)
+            pack_rows(image, wanted, packed, first, scale, top, packing.radius, start, stop)
 
-    run_bands(rows, packed.shape[0], band=BAND, threads=threads)
+    height = images[0][1].shape[0] + 2 * packing.radius
+    run_bands(rows, height, band=BAND, threads=threads)
 
 
 def empty_packed(height: int, width: int, packing: Packing) -> NDArray[np.int16]:

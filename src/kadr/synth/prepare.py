@@ -16,7 +16,7 @@ from kadr.synth.checks import channels_last, check_sources, check_targets
 from kadr.synth.clock import Clock
 from kadr.synth.frame import FrameInput, FrameSolver
 from kadr.synth.packing import Packing, make_packing
-from kadr.synth.pyramid import count_levels, level_sizes, shrink
+from kadr.synth.pyramid import Size, count_levels, level_sizes, shrink
 from kadr.synth.values import GuideImage, Source, Synthesis
 
 
@@ -43,6 +43,7 @@ class Prepared:
         self._packing = self._pack(options.patch_size, weights, style_weight)
         self._packing3 = self._pack(3, weights, style_weight)
         self._atlases: dict[tuple[int, int], Atlas] = {}
+        self._shrunk = [self._images]
         self._lock = threading.Lock()
 
     def _pack(self, patch: int, weights: Sequence[float], style_weight: float) -> Packing:
@@ -93,15 +94,24 @@ class Prepared:
             return self._atlases[key]
 
     def _build(self, shift: int, packing: Packing) -> Atlas:
-        images: list[list[GuideImage]] = []
-        masks: list[NDArray[np.bool_] | None] = []
-        for group, mask in zip(self._images, self._masks, strict=True):
-            size = level_sizes((group[0].shape[0], group[0].shape[1]), shift + 1)[0]
-            images.append([shrink(image, size) for image in group])
-            masks.append(None if mask is None else shrink(mask, size))
+        while len(self._shrunk) <= shift:  # each level from the one above, a quarter of its work
+            self._shrunk.append(
+                [
+                    [shrink(image, self._size(number, len(self._shrunk))) for image in group]
+                    for number, group in enumerate(self._shrunk[-1])
+                ]
+            )
+        masks = [
+            None if mask is None else shrink(mask, self._size(number, shift))
+            for number, mask in enumerate(self._masks)
+        ]
         if all(mask is not None and not mask.any() for mask in masks):
             masks = [None] * len(masks)  # too small to see at this level
-        return build_atlas(images, masks, packing, self._threads)
+        return build_atlas(self._shrunk[shift], masks, packing, self._threads)
+
+    def _size(self, source: int, shift: int) -> Size:
+        style = self._images[source][0]
+        return level_sizes((style.shape[0], style.shape[1]), shift + 1)[0]
 
 
 def prepare(

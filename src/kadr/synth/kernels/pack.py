@@ -13,21 +13,22 @@ def pack_rows(
     packed: np.ndarray,
     first: int,
     scale: float,
+    top: int,
     radius: int,
     start: int,
     stop: int,
 ) -> None:
     """Write ``round(image · scale)`` into channels ``first…`` of ``packed`` rows ``[start, stop)``.
 
-    image: (H, W, C) uint8 or float32, taken as within 0–255 (not a number is 0).
-    packed: (H + 2·radius, W + 2·radius, channels) int16. wanted: which of its pixels to write,
-    or None for all.
+    image: (H, W, C) uint8 or float32, taken as within 0–255 (not a number is 0). packed: int16,
+    with room for (H + 2·radius, W + 2·radius, C) at row ``top``; rows count from there. wanted:
+    which of these pixels to write, or None for all.
     """
     height, width, count = image.shape
     factor = np.float32(scale)
     for y in range(start, stop):
         source_y = min(max(y - radius, 0), height - 1)
-        for x in range(packed.shape[1]):
+        for x in range(width + 2 * radius):
             if wanted is not None and not wanted[y, x]:
                 continue
             source_x = min(max(x - radius, 0), width - 1)
@@ -35,7 +36,28 @@ def pack_rows(
                 value = np.float32(image[source_y, source_x, c])
                 value = value if value > np.float32(0) else np.float32(0)
                 value = min(value, np.float32(255)) * factor
-                packed[y, x, first + c] = np.int16(np.rint(value))
+                packed[top + y, x, first + c] = np.int16(np.rint(value))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def lane_rows(
+    style: np.ndarray, lanes: np.ndarray, top: int, radius: int, start: int, stop: int
+) -> None:
+    """Write ``style`` (H, W, colors) uint8, edge-padded, into rows ``[start, stop)`` from ``top``.
+
+    lanes: uint64, colour c of a pixel in bits 16·(c mod 4)… of its word c // 4.
+    """
+    height, width, count = style.shape
+    for y in range(start, stop):
+        source_y = min(max(y - radius, 0), height - 1)
+        for x in range(width + 2 * radius):
+            source_x = min(max(x - radius, 0), width - 1)
+            for word in range((count + 3) // 4):
+                value = np.uint64(0)
+                for c in range(4 * word, min(4 * word + 4, count)):
+                    color = np.uint64(style[source_y, source_x, c])
+                    value |= color << np.uint64(16 * (c - 4 * word))
+                lanes[top + y, x, word] = value
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

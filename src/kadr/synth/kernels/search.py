@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from kadr.synth.kernels.patch import patch_ssd
+from kadr.synth.kernels.usage import NEVER
 
 
 @njit(inline="always")
@@ -57,7 +58,6 @@ def search_rows(
     stop: int,
     step: int,
     radius: int,
-    shrink: int,
     enough: int,
     fresh: bool,
     seed: int,
@@ -68,12 +68,13 @@ def search_rows(
 
     ``before`` is the nnf as it was: neighbours outside the band are read from it, so that bands do
     not depend on each other. ``step`` is 1 or −1, the direction of the scan. Random search starts
-    ``radius`` wide and narrows by ``shrink`` bits a try; a pixel whose cost is at most ``enough``
-    has none. ``fresh``: the target has changed since ``ssd`` was written, measure again.
+    ``radius`` wide and narrows by half a try; a pixel whose cost is at most ``enough`` has none.
+    ``fresh``: the target has changed since ``ssd`` was written, measure again.
     """
     count = len(channels)
     height = nnf.size // width
     last = np.uintp(penalty.size)
+    never = np.int32(NEVER)
     across, down = target_stride * count, source_stride * count
     for i in range(stop - start):
         y = start + i if step > 0 else stop - 1 - i
@@ -96,17 +97,13 @@ def search_rows(
                 )  # fmt: skip
             cost = best_ssd + penalty[np.uintp(best)]
             tried = best
-            reach = radius
-            phase = 0
-            while True:
-                if phase == 0:
-                    phase = 1
+            for k in range(2):
+                if k == 0:
                     if not 0 <= x - step < width:
                         continue
                     candidate = np.intp(nnf[np.uintp(y * width + x - step)]) + step
                     tried = candidate
-                elif phase == 1:
-                    phase = 2
+                else:
                     if not has_above:
                         continue
                     there = np.uintp(above * width + x)
@@ -114,12 +111,6 @@ def search_rows(
                     candidate = np.intp(value) + step * source_stride
                     if candidate == tried:
                         continue
-                else:
-                    if reach < 1 or cost <= enough:
-                        break
-                    state = _next(state)
-                    candidate = best + _jump(state, reach, source_stride)
-                    reach >>= shrink
                 if candidate == best or np.uintp(candidate) >= last:
                     continue
                 extra = penalty[np.uintp(candidate)]
@@ -131,5 +122,22 @@ def search_rows(
                 )  # fmt: skip
                 if found + extra < cost:
                     best, best_ssd, cost = candidate, found, found + extra
+            center = best  # every try is around it, and none branches: tries then overlap in time
+            reach = radius if cost > enough else 0
+            while reach >= 1:
+                state = _next(state)
+                candidate = center + _jump(state, reach, source_stride)
+                reach >>= 1
+                candidate = candidate if np.uintp(candidate) < last else center
+                extra = penalty[np.uintp(candidate)]
+                candidate = candidate if extra < never else center
+                found = patch_ssd(
+                    target, t, across, source, candidate * count, down,
+                    modulation, 1 << 30, channels, patch,
+                )  # fmt: skip
+                better = np.int64(found) + np.int64(extra) < np.int64(cost)
+                best = candidate if better else best
+                best_ssd = found if better else best_ssd
+                cost = found + extra if better else cost
             nnf[here] = best
             ssd[here] = best_ssd

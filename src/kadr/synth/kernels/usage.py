@@ -24,23 +24,13 @@ def count_matches(nnf: np.ndarray, hits: np.ndarray) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def move_matches(
-    before: np.ndarray, nnf: np.ndarray, active: np.ndarray, hits: np.ndarray
-) -> tuple[int, int]:
-    """Bring ``hits`` from ``before`` to ``nnf``, which differ where ``active`` is set.
-
-    Returns the first and one past the last source position whose count may have changed.
-    """
-    first, last = hits.size, 0
+def move_matches(before: np.ndarray, nnf: np.ndarray, active: np.ndarray, hits: np.ndarray) -> None:
+    """Bring ``hits`` from ``before`` to ``nnf``, which differ only where ``active`` is set."""
     for i in range(nnf.size):
         here = np.uintp(i)
         if active[here] and before[here] != nnf[here]:
-            old, new = np.intp(before[here]), np.intp(nnf[here])
-            hits[np.uintp(old)] -= 1
-            hits[np.uintp(new)] += 1
-            first = min(first, old, new)
-            last = max(last, old + 1, new + 1)
-    return first, last
+            hits[np.uintp(before[here])] -= 1
+            hits[np.uintp(nnf[here])] += 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -54,12 +44,15 @@ def penalty_rows(
     stride: int,
     patch_size: int,
     scale: float,
+    slowness: int,
     start: int,
     stop: int,
 ) -> None:
-    """Write ``scale`` times each position's usage for rows ``[start, stop)``; NEVER where invalid.
+    """Bring penalties nearer to ``scale`` times usage on rows ``[start, stop)``; NEVER if invalid.
 
-    hits: (rows · stride,) int32. valid, penalty: of the same size, bool and int32.
+    hits: (rows · stride,) int32. valid, penalty: of the same size, bool and int32. The step is
+    1/2^slowness of the way: all pixels of an iteration see the same counts, and if they saw them
+    at once they would all rush to what was unused, and away again the next time.
     """
     rows = hits.size // stride
     reach = patch_size - 1
@@ -82,4 +75,9 @@ def penalty_rows(
         for x in range(stride):
             here = np.uintp(row + x)
             cost = np.int32(min(np.float32(across[np.uintp(x)]) * factor, most))
-            penalty[here] = cost if valid[here] else np.int32(NEVER)
+            if not valid[here]:
+                penalty[here] = np.int32(NEVER)
+            elif slowness:
+                penalty[here] += (cost - penalty[here]) >> np.int32(slowness)
+            else:
+                penalty[here] = cost
