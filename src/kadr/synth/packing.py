@@ -16,7 +16,7 @@ BAND = 32
 """Rows of a band. A constant: results may not depend on how many threads share the work."""
 
 _MAX_VALUE = 16383  # so that a difference fits int16 twice over, its square int32
-_MAX_SSD = (1 << 30) - 1  # so that SSD plus penalty fits int32
+_MAX_SSD = 1_000_000_000  # so that, rounded, it stays under 2³⁰ and fits int32 with a penalty
 _MAX_UNIT = 32.0  # finer than this buys nothing: 8-bit steps are then 6 units or more apart
 
 
