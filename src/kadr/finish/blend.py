@@ -13,9 +13,9 @@ from kadr.finish.bands import blend_bands
 
 _STEADY = np.float32(0.6)
 """Share of the last frame's weights, carried along the motion, in this frame's."""
-_TIME = np.float32(1.5)
+_TIME = np.float32(1.3)
 """How strongly nearness in time pulls; larger hands over later and faster."""
-_ERROR = np.float32(8.0)
+_ERROR = np.float32(5.0)
 """How strongly a difference in error pulls."""
 
 

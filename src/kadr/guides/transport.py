@@ -32,7 +32,7 @@ def register(
     lowers the difference beyond the noise: elsewhere it would add a tremble of its own.
     """
     pulled = sample(key_gray, transport)
-    residual = estimate_flow(frame_gray, pulled)
+    residual = estimate_flow(frame_gray, pulled, quick=True)
     corrected = warp(transport, residual)
     before = _difference(pulled, frame_gray)
     after = _difference(sample(key_gray, corrected), frame_gray)

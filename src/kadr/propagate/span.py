@@ -19,6 +19,7 @@ from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.core.seeds import derive_seed
 from kadr.guides.channels import edge_guide, position_guide
+from kadr.guides.contrast import local_contrast, restore_contrast
 from kadr.guides.flow import FlowPair, gray
 from kadr.guides.transport import carry, identity, register, stretch
 from kadr.guides.trust import similarity, smoothstep
@@ -28,6 +29,14 @@ from kadr.synth import Prepared, Source, prepare
 
 _SURE = 0.97
 """Trust above which a pixel is not synthesized at all."""
+_AGREES = (0.83, 0.96)
+"""Similarity of key and frame from which the transport is trusted somewhat, and wholly."""
+_TEARS = (1.5, 2.2)
+"""Stretch from which a style pulled through the transport smears somewhat, and wholly."""
+_DOUBT = 130.0
+"""What no trust at all adds to an error of 0–255: a guess, however like, is worse than a key."""
+_SOFTENED = 1.35
+"""How far to restore the finest contrast of voted pixels; those pulled through lost less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +85,7 @@ class KeyStyle:
         self.image: NDArray[np.uint8] = frame.image[..., :3]
         self.gray = gray(self.image)
         self.size = self.gray.shape
+        self.contrast = local_contrast(style)
         whole = identity(*self.size)
         guides = [self.image, edge_guide(self.image), position_guide(whole, self.size), style]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
@@ -126,8 +136,9 @@ def _step(
     unsure = trust < _SURE
     if unsure.any():
         output, matches = _synthesize(key, state, frame.index, image, flow, transport, trust, direct)
+    output = restore_contrast(output, sample(key.contrast, matches), _SOFTENED - (_SOFTENED - 1) * trust)
     claim = sample(key.image, matches)
-    error = np.clip((1 - similarity(claim, image)) * 200, 0, 200) + (1 - trust) * 55
+    error = np.clip((1 - similarity(claim, image)) * 200 + (1 - trust) * _DOUBT, 0, 255)
     made = PassFrame(frame.index, output, error.astype(np.uint8), flow)
     return made, PassState(frame.index, output, transport, matches, trust)
 
@@ -137,8 +148,8 @@ def _trust(
 ) -> NDArray[np.float32]:
     """Where pulling the style through the transport is safe, (H, W) float32 0–1, smooth."""
     agree = similarity(sample(key.image, transport), image)
-    evidence = smoothstep(agree, 0.6, 0.85)
-    evidence *= 1 - smoothstep(stretch(transport), 1.5, 2.2)
+    evidence = smoothstep(agree, *_AGREES)
+    evidence *= 1 - smoothstep(stretch(transport), *_TEARS)
     evidence = np.minimum(evidence, cv2.erode(evidence, np.ones((5, 5), np.uint8)))
     steady = np.float32(0.5) * (before + evidence)  # sure slowly, so that it does not flip
     return cv2.blur(np.minimum(steady, evidence + np.float32(0.25)), (7, 7))
