@@ -21,6 +21,14 @@ from kadr.errors import InputError, OutputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 
+PNG_OPTIONS = (
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+)
+"""Of OpenCV's writer: for painted frames twice as fast as its defaults, and smaller."""
+
 _NUMBER = re.compile(r"\d+")
 
 
@@ -67,11 +75,11 @@ def write_image(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> No
         code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
         image = cv2.cvtColor(image, code)
     options = {
-        ".png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
+        ".png": PNG_OPTIONS,
         ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
         ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
         ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101],  # over 100 is lossless
-    }.get(suffix, [])
+    }.get(suffix, ())
     done, data = cv2.imencode(suffix, image, options)
     if not done:
         raise OutputError(f"{path}: {image.shape} {image.dtype} cannot be stored as {suffix}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from kadr.core.ahead import ahead
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange
 from kadr.errors import OptionsError
@@ -92,7 +93,8 @@ def restyle_events(
             on_pass=per_key.write,
         )
         written = 0
-        for item in renderer.render():
+        made = stack.enter_context(closing(ahead(renderer.render(), depth=2)))
+        for item in made:
             if isinstance(item, Frame):
                 writer.write(item)
                 written += 1

@@ -8,11 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.bands import run_bands
+from kadr.finish.kernels import mix_rows, raise_rows
+
 Plane = NDArray[np.float32]
 
 _LEVELS = 5
 _FINE = 3
 """Bands, from the finest, that hold texture, whose contrast a mix must not lose."""
+_MOST = 1.6
+"""The most by which a band's contrast is raised."""
+_BOX = (9, 9)
 
 
 def blend_bands(images: Sequence[NDArray[np.uint8]], weights: Sequence[Plane]) -> NDArray[np.uint8]:
@@ -22,45 +28,49 @@ def blend_bands(images: Sequence[NDArray[np.uint8]], weights: Sequence[Plane]) -
     less contrast than either: there the band is raised to the contrast that the weights promise.
     Where they agree nothing is changed.
     """
-    pyramids = [_laplacian(image.astype(np.float32)) for image in images]
-    shares = [_gaussian(weight) for weight in weights]
-    mixed: list[Plane] = []
-    for level in range(len(pyramids[0])):
-        bands = [pyramid[level] for pyramid in pyramids]
-        share = [weight[level][..., None] for weight in shares]
-        band = sum((w * b for w, b in zip(share, bands, strict=True)), np.float32(0))
-        if level < min(_FINE, len(pyramids[0]) - 1):
-            band = band * _contrast_gain(bands, share, band)
-        mixed.append(band)
-    image = mixed[-1]
-    for band in reversed(mixed[:-1]):
-        image = cv2.pyrUp(image, dstsize=(band.shape[1], band.shape[0])).reshape(band.shape) + band
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    levels = [image.astype(np.float32) for image in images]
+    shares = np.stack(weights)
+    mixes: list[tuple[Plane, Plane, Plane, float]] = []
+    while len(mixes) < _LEVELS - 1 and min(shares.shape[1:]) >= 8:
+        coarser = [cv2.pyrDown(level) for level in levels]
+        bands = np.stack([_band(level, low) for level, low in zip(levels, coarser, strict=True)])
+        most = _MOST if len(mixes) < _FINE else 1.0
+        mixes.append((*_mix(bands, shares), most))
+        levels = coarser
+        shares = np.stack([cv2.pyrDown(share) for share in shares])
+    image, _, _ = _mix(np.stack([_channels(level) for level in levels]), shares)
+    for mixed, wanted, have, most in reversed(mixes):
+        image = _channels(cv2.pyrUp(image, dstsize=(mixed.shape[1], mixed.shape[0])))
+        if most > 1:
+            wanted, have = cv2.blur(wanted, _BOX), cv2.blur(have, _BOX)
+        _raise(image, mixed, wanted, have, most)
+    return cv2.convertScaleAbs(np.maximum(image, 0, out=image)).reshape(image.shape)
 
 
-def _contrast_gain(bands: Sequence[Plane], share: Sequence[Plane], band: Plane) -> Plane:
-    """Local factor, 1 to 1.6, that gives the mixed band the mean energy of what it mixes."""
-    wanted = sum(
-        (w[..., 0] * np.square(b).mean(axis=2) for w, b in zip(share, bands, strict=True)),
-        np.float32(0),
+def _band(level: Plane, coarser: Plane) -> Plane:
+    low = cv2.pyrUp(coarser, dstsize=(level.shape[1], level.shape[0]))
+    return _channels(cv2.subtract(level, low))
+
+
+def _channels(image: Plane) -> Plane:
+    """OpenCV drops a last axis of one; kernels want it."""
+    return image if image.ndim == 3 else image[..., None]
+
+
+def _mix(bands: Plane, weights: Plane) -> tuple[Plane, Plane, Plane]:
+    mixed = np.empty(bands.shape[1:], np.float32)
+    wanted, have = np.empty(bands.shape[1:3], np.float32), np.empty(bands.shape[1:3], np.float32)
+    run_bands(
+        lambda start, stop: mix_rows(bands, weights, mixed, wanted, have, start, stop),
+        mixed.shape[0],
+        band=64,
     )
-    box = (9, 9)
-    have = cv2.blur(np.square(band).mean(axis=2), box)
-    ratio = (cv2.blur(wanted, box) + np.float32(0.5)) / (have + np.float32(0.5))
-    return np.sqrt(np.clip(ratio, 1.0, 2.56))[..., None]
+    return mixed, wanted, have
 
 
-def _gaussian(image: Plane) -> list[Plane]:
-    levels = [image]
-    while len(levels) < _LEVELS and min(levels[-1].shape[:2]) >= 8:
-        levels.append(cv2.pyrDown(levels[-1]))
-    return levels
-
-
-def _laplacian(image: Plane) -> list[Plane]:
-    levels = _gaussian(image)
-    bands = [
-        fine - cv2.pyrUp(coarse, dstsize=(fine.shape[1], fine.shape[0])).reshape(fine.shape)
-        for fine, coarse in zip(levels, levels[1:], strict=False)
-    ]
-    return [*bands, levels[-1]]
+def _raise(image: Plane, mixed: Plane, wanted: Plane, have: Plane, most: float) -> None:
+    run_bands(
+        lambda start, stop: raise_rows(image, mixed, wanted, have, most, start, stop),
+        image.shape[0],
+        band=64,
+    )

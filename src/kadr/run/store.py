@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import OutputError
-from kadr.files import atomic_file
+from kadr.files import PNG_OPTIONS, atomic_file
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -183,7 +183,7 @@ def _is_image(array: NDArray[Any]) -> bool:
 
 
 def _encode(array: NDArray[Any]) -> bytes:
-    done, data = cv2.imencode(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    done, data = cv2.imencode(".png", array, PNG_OPTIONS)
     if not done:
         raise ValueError(f"{array.shape} {array.dtype} cannot be stored as PNG")
     return data.tobytes()
