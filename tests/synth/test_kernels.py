@@ -287,8 +287,8 @@ def test_propagation_equals_twin(step: int) -> None:
     for start in range(0, height, band):
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, everywhere, before, flat, ssd,
-            width, packed.shape[1], atlas.stride, start, min(start + band, height), step,
-            0, 0, True, 1, channels, patch,
+            (width, packed.shape[1], atlas.stride), start, min(start + band, height), step,
+            (0, 0), True, 1, channels, patch,
         )  # fmt: skip
     expected = naive.propagate_match(cost, nnf, step, size, band)
     assert (flat == flatten(atlas, expected, None)).all()
@@ -310,7 +310,7 @@ def test_random_search_finds_the_only_equal_patch() -> None:
     for number in range(12):
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, everywhere, flat.copy(), flat,
-            ssd, 24, packed.shape[1], atlas.stride, 0, 24, 1 - 2 * (number % 2), 12, 0,
+            ssd, (24, packed.shape[1], atlas.stride), 0, 24, 1 - 2 * (number % 2), (12, 0),
             number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
     assert (flat == flatten(atlas, identity(24, 24), None)).all()

@@ -119,8 +119,8 @@ class LevelSolver:
         def rows(start: int, stop: int) -> None:
             search_rows(
                 self._features, atlas.features, self._modulation, self._penalty, flags, before,
-                target.nnf, target.ssd, width, self._stride, atlas.stride, start, stop, step,
-                self._radius, enough, fresh, seed, self._channels, self._patch,
+                target.nnf, target.ssd, (width, self._stride, atlas.stride), start, stop, step,
+                (self._radius, enough), fresh, seed, self._channels, self._patch,
             )  # fmt: skip
 
         with self._clock.stage("search"):

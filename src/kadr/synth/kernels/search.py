@@ -51,14 +51,11 @@ def search_rows(
     nnf: np.ndarray,
     ssd: np.ndarray,
     # plain numbers
-    width: int,
-    target_stride: int,
-    source_stride: int,
+    layout: tuple[int, int, int],
     start: int,
     stop: int,
     step: int,
-    radius: int,
-    enough: int,
+    limits: tuple[int, int],
     fresh: bool,
     seed: int,
     channels: tuple[None, ...],
@@ -67,10 +64,14 @@ def search_rows(
     """Improve ``nnf`` and ``ssd`` in place on rows ``[start, stop)``.
 
     ``before`` is the nnf as it was: neighbours outside the band are read from it, so that bands do
-    not depend on each other. ``step`` is 1 or −1, the direction of the scan. Random search starts
-    ``radius`` wide and narrows by half a try; a pixel whose cost is at most ``enough`` has none.
+    not depend on each other. ``layout``: the target's width, its stride, the source's stride.
+    ``step`` is 1 or −1, the direction of the scan. ``limits``: how wide random search starts, to
+    narrow by half a try, and the cost up to which a pixel has none.
     ``fresh``: the target has changed since ``ssd`` was written, measure again.
     """
+    # Numba 0.68 loses 400 bytes at every call of a function that takes more than 17 arguments
+    width, target_stride, source_stride = layout
+    radius, enough = limits
     count = len(channels)
     height = nnf.size // width
     last = np.uintp(penalty.size)
