@@ -1,4 +1,4 @@
-"""A filmed clip and painted keys in, the frames that each of three methods makes of them out."""
+"""A filmed clip and painted keys in, the frames that each of four methods makes of them out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.files import read_image, write_image
-from kadr.guides.flow import flow_pair, gray
-from kadr.guides.transport import carry, identity
-from kadr.guides.warp import sample
+from kadr.guides.flow import estimate_flow, flow_pair, gray
+from kadr.guides.transport import identity
+from kadr.guides.warp import Field, sample, warp
 from kadr.options import PropagateOptions, RunOptions
 from kadr.pipeline import restyle
 
@@ -45,7 +45,16 @@ def run_kadr(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list
 
 
 def run_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
-    """The nearest key's style pulled along the flow kadr uses, composed, sampled cubically."""
+    """The nearest key's style pulled along the plain flow, composed, sampled cubically."""
+    return _pull(filmed, keys, estimate_flow)
+
+
+def run_settled_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
+    """The same along the flow as kadr settles it: better for a moving camera, worse for wobble."""
+    return _pull(filmed, keys, lambda frame, before: flow_pair(frame, before).to_neighbour)
+
+
+def _pull(filmed: list[Image], keys: Keys, flow: Callable[[Image, Image], Field]) -> list[Image]:
     grays = [gray(image) for image in filmed]
     made: dict[int, tuple[int, Image]] = {}
     for key, style in keys.items():
@@ -58,7 +67,7 @@ def run_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list
                     made[index] = (abs(index - key), pulled.astype(np.uint8))
                 index += step
                 if 0 <= index < len(filmed):
-                    transport = carry(transport, flow_pair(grays[index], grays[index - step]))
+                    transport = warp(transport, flow(grays[index], grays[index - step]))
     return [made[index][1] for index in range(len(filmed))]
 
 
@@ -75,4 +84,9 @@ def run_crossfade(filmed: list[Image], keys: Keys, options: PropagateOptions) ->
     return frames
 
 
-METHODS: dict[str, Method] = {"kadr": run_kadr, "warp": run_warp, "crossfade": run_crossfade}
+METHODS: dict[str, Method] = {
+    "kadr": run_kadr,
+    "warp": run_warp,
+    "settled": run_settled_warp,
+    "crossfade": run_crossfade,
+}

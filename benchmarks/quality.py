@@ -1,0 +1,212 @@
+"""Measure a restyled clip against its input and its keys: numbers that must be good together.
+
+    python benchmarks/quality.py INPUT KEYS OUTPUT [OUTPUT …] [--json FILE]
+
+Each OUTPUT (a video or a folder of images) is measured alike:
+
+- warp: warp error of the output under the input's flow outside occlusions, over the input's own.
+  Far below 1 means frozen or blurred.
+- flicker: mean change of the output where the input stands still, over the input's own change.
+- detail: standard deviation of the Laplacian over that of the keys, mean and worst frame.
+- structure: local normalised correlation (15×15, gray) of output with input, over the same of the
+  keys with their frames, mean and worst frame.
+- jump: the largest frame-to-frame step of the output over the input's, against its median.
+- keys: how many key frames stand in the output pixel for pixel.
+
+No single one tells a good picture. A plain warp of the nearest key (``--warp``) keeps all detail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.files import read_image
+from kadr.guides.flow import flow_pair, gray
+from kadr.guides.transport import carry, identity
+from kadr.guides.warp import sample
+from kadr.stylize.external import find_keys
+from kadr.video.clips import open_clip
+
+Plane = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+_WINDOW = (15, 15)
+_STILL = 0.1
+"""Pixels of motion below which the input counts as standing still."""
+
+
+@dataclass
+class Curves:
+    """What was measured of every frame; ``warp``, ``flicker`` and ``step`` start at frame 1."""
+
+    warp: list[float] = field(default_factory=list)
+    flicker: list[float] = field(default_factory=list)
+    detail: list[float] = field(default_factory=list)
+    structure: list[float] = field(default_factory=list)
+    step: list[float] = field(default_factory=list)
+    exact_keys: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one output; see the module's first lines."""
+
+    warp: float
+    flicker: float
+    detail: float
+    detail_worst: float
+    structure: float
+    structure_worst: float
+    jump: float
+    keys: str
+    at: dict[str, int]
+
+
+def measure(inputs: Path, keys: dict[int, Image], outputs: Iterator[Image]) -> Summary:
+    """Read input and output side by side, once."""
+    curves, before, own = Curves(), None, Curves()
+    key_detail, key_structure = [], []
+    with open_clip(inputs) as clip:
+        for frame, made in zip(clip.frames(), outputs, strict=True):
+            filmed, output = gray(frame.image), gray(made)
+            curves.detail.append(_detail(output))
+            curves.structure.append(_correlation(output, filmed))
+            if frame.index in keys:
+                key = gray(keys[frame.index])
+                key_detail.append(_detail(key))
+                key_structure.append(_correlation(key, filmed))
+                curves.exact_keys += int(np.array_equal(made[..., :3], keys[frame.index][..., :3]))
+            if before is not None:
+                old_filmed, old_frame, old_made = before
+                _compare(filmed, old_filmed, (made, old_made), curves, own, (frame.image, old_frame))
+            before = filmed, frame.image, made
+    detail = np.array(curves.detail) / np.mean(key_detail)
+    structure = np.array(curves.structure) / np.mean(key_structure)
+    step = np.array(curves.step) / np.array(own.step)
+    return Summary(
+        warp=float(np.mean(curves.warp) / np.mean(own.warp)),
+        flicker=float(np.mean(curves.flicker) / np.mean(own.flicker)),
+        detail=float(detail.mean()),
+        detail_worst=float(detail.min()),
+        structure=float(structure.mean()),
+        structure_worst=float(structure.min()),
+        jump=float(step.max() / np.median(step)),
+        keys=f"{curves.exact_keys}/{len(keys)}",
+        at={
+            "detail": int(detail.argmin()),
+            "structure": int(structure.argmin()),
+            "jump": int(step.argmax()) + 1,
+        },
+    )
+
+
+def _compare(
+    filmed: Image,
+    old_filmed: Image,
+    made: tuple[Image, Image],
+    curves: Curves,
+    own: Curves,
+    frames: tuple[Image, Image],
+) -> None:
+    """One step in time, of the output and of the input alike."""
+    flow = flow_pair(filmed, old_filmed)
+    seen = ~flow.occlusion
+    still = seen & (np.abs(flow.to_neighbour).max(axis=2) < _STILL)
+    positions = flow.to_neighbour + np.stack(
+        np.meshgrid(np.arange(filmed.shape[1]), np.arange(filmed.shape[0])), axis=2
+    ).astype(np.float32)
+    for (new, old), into in ((made, curves), (frames, own)):
+        new, old = new[..., :3], old[..., :3]
+        pulled = cv2.remap(old, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        into.warp.append(float(cv2.absdiff(new, pulled).mean(axis=2)[seen].mean()))
+        change = cv2.absdiff(new, old).mean(axis=2)
+        into.step.append(float(change.mean()))
+        if still.any():
+            into.flicker.append(float(change[still].mean()))
+
+
+def _detail(image: Image) -> float:
+    return float(cv2.Laplacian(image.astype(np.float32), cv2.CV_32F).std())
+
+
+def _correlation(a: Image, b: Image) -> float:
+    """Mean local normalised correlation of two gray images."""
+    x, y = a.astype(np.float32), b.astype(np.float32)
+    mean_x, mean_y = cv2.blur(x, _WINDOW), cv2.blur(y, _WINDOW)
+    var_x = cv2.blur(x * x, _WINDOW) - mean_x**2
+    var_y = cv2.blur(y * y, _WINDOW) - mean_y**2
+    cov = cv2.blur(x * y, _WINDOW) - mean_x * mean_y
+    return float((cov / np.sqrt(np.maximum(var_x, 0) * np.maximum(var_y, 0) + 1.0)).mean())
+
+
+def warp_nearest(inputs: Path, keys: dict[int, Image]) -> Iterator[Image]:
+    """The plain baseline: each frame is the nearest key pulled along the composed flow."""
+    with open_clip(inputs) as clip:
+        order = sorted(keys)
+        for place, key in enumerate(order):
+            start = 0 if place == 0 else (order[place - 1] + key) // 2 + 1
+            last = place == len(order) - 1
+            stop = len(clip) if last else (key + order[place + 1]) // 2 + 1
+            back = list(_carry(clip.frames_backward(start, key + 1), keys[key]))
+            yield from reversed(back)
+            yield keys[key][..., :3]
+            yield from _carry(clip.frames(key, stop), keys[key])
+
+
+def _carry(frames: Iterator, style: Image) -> Iterator[Image]:
+    before = gray(next(frames).image)
+    transport = identity(*before.shape)
+    for frame in frames:
+        now = gray(frame.image)
+        transport = carry(transport, flow_pair(now, before))
+        yield sample(style[..., :3], transport, interpolation=cv2.INTER_CUBIC)
+        before = now
+
+
+def _images(path: Path) -> Iterator[Image]:
+    with open_clip(path) as clip:
+        for frame in clip.frames():
+            yield frame.image
+
+
+def main() -> None:
+    """Measure every output named and print one row each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("input", type=Path)
+    parser.add_argument("keys", type=Path)
+    parser.add_argument("outputs", type=Path, nargs="*")
+    parser.add_argument("--warp", action="store_true", help="measure the plain warp as well")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    with open_clip(args.input) as clip:
+        files = find_keys((args.keys,), clip)
+    keys = {file.index: read_image(file.path) for file in files}
+    runs = [(str(path), _images(path)) for path in args.outputs]
+    if args.warp:
+        runs.append(("plain warp", warp_nearest(args.input, keys)))
+    print(f"{'output':32} warp  flicker detail (worst)   structure (worst)  jump        keys")
+    rows = {}
+    for name, images in runs:
+        row = measure(args.input, keys, images)
+        rows[name] = asdict(row)
+        print(
+            f"{name[-32:]:32} {row.warp:.3f} {row.flicker:.3f}   "
+            f"{row.detail:.3f} ({row.detail_worst:.3f} @{row.at['detail']})  "
+            f"{row.structure:.3f} ({row.structure_worst:.3f} @{row.at['structure']})  "
+            f"{row.jump:.2f} @{row.at['jump']:<4} {row.keys}",
+            flush=True,
+        )
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
