@@ -8,8 +8,9 @@ Each OUTPUT (a video or a folder of images) is measured alike:
   Far below 1 means frozen or blurred.
 - flicker: mean change of the output where the input stands still, over the input's own change.
 - detail: standard deviation of the Laplacian over that of the keys, mean and worst frame.
-- structure: local normalised correlation (15×15, gray) of output with input, over the same of the
-  keys with their frames, mean and worst frame.
+- structure: local normalised correlation (15×15, gray) of output with input, over the mean of the
+  same for the keys with their frames, mean and worst frame, and the worst key's
+  own: an output that returns its keys untouched cannot be better than that on every frame.
 - jump: the largest frame-to-frame step of the output over the input's, against its median.
 - keys: how many key frames stand in the output pixel for pixel.
 
@@ -29,9 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.files import read_image
-from kadr.guides.flow import flow_pair, gray
-from kadr.guides.transport import carry, identity
-from kadr.guides.warp import sample
+from kadr.guides.flow import estimate_flow, gray
+from kadr.guides.occlusion import find_occlusion
+from kadr.guides.transport import identity
+from kadr.guides.warp import sample, warp
 from kadr.stylize.external import find_keys
 from kadr.video.clips import open_clip
 
@@ -39,13 +41,16 @@ Plane = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 _WINDOW = (15, 15)
-_STILL = 0.1
+_STILL = 0.25
 """Pixels of motion below which the input counts as standing still."""
 
 
 @dataclass
 class Curves:
-    """What was measured of every frame; ``warp``, ``flicker`` and ``step`` start at frame 1."""
+    """What was measured of every frame; ``warp``, ``flicker`` and ``step`` start at frame 1.
+
+    ``flicker`` is a sum over still pixels, so that frames with few of them count little.
+    """
 
     warp: list[float] = field(default_factory=list)
     flicker: list[float] = field(default_factory=list)
@@ -65,6 +70,7 @@ class Summary:
     detail_worst: float
     structure: float
     structure_worst: float
+    structure_key: float
     jump: float
     keys: str
     at: dict[str, int]
@@ -86,18 +92,20 @@ def measure(inputs: Path, keys: dict[int, Image], outputs: Iterator[Image]) -> S
                 curves.exact_keys += int(np.array_equal(made[..., :3], keys[frame.index][..., :3]))
             if before is not None:
                 old_filmed, old_frame, old_made = before
-                _compare(filmed, old_filmed, (made, old_made), curves, own, (frame.image, old_frame))
+                films = frame.image, old_frame
+                _compare(filmed, old_filmed, (made, old_made), curves, own, films)
             before = filmed, frame.image, made
     detail = np.array(curves.detail) / np.mean(key_detail)
     structure = np.array(curves.structure) / np.mean(key_structure)
     step = np.array(curves.step) / np.array(own.step)
     return Summary(
         warp=float(np.mean(curves.warp) / np.mean(own.warp)),
-        flicker=float(np.mean(curves.flicker) / np.mean(own.flicker)),
+        flicker=float(np.sum(curves.flicker) / max(np.sum(own.flicker), 1e-9)),
         detail=float(detail.mean()),
         detail_worst=float(detail.min()),
         structure=float(structure.mean()),
         structure_worst=float(structure.min()),
+        structure_key=float(min(key_structure) / np.mean(key_structure)),
         jump=float(step.max() / np.median(step)),
         keys=f"{curves.exact_keys}/{len(keys)}",
         at={
@@ -117,20 +125,15 @@ def _compare(
     frames: tuple[Image, Image],
 ) -> None:
     """One step in time, of the output and of the input alike."""
-    flow = flow_pair(filmed, old_filmed)
-    seen = ~flow.occlusion
-    still = seen & (np.abs(flow.to_neighbour).max(axis=2) < _STILL)
-    positions = flow.to_neighbour + np.stack(
-        np.meshgrid(np.arange(filmed.shape[1]), np.arange(filmed.shape[0])), axis=2
-    ).astype(np.float32)
+    flow = estimate_flow(filmed, old_filmed)
+    seen = ~find_occlusion(flow, estimate_flow(old_filmed, filmed))
+    still = np.square(flow).sum(axis=2) < _STILL**2
     for (new, old), into in ((made, curves), (frames, own)):
         new, old = new[..., :3], old[..., :3]
-        pulled = cv2.remap(old, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        into.warp.append(float(cv2.absdiff(new, pulled).mean(axis=2)[seen].mean()))
+        into.warp.append(float(cv2.absdiff(new, warp(old, flow)).mean(axis=2)[seen].mean()))
         change = cv2.absdiff(new, old).mean(axis=2)
         into.step.append(float(change.mean()))
-        if still.any():
-            into.flicker.append(float(change[still].mean()))
+        into.flicker.append(float(change[still].sum()))
 
 
 def _detail(image: Image) -> float:
@@ -166,7 +169,7 @@ def _carry(frames: Iterator, style: Image) -> Iterator[Image]:
     transport = identity(*before.shape)
     for frame in frames:
         now = gray(frame.image)
-        transport = carry(transport, flow_pair(now, before))
+        transport = warp(transport, estimate_flow(now, before))
         yield sample(style[..., :3], transport, interpolation=cv2.INTER_CUBIC)
         before = now
 
@@ -192,7 +195,10 @@ def main() -> None:
     runs = [(str(path), _images(path)) for path in args.outputs]
     if args.warp:
         runs.append(("plain warp", warp_nearest(args.input, keys)))
-    print(f"{'output':32} warp  flicker detail (worst)   structure (worst)  jump        keys")
+    print(
+        f"{'output':32} warp  flicker detail (worst)   structure (worst, key's)        jump", end=""
+    )
+    print("        keys")
     rows = {}
     for name, images in runs:
         row = measure(args.input, keys, images)
@@ -200,7 +206,8 @@ def main() -> None:
         print(
             f"{name[-32:]:32} {row.warp:.3f} {row.flicker:.3f}   "
             f"{row.detail:.3f} ({row.detail_worst:.3f} @{row.at['detail']})  "
-            f"{row.structure:.3f} ({row.structure_worst:.3f} @{row.at['structure']})  "
+            f"{row.structure:.3f} ({row.structure_worst:.3f} @{row.at['structure']}, "
+            f"key {row.structure_key:.3f})  "
             f"{row.jump:.2f} @{row.at['jump']:<4} {row.keys}",
             flush=True,
         )
