@@ -36,7 +36,7 @@ FRONT_ENDS = {"cli", "studio"}
 OWNERS: dict[str, set[str]] = {
     "av": {"video"},
     "PIL": {"video"},
-    "numba": {"guides", "stylize", "synth"},
+    "numba": {"finish", "guides", "stylize", "synth"},
     "llvmlite": {"synth"},
     "torch": {"stylize"},
     "diffusers": {"stylize"},

@@ -98,7 +98,7 @@ def restyle_events(
             if isinstance(item, Frame):
                 writer.write(item)
                 written += 1
-                yield Event("write", written, len(frames), item.image[..., :3])
+                yield Event("write", written, len(frames), item.rgb)
             else:
                 yield item
     return RunResult(writer.path, tuple(keys.indices), written, time.monotonic() - began)

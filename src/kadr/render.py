@@ -7,7 +7,7 @@ the frame being made, never the clip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
@@ -69,7 +69,7 @@ class Renderer:
         self._done = 0
         self._total = sum(len(span.range) - 1 for span in spans)
 
-    def render(self) -> Iterator[Event | Frame]:
+    def render(self) -> Generator[Event | Frame, None, None]:
         """Yield an Event for every frame of every pass, and each finished Frame, in order."""
         joiner = Joiner()
         waiting = sorted(self._spans, key=lambda span: span.start)
@@ -108,7 +108,7 @@ class Renderer:
             active.forward = active.closers.enter_context(closing(self._passes(key, source)))
         self._active.append(active)
 
-    def _passes(self, key: KeyStyle, frames: Iterator[Frame]) -> Iterator[PassFrame]:
+    def _passes(self, key: KeyStyle, frames: Iterator[Frame]) -> Generator[PassFrame, None, None]:
         """One pass over ``frames``, which begin with the key's own."""
         with closing(ahead(_with_flow(frames))) as steps:
             for result, _ in propagate(key, steps, cancel=self._cancel):
@@ -161,7 +161,7 @@ class Renderer:
             self._on_pass(key, frame, image)
 
 
-def _each(frames: Iterator[Frame]) -> Iterator[Frame]:
+def _each(frames: Iterator[Frame]) -> Generator[Frame, None, None]:
     """Any iterator as a generator, which can be closed before its end."""
     yield from frames
 
@@ -170,7 +170,7 @@ def _with_flow(frames: Iterator[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
     """Each frame after the first with the flow to the one before it."""
     before: NDArray[np.uint8] | None = None
     for frame in frames:
-        level = gray(frame.image)
+        level = gray(frame.rgb)
         if before is not None:
             yield frame, flow_pair(level, before)
         before = level

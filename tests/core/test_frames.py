@@ -21,6 +21,17 @@ def test_a_frame_tells_its_size_channels_and_dtype(dtype: type, channels: int) -
     assert frame.time == 0
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_colours_of_a_frame_have_8_bits(channels: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, channels)).astype(np.uint8)
+    assert np.array_equal(Frame(0, image).rgb, image[..., :3])
+    deep = image.astype(np.uint16) * 257  # 255 becomes 65535
+    for off in (-128, 0, 128):  # to the nearest
+        near = np.clip(deep.astype(np.int32) + off, 0, 65535).astype(np.uint16)
+        assert Frame(0, near).rgb.dtype == np.uint8
+        assert np.array_equal(Frame(0, near).rgb, image[..., :3])
+
+
 @pytest.mark.parametrize(
     "image",
     [

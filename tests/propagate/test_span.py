@@ -125,6 +125,21 @@ def test_the_alpha_of_a_frame_is_no_part_of_the_match() -> None:
         assert np.array_equal(a.image, b.image)
 
 
+def test_frames_of_16_bits_give_what_those_of_8_bits_give() -> None:
+    images = _turning(4)
+    style = paint(images[0])
+    plain = _run(images, style)
+    deep = [image.astype(np.uint16) * 257 for image in images]
+    frames = as_frames(deep)
+    steps = (
+        (frame, flow_pair(gray(frame.rgb), gray(before.rgb)))
+        for before, frame in itertools.pairwise(frames)
+    )
+    made = propagate(KeyStyle(frames[0], style, OPTIONS), steps)
+    for (a, _), (b, _) in zip(plain, made, strict=True):
+        assert np.array_equal(a.image, b.image)
+
+
 def _through_the_store(state: PassState, store: FolderStore) -> PassState:
     """What a later process gets of a state."""
     arrays = {item.name: np.asarray(getattr(state, item.name)) for item in fields(state)}

@@ -15,6 +15,13 @@ Image = NDArray[np.uint8]
 """(H, W, C) uint8; C is 3 (RGB) or 4 (RGBA, straight alpha)."""
 
 
+def to_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
+    """uint16 rounded to uint8, uint8 as it is; any shape."""
+    if image.dtype == np.uint16:
+        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return image.astype(np.uint8, copy=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One image of a clip with its place in it.
@@ -39,6 +46,11 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def rgb(self) -> Image:
+        """(H, W, 3) uint8: the colours without alpha, 16 bits rounded to 8."""
+        return to_8_bits(self.image[..., :3])
 
     @property
     def channels(self) -> int:

@@ -44,7 +44,8 @@ def blend_bands(images: Sequence[NDArray[np.uint8]], weights: Sequence[Plane]) -
         if most > 1:
             wanted, have = cv2.blur(wanted, _BOX), cv2.blur(have, _BOX)
         _raise(image, mixed, wanted, have, most)
-    return cv2.convertScaleAbs(np.maximum(image, 0, out=image)).reshape(image.shape)
+    rounded: NDArray[np.uint8] = cv2.convertScaleAbs(np.maximum(image, 0, out=image))
+    return rounded.reshape(image.shape)
 
 
 def _band(level: Plane, coarser: Plane) -> Plane:
@@ -58,7 +59,7 @@ def _channels(image: Plane) -> Plane:
 
 
 def _mix(bands: Plane, weights: Plane) -> tuple[Plane, Plane, Plane]:
-    mixed = np.empty(bands.shape[1:], np.float32)
+    mixed: Plane = np.empty(bands.shape[1:], np.float32)
     wanted, have = np.empty(bands.shape[1:3], np.float32), np.empty(bands.shape[1:3], np.float32)
     run_bands(
         lambda start, stop: mix_rows(bands, weights, mixed, wanted, have, start, stop),

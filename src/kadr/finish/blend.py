@@ -70,7 +70,7 @@ class Joiner:
     ) -> dict[int, NDArray[np.float32]]:
         if not self._weights or positions is None:
             return dict(weights)
-        steadied = {}
+        steadied: dict[int, NDArray[np.float32]] = {}
         for key, weight in weights.items():
             last = self._weights.get(key)
             before = np.zeros_like(weight) if last is None else _follow(last, positions)
@@ -80,7 +80,10 @@ class Joiner:
 
 
 def _follow(weight: NDArray[np.float32], positions: NDArray[np.float32]) -> NDArray[np.float32]:
-    return cv2.remap(weight, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    followed: NDArray[np.float32] = cv2.remap(
+        weight, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return followed
 
 
 def _weigh(candidates: Sequence[Candidate]) -> dict[int, NDArray[np.float32]]:

@@ -11,10 +11,11 @@ from kadr.guides.warp import Field
 
 
 def edge_guide(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(H, W, 1) float32: gray minus its blur plus 128; dark and light sides of an edge both stay."""
+    """(H, W, 1) float32: gray minus its blur plus 128, so that both sides of an edge stay."""
     level = gray(image).astype(np.float32)
     sigma = 6.0 * max(image.shape[:2]) / 960.0
-    return (level - cv2.GaussianBlur(level, (0, 0), max(sigma, 1.0)) + 128.0)[..., None]
+    soft: NDArray[np.float32] = cv2.GaussianBlur(level, (0, 0), max(sigma, 1.0))
+    return (level - soft + np.float32(128))[..., None]
 
 
 def position_guide(positions: Field, size: tuple[int, int]) -> NDArray[np.float32]:

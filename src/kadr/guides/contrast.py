@@ -22,7 +22,9 @@ def local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W) float32: local mean square of the finest detail of (H, W, 3 or 4) uint8."""
     code = cv2.COLOR_RGBA2GRAY if image.shape[2] == 4 else cv2.COLOR_RGB2GRAY
     level = cv2.cvtColor(image, code).astype(np.float32)
-    return cv2.blur(np.square(level - cv2.GaussianBlur(level, (0, 0), _FINEST)), _BOX)
+    square = np.square(level - cv2.GaussianBlur(level, (0, 0), _FINEST))
+    contrast: NDArray[np.float32] = cv2.blur(square, _BOX)
+    return contrast
 
 
 def restore_contrast(
@@ -30,8 +32,9 @@ def restore_contrast(
 ) -> NDArray[np.uint8]:
     """Amplify the finest detail of ``image`` (H, W, 3 or 4) uint8 towards ``wanted`` (H, W).
 
-    share: (H, W) float32, 0–1, how much of the way to go. Detail is never damped, at most
-    amplified 1.8 times, and none is made where the source had none. Alpha stays as it is.
+    share: (H, W) float32 ≥ 0, how much of the way to go; above 1 leads beyond, for softening that
+    a local mean does not show whole. Detail is never damped, at most amplified 1 + 0.8 · share
+    times, and none is made where the source had none. Alpha stays as it is.
     """
     gain = np.sqrt((wanted + _FLOOR) / (local_contrast(image) + _FLOOR))
     excess = (np.clip(gain, 1, _MOST) - 1) * share

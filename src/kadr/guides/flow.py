@@ -30,10 +30,11 @@ class FlowPair:
     occlusion: NDArray[np.bool_]
 
 
-def gray(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+def gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3 or 4) uint8 RGB(A) as (H, W) uint8."""
     code = cv2.COLOR_RGBA2GRAY if image.shape[2] == 4 else cv2.COLOR_RGB2GRAY
-    return cv2.cvtColor(image, code)
+    level: NDArray[np.uint8] = cv2.cvtColor(image, code)
+    return level
 
 
 def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], *, quick: bool = False) -> Field:
@@ -54,10 +55,10 @@ def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], *, quick: bool = F
         estimator.setPatchStride(4)
         estimator.setGradientDescentIterations(12)
         estimator.setVariationalRefinementIterations(0)
-    flow = estimator.calc(a, b, None)
+    flow: Field = estimator.calc(a, b, None)
     if scale < 1.0:
         flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-        flow *= np.float32([width / small[0], height / small[1]])
+        flow *= np.array([width / small[0], height / small[1]], np.float32)
     return flow
 
 

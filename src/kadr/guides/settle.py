@@ -40,9 +40,9 @@ def settle(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field) 
     """
     height, width = frame.shape
     small = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))  # what fits shows at half size
-    scale = np.float32([small[0] / width, small[1] / height])
+    scale = np.array([small[0] / width, small[1] / height], np.float32)
     images = [cv2.resize(image, small, interpolation=cv2.INTER_AREA) for image in (frame, neighbour)]
-    half = cv2.resize(flow, small, interpolation=cv2.INTER_AREA)
+    half: Field = cv2.resize(flow, small, interpolation=cv2.INTER_AREA)
     error = _mismatch(images, half * scale)
     around = _motion_around(images[0], half)
     camera = dominant_motion(half)
@@ -55,8 +55,9 @@ def settle(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field) 
         own *= 1 - share
         rest += share * (calm - rest)
     # kept apart up to here, so that where nothing moves the flow is zero to the last bit
-    own, rest = (cv2.resize(part, (width, height)) for part in (own, rest))
-    return flow * own[..., None] + rest
+    kept: NDArray[np.float32] = cv2.resize(own, (width, height))
+    calmed: Field = cv2.resize(rest, (width, height))
+    return flow * kept[..., None] + calmed
 
 
 def _share(
@@ -71,13 +72,16 @@ def _share(
     apart, factor, level = slack
     fits = _mismatch(images, calm * scale) <= error * np.float32(factor) + np.float32(level)
     fits &= np.abs(calm - flow).max(axis=2) < apart
-    refused = cv2.blur((~fits).astype(np.float32), (5, 5))
+    refused: NDArray[np.float32] = cv2.blur((~fits).astype(np.float32), (5, 5))
     return (1 - np.minimum(refused * 2, 1))[..., None]
 
 
 def _mismatch(images: Sequence[NDArray[np.uint8]], flow: Field) -> NDArray[np.float32]:
     pulled = warp(images[1], flow)
-    return cv2.blur(cv2.absdiff(images[0], pulled).astype(np.float32), (5, 5))
+    mismatch: NDArray[np.float32] = cv2.blur(
+        cv2.absdiff(images[0], pulled).astype(np.float32), (5, 5)
+    )
+    return mismatch
 
 
 def dominant_motion(flow: Field, rounds: int = 10) -> Field:
@@ -104,7 +108,7 @@ def dominant_motion(flow: Field, rounds: int = 10) -> Field:
         model = np.linalg.solve(normal, basis.T @ (values * weight[:, None]))
     columns = (np.arange(width) - width / 2) * scale
     rows = (np.arange(height) - height / 2) * scale
-    motion = model[0] + columns[None, :, None] * model[1] + rows[:, None, None] * model[2]
+    motion: NDArray[np.float64] = model[0] + columns[None, :, None] * model[1] + rows[:, None, None] * model[2]
     return motion.astype(np.float32)
 
 
@@ -118,4 +122,5 @@ def _motion_around(frame: NDArray[np.uint8], flow: Field) -> Field:
     reduced = cv2.resize(weighted, small, interpolation=cv2.INTER_AREA)
     spread = cv2.GaussianBlur(reduced, (0, 0), max(1.0, _REACH * max(height, width) / _REDUCE))
     mean = spread[..., :2] / spread[..., 2:]
-    return cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
+    around: Field = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
+    return around

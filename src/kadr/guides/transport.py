@@ -37,12 +37,13 @@ def register(
     before = _difference(pulled, frame_gray)
     after = _difference(sample(key_gray, corrected), frame_gray)
     gain = np.clip((before - after - 0.4) / (before + 0.5) * 2.0, 0, 1)
-    gain = cv2.blur(gain, (9, 9))[..., None]
-    return transport + gain * (corrected - transport)
+    smooth: NDArray[np.float32] = cv2.blur(gain, (9, 9))
+    return transport + smooth[..., None] * (corrected - transport)
 
 
 def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return cv2.blur(cv2.absdiff(a, b).astype(np.float32), (9, 9))
+    difference: NDArray[np.float32] = cv2.blur(cv2.absdiff(a, b).astype(np.float32), (9, 9))
+    return difference
 
 
 def stretch(transport: Field) -> NDArray[np.float32]:

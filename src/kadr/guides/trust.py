@@ -37,5 +37,5 @@ def similarity(
 
 def smoothstep(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
     """0 below ``low``, 1 above ``high``, a smooth cubic between."""
-    t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    t: NDArray[np.float32] = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     return t * t * (3 - 2 * t)

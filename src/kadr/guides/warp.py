@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Scalar = TypeVar("Scalar", bound=np.generic)
+
 Field = NDArray[np.float32]
 """(H, W, 2) float32, (x, y) in the last axis: a flow in pixels, or absolute positions."""
-
-_LIMIT = 16384  # OpenCV's remap takes sides below 32767; larger fields would need tiles
 
 
 @functools.lru_cache(maxsize=4)
@@ -24,16 +25,17 @@ def grid(height: int, width: int) -> Field:
 
 
 def sample(
-    image: NDArray[np.generic], positions: Field, *, interpolation: int = cv2.INTER_LINEAR
-) -> NDArray[np.generic]:
+    image: NDArray[Scalar], positions: Field, *, interpolation: int = cv2.INTER_LINEAR
+) -> NDArray[Scalar]:
     """``out[p] = image[positions[p]]``, edges repeated; same dtype and channels as ``image``."""
-    return cv2.remap(
+    sampled: NDArray[Scalar] = cv2.remap(
         image, positions, None, interpolation, borderMode=cv2.BORDER_REPLICATE
     )
+    return sampled
 
 
 def warp(
-    image: NDArray[np.generic], flow: Field, *, interpolation: int = cv2.INTER_LINEAR
-) -> NDArray[np.generic]:
+    image: NDArray[Scalar], flow: Field, *, interpolation: int = cv2.INTER_LINEAR
+) -> NDArray[Scalar]:
     """Backward warp: ``out[p] = image[p + flow[p]]``, so flow t→t−1 pulls frame t−1 onto t."""
     return sample(image, flow + grid(*flow.shape[:2]), interpolation=interpolation)

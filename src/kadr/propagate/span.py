@@ -26,6 +26,7 @@ from kadr.guides.trust import similarity, smoothstep
 from kadr.guides.warp import Field, sample, warp
 from kadr.options import PropagateOptions
 from kadr.synth import Prepared, Source, prepare
+from kadr.synth.values import GuideImage
 
 _SURE = 0.97
 """Trust above which a pixel is not synthesized at all."""
@@ -82,12 +83,12 @@ class KeyStyle:
         threads: int | None = None,
     ) -> None:
         self.index, self.style, self.options, self.seed = frame.index, style, options, seed
-        self.image: NDArray[np.uint8] = frame.image[..., :3]
+        self.image: NDArray[np.uint8] = frame.rgb
         self.gray = gray(self.image)
         self.size = self.gray.shape
         self.contrast = local_contrast(style)
         whole = identity(*self.size)
-        guides = [self.image, edge_guide(self.image), position_guide(whole, self.size), style]
+        guides: list[GuideImage] = [self.image, edge_guide(self.image), position_guide(whole, self.size), style]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
         self.prepared: Prepared = prepare(
             [Source(style, guides)],
@@ -128,7 +129,7 @@ def propagate(
 def _step(
     key: KeyStyle, state: PassState, frame: Frame, flow: FlowPair
 ) -> tuple[PassFrame, PassState]:
-    image = frame.image[..., :3]
+    image = frame.rgb
     transport = register(carry(state.transport, flow), key.gray, gray(image))
     trust = _trust(key, transport, image, warp(state.trust, flow.to_neighbour))
     direct = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
@@ -136,7 +137,8 @@ def _step(
     unsure = trust < _SURE
     if unsure.any():
         output, matches = _synthesize(key, state, frame.index, image, flow, transport, trust, direct)
-    output = restore_contrast(output, sample(key.contrast, matches), _SOFTENED - (_SOFTENED - 1) * trust)
+    share = _SOFTENED - (_SOFTENED - 1) * trust
+    output = restore_contrast(output, sample(key.contrast, matches), share)
     claim = sample(key.image, matches)
     error = np.clip((1 - similarity(claim, image)) * 200 + (1 - trust) * _DOUBT, 0, 255)
     made = PassFrame(frame.index, output, error.astype(np.uint8), flow)
@@ -152,7 +154,10 @@ def _trust(
     evidence *= 1 - smoothstep(stretch(transport), *_TEARS)
     evidence = np.minimum(evidence, cv2.erode(evidence, np.ones((5, 5), np.uint8)))
     steady = np.float32(0.5) * (before + evidence)  # sure slowly, so that it does not flip
-    return cv2.blur(np.minimum(steady, evidence + np.float32(0.25)), (7, 7))
+    smooth: NDArray[np.float32] = cv2.blur(
+        np.minimum(steady, evidence + np.float32(0.25)), (7, 7)
+    )
+    return smooth
 
 
 def _synthesize(
@@ -174,7 +179,12 @@ def _synthesize(
     modulation = np.ones((*trust.shape, 4), np.float32)
     modulation[..., 2] = 0.1 + 0.9 * trust
     modulation[..., 3] = seen
-    guides = [image, edge_guide(image), position_guide(start, key.size), previous]
+    guides: list[GuideImage] = [
+        image,
+        edge_guide(image),
+        position_guide(start, key.size),
+        previous,
+    ]
     made = key.prepared.frame(
         guides,
         start_nnf=start,

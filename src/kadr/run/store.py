@@ -186,7 +186,8 @@ def _encode(array: NDArray[Any]) -> bytes:
     done, data = cv2.imencode(".png", array, PNG_OPTIONS)
     if not done:
         raise ValueError(f"{array.shape} {array.dtype} cannot be stored as PNG")
-    return data.tobytes()
+    coded: bytes = data.tobytes()
+    return coded
 
 
 def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

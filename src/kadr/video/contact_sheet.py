@@ -9,9 +9,8 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from kadr.core.frames import Frame, Image
+from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import OptionsError
-from kadr.video.images import to_8_bits
 
 _PAPER = (24, 24, 26)
 _INK = (214, 214, 210)

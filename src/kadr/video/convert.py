@@ -14,7 +14,6 @@ from kadr.errors import InputError, OptionsError
 from kadr.files import IMAGE_SUFFIXES
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip
-from kadr.video.images import to_8_bits
 
 _SPARSE = 4  # from this step on single reads are cheaper than reading everything
 
@@ -49,7 +48,7 @@ def extract_frames(
             if cancel is not None:
                 cancel.check()
             writer.write(frame)
-            yield Event("frames", done, len(indices), preview=to_8_bits(frame.image[..., :3]))
+            yield Event("frames", done, len(indices), preview=frame.rgb)
 
 
 def _at_rate(clip: Clip, fps: Fraction) -> list[int]:
@@ -103,7 +102,7 @@ def encode_frames(
             if cancel is not None:
                 cancel.check()
             writer.write(replace(frame, index=index))
-            yield Event("encode", frame.index + 1, total, preview=to_8_bits(frame.image[..., :3]))
+            yield Event("encode", frame.index + 1, total, preview=frame.rgb)
 
 
 def _indices_in(source: Clip, like: Clip) -> range:

@@ -12,11 +12,10 @@ from typing import Any
 import av
 import numpy as np
 
-from kadr.core.frames import Frame, Image
+from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError, KadrError, OutputError
 from kadr.files import make_folder, publish, remove_empty, temporary_beside
 from kadr.video.base import Clip, FinishingMixin
-from kadr.video.images import to_8_bits
 from kadr.video.pixels import FromRgb
 from kadr.video.sound import Sound
 from kadr.video.timing import Timing

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from scipy.spatial import cKDTree
 
-from kadr.core.frames import Frame, Image
+from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError, KadrError, OutputError
 from kadr.files import make_folder, publish, remove_empty, temporary_beside
 from kadr.video.base import Clip, FinishingMixin
-from kadr.video.images import to_8_bits
 from kadr.video.timing import Timing
 
 _CLOCK = Fraction(1, 50)  # viewers slow delays of less than 2/100 s down

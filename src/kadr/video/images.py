@@ -7,11 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
-from kadr.core.frames import Frame, Image
+from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
 from kadr.files import read_image
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, ClosingMixin, check_index, check_range
@@ -136,13 +135,6 @@ def _header(file: Path) -> _Header:
         raise InputError(f"{file}: not an image that can be read; save it again") from error
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         raise InputError(f"{file}: cannot be read ({error}); save it again") from error
-
-
-def to_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    """uint16 rounded to uint8, uint8 as it is; any shape."""
-    if image.dtype == np.uint16:
-        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return image.astype(np.uint8, copy=False)
 
 
 def _to_channels(image: Image, channels: int) -> Image:
