@@ -63,8 +63,8 @@ class PropagateOptions:
     """How a style is carried from its key over the frames around it."""
 
     key_weight: float = option(1.0, "how closely the key's own texture is kept", low=0, high=1000)
-    video_weight: float = option(32.0, "how closely the filmed colours are followed", low=0, high=1000)
-    edge_weight: float = option(1.0, "how closely the filmed edges are followed", low=0, high=1000)
+    video_weight: float = option(32.0, "how closely filmed colours are followed", low=0, high=1000)
+    edge_weight: float = option(1.0, "how closely filmed edges are followed", low=0, high=1000)
     mapping: float = option(2.0, "how firmly strokes stay on the surface", low=0, high=1000)
     deflicker: float = option(3.0, "how firmly a frame keeps to the one before", low=0, high=1000)
     diversity: float = option(3500.0, "penalty for repeating a piece of the key", low=0, high=1e6)

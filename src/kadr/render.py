@@ -137,7 +137,8 @@ class Renderer:
         if image is None:
             image = joiner.join(candidates, _positions(flow))
         else:  # the key's own frame is the key, byte for byte
-            joiner.join([Candidate(frame.index, image, np.zeros(image.shape[:2], np.uint8), 1)], None)
+            explained = np.zeros(image.shape[:2], np.uint8)
+            joiner.join([Candidate(frame.index, image, explained, 1.0)], None)
         yield Frame(frame.index, image, frame.time)
 
     def _stored(self, active: _Active, index: int) -> Candidate:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.guides.warp import Field, warp
+from kadr.guides.warp import Field, Scalar, warp
 
 _REDUCE = 2
 """The motion around a pixel is wide and smooth, so it is found on a smaller field."""
@@ -41,8 +41,8 @@ def settle(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field) 
     height, width = frame.shape
     small = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))  # what fits shows at half size
     scale = np.array([small[0] / width, small[1] / height], np.float32)
-    images = [cv2.resize(image, small, interpolation=cv2.INTER_AREA) for image in (frame, neighbour)]
-    half: Field = cv2.resize(flow, small, interpolation=cv2.INTER_AREA)
+    images = [_shrunk(image, small) for image in (frame, neighbour)]
+    half = _shrunk(flow, small)
     error = _mismatch(images, half * scale)
     around = _motion_around(images[0], half)
     camera = dominant_motion(half)
@@ -58,6 +58,11 @@ def settle(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field) 
     kept: NDArray[np.float32] = cv2.resize(own, (width, height))
     calmed: Field = cv2.resize(rest, (width, height))
     return flow * kept[..., None] + calmed
+
+
+def _shrunk(image: NDArray[Scalar], size: tuple[int, int]) -> NDArray[Scalar]:
+    shrunk: NDArray[Scalar] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return shrunk
 
 
 def _share(
@@ -108,7 +113,8 @@ def dominant_motion(flow: Field, rounds: int = 10) -> Field:
         model = np.linalg.solve(normal, basis.T @ (values * weight[:, None]))
     columns = (np.arange(width) - width / 2) * scale
     rows = (np.arange(height) - height / 2) * scale
-    motion: NDArray[np.float64] = model[0] + columns[None, :, None] * model[1] + rows[:, None, None] * model[2]
+    motion: NDArray[np.float64]
+    motion = model[0] + columns[None, :, None] * model[1] + rows[:, None, None] * model[2]
     return motion.astype(np.float32)
 
 
@@ -119,7 +125,7 @@ def _motion_around(frame: NDArray[np.uint8], flow: Field) -> Field:
     corner = cv2.cornerMinEigenVal(frame, 5)
     weight = corner / (corner + _TEXTURE) + np.float32(0.02)
     weighted = np.dstack([flow * weight[..., None], weight])
-    reduced = cv2.resize(weighted, small, interpolation=cv2.INTER_AREA)
+    reduced = _shrunk(weighted, small)
     spread = cv2.GaussianBlur(reduced, (0, 0), max(1.0, _REACH * max(height, width) / _REDUCE))
     mean = spread[..., :2] / spread[..., 2:]
     around: Field = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -88,7 +88,12 @@ class KeyStyle:
         self.size = self.gray.shape
         self.contrast = local_contrast(style)
         whole = identity(*self.size)
-        guides: list[GuideImage] = [self.image, edge_guide(self.image), position_guide(whole, self.size), style]
+        guides: list[GuideImage] = [
+            self.image,
+            edge_guide(self.image),
+            position_guide(whole, self.size),
+            style,
+        ]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
         self.prepared: Prepared = prepare(
             [Source(style, guides)],
@@ -136,7 +141,9 @@ def _step(
     output, matches = direct, transport
     unsure = trust < _SURE
     if unsure.any():
-        output, matches = _synthesize(key, state, frame.index, image, flow, transport, trust, direct)
+        output, matches = _synthesize(
+            key, state, frame.index, image, flow, transport, trust, direct
+        )
     share = _SOFTENED - (_SOFTENED - 1) * trust
     output = restore_contrast(output, sample(key.contrast, matches), share)
     claim = sample(key.image, matches)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.frames import Image
+from kadr.core.frames import Image, to_8_bits
 from kadr.options import check_fields, option
 from kadr.stylize.base import Context, Job, Styled
 from kadr.stylize.directions import local_directions
@@ -56,7 +56,7 @@ class Paint:
         """Yield each frame painted; outside ``context.mask`` it stays as filmed."""
         for job in jobs:
             context.cancel.check()
-            frame = _eight_bits(job.frame.image)
+            frame = to_8_bits(job.frame.image)
             painted = frame.copy()
             painted[..., :3] = paint(
                 frame[..., :3], self._options, seed=job.seed, threads=context.threads
@@ -115,9 +115,3 @@ def _light(canvas: Plane, height: Plane, radius: float, relief: float) -> Plane:
     # dark paint throws back little light, and its gloss is faint
     lit: Plane = (relief * 0.16 * slope)[..., None] * (canvas + np.float32(22))
     return lit.astype(np.float32)
-
-
-def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
-    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
