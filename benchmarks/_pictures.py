@@ -96,9 +96,7 @@ def _scenery(height: int, width: int, seed: int) -> Image:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def _noise(
-    rng: np.random.Generator, size: tuple[int, int], sigma: float
-) -> NDArray[np.float32]:
+def _noise(rng: np.random.Generator, size: tuple[int, int], sigma: float) -> NDArray[np.float32]:
     """(H, W, 3) smooth noise of standard deviation 1, made small and enlarged where it is wide."""
     step = max(1.0, sigma / 3)
     small = (round(size[0] / step), round(size[1] / step), 3)

@@ -157,9 +157,7 @@ def _render(layers: list[_Layer], time: float, *, painted: bool) -> NDArray[np.f
         matte = cv2.remap(pair.matte, positions, None, cv2.INTER_LINEAR)[..., None]
         picture = picture + matte * (shown - picture)
     assert picture is not None, "a scene has a layer"
-    pixels: NDArray[np.float32] = cv2.resize(
-        picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA
-    )
+    pixels: NDArray[np.float32] = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     return pixels
 
 

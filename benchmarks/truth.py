@@ -86,7 +86,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=FRAME_COUNT, help="frames a scene, from 3")
     parser.add_argument("--detail", default="medium", choices=tuple(DETAIL), help="kadr's preset")
     parser.add_argument(
-        "--set", action="append", default=[], type=_setting, metavar="NAME=VALUE",
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="NAME=VALUE",
         help="change one of kadr's propagation options; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print JSON alone")
@@ -145,9 +149,15 @@ def _score(
     levels = [psnr(made[index], scene.truth[index]) for index in between]
     alike = [ssim(made[index], scene.truth[index]) for index in between]
     return Score(
-        scene.name, len(keys), method,
-        float(np.mean(levels)), min(levels), between[int(np.argmin(levels))],
-        float(np.mean(alike)), min(alike), seconds,
+        scene.name,
+        len(keys),
+        method,
+        float(np.mean(levels)),
+        min(levels),
+        between[int(np.argmin(levels))],
+        float(np.mean(alike)),
+        min(alike),
+        seconds,
     )
 
 

@@ -46,9 +46,7 @@ def rotation(degrees: float, center: tuple[float, float], zoom: float = 1.0) -> 
 def positions(matrix: Matrix, height: int, width: int) -> np.ndarray:
     """(H, W, 2) float32: where each pixel came from."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
-    return np.stack(
-        [m[0] * x + m[1] * y + m[2] for m in matrix], axis=2
-    ).astype(np.float32)
+    return np.stack([m[0] * x + m[1] * y + m[2] for m in matrix], axis=2).astype(np.float32)
 
 
 def show(image: np.ndarray, matrix: Matrix) -> np.ndarray:
@@ -73,9 +71,7 @@ def sliding(
 
 def as_frames(images: Sequence[np.ndarray], first: int = 0) -> list[Frame]:
     """Frames numbered from ``first``, 25 a second."""
-    return [
-        Frame(first + at, image, Fraction(first + at, 25)) for at, image in enumerate(images)
-    ]
+    return [Frame(first + at, image, Fraction(first + at, 25)) for at, image in enumerate(images)]
 
 
 def write_sequence(folder: Path, images: Sequence[np.ndarray], first: int = 0) -> Path:

@@ -34,9 +34,7 @@ def sequence(tmp_path: Path) -> Iterator[Clip]:
         yield clip
 
 
-def _keys(
-    clip: Clip, *paths: Path, frames: FrameRange | None = None, **options: Any
-) -> KeyStyles:
+def _keys(clip: Clip, *paths: Path, frames: FrameRange | None = None, **options: Any) -> KeyStyles:
     run = RunOptions(clip=clip.info.path, output="out", keys=paths, **options)
     return KeyStyles(run, clip, frames or FrameRange(0, len(clip)), MemoryStore())
 
@@ -216,9 +214,7 @@ def test_a_stylizer_must_answer_every_job_once(
         _events(keys)
 
 
-def test_a_stylizer_must_keep_the_size(
-    sequence: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stylizer_must_keep_the_size(sequence: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     class Grows(_Recorder):
         def stylize(self, jobs: Iterator[Job], context: Context) -> Iterator[list[Styled]]:
             for job in jobs:

@@ -57,9 +57,7 @@ def test_without_a_folder_nothing_happens(clip: Clip, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("existed", [False, True])
-def test_an_exception_leaves_things_as_they_were(
-    clip: Clip, tmp_path: Path, existed: bool
-) -> None:
+def test_an_exception_leaves_things_as_they_were(clip: Clip, tmp_path: Path, existed: bool) -> None:
     folder = tmp_path / "a" / "per key"
     if existed:
         folder.mkdir(parents=True)

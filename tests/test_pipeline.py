@@ -103,9 +103,7 @@ def test_keys_come_out_byte_for_byte(
     assert list(temporary.iterdir()) == []
 
 
-def test_names_are_those_of_the_input(
-    tmp_path: Path, clip: Path, images: list[np.ndarray]
-) -> None:
+def test_names_are_those_of_the_input(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
     _run(tmp_path, clip, _painted(images, 3))
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
         p.name for p in clip.iterdir()
@@ -150,9 +148,7 @@ def test_given_ranges_may_overlap_and_reach_over_other_keys(
     assert folders == {"key_00103": 8, "key_00107": 8}
 
 
-def test_a_range_shuts_a_key_out(
-    tmp_path: Path, clip: Path, images: list[np.ndarray]
-) -> None:
+def test_a_range_shuts_a_key_out(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
     styles = {0: paint(images[0]), 8: np.full_like(images[0], 7)}
     _, made = _run(tmp_path, clip, styles, ranges=(Span(0, 0, 6), Span(8, 6, 9)))
     alone, unmixed = _run(tmp_path / "alone", clip, {0: styles[0]})
@@ -272,9 +268,7 @@ def test_odd_and_tiny_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
     assert np.array_equal(made[4], styles[4])
 
 
-def test_alpha_of_the_keys_is_carried(
-    tmp_path: Path, clip: Path, images: list[np.ndarray]
-) -> None:
+def test_alpha_of_the_keys_is_carried(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
     alpha = np.zeros((40, 56, 1), np.uint8)
     alpha[10:30, 10:40] = 255
     styles = {i: np.concatenate([s, alpha], axis=2) for i, s in _painted(images, 1, 6).items()}

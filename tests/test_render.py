@@ -148,9 +148,7 @@ def test_every_pass_frame_is_reported_with_its_key() -> None:
 
     given = [Span(2, 0, 8), Span(6, 1, 10)]
     made = _frames(_renderer(clip, [2, 6], given=given, on_pass=note).render())
-    assert sorted(reported) == sorted(
-        [(span.key, index) for span in given for index in span.range]
-    )
+    assert sorted(reported) == sorted([(span.key, index) for span in given for index in span.range])
     for key in (2, 6):
         assert np.array_equal(images[key, key], _style(clip, key))
     # one key alone: its frame is the film's

@@ -26,9 +26,7 @@ VERSION = 1
 class KeyStyles:
     """The keys of a run. ``stylize`` makes them all once; ``style`` then lends them one by one."""
 
-    def __init__(
-        self, options: RunOptions, clip: Clip, frames: FrameRange, store: Store
-    ) -> None:
+    def __init__(self, options: RunOptions, clip: Clip, frames: FrameRange, store: Store) -> None:
         """Choose the keys: those that were painted, or evenly spaced ones within the budget.
 
         Raises InputError if painted keys do not fit the clip, OptionsError for a bad stylizer.

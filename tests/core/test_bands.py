@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from kadr.core.bands import default_threads, run_bands
 
 
-@given(
-    height=st.integers(0, 100), band=st.integers(1, 40), threads=st.none() | st.integers(1, 5)
-)
+@given(height=st.integers(0, 100), band=st.integers(1, 40), threads=st.none() | st.integers(1, 5))
 @settings(deadline=None, max_examples=60)
 def test_every_row_once_in_the_same_bands(height: int, band: int, threads: int | None) -> None:
     rows = np.zeros(height, np.int64)

@@ -22,9 +22,7 @@ def carry(transport: Field, flow: FlowPair) -> Field:
     return warp(transport, flow.to_neighbour)
 
 
-def register(
-    transport: Field, key_gray: NDArray[np.uint8], frame_gray: NDArray[np.uint8]
-) -> Field:
+def register(transport: Field, key_gray: NDArray[np.uint8], frame_gray: NDArray[np.uint8]) -> Field:
     """Correct a transport against the key frame itself, so that errors do not add up.
 
     The key frame, pulled through the transport, should look as the frame does; the flow that is

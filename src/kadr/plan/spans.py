@@ -53,9 +53,7 @@ def pair_spans(
     return result
 
 
-def _check_covered(
-    spans: Sequence[Span], frames: FrameRange, number: Callable[[int], int]
-) -> None:
+def _check_covered(spans: Sequence[Span], frames: FrameRange, number: Callable[[int], int]) -> None:
     reached = frames.start
     for span in sorted(spans, key=lambda span: span.start):
         if span.start > reached:

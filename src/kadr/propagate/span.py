@@ -161,9 +161,7 @@ def _trust(
     evidence *= 1 - smoothstep(stretch(transport), *_TEARS)
     evidence = np.minimum(evidence, cv2.erode(evidence, np.ones((5, 5), np.uint8)))
     steady = np.float32(0.5) * (before + evidence)  # sure slowly, so that it does not flip
-    smooth: NDArray[np.float32] = cv2.blur(
-        np.minimum(steady, evidence + np.float32(0.25)), (7, 7)
-    )
+    smooth: NDArray[np.float32] = cv2.blur(np.minimum(steady, evidence + np.float32(0.25)), (7, 7))
     return smooth
 
 
