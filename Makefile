@@ -12,8 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	echo "$$python"; break; fi; done)
 PYTEST_ARGS ?=
 
-# To switch on the check of formatting, add `format` here.
-CHECKS = lint types
+CHECKS = lint format types
 
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
