@@ -413,7 +413,8 @@ def test_events_come_in_order_with_right_totals(
     by_step = {step: [e for e in events if e.step == step] for step in set(steps)}
     assert [(e.index, e.total) for e in by_step["stylize"]] == [(0, 2), (1, 2), (2, 2)]
     passes = (5 - 1) + (9 - 3 - 1)  # spans [0, 5) and [3, 9) less their keys
-    counted = [e for e in by_step["propagate"] if e.index]
+    announced, *counted = by_step["propagate"]
+    assert (announced.index, announced.total) == (0, passes)
     assert [(e.index, e.total) for e in counted] == [(n, passes) for n in range(1, passes + 1)]
     written = [e for e in by_step["write"] if e.index]
     assert [(e.index, e.total) for e in written] == [(n, COUNT) for n in range(1, COUNT + 1)]

@@ -16,6 +16,8 @@ import pytest
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange, Span
 from kadr.errors import Cancelled, InputError
+from kadr.finish.blend import Candidate, Joiner
+from kadr.guides.warp import grid
 from kadr.options import PropagateOptions
 from kadr.plan.spans import pair_spans
 from kadr.render import Renderer
@@ -25,6 +27,11 @@ from scenes import paint, show, texture, translation
 
 HEIGHT, WIDTH = 32, 48
 PICTURE = texture(HEIGHT, WIDTH)
+
+
+def _shake(index: int) -> tuple[int, int]:
+    """How far the picture lies from its place, (x, y) in pixels."""
+    return index * 7 % 5 - 2, index * 3 % 4 - 1
 
 
 class MadeClip(ClosingMixin):
@@ -47,8 +54,7 @@ class MadeClip(ClosingMixin):
         """The picture, shaking by a pixel or two."""
         if index == self._broken:
             raise InputError(f"made: frame {index} is damaged")
-        move = translation(index * 7 % 5 - 2, index * 3 % 4 - 1)
-        frame = Frame(index, show(PICTURE, move), Fraction(index, 25))
+        frame = Frame(index, show(PICTURE, translation(*_shake(index))), Fraction(index, 25))
         with self._lock:
             self._alive.add(frame)
             self.most_alive = max(self.most_alive, len(self._alive))
@@ -159,11 +165,40 @@ def test_every_pass_frame_is_reported_with_its_key() -> None:
 def test_events_count_every_frame_of_every_pass() -> None:
     given = [Span(2, 0, 8), Span(6, 1, 10)]
     made = list(_renderer(MadeClip(10), [2, 6], given=given).render())
-    counted = [item for item in made if isinstance(item, Event) and item.index]
+    events = [item for item in made if isinstance(item, Event)]
+    assert events[0] is made[0]  # a bar is there while kernels compile
     total = (8 - 1) + (9 - 1)
-    assert [(event.index, event.total) for event in counted] == [
-        (n, total) for n in range(1, total + 1)
+    assert [(event.index, event.total) for event in events] == [
+        (n, total) for n in range(total + 1)
     ]
+
+
+def test_no_passes_are_not_announced() -> None:
+    made = list(_renderer(MadeClip(3), range(3)).render())
+    assert [type(item) for item in made] == [Frame] * 3
+
+
+def test_the_choice_moves_with_the_picture_before_the_first_key_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: list[np.ndarray | None] = []
+
+    class Noting(Joiner):
+        def join(self, candidates: Sequence[Candidate], positions: np.ndarray | None) -> np.ndarray:
+            known.append(positions)
+            return super().join(candidates, positions)
+
+    monkeypatch.setattr("kadr.render.Joiner", Noting)
+    clip = MadeClip(8)
+    given = [Span(5, 0, 7), Span(6, 0, 8)]
+    list(_renderer(clip, [5, 6], given=given).render())
+    assert known[0] is None  # nothing came before
+    for index in (1, 2, 3, 4):
+        found = known[index]
+        assert found is not None
+        (dx, dy), (old_dx, old_dy) = (_shake(at) for at in (index, index - 1))
+        inner = np.median((found - grid(HEIGHT, WIDTH))[8:-8, 8:-8], axis=(0, 1))
+        assert np.abs(inner - [old_dx - dx, old_dy - dy]).max() < 0.3
 
 
 def test_what_was_stored_is_forgotten_once_used() -> None:
@@ -224,7 +259,7 @@ def test_a_stop_ends_the_threads_too() -> None:
             break
     with pytest.raises(Cancelled):
         next(made)
-    made.close()  # type: ignore[attr-defined]
+    made.close()
     assert not [t for t in threading.enumerate() if t.name == "kadr-ahead"]
 
 

@@ -70,8 +70,13 @@ class Renderer:
         self._total = sum(len(span.range) - 1 for span in spans)
 
     def render(self) -> Generator[Event | Frame, None, None]:
-        """Yield an Event for every frame of every pass, and each finished Frame, in order."""
-        joiner = Joiner()
+        """Yield an Event for every frame of every pass, and each finished Frame, in order.
+
+        An Event of no frames comes first, if there are passes: packing and compiling take a while.
+        """
+        if self._total:
+            yield Event(STEP, 0, self._total)
+        joiner, before = Joiner(), None
         waiting = sorted(self._spans, key=lambda span: span.start)
         with closing(_each(self._clip.frames(self._frames.start, self._frames.stop))) as frames:
             try:
@@ -79,8 +84,9 @@ class Renderer:
                     self._cancel.check()
                     while waiting and waiting[0].start <= frame.index:
                         yield from self._enter(waiting.pop(0))
-                    yield from self._finish(joiner, frame)
+                    yield from self._finish(joiner, frame, before)
                     self._leave(frame.index)
+                    before = frame
             finally:
                 for active in self._active:
                     active.closers.close()
@@ -114,7 +120,9 @@ class Renderer:
             for result, _ in propagate(key, steps, cancel=self._cancel):
                 yield result
 
-    def _finish(self, joiner: Joiner, frame: Frame) -> Iterator[Event | Frame]:
+    def _finish(
+        self, joiner: Joiner, frame: Frame, before: Frame | None
+    ) -> Iterator[Event | Frame]:
         """Gather what the spans have for a frame, join it, yield it."""
         candidates: list[Candidate] = []
         image: NDArray[np.uint8] | None = None
@@ -135,6 +143,8 @@ class Renderer:
             self._report(span.key, frame, candidate.image)
             candidates.append(_with_nearness(candidate, span, frame.index))
         if image is None:
+            if flow is None and before is not None and len(candidates) > 1:
+                flow = flow_pair(gray(frame.rgb), gray(before.rgb))  # no forward pass has it
             image = joiner.join(candidates, _positions(flow))
         else:  # the key's own frame is the key, byte for byte
             explained = np.zeros(image.shape[:2], np.uint8)

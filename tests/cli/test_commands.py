@@ -160,7 +160,8 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     )
     assert process.stdout is not None
     for line in process.stdout:  # until it is in the middle of things
-        if json.loads(line).get("step") == "propagate":
+        event = json.loads(line)
+        if event.get("step") == "propagate" and event["index"] > 0:
             break
     process.send_signal(number)
     rest, said = process.communicate(timeout=60)
