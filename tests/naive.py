@@ -123,3 +123,17 @@ def propagate_match(cost: Array, nnf: Array, step: int, size: tuple[int, int], b
                     if inside and cost[y, x, v, u] < cost[y, x, own_v, own_u]:
                         found[y, x] = u, v
     return found
+
+
+def mix(bands: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Bands (N, H, W, C) mixed by weights (N, H, W), and the energies before and after, (H, W)."""
+    bands, shares = bands.astype(np.float64), weights.astype(np.float64)[..., None]
+    mixed = (shares * bands).sum(axis=0)
+    wanted = (shares * bands**2).sum(axis=0).mean(axis=2)
+    return mixed, wanted, (mixed**2).mean(axis=2)
+
+
+def raise_contrast(image: Array, mixed: Array, wanted: Array, have: Array, most: float) -> Array:
+    """``image`` plus ``mixed``, whose root mean square goes from ``have`` towards ``wanted``."""
+    ratio = (wanted.astype(np.float64) + 0.5) / (have.astype(np.float64) + 0.5)
+    return image + np.clip(np.sqrt(ratio), 1, most)[..., None] * mixed
