@@ -25,8 +25,8 @@ endif
 
 help:
 	@echo "make demo    download a short clip, paint it; results in demo/out"
-	@echo "make test    ruff, mypy and all tests"
-	@echo "make check   ruff and mypy alone"
+	@echo "make test    ruff, its format check, mypy and all tests"
+	@echo "make check   the same without the tests"
 	@echo "make bench   speed and quality of the engine, on the clips in KADR_TEST_CLIPS"
 	@echo "make clean   remove .venv, demo and caches"
 

@@ -3,12 +3,13 @@
 Each frame is made of two things. Where the transport is *sure* (the key frame, pulled through it,
 looks as the frame does) the style is pulled through it too, sampled between pixels: no blur, no
 tremble. Everywhere else the frame is synthesized from patches of the style, guided by colour,
-edges, position and the previous output, started from motion.
+edges, position and the previous output, started from motion. Both soften the finest strokes; the
+contrast that the key has there is given back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -109,9 +110,6 @@ class KeyStyle:
         return PassState(self.index, self.style, whole, whole, np.ones(self.size, np.float32))
 
 
-FlowSource = Callable[[NDArray[np.uint8], NDArray[np.uint8]], FlowPair]
-
-
 def propagate(
     key: KeyStyle,
     steps: Iterator[tuple[Frame, FlowPair]],
@@ -181,15 +179,15 @@ def _synthesize(
     sure = trust > 0.5
     start = np.where(sure[..., None], transport, carried)
     seen = cv2.blur((~flow.occlusion).astype(np.float32), (5, 5))
-    modulation = np.ones((*trust.shape, 4), np.float32)
-    modulation[..., 2] = 0.1 + 0.9 * trust
-    modulation[..., 3] = seen
     guides: list[GuideImage] = [
         image,
         edge_guide(image),
         position_guide(start, key.size),
         previous,
     ]
+    modulation = np.ones((*trust.shape, len(guides)), np.float32)
+    modulation[..., 2] = 0.1 + 0.9 * trust
+    modulation[..., 3] = seen
     made = key.prepared.frame(
         guides,
         start_nnf=start,
