@@ -50,12 +50,19 @@ class SynthOptions:
         None, "reach of random search at the finest level in pixels; none: the whole image", low=1
     )
     enough: float = option(0.0, "mean squared error a channel below which none is sought", low=0)
+    lost: float | None = option(
+        None, "mean squared error a channel above which the whole style is searched", low=0
+    )
     seed: int = option(1337, "same seed, same picture", low=0)
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.patch_size % 2 == 0:
             raise OptionsError(f"patch-size {self.patch_size}: expected an odd number, 3 to 15")
+
+
+_LOST = 18.0**2 / 12
+"""A filmed colour 18 levels off, shared over twelve channels: a thing that no match is near."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ class PropagateOptions:
             search_iterations=self.search_iterations,
             uniformity=self.diversity,
             search_radius=max(2, round(longest_side * 0.01)),
+            lost=self.video_weight * _LOST,
             seed=seed,
         )
 

@@ -288,7 +288,7 @@ def test_propagation_equals_twin(step: int) -> None:
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, everywhere, before, flat, ssd,
             (width, packed.shape[1], atlas.stride), start, min(start + band, height), step,
-            (0, 0), True, 1, channels, patch,
+            (0, 0, 0, NEVER), True, 1, channels, patch,
         )  # fmt: skip
     expected = naive.propagate_match(cost, nnf, step, size, band)
     assert (flat == flatten(atlas, expected, None)).all()
@@ -310,11 +310,32 @@ def test_random_search_finds_the_only_equal_patch() -> None:
     for number in range(12):
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, everywhere, flat.copy(), flat,
-            ssd, (24, packed.shape[1], atlas.stride), 0, 24, 1 - 2 * (number % 2), (12, 0),
-            number == 0, number, (None,) * packing.channels, (None,) * 5,
+            ssd, (24, packed.shape[1], atlas.stride), 0, 24, 1 - 2 * (number % 2),
+            (12, 0, 12, NEVER), number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
     assert (flat == flatten(atlas, identity(24, 24), None)).all()
     assert (ssd == 0).all()
+
+
+@pytest.mark.parametrize(("lost", "found"), [(0, True), (NEVER, False)])
+def test_only_a_lost_pixel_searches_far(lost: int, found: bool) -> None:
+    picture = noise(40, 40, 3)
+    packing = make_packing(3, [3], [1.0], 5)
+    atlas = _atlas(picture, picture, packing)
+    packed = empty_packed(40, 40, packing)
+    pack_images(packed, [(-1, picture), (0, picture)], packing)
+    far = identity(40, 40)[::-1]  # every match up to 39 pixels off
+    flat = flatten(atlas, far, None)
+    ssd, everywhere = np.zeros(flat.size, np.int32), np.ones(flat.size, np.bool_)
+    penalty = np.where(atlas.valid, 0, NEVER).astype(np.int32)
+    for number in range(30):
+        search_rows(
+            packed.reshape(-1), atlas.features, None, penalty, everywhere, flat.copy(), flat,
+            ssd, (40, packed.shape[1], atlas.stride), 0, 40, 1 - 2 * (number % 2),
+            (0, 0, 40, lost), number == 0, number, (None,) * packing.channels, (None,) * 5,
+        )  # fmt: skip
+    # without a radius only the middle row, right from the start, can be handed on
+    assert ((ssd == 0).mean() > 0.99) == found
 
 
 def test_positions_are_rounded_clamped_and_never_lost() -> None:

@@ -38,6 +38,7 @@ Paint what the guides' targets show in the manner of the style. Options may have
   --weighted-vote           good matches weigh more in the vote
   --search-radius N         reach of random search in pixels (the whole image)
   --enough E                a squared error a channel below which nothing better is sought (0)
+  --lost E                  one above which the whole style is searched, whatever the radius
   --source-mask FILE        take patches where it is white
   --target-mask FILE        make pixels where it is white
   --start-nnf FILE.npy      where to start: source positions (x, y), (H, W, 2)

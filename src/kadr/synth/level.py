@@ -114,13 +114,13 @@ class LevelSolver:
         number = round_ * options.search_iterations + iteration
         step = 1 if number % 2 == 0 else -1
         seed = derive_seed(options.seed, "search", number, height, width) & 0xFFFFFFFF
-        enough, fresh = self._enough(), iteration == 0
+        limits, fresh = self._limits(), iteration == 0
 
         def rows(start: int, stop: int) -> None:
             search_rows(
                 self._features, atlas.features, self._modulation, self._penalty, flags, before,
                 target.nnf, target.ssd, (width, self._stride, atlas.stride), start, stop, step,
-                (self._radius, enough), fresh, seed, self._channels, self._patch,
+                limits, fresh, seed, self._channels, self._patch,
             )  # fmt: skip
 
         with self._clock.stage("search"):
@@ -130,9 +130,17 @@ class LevelSolver:
                 move_matches(before, target.nnf, flags, self._hits)
                 self._update_penalty(_SLOWNESS)
 
-    def _enough(self) -> int:
+    def _limits(self) -> tuple[int, int, int, int]:
+        """Radius and the cost that is good enough; the whole source and the cost that is lost."""
+        options, atlas = self._options, self._atlas
         values = self._packing.patch_size**2 * sum(s > 0 for s in self._packing.scales)
-        return int(min(self._options.enough * self._packing.unit**2 * values, 1 << 29))
+        most = 1 << 29
+        enough = int(min(options.enough * self._packing.unit**2 * values, most))
+        lost = most
+        if options.lost is not None:
+            lost = int(min(options.lost * self._packing.unit**2 * values, most))
+        whole = int(max(atlas.heights.max(), atlas.widths.max())) // 2
+        return self._radius, enough, max(whole, self._radius), lost
 
     def _start_penalty(self) -> None:
         with self._clock.stage("penalty"):

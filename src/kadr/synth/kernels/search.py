@@ -55,7 +55,7 @@ def search_rows(
     start: int,
     stop: int,
     step: int,
-    limits: tuple[int, int],
+    limits: tuple[int, int, int, int],
     fresh: bool,
     seed: int,
     channels: tuple[None, ...],
@@ -66,12 +66,13 @@ def search_rows(
     ``before`` is the nnf as it was: neighbours outside the band are read from it, so that bands do
     not depend on each other. ``layout``: the target's width, its stride, the source's stride.
     ``step`` is 1 or −1, the direction of the scan. ``limits``: how wide random search starts, to
-    narrow by half a try, and the cost up to which a pixel has none.
+    narrow by half a try, and the cost up to which a pixel has none; how wide it starts for a pixel
+    that is lost, and the cost above which one is.
     ``fresh``: the target has changed since ``ssd`` was written, measure again.
     """
     # Numba 0.68 loses 400 bytes at every call of a function that takes more than 17 arguments
     width, target_stride, source_stride = layout
-    radius, enough = limits
+    radius, enough, wide, lost = limits
     count = len(channels)
     height = nnf.size // width
     last = np.uintp(penalty.size)
@@ -125,6 +126,7 @@ def search_rows(
                     best, best_ssd, cost = candidate, found, found + extra
             center = best  # every try is around it, and none branches: tries then overlap in time
             reach = radius if cost > enough else 0
+            reach = wide if cost > lost else reach
             while reach >= 1:
                 state = _next(state)
                 candidate = center + _jump(state, reach, source_stride)
