@@ -9,8 +9,8 @@ Each OUTPUT (a video or a folder of images) is measured alike:
 - flicker: mean change of the output where the input stands still, over the input's own change.
 - detail: standard deviation of the Laplacian over that of the keys, mean and worst frame.
 - structure: local normalised correlation (15×15, gray) of output with input, over the mean of the
-  same for the keys with their frames, mean and worst frame, and the worst key's
-  own: an output that returns its keys untouched cannot be better than that on every frame.
+  same for the keys with their frames; mean, worst frame, and the worst key's own: an output that
+  returns its keys untouched cannot be better than that on every frame.
 - jump: the largest frame-to-frame step of the output over the input's, against its median.
 - keys: how many key frames stand in the output pixel for pixel.
 
