@@ -78,6 +78,7 @@ class PropagateOptions:
     patch_size: int = option(5, "side of the square patch in pixels, odd", low=3, high=15)
     vote_iterations: int = option(2, "search-and-vote rounds a frame", low=1, high=100)
     search_iterations: int = option(1, "PatchMatch passes a round", low=1, high=100)
+    quick_flow: bool = option(False, "find motion three times as fast, a tenth of a pixel coarser")
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -100,8 +101,8 @@ class PropagateOptions:
 DETAIL: Mapping[str, PropagateOptions] = {
     "high": PropagateOptions(vote_iterations=3, search_iterations=2),
     "medium": PropagateOptions(),
-    "low": PropagateOptions(vote_iterations=1),
-    "draft": PropagateOptions(patch_size=3, vote_iterations=1),
+    "low": PropagateOptions(vote_iterations=1, quick_flow=True),
+    "draft": PropagateOptions(patch_size=3, vote_iterations=1, quick_flow=True),
 }
 """Named trades of time for quality, as EbSynth's Synthesis Detail."""
 

@@ -116,7 +116,7 @@ class Renderer:
 
     def _passes(self, key: KeyStyle, frames: Iterator[Frame]) -> Generator[PassFrame, None, None]:
         """One pass over ``frames``, which begin with the key's own."""
-        with closing(ahead(_with_flow(frames))) as steps:
+        with closing(ahead(_with_flow(frames, self._options.quick_flow))) as steps:
             for result, _ in propagate(key, steps, cancel=self._cancel):
                 yield result
 
@@ -144,7 +144,9 @@ class Renderer:
             candidates.append(_with_nearness(candidate, span, frame.index))
         if image is None:
             if flow is None and before is not None and len(candidates) > 1:
-                flow = flow_pair(gray(frame.rgb), gray(before.rgb))  # no forward pass has it
+                flow = flow_pair(
+                    gray(frame.rgb), gray(before.rgb), quick=self._options.quick_flow
+                )  # no forward pass has it
             image = joiner.join(candidates, _positions(flow))
         else:  # the key's own frame is the key, byte for byte
             explained = np.zeros(image.shape[:2], np.uint8)
@@ -177,13 +179,13 @@ def _each(frames: Iterator[Frame]) -> Generator[Frame, None, None]:
     yield from frames
 
 
-def _with_flow(frames: Iterator[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
+def _with_flow(frames: Iterator[Frame], quick: bool) -> Iterator[tuple[Frame, FlowPair]]:
     """Each frame after the first with the flow to the one before it."""
     before: NDArray[np.uint8] | None = None
     for frame in frames:
         level = gray(frame.rgb)
         if before is not None:
-            yield frame, flow_pair(level, before)
+            yield frame, flow_pair(level, before, quick=quick)
         before = level
 
 

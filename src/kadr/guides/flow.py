@@ -62,9 +62,11 @@ def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], *, quick: bool = F
     return flow
 
 
-def flow_pair(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8]) -> FlowPair:
+def flow_pair(
+    frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], *, quick: bool = False
+) -> FlowPair:
     """Flow both ways between two gray frames, noise settled, occlusion marked."""
-    to_neighbour = estimate_flow(frame, neighbour)
-    from_neighbour = estimate_flow(neighbour, frame)
+    to_neighbour = estimate_flow(frame, neighbour, quick=quick)
+    from_neighbour = estimate_flow(neighbour, frame, quick=quick)
     occlusion = find_occlusion(to_neighbour, from_neighbour)
     return FlowPair(settle(frame, neighbour, to_neighbour), from_neighbour, occlusion)
