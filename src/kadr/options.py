@@ -34,6 +34,11 @@ def check_fields(options: Any) -> None:
             raise OptionsError(f"{item.name.replace('_', '-')} {value}: expected {bounds}")
 
 
+def _check_odd(patch_size: int) -> None:
+    if patch_size % 2 == 0:
+        raise OptionsError(f"patch-size {patch_size}: expected an odd number, 3 to 15")
+
+
 @dataclass(frozen=True)
 class SynthOptions:
     """How one frame is synthesized; names and defaults as people know them from ``ebsynth``."""
@@ -57,8 +62,7 @@ class SynthOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.patch_size % 2 == 0:
-            raise OptionsError(f"patch-size {self.patch_size}: expected an odd number, 3 to 15")
+        _check_odd(self.patch_size)
 
 
 _LOST = 18.0**2 / 12
@@ -82,8 +86,7 @@ class PropagateOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.patch_size % 2 == 0:
-            raise OptionsError(f"patch-size {self.patch_size}: expected an odd number, 3 to 15")
+        _check_odd(self.patch_size)
 
     def synth_options(self, longest_side: int, seed: int) -> SynthOptions:
         """The engine's options for one frame of a pass, which starts from motion."""

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from kadr.core.ahead import ahead
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, follow
 from kadr.core.frames import Frame, FrameRange
 from kadr.errors import OptionsError
 from kadr.keys import KeyStyles
@@ -46,15 +46,7 @@ def restyle(
     Raises InputError, OptionsError or OutputError with one line that says what to do; nothing then
     stands under the output's name. Raises Cancelled if ``cancel`` was raised.
     """
-    with closing(restyle_events(options, cancel)) as work:  # at once, whatever on_event raises
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                result: RunResult = stop.value
-                return result
-            if on_event is not None:
-                on_event(event)
+    return follow(restyle_events(options, cancel), on_event)
 
 
 def restyle_events(

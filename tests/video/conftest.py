@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -59,12 +58,3 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty frames at 25 a second with sound that clicks every half second."""
     folder = tmp_path_factory.mktemp("video")
     return make_video(folder / "clip.mp4", options={"g": "12", "bf": "2"}, sound=(0.0, 1.6))
-
-
-@pytest.fixture(scope="session")
-def real_clips() -> Path:
-    """A folder of real files, where the tester has one."""
-    folder = os.environ.get("KADR_TEST_CLIPS")
-    if not folder:
-        pytest.skip("set KADR_TEST_CLIPS to a folder of real clips to run this")
-    return Path(folder)

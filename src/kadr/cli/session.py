@@ -12,17 +12,15 @@ import threading
 import traceback
 from collections.abc import Generator, Iterator
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import typer
 
 from kadr.cli.speaker import Speaker, speaker
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, Result, follow
 from kadr.errors import Cancelled, KadrError
 
 FAILED, STOPPED = 2, 130
-
-Result = TypeVar("Result")
 
 
 class Session:
@@ -38,14 +36,8 @@ class Session:
         The first Ctrl-C raises ``cancel``, so the work must have been given it; it stops at the
         next frame. A second one interrupts at once.
         """
-        with self._interruptible(), contextlib.closing(events), self.speaker.progress() as draw:
-            while True:
-                try:
-                    event = next(events)
-                except StopIteration as stop:
-                    result: Result = stop.value
-                    return result
-                draw(event)
+        with self._interruptible(), self.speaker.progress() as draw:
+            return follow(events, draw)
 
     @contextlib.contextmanager
     def announced_kernels(self) -> Iterator[None]:

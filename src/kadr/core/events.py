@@ -7,7 +7,10 @@ line draws a bar from them, a page sends them on, a script ignores them.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +34,27 @@ class Event:
     total: int | None
     preview: NDArray[np.uint8] | None = None
     message: str = ""
+
+
+Result = TypeVar("Result")
+
+
+def follow(
+    events: Generator[Event, None, Result], on_event: Callable[[Event], object] | None = None
+) -> Result:
+    """Run long work to its end, showing its events; gives what the generator returns.
+
+    The work is closed at once if ``on_event`` raises.
+    """
+    with closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            if on_event is not None:
+                on_event(event)
 
 
 class CancelToken:

@@ -48,12 +48,15 @@ def settle(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field) 
     camera = dominant_motion(half)
     stands = np.abs(around).max(axis=2) < _STANDS
     own, rest = np.ones((*half.shape[:2], 1), np.float32), np.zeros_like(half)
-    for calm, slack in ((around, _CALMER), (camera, _CALMER), (None, _STILL)):
-        if calm is None:
-            calm = (own * half + rest) * ~stands[..., None]
+
+    def prefer(calm: Field, slack: tuple[float, float, float]) -> None:
         share = _share(half, calm, images, error, scale, slack)
-        own *= 1 - share
-        rest += share * (calm - rest)
+        np.multiply(own, 1 - share, out=own)
+        np.add(rest, share * (calm - rest), out=rest)
+
+    prefer(around, _CALMER)
+    prefer(camera, _CALMER)
+    prefer((own * half + rest) * ~stands[..., None], _STILL)
     # kept apart up to here, so that where nothing moves the flow is zero to the last bit
     kept: NDArray[np.float32] = cv2.resize(own, (width, height))
     calmed: Field = cv2.resize(rest, (width, height))

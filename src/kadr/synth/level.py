@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -133,14 +134,14 @@ class LevelSolver:
     def _limits(self) -> tuple[int, int, int, int]:
         """Radius and the cost that is good enough; the whole source and the cost that is lost."""
         options, atlas = self._options, self._atlas
-        values = self._packing.patch_size**2 * sum(s > 0 for s in self._packing.scales)
-        most = 1 << 29
-        enough = int(min(options.enough * self._packing.unit**2 * values, most))
-        lost = most
-        if options.lost is not None:
-            lost = int(min(options.lost * self._packing.unit**2 * values, most))
+        lost = math.inf if options.lost is None else options.lost
         whole = int(max(atlas.heights.max(), atlas.widths.max())) // 2
-        return self._radius, enough, max(whole, self._radius), lost
+        return self._radius, self._cost(options.enough), max(whole, self._radius), self._cost(lost)
+
+    def _cost(self, mean: float) -> int:
+        """A mean squared error a channel as the cost of a whole patch."""
+        values = self._packing.patch_size**2 * sum(s > 0 for s in self._packing.scales)
+        return int(min(mean * self._packing.unit**2 * values, 1 << 29))
 
     def _start_penalty(self) -> None:
         with self._clock.stage("penalty"):

@@ -26,13 +26,16 @@ class Decoder:
     """
 
     def __init__(self, path: Path, threads: int = DECODER_THREADS) -> None:
-        self._path = path
-        self._container = open_container(path)
-        self._stream = video_stream(self._container, path)
-        self._codec = self._codec_for(self._stream, path)
-        self._codec.thread_count = threads
-        self._codec.thread_type = "AUTO"
+        self._path, self._threads = path, threads
         self.damage: str | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self._container = open_container(self._path)
+        self._stream = video_stream(self._container, self._path)
+        self._codec = self._codec_for(self._stream, self._path)
+        self._codec.thread_count = self._threads
+        self._codec.thread_type = "AUTO"
 
     @staticmethod
     def _codec_for(stream: Any, path: Path) -> Any:
@@ -102,7 +105,8 @@ class Decoder:
     def _seek(self, entry: EntryPoint | None) -> None:
         if entry is None:
             self._container.close()
-            self.__init__(self._path, self._codec.thread_count)  # type: ignore[misc]
+            self.damage = None
+            self._open()
             return
         offset = entry.pts if entry.dts is None else min(entry.pts, entry.dts)
         self._container.seek(offset, stream=self._stream, backward=True)
