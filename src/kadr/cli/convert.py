@@ -10,8 +10,9 @@ import typer
 
 from kadr.cli.flags import AllowTruncated, Json, Output, Overwrite, Quiet, Source, Verbose
 from kadr.cli.session import session
-from kadr.cli.values import parse_rate, parse_value
+from kadr.cli.values import parse_value
 from kadr.core.events import Event
+from kadr.core.numbers import parse_rate
 from kadr.errors import OptionsError
 
 

@@ -12,7 +12,8 @@ import typer
 from kadr.cli.fields import field_options, read_fields
 from kadr.cli.flags import Json, Output, Quiet, Source, Verbose
 from kadr.cli.session import Session, session
-from kadr.cli.values import parse_assignments, parse_frames, parse_rate, parse_span
+from kadr.cli.values import parse_assignments
+from kadr.core.numbers import parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import DETAIL, PropagateOptions, RunOptions, detail_options
 

@@ -1,0 +1,76 @@
+"""Frames by the numbers that people know: known answers, and errors that name what was given."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kadr import FrameRange, OptionsError, Span
+from kadr.core.numbers import parse_frames, parse_rate, parse_span
+
+
+class _Numbered:
+    """Frames numbered from ``first`` on."""
+
+    def __init__(self, first: int, count: int) -> None:
+        self._first, self._count = first, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def number(self, index: int) -> int:
+        return self._first + index
+
+    def index_of(self, number: int) -> int | None:
+        index = number - self._first
+        return index if 0 <= index < self._count else None
+
+
+def test_ranges_include_both_ends_and_go_by_the_clips_own_numbers() -> None:
+    assert parse_span("2:3:5", _Numbered(0, 9)) == Span(3, 2, 6)
+    assert parse_span("1001:1001:1004", _Numbered(1001, 4)) == Span(0, 0, 4)
+    assert parse_frames("1002:1002", _Numbered(1001, 4)) == FrameRange(1, 2)
+
+
+@given(st.integers(0, 2000), st.lists(st.integers(0, 49), min_size=3, max_size=3).map(sorted))
+def test_a_range_holds_exactly_the_frames_it_names(first: int, at: list[int]) -> None:
+    text = ":".join(str(first + index) for index in at)
+    span = parse_span(text, _Numbered(first, 50))
+    assert (span.start, span.key, span.stop - 1) == tuple(at)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3", "FIRST:KEY:LAST"),
+        ("1:2:x", "FIRST:KEY:LAST"),
+        ("-1:2:3", "FIRST:KEY:LAST"),
+        ("3:2:5", "between"),
+        ("3:4:9", "no frame 9; its frames are 0 to 8"),
+    ],
+)
+def test_a_bad_range_is_named(text: str, expected: str) -> None:
+    with pytest.raises(OptionsError, match=f"range {text}.*{expected}"):
+        parse_span(text, _Numbered(0, 9))
+
+
+def test_frames_backwards_are_refused() -> None:
+    with pytest.raises(OptionsError, match="frames 5:2: the first comes after the last"):
+        parse_frames("5:2", _Numbered(0, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("25", 25), ("23.976", Fraction(2997, 125)), ("30000/1001", Fraction(30000, 1001))],
+)
+def test_rates(text: str, rate: Fraction) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "fast", "1/0", "1001", "nan", ""])
+def test_bad_rates(text: str) -> None:
+    with pytest.raises(OptionsError, match=r"fps .*expected 0 to 1000"):
+        parse_rate(text)
