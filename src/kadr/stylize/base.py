@@ -90,6 +90,10 @@ def _same_number(index: int) -> int:
     return index
 
 
+def _untold(index: int, share: float) -> None:
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
     """What a run lends to a stylizer; a run gives those it has.
@@ -122,6 +126,9 @@ class Context:
 
     cancel: CancelToken = field(default_factory=CancelToken)
     """Ask ``cancel.check()`` before each job."""
+
+    progress: Callable[[int, float], object] = _untold
+    """Told ``(index, share)`` while a frame is being made: how much of it is done, 0 to 1."""
 
     threads: int | None = None
     """How many cores to use; None: all. No result may depend on it."""
