@@ -1,0 +1,122 @@
+"""A clean latent in, the noise that regenerates it out: A1111's "img2img alternative", and better.
+
+Sampling is walked backwards, from low noise to high. Sampling's step from a level to the one below
+uses the noise estimate *at the upper end*, which walking upwards does not have yet. The three kinds
+differ in what they take in its place: "plain" the latent of the lower end at the upper level,
+"adjusted" the latent of the lower end at its own level, "refined" solves for the upper end by
+repeating plain's step with the latent that it led to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from kadr.errors import OptionsError
+from kadr.stylize.diffusion.guidance import GuidedEps
+
+INVERSIONS = ("refined", "plain", "adjusted")
+
+_STILL = 1e-6
+"""A refinement that moves a latent by less than this part of its size is the last."""
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """How the noise of a picture is found.
+
+    kind: "refined"; or as A1111 does it: "plain", and "adjusted", its "sigma adjustment".
+    steps: "decode steps"; None: as many as the sampling takes, along the same noise levels.
+    cfg_scale: "decode CFG scale": guidance towards the original prompt while noise is found.
+    randomness: 0–1, how much of the noise is replaced by that of the seed.
+    refinements: for "refined", how many times each step is repeated at most.
+    """
+
+    kind: str = "refined"
+    steps: int | None = None
+    cfg_scale: float = 1.0
+    randomness: float = 0.0
+    refinements: int = 3
+
+    def __post_init__(self) -> None:
+        if self.kind not in INVERSIONS:
+            raise OptionsError(f"inversion {self.kind!r}: expected one of {', '.join(INVERSIONS)}")
+        if self.steps is not None and self.steps < 1:
+            raise OptionsError(f"inversion steps {self.steps}: expected 1 or more")
+        if not 0 <= self.randomness <= 1:
+            raise OptionsError(f"inversion randomness {self.randomness}: expected 0 to 1")
+        if self.refinements < 0:
+            raise OptionsError(f"inversion refinements {self.refinements}: expected 0 or more")
+
+
+def invert(
+    eps: GuidedEps, latent: Tensor, sigmas: Tensor, kind: str = "refined", *, refinements: int = 3
+) -> Iterator[tuple[int, Tensor]]:
+    """Walk up from a clean latent; yields ``(i, x)``, x being at noise level ``sigmas[i + 1]``.
+
+    latent: (B, 4, h, w). sigmas: (steps + 1,), rising from 0. kind: one of ``INVERSIONS``.
+    """
+    x = latent
+    levels: list[float] = sigmas.tolist()
+    for i, (low, high) in enumerate(pairwise(levels)):
+        if kind == "refined":
+            x = _refined_step(eps, x, low, high, refinements)
+        elif kind == "plain":
+            x = x + eps(x, high) * (high - low)
+        elif low > 0:  # "adjusted": at no noise there is none to estimate
+            x = x + eps(x, low) * (high - low)
+        yield i, x
+
+
+def found_noise(x: Tensor, latent: Tensor, kind: str, sigma: float) -> Tensor:
+    """The unit noise in what ``invert`` ended with, at noise level ``sigma``; (B, 4, h, w).
+
+    For "plain" and "adjusted" that is all of x scaled to unit noise, as A1111 takes it; for
+    "refined" the part of x that is not ``latent``.
+    """
+    if kind == "refined":
+        return (x - latent) / sigma
+    if kind == "plain":
+        return x / x.std(dim=(1, 2, 3), keepdim=True)
+    return x / sigma
+
+
+def mix_noise(found: Tensor, random: Tensor, randomness: float) -> Tensor:
+    """Part of one noise and part of another, of unit variance again where they are independent."""
+    mixed = (1 - randomness) * found + randomness * random
+    return mixed / math.hypot(randomness, 1 - randomness)
+
+
+def _refined_step(eps: GuidedEps, x: Tensor, low: float, high: float, refinements: int) -> Tensor:
+    """The latent at ``high`` from which Euler's step down leads to x, by fixed-point iteration.
+
+    Each image stops on its own, so that none depends on its batch: when it no longer moves, or
+    when it moves more than the time before; then the estimate before is the better one.
+    """
+    before, reached = x, x + eps(x, high) * (high - low)
+    moved = x.new_full((len(x), 1, 1, 1), math.inf)
+    done = torch.zeros_like(moved, dtype=torch.bool)
+    for _ in range(refinements):
+        if bool(done.all()):
+            break
+        following = x + eps(reached, high) * (high - low)
+        move = _size(following - reached)
+        worse = ~(move <= moved)
+        following = torch.where(worse, before, following)
+        before, reached = (
+            torch.where(done, before, reached),
+            torch.where(done, reached, following),
+        )
+        moved = torch.where(done, moved, move)
+        done = done | worse | (move <= _STILL * _size(reached))
+    return reached
+
+
+def _size(x: Tensor) -> Tensor:
+    """Root mean square of each image, (B, 1, 1, 1)."""
+    return x.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
