@@ -1,0 +1,150 @@
+"""Facts of a generation in, the text that image programs call "parameters" out; and back again.
+
+The text is what A1111's web interface writes beside its images, so that people can drop a frame
+on it, or on anything that reads its images, and see how the frame was made::
+
+    prompt
+    Negative prompt: what was not wanted
+    Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Denoising strength: 0.5
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kadr.errors import InputError
+
+KEY = "parameters"
+"""The name of the text in a PNG, and in ``Styled.info``."""
+
+_NEGATIVE = "Negative prompt:"
+_FIELD = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_LEAST_FIELDS = 3
+"""A last line with fewer is the end of a prompt that happens to hold a colon."""
+
+
+@dataclass(frozen=True)
+class Infotext:
+    """What a parameters text says.
+
+    prompt, negative_prompt: may have several lines.
+    fields: e.g. {"Steps": "20", "Sampler": "Euler a"}, in the order of the text.
+    """
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+def format_infotext(
+    prompt: str, negative_prompt: str, fields: Mapping[str, str | int | float | bool | None]
+) -> str:
+    """The text of a generation; fields that are None are left out, none may be called ""."""
+    lines = [prompt.strip()]
+    if negative_prompt.strip():
+        lines.append(f"{_NEGATIVE} {negative_prompt.strip()}")
+    named = ((name, value) for name, value in fields.items() if value is not None)
+    lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in named))
+    return "\n".join(lines).strip()
+
+
+def _quoted(value: str | int | float | bool) -> str:
+    """A value as text; in JSON's quotes if it holds what ends a value, or looks quoted itself."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value)
+    if any(mark in text for mark in ",:\n") or text.startswith('"') or text != text.strip():
+        return json.dumps(text, ensure_ascii=False)
+    return text
+
+
+def parse_infotext(text: str) -> Infotext:
+    """Read a parameters text, also one that other programs or people wrote; never fails.
+
+    A text without a line of fields is all prompt.
+    """
+    lines = text.replace("\r\n", "\n").strip().split("\n")
+    fields = {name: _unquoted(value) for name, value in _FIELD.findall(lines[-1])}
+    if len(fields) >= _LEAST_FIELDS:
+        lines.pop()
+    else:
+        fields = {}
+    prompt: list[str] = []
+    negative: list[str] = []
+    part = prompt
+    for line in lines:
+        stripped = line.strip()
+        if stripped.startswith(_NEGATIVE):
+            part, stripped = negative, stripped.removeprefix(_NEGATIVE).strip()
+        part.append(stripped)
+    return Infotext("\n".join(prompt).strip(), "\n".join(negative).strip(), fields)
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        try:
+            return str(json.loads(value))
+        except ValueError:
+            return value
+    return value
+
+
+def infotext_settings(info: Infotext) -> dict[str, Any]:
+    """What a text says under the names that kadr's stylizers give these options.
+
+    Holds only what the text has: prompt, negative_prompt, steps, sampler ("DPM++ 2M Karras" also
+    where the schedule stands apart), cfg_scale, seed, width, height, denoising_strength, model,
+    clip_skip, and the settings of inversion. Raises InputError naming a field with an odd value.
+    """
+    settings: dict[str, Any] = {"prompt": info.prompt, "negative_prompt": info.negative_prompt}
+    for name, (option, kind) in _OPTIONS.items():
+        if name in info.fields:
+            settings[option] = _read(name, info.fields[name], kind)
+    schedule = info.fields.get("Schedule type", "Automatic")
+    if "sampler" in settings and schedule != "Automatic":
+        settings["sampler"] += f" {schedule}"
+    if "Size" in info.fields:
+        size = re.fullmatch(r"\s*(\d+)\s*x\s*(\d+)\s*", info.fields["Size"])
+        if size is None:
+            raise InputError(f"parameters: Size {info.fields['Size']!r}: expected e.g. 512x512")
+        settings["width"], settings["height"] = int(size[1]), int(size[2])
+    return settings
+
+
+def _read(name: str, text: str, kind: Callable[[str], Any]) -> Any:
+    try:
+        return kind(text)
+    except ValueError as error:
+        expected = {int: "a whole number", float: "a number"}.get(kind, "True or False")
+        raise InputError(f"parameters: {name} {text!r}: expected {expected}") from error
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "Steps": ("steps", int),
+    "Sampler": ("sampler", str),
+    "CFG scale": ("cfg_scale", float),
+    "Seed": ("seed", int),
+    "Denoising strength": ("denoising_strength", float),
+    "Model": ("model", str),
+    "VAE": ("vae", str),
+    "Clip skip": ("clip_skip", int),
+    "RNG": ("noise_source", str),
+    "Decode prompt": ("original_prompt", str),
+    "Decode negative prompt": ("original_negative_prompt", str),
+    "Decode CFG scale": ("decode_cfg_scale", float),
+    "Decode steps": ("decode_steps", int),
+    "Randomness": ("randomness", float),
+    "Sigma Adjustment": ("sigma_adjustment", _truth),
+}
+"""Field of the text → option, and how its value is read."""
