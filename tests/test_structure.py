@@ -24,7 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(STAGES, BASE),
     "propagate": BASE | {"guides", "synth"},
     "run": BASE,
-    "project": BASE | {"run", "video"},
+    # a project checks a stylizer's options where they are written, and finds its keys
+    "project": BASE | {"run", "stylize", "video"},
     "exchange": BASE | {"project", "video"},
     "report": BASE,
     "keys": BASE | {"plan", "run", "stylize", "video"},

@@ -15,6 +15,19 @@ _MODULES = {
     "kadr.video.base": ("Clip", "ClipInfo", "ClipWriter"),
     "kadr.video.convert": ("encode_frames", "extract_frames"),
     "kadr.stylize.registry": ("create_stylizer", "stylizer_names", "stylizer_options"),
+    "kadr.project.cache": (
+        "cache_folder",
+        "cache_root",
+    ),
+    "kadr.project.create": ("new_project",),
+    "kadr.project.folder": (
+        "FoundClip",
+        "ProjectFolder",
+        "is_project",
+        "open_project",
+    ),
+    "kadr.project.numbers": ("with_numbers",),
+    "kadr.video.identity": ("clip_identity",),
     "kadr.files": ("read_image", "write_image"),
     "kadr.core.frames": ("Frame", "FrameRange", "Span"),
     "kadr.core.events": ("CancelToken", "Event"),
@@ -47,12 +60,17 @@ if TYPE_CHECKING:
     from kadr.files import read_image, write_image
     from kadr.options import PropagateOptions, RunOptions, SynthOptions, detail_options
     from kadr.pipeline import RunResult, restyle, restyle_events
+    from kadr.project.cache import cache_folder, cache_root
+    from kadr.project.create import new_project
+    from kadr.project.folder import FoundClip, ProjectFolder, is_project, open_project
+    from kadr.project.numbers import with_numbers
     from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
     from kadr.synth import Guide, Prepared, Source, Synthesis, prepare, synthesize
     from kadr.synth.compiling import on_first_compile
     from kadr.video.base import Clip, ClipInfo, ClipWriter
     from kadr.video.clips import create_clip, open_clip
     from kadr.video.convert import encode_frames, extract_frames
+    from kadr.video.identity import clip_identity
 
 __all__ = [
     "BackendError",
@@ -62,6 +80,7 @@ __all__ = [
     "ClipInfo",
     "ClipWriter",
     "Event",
+    "FoundClip",
     "Frame",
     "FrameRange",
     "Guide",
@@ -70,6 +89,7 @@ __all__ = [
     "OptionsError",
     "OutputError",
     "Prepared",
+    "ProjectFolder",
     "PropagateOptions",
     "ResumeError",
     "RunOptions",
@@ -79,13 +99,19 @@ __all__ = [
     "SynthOptions",
     "Synthesis",
     "__version__",
+    "cache_folder",
+    "cache_root",
+    "clip_identity",
     "create_clip",
     "create_stylizer",
     "detail_options",
     "encode_frames",
     "extract_frames",
+    "is_project",
+    "new_project",
     "on_first_compile",
     "open_clip",
+    "open_project",
     "prepare",
     "read_image",
     "restyle",
@@ -93,6 +119,7 @@ __all__ = [
     "stylizer_names",
     "stylizer_options",
     "synthesize",
+    "with_numbers",
     "write_image",
 ]
 

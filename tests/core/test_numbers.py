@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kadr import FrameRange, OptionsError, Span
-from kadr.core.numbers import parse_frames, parse_rate, parse_span
+from kadr.core.numbers import parse_bytes, parse_frames, parse_rate, parse_span
 
 
 class _Numbered:
@@ -74,3 +74,17 @@ def test_rates(text: str, rate: Fraction) -> None:
 def test_bad_rates(text: str) -> None:
     with pytest.raises(OptionsError, match=r"fps .*expected 0 to 1000"):
         parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("1", 1), ("500MB", 500_000_000), ("20 gb", 20 * 10**9), ("1.5GiB", 3 << 29), ("2k", 2000)],
+)
+def test_sizes(text: str, count: int) -> None:
+    assert parse_bytes(text, "work-limit") == count
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1", "0", "1e9", "3 parsecs", "1,5GB", "0.1", "5ib"])
+def test_bad_sizes(text: str) -> None:
+    with pytest.raises(OptionsError, match=rf"work-limit {text}: expected a size such as"):
+        parse_bytes(text, "work-limit")

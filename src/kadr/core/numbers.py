@@ -1,7 +1,8 @@
-"""Text with the numbers that people know frames by in, frame indices out; and rates."""
+"""Text with the numbers that people know frames by in, frame indices out; rates and sizes too."""
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Protocol
 
@@ -32,6 +33,22 @@ def parse_rate(text: str, name: str = "fps") -> Fraction:
     if not 0 < rate <= 1000:
         raise OptionsError(f"{name} {text}: expected 0 to 1000, such as 25, 23.976 or 30000/1001")
     return rate
+
+
+def parse_bytes(text: str, name: str) -> int:
+    """A size: ``500MB``, ``20 GB``, ``1.5GiB`` or plain bytes; units of 1000, or 1024 with an i."""
+    found = _SIZE.fullmatch(text.strip())
+    count = 0
+    if found is not None:
+        base = 1024 if found[3] else 1000
+        count = round(Fraction(found[1]) * base ** _UNITS.index((found[2] or "").lower()))
+    if found is None or count < 1:
+        raise OptionsError(f"{name} {text}: expected a size such as 500MB or 20GB")
+    return count
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i)?)?b?", re.IGNORECASE)
+_UNITS = ["", "k", "m", "g", "t"]
 
 
 def parse_frames(text: str, clip: Numbered) -> FrameRange:

@@ -1,0 +1,150 @@
+"""A clip, painted keys and settings in, a new project folder out: whole or not there at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from kadr.core.numbers import parse_rate
+from kadr.errors import OptionsError, OutputError
+from kadr.files import make_folder, publish, remove_empty
+from kadr.options import PropagateOptions, RunOptions
+from kadr.project.folder import FILE, SUFFIX, ProjectFolder, open_project, relative_path, write_text
+from kadr.project.numbers import open_run_clip, with_numbers
+from kadr.project.schema import ELSEWHERE, unknown
+from kadr.project.settings import Settings, read_settings
+from kadr.project.template import project_text
+from kadr.stylize.external import find_keys
+from kadr.stylize.registry import create_stylizer
+from kadr.video.identity import clip_identity, clip_size
+
+_OWN = frozenset({"frames", "frame_rate", "ranges", "stylizer", "stylizer_options", "detail"})
+_RUN = frozenset(item.name for item in fields(RunOptions)) - ELSEWHERE
+_PICTURE = frozenset(item.name for item in fields(PropagateOptions))
+
+
+def new_project(
+    clip: str | Path,
+    keys: Sequence[Path] = (),
+    folder: str | Path | None = None,
+    *,
+    output: str | Path | None = None,
+    **settings: Any,
+) -> ProjectFolder:
+    """Make ``folder`` (the clip's name with .kadr, here, if None) and give it opened.
+
+    keys: folders and files of painted keys, which are copied into the project.
+    output: where the video goes; None: ``out/`` in the project.
+    settings: frames ("FIRST:LAST"), ranges ("FIRST:KEY:LAST" each), frame_rate, stylizer,
+    stylizer_options, detail, and fields of PropagateOptions and RunOptions.
+    Raises OutputError if something stands there, InputError for the clip or a key, OptionsError for
+    a setting. Nothing is left behind then.
+    """
+    clip, keys = Path(clip), tuple(keys)
+    root = Path(folder or _name(clip) + SUFFIX)
+    _check_free(root)
+    found = _settings(settings)
+    options = _options(clip, keys, found)
+    with open_run_clip(options) as opened:
+        chosen = find_keys(keys, opened) if keys else []
+    with_numbers(options, found.ranges, found.frames)
+    made = make_folder(root.absolute().parent)
+    temporary = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".kadr-", dir=root.absolute().parent))
+        found = replace(
+            found,
+            clip=relative_path(clip, root),
+            sha256=clip_identity(clip, temporary / "work"),
+            size=clip_size(clip),
+            output=_output(clip, root, output),
+            run={name: _placed(value, root) for name, value in (found.run or {}).items()},
+        )
+        (temporary / "keys").mkdir()
+        for key in chosen:
+            shutil.copyfile(key.path, temporary / "keys" / key.path.name)
+        text = project_text(found)
+        read_settings(root / FILE, text)
+        write_text(temporary / FILE, text)
+        if root.is_dir():
+            root.rmdir()  # it is empty; some systems do not replace a folder by another
+        publish(temporary, root)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{root}: cannot be made ({error.strerror})") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        remove_empty(made)
+    return open_project(root)
+
+
+def _name(clip: Path) -> str:
+    """A name by the clip's: ``shot`` of ``shot.mp4``, ``frames`` of ``frames/f_%05d.png``."""
+    whole = clip.absolute()
+    if whole.is_dir():
+        return whole.name
+    return whole.stem if whole.is_file() else whole.parent.name
+
+
+def _check_free(root: Path) -> None:
+    if (root / FILE).exists():
+        raise OutputError(f"{root}: is a project already; open it, or choose another name with -o")
+    if root.is_dir() and not any(root.iterdir()):
+        return
+    if root.exists() or root.is_symlink():
+        raise OutputError(f"{root}: exists already; choose another name with -o")
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    """What was given, each in its place; Nones are left out."""
+    values = {name: value for name, value in given.items() if value is not None}
+    known = sorted(_OWN | _RUN | _PICTURE)
+    for name in values:
+        if name not in known:
+            raise OptionsError(f"setting {unknown(name, known)}")
+    own = {name: value for name, value in values.items() if name in _OWN}
+    if "frame_rate" in own:
+        own["frame_rate"] = float(parse_rate(str(own["frame_rate"]), "frame-rate"))
+    own["ranges"] = tuple(own.get("ranges", ()))
+    return Settings(
+        clip="",
+        picture={name: value for name, value in values.items() if name in _PICTURE},
+        run={name: value for name, value in values.items() if name in _RUN},
+        **own,
+    )
+
+
+def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptions:
+    """The same as a run's options, which checks them; painted keys may still be to come."""
+    painted = settings.stylizer == "external"
+    if not painted:
+        create_stylizer(settings.stylizer, **(settings.stylizer_options or {}))
+    elif settings.stylizer_options:
+        name = next(iter(settings.stylizer_options))
+        raise OptionsError(f"stylizer-option {name}: is for a stylizer that makes keys")
+    return RunOptions(
+        clip=clip,
+        output="out",
+        keys=keys or ((Path("keys"),) if painted else ()),
+        stylizer=settings.stylizer,
+        frame_rate=settings.frame_rate,
+        propagate=settings.propagate(),
+        **(settings.run or {}),
+    )
+
+
+def _placed(value: Any, root: Path) -> Any:
+    return Path(relative_path(value, root)) if isinstance(value, Path) else value
+
+
+def _output(clip: Path, root: Path, given: str | Path | None) -> str:
+    if given is None:
+        return f"out/{_name(clip)}.mp4"
+    kept = relative_path(Path(given), root)
+    return f"{kept}/" if str(given).endswith(("/", "\\")) else kept
