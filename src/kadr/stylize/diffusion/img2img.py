@@ -1,4 +1,4 @@
-"""Pictures and prompts in, restyled pictures out: prepare, noise or inversion, sample, decode.
+"""Latents and prompts in, restyled latents out: noise or inversion, then sampling.
 
 The loop is a generator of ``Progress`` that returns its result, so that whoever runs it may show
 each step and stop between any two.
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,45 +23,11 @@ from kadr.stylize.diffusion.guidance import (
     keep_outside,
 )
 from kadr.stylize.diffusion.inversion import Inversion, found_noise, invert, mix_noise
-from kadr.stylize.diffusion.masks import latent_mask
 from kadr.stylize.diffusion.noise import create_noise
 from kadr.stylize.diffusion.samplers import find_sampler
 from kadr.stylize.diffusion.schedule import Schedule, img2img_sigmas
 
 Result = TypeVar("Result")
-
-Pictures = NDArray[np.uint8]
-"""(B, H, W, 3) uint8, H and W multiples of 8."""
-
-Masks = NDArray[np.uint8]
-"""(B, H, W) uint8: 255 where the picture may change."""
-
-
-class Model(Protocol):
-    """What the loop asks of a model. Latents are float32 on the model's device, scaled."""
-
-    @property
-    def schedule(self) -> Schedule:
-        """Its noise levels."""
-        ...
-
-    def encode(self, pictures: Pictures, seeds: Sequence[int]) -> Tensor:
-        """(B, 4, H/8, W/8): latents, sampled with one stream for each seed."""
-        ...
-
-    def decode(self, latent: Tensor) -> Pictures:
-        """The pictures of latents, clamped and truncated to 8 bits."""
-        ...
-
-    def eps(
-        self, x: Tensor, sigma: float, conditioning: Conditioning, extra: Tensor | None
-    ) -> Tensor:
-        """The unit noise in x (N, 4, h, w); N is a multiple of the batch of ``extra``."""
-        ...
-
-    def extra(self, pictures: Pictures, masks: Masks | None) -> Tensor | None:
-        """(B, 5, h, w): mask and masked latent that an inpainting model sees; None for others."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -106,42 +70,6 @@ class Progress:
     x: Tensor
 
 
-def restyle_pictures(
-    model: Model,
-    pictures: Pictures,
-    prompts: Prompts,
-    seeds: Sequence[int],
-    sampling: Sampling,
-    *,
-    masks: Masks | None = None,
-    latent_size: tuple[int, int] | None = None,
-    first_noise: Tensor | None = None,
-) -> Generator[Progress, None, Pictures]:
-    """Restyle a batch of pictures of one size; the pictures come back in that size.
-
-    seeds: one for each picture; all that is random follows from it.
-    masks: where pictures may change; None: everywhere.
-    latent_size: (width, height) in pixels, multiples of 8, that latents are resized to and
-    pictures come back in ("just resize (latent upscale)").
-    first_noise: (B or 1, 4, h, w) unit noise in place of the first that the seeds would give.
-    """
-    latent = model.encode(pictures, seeds)
-    extra = model.extra(pictures, masks)
-    if latent_size is not None:
-        size = latent_size[1] // 8, latent_size[0] // 8
-        latent = functional.interpolate(latent, size, mode="bilinear")
-        extra = None if extra is None else functional.interpolate(extra, size)
-    mask = None if masks is None else latent_mask(masks, latent.shape[-2:]).to(latent)
-
-    def eps(x: Tensor, sigma: float, conditioning: Conditioning) -> Tensor:
-        return model.eps(x, sigma, conditioning, extra)
-
-    restyled = yield from restyle_latent(
-        eps, model.schedule, latent, prompts, seeds, sampling, mask=mask, first_noise=first_noise
-    )
-    return model.decode(restyled)
-
-
 def restyle_latent(
     eps: Eps,
     schedule: Schedule,
@@ -152,20 +80,18 @@ def restyle_latent(
     *,
     mask: Tensor | None = None,
     first_noise: Tensor | None = None,
+    found: Tensor | None = None,
 ) -> Generator[Progress, None, Tensor]:
-    """Restyle a batch of latents, (B, 4, h, w).
+    """Restyle a batch of latents, (B, 4, h, w) float32; returns theirs, of the same shape.
 
-    mask: (B, 1, h, w), 1 where latents may change, 0 where they stay.
+    seeds: one for each image; all that is random in it follows from its seed alone.
+    mask: (B or 1, 1, h, w), 1 where latents may change, 0 where they stay; None: everywhere.
+    first_noise: (B or 1, 4, h, w) unit noise in place of the first that the seeds give.
+    found: what ``find_noise`` gave for the same latents and sampling, so as not to look again.
+    Raises OptionsError for a bad number or name in ``sampling``.
     """
     sampler = find_sampler(sampling.sampler)
-    sigmas = img2img_sigmas(
-        schedule,
-        sampling.steps,
-        sampling.denoising_strength,
-        spread=sampler.spread,
-        exact_steps=sampling.exact_steps,
-        drop_next_to_last=sampler.drop_next_to_last,
-    )
+    sigmas = _sigmas(schedule, sampling)
     source = create_noise(
         sampling.noise_source,
         seeds,
@@ -176,20 +102,53 @@ def restyle_latent(
     )
     noise = source.draw() * sampling.noise_multiplier
     if sampling.inversion is not None and len(sigmas) > 1:
-        noise = yield from _found(
-            eps, schedule, latent, prompts, sigmas, noise, sampling, sampling.inversion
-        )
-    denoise = denoiser_from(
-        guided_eps(
-            eps, prompts.cond, prompts.uncond, sampling.cfg_scale, together=sampling.together
-        )
+        if found is None:
+            found = yield from find_noise(eps, schedule, latent, prompts, sampling)
+        noise = mix_noise(found, noise, sampling.inversion.randomness)
+        if sampling.inversion.kind != "refined":
+            noise = noise - latent / schedule.sigma_max
+    guided = guided_eps(
+        eps, prompts.cond, prompts.uncond, sampling.cfg_scale, together=sampling.together
     )
+    denoise = denoiser_from(guided)
     if mask is not None:
         denoise = keep_outside(denoise, latent, mask)
     x = start = latent + noise * float(sigmas[0])
     for i, x in sampler.sample(denoise, start, sigmas, source.draw):
         yield Progress("sample", i + 1, len(sigmas) - 1, x)
     return x if mask is None else torch.lerp(latent, x, mask)
+
+
+def find_noise(
+    eps: Eps, schedule: Schedule, latent: Tensor, prompts: Prompts, sampling: Sampling
+) -> Generator[Progress, None, Tensor]:
+    """The unit noise from which ``sampling`` would regenerate the latents, (B, 4, h, w).
+
+    Depends on no seed. ``sampling`` must have an inversion and at least one step.
+    """
+    inversion, sigmas = sampling.inversion, _sigmas(schedule, sampling)
+    if inversion is None or len(sigmas) < 2:
+        raise ValueError("expected a sampling with an inversion and at least one step")
+    guided = guided_eps(
+        eps,
+        prompts.original or prompts.cond,
+        prompts.original_negative or prompts.uncond,
+        inversion.cfg_scale,
+        together=sampling.together,
+    )
+    rising = _rising(schedule, sigmas, sampling.steps, inversion)
+    x = latent
+    for i, x in invert(guided, latent, rising, inversion.kind, refinements=inversion.refinements):
+        yield Progress("invert", i + 1, len(rising) - 1, x)
+    return found_noise(x, latent, inversion.kind, float(rising[-1]))
+
+
+def resize_latent(latent: Tensor, width: int, height: int) -> Tensor:
+    """Latents (B, C, h, w) of a picture of another size in pixels, both multiples of 8.
+
+    Bilinear, as "just resize (latent upscale)" of A1111 does before sampling.
+    """
+    return functional.interpolate(latent, (height // 8, width // 8), mode="bilinear")
 
 
 def finish(steps: Generator[Progress, None, Result], check: Callable[[Progress], object]) -> Result:
@@ -204,35 +163,6 @@ def finish(steps: Generator[Progress, None, Result], check: Callable[[Progress],
             check(progress)
 
 
-def _found(
-    eps: Eps,
-    schedule: Schedule,
-    latent: Tensor,
-    prompts: Prompts,
-    sigmas: Tensor,
-    random: Tensor,
-    sampling: Sampling,
-    inversion: Inversion,
-) -> Generator[Progress, None, Tensor]:
-    """The first noise, found rather than drawn: ``latent + noise * sigmas[0]`` is the start."""
-    guided = guided_eps(
-        eps,
-        prompts.original or prompts.cond,
-        prompts.original_negative or prompts.uncond,
-        inversion.cfg_scale,
-        together=sampling.together,
-    )
-    rising = _rising(schedule, sigmas, sampling.steps, inversion)
-    x = latent
-    for i, x in invert(guided, latent, rising, inversion.kind, refinements=inversion.refinements):
-        yield Progress("invert", i + 1, len(rising) - 1, x)
-    found = found_noise(x, latent, inversion.kind, float(rising[-1]))
-    mixed = mix_noise(found, random, inversion.randomness)
-    if inversion.kind == "refined":
-        return mixed
-    return mixed - latent / schedule.sigma_max
-
-
 def _rising(schedule: Schedule, sigmas: Tensor, steps: int, inversion: Inversion) -> Tensor:
     """The noise levels that inversion walks up.
 
@@ -244,3 +174,16 @@ def _rising(schedule: Schedule, sigmas: Tensor, steps: int, inversion: Inversion
         return sigmas.flip(0)
     own = schedule.get_sigmas(inversion.steps)
     return torch.cat([sigmas[:1], own[own < sigmas[0]]]).flip(0)
+
+
+def _sigmas(schedule: Schedule, sampling: Sampling) -> Tensor:
+    """The falling noise levels of a sampling."""
+    sampler = find_sampler(sampling.sampler)
+    return img2img_sigmas(
+        schedule,
+        sampling.steps,
+        sampling.denoising_strength,
+        spread=sampler.spread,
+        exact_steps=sampling.exact_steps,
+        drop_next_to_last=sampler.drop_next_to_last,
+    )
