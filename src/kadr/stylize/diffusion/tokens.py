@@ -33,7 +33,7 @@ class Tokenizer:
     """
 
     def __init__(self, backend: Any, added: Mapping[str, Sequence[int]] | None = None) -> None:
-        self._backend = backend
+        self.backend = backend
         self.added = {word.lower(): tuple(numbers) for word, numbers in (added or {}).items()}
 
     def __call__(self, text: str) -> list[int]:
@@ -51,7 +51,7 @@ class Tokenizer:
         if not text.strip():
             return []
         # 77 is the length of a chunk, and chunks are made elsewhere: long texts are wanted whole
-        found = self._backend(text, add_special_tokens=False, truncation=False, verbose=False)
+        found = self.backend(text, add_special_tokens=False, truncation=False, verbose=False)
         return [int(number) for number in found["input_ids"]]
 
 
