@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from kadr.core.frames import FrameRange
@@ -18,6 +19,8 @@ def bumpy_error(index: int) -> float:
 def make_record(count: int = 48, first: int = 0, **changes: Any) -> RunRecord:
     """A finished run of ``count`` frames numbered from 1001, three keys, a cut in the middle."""
     half = first + count // 2
+    edges = sorted({first, half, first + count})
+    shots = [FrameRange(start, stop) for start, stop in pairwise(edges)]
     record = RunRecord(
         clip=ClipFacts("clips/walk <1>.mp4", 320, 180, first + count + 4, 25.0, "ab12"),
         keys=(
@@ -29,7 +32,7 @@ def make_record(count: int = 48, first: int = 0, **changes: Any) -> RunRecord:
         numbers=tuple(range(1001 + first, 1001 + first + count)),
         measured=tuple(bumpy_error(index) for index in range(count)),
         predicted=tuple(bumpy_error(index) * 1.5 for index in range(count)),
-        shots=(FrameRange(first, half), FrameRange(half, first + count)),
+        shots=tuple(shots),
         steps=(StepRecord("stylize", 1.25, 2, 1), StepRecord("propagate", 83.5, 40, 12)),
         options={"detail": "medium", "propagate": {"video_weight": 32.0}, "seed": 0},
         versions={"kadr": "0.1.0", "python": "3.12.1"},

@@ -94,7 +94,7 @@ def _y(error: float, top: float) -> float:
 def _shots(record: RunRecord, axis: _Axis) -> Iterator[str]:
     """Every other shot has a ground of its own; a line at each cut."""
     frames = record.frames
-    inside = [shot for shot in record.shots if shot.stop > frames.start < frames.stop > shot.start]
+    inside = [s for s in record.shots if s.start < frames.stop and frames.start < s.stop]
     for at, shot in enumerate(inside):
         start, stop = max(shot.start, frames.start), min(shot.stop, frames.stop)
         x = axis.edge(start)
@@ -111,12 +111,10 @@ def _shots(record: RunRecord, axis: _Axis) -> Iterator[str]:
 def _gridlines(ticks: Sequence[float], top: float) -> Iterator[str]:
     base = _TOP + _HEIGHT
     yield f'<line class="base" x1="0" x2="100%" y1="{base}" y2="{base}"/>'
-    digits = max(0, 1 - math.floor(math.log10(ticks[0] * 100) + 1e-9)) if ticks[0] < 0.01 else 0
-    digits = max(digits, 1 if (ticks[0] * 100) % 1 > 1e-6 else 0)
     for tick in ticks:
         y = _y(tick, top)
         yield f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text class="tick" x="2" y="{y + 13:.1f}">{tick * 100:.{digits}f} %</text>'
+        yield f'<text class="tick" x="-7" y="{y + 4:.1f}">{tick * 100:.3g} %</text>'
 
 
 def _missing(record: RunRecord, axis: _Axis) -> Iterator[str]:

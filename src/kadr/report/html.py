@@ -125,10 +125,13 @@ def _header(record: RunRecord, name: str) -> str:
     output = f" Output: {_text(record.output)}." if record.output else ""
     when = f"{_text(moment(record.began))}. " if record.began else ""
     shape = f"{clip.width}×{clip.height}, {clip.frame_rate:.6g} frames a second"
-    worst = record.worst(1)
-    at_worst = f"at most {percent(record.error(worst[0]))}, frame {record.number(worst[0])}"
-    computed = max((step.computed for step in record.steps), default=0)
-    pace = f"{record.seconds / computed:.2f} s a frame" if computed and record.seconds else ""
+    at_worst = "".join(
+        f"at most {percent(record.error(index))}, frame {record.number(index)}"
+        for index in record.worst(1)
+    )
+    reused = sum(step.reused for step in record.steps)
+    pace = f"{record.seconds / made:.2f} s a frame" if made else ""
+    pace = "the rest was there already" if reused else pace
     kept = f"work files {size(record.work_bytes)}" if record.work_bytes else ""
     facts = [
         ("Frames made", f"{made}", f"of {count}" if made != count else _frame_numbers(record)),
@@ -137,7 +140,7 @@ def _header(record: RunRecord, name: str) -> str:
             f"{len(record.keys)}",
             f"{counted(len(record.shots), 'shot')}" * bool(record.shots),
         ),
-        ("Mean error", percent(record.mean_error), at_worst if worst else ""),
+        ("Mean error", percent(record.mean_error), at_worst),
         ("Time", duration(record.seconds), pace),
         ("Output", size(record.output_bytes) if record.output_bytes else "–", kept),
     ]
@@ -222,13 +225,13 @@ def _viewer(record: RunRecord, pictures: Sequence[Picture]) -> str:
     return f"""<section>
 <h2>Filmed and painted</h2>
 <p class="lead">Drag across the picture to compare.</p>
-<div class="viewer" style="{ratio}"><div class="compare">
+<div class="look" style="{ratio}"><div class="viewer"><div class="compare">
 <img class="made" alt=""><img class="filmed" alt=""><span class="edge"></span>
 <span class="side left">filmed</span><span class="side right">painted</span>
 <input type="range" min="0" max="100" step="0.5" value="50"
  aria-label="How much of the filmed frame is shown, in per cent">
 </div><p class="soft" aria-live="polite"></p></div>
-<ol class="pairs strip">{items}</ol>
+<ol class="pairs strip">{items}</ol></div>
 </section>"""
 
 
@@ -236,11 +239,11 @@ def _worst(record: RunRecord, pictures: Sequence[Picture]) -> str:
     if not pictures:
         return ""
     items = "".join(_pair(record, picture) for picture in pictures)
-    cell = 300 if pictures[0].width > pictures[0].height else 220
+    upright = " upright" if pictures[0].width < pictures[0].height else ""
     return f"""<section>
 <h2>Worst frames</h2>
 <p class="lead">The largest errors, a little apart from one another. Look here first.</p>
-<ol class="pairs worst" style="--cell:{cell}px">{items}</ol>
+<ol class="pairs worst{upright}">{items}</ol>
 </section>"""
 
 

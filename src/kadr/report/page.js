@@ -49,6 +49,7 @@
       show();
     };
     slider.hidden = false;
+    readout.textContent = "Point at the chart to read a frame.";
     slider.addEventListener("input", show);
     plot.addEventListener("pointermove", follow);
     plot.addEventListener("pointerdown", follow);
