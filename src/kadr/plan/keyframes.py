@@ -1,8 +1,15 @@
-"""A range of frames and a budget in, the keyframes to stylize out."""
+"""Frames and a budget in, keyframes out: evenly spaced, or where they explain most."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from kadr.core.frames import FrameRange
+from kadr.errors import OptionsError
+from kadr.plan.coverage import Survey
+from kadr.plan.shot_keys import NEVER, Losses, ShotKeys
 
 
 def space_keyframes(frames: FrameRange, budget: int) -> list[int]:
@@ -15,3 +22,58 @@ def space_keyframes(frames: FrameRange, budget: int) -> list[int]:
         return [frames.start + (len(frames) - 1) // 2]
     step = (len(frames) - 1) / (count - 1)
     return [frames.start + round(i * step) for i in range(count)]
+
+
+def choose_keyframes(
+    survey: Survey, budget: int, min_gap: int | None = None, max_gap: int | None = None
+) -> list[int]:
+    """Up to ``budget`` keyframes, in order, that leave the least unexplained; some in every shot.
+
+    Exact over the surveyed candidates: the sum over all frames of what neither neighbouring key
+    explains is the smallest there is, and of equal choices the one with fewest keys is taken.
+    min_gap: fewest frames from a key to the next of its shot. max_gap: most frames from a key to
+    the next, and to the ends of its shot; it has the last word over what is explained.
+
+    Raises OptionsError, which says how many keys are needed, when the budget is too small to give
+    every shot a key or to keep ``max_gap``.
+    """
+    gaps = range(min_gap or 1, (max_gap or len(survey.frames)) + 1)
+    if not gaps:
+        raise OptionsError(f"min-gap {min_gap}: is more than max-gap {max_gap}; lower it")
+    shots = [ShotKeys(survey, shot, gaps) for shot in survey.shots]
+    needed = sum(shot.fewest for shot in shots)
+    if needed > budget:
+        raise OptionsError(_too_few(len(shots), budget, needed, max_gap))
+    for shot in shots:
+        shot.solve(budget - needed + shot.fewest)
+    counts = _share_out([shot.losses for shot in shots], budget)
+    return [key for shot, count in zip(shots, counts, strict=True) for key in shot.keys(count)]
+
+
+def _share_out(losses: Sequence[Losses], budget: int) -> list[int]:
+    """How many keys each shot gets, so that all losses together are least."""
+    best = np.full(budget + 1, NEVER, np.int64)
+    best[0] = 0
+    choices = []
+    for own in losses:
+        sums = np.full((own.size, budget + 1), NEVER, np.int64)
+        for count in range(min(own.size, budget + 1)):
+            sums[count, count:] = np.minimum(own[count] + best[: budget + 1 - count], NEVER)
+        choices.append(sums.argmin(axis=0))
+        best = sums.min(axis=0)
+    if best.min() >= NEVER:
+        raise OptionsError(
+            f"keys-budget {budget}: min-gap and max-gap leave no choice of keys; set them apart"
+        )
+    left = int(best.argmin())
+    counts = []
+    for choice in reversed(choices):
+        counts.append(int(choice[left]))
+        left -= counts[-1]
+    return counts[::-1]
+
+
+def _too_few(shots: int, budget: int, needed: int, max_gap: int | None) -> str:
+    what = f"{shots} shots need" if shots > 1 else "one shot needs"
+    gap = "" if max_gap is None else f" with max-gap {max_gap}"
+    return f"keys-budget {budget}: {what} {needed} keys{gap}; give at least {needed}"

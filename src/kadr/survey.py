@@ -1,0 +1,191 @@
+"""A clip in, a survey of it out: its shots, and what a key anywhere would explain around it.
+
+One cheap pass over reduced frames. From each of many candidate keys the key frame is carried along
+the motion, step by step, as a run carries a style; where what arrives does not look like the frame
+(motion that the flow cannot explain, surface that was hidden, another expression), the key does not
+explain it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import FrameRange, Image
+from kadr.guides.flow import estimate_flow, gray
+from kadr.guides.transport import identity, register, stretch
+from kadr.guides.trust import similarity, smoothstep
+from kadr.guides.warp import Field, sample, warp
+from kadr.plan.coverage import WHOLE, Survey
+from kadr.plan.shots import LAG, CutFinder, shrink
+from kadr.run.store import FolderStore, fingerprint
+from kadr.video.base import Clip
+from kadr.video.identity import clip_identity
+
+STEP = "survey"
+VERSION = 1
+
+REACH = 64
+"""Frames before and after a candidate that it is tried on."""
+SPACING = 4
+"""Frames from a candidate to the next."""
+_SIDE = 256
+"""Longest side of the reduced frames in pixels."""
+_GRID = 6
+"""Blocks a side."""
+_AGREES = (0.6, 0.96)
+"""Similarity of key and frame from which a place is explained somewhat, and wholly."""
+_TEARS = (1.5, 2.2)
+"""Stretch from which a style pulled along would smear somewhat, and wholly."""
+
+Plane = NDArray[np.float32]
+Row = NDArray[np.uint8]
+
+
+def survey(
+    clip: Clip, frames: FrameRange, *, cancel: CancelToken, cache: Path | None = None
+) -> Generator[Event, None, Survey]:
+    """Survey ``frames`` of a clip, an Event a frame; the value of the generator is the Survey.
+
+    cache: a folder that keeps it, under a name made of the clip's content, so that the same frames
+    are not surveyed again. Memory does not grow with the clip but for the survey itself, about a
+    kilobyte a frame. Raises Cancelled if ``cancel`` was raised, InputError if a frame is damaged.
+    """
+    store = None if cache is None else FolderStore(cache)
+    name = ""
+    if store is not None:
+        identity_ = clip_identity(clip.info.path, cache)
+        name = "survey-" + fingerprint(STEP, VERSION, identity_, frames.start, frames.stop)
+        known = _restore(store.get(name), frames)
+        if known is not None:
+            yield Event(STEP, len(frames), len(frames))
+            return known
+    surveyor = _Surveyor()
+    yield Event(STEP, 0, len(frames))
+    for frame in clip.frames(frames.start, frames.stop):
+        cancel.check()
+        surveyor.add(frame.index, shrink(frame.rgb, _SIDE))
+        yield Event(STEP, frame.index - frames.start + 1, len(frames))
+    found = surveyor.finish(frames)
+    if store is not None:
+        shots = np.array([(shot.start, shot.stop) for shot in found.shots])
+        store.put(
+            name,
+            {"shots": shots, "candidates": found.candidates, "unexplained": found.unexplained},
+        )
+    return found
+
+
+def _restore(arrays: dict[str, NDArray[Any]] | None, frames: FrameRange) -> Survey | None:
+    if arrays is None:
+        return None
+    shots = tuple(FrameRange(int(start), int(stop)) for start, stop in arrays["shots"])
+    return Survey(frames, shots, arrays["candidates"], arrays["unexplained"])
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A reduced frame with its motion to the frame before (``to_before``) and from it."""
+
+    index: int
+    gray: Image
+    to_before: Field | None
+    from_before: Field | None
+
+
+class _Chain:
+    """A candidate key carried from frame to frame in one direction."""
+
+    def __init__(self, seen: _Seen) -> None:
+        self.index, self._key = seen.index, seen.gray
+        self._transport = identity(*seen.gray.shape)
+
+    def step(self, seen: _Seen, flow: Field) -> Row:
+        """Carry on to the next frame; (B,) uint8: what is left unexplained of each block of it."""
+        self._transport = register(warp(self._transport, flow), self._key, seen.gray)
+        agree = similarity(sample(self._key, self._transport)[..., None], seen.gray[..., None])
+        explained = smoothstep(agree, *_AGREES)
+        explained *= 1 - smoothstep(stretch(self._transport), *_TEARS)
+        unexplained = 1 - explained
+        blocks: Plane = cv2.resize(unexplained, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+        return np.rint(blocks.ravel() * WHOLE).astype(np.uint8)
+
+
+class _Surveyor:
+    """Takes frames one by one; keeps those within reach."""
+
+    def __init__(self) -> None:
+        self._cuts = CutFinder()
+        self._known: list[int] = []
+        self._starts: list[int] = []
+        self._ahead: deque[tuple[int, Image]] = deque()
+        self._window: deque[_Seen] = deque(maxlen=REACH + 1)
+        self._forward: list[tuple[int, _Chain]] = []
+        self._candidates: list[int] = []
+        self._rows: list[NDArray[np.uint8]] = []
+
+    def add(self, index: int, image: Image) -> None:
+        """Take the next frame; it is surveyed once it is known whether a shot begins with it."""
+        self._known += self._cuts.add(index, image)
+        self._ahead.append((index, gray(image)))
+        if len(self._ahead) > LAG:
+            self._take()
+
+    def finish(self, frames: FrameRange) -> Survey:
+        """The survey of all frames taken."""
+        self._known += self._cuts.finish()
+        while self._ahead:
+            self._take()
+        edges = [*self._starts, frames.stop]
+        shots = tuple(FrameRange(a, b) for a, b in itertools.pairwise(edges))
+        return Survey(frames, shots, np.array(self._candidates, np.int64), np.stack(self._rows))
+
+    def _take(self) -> None:
+        index, image = self._ahead.popleft()
+        if not self._starts or index in self._known:
+            self._starts.append(index)
+            self._window.clear()
+            self._forward.clear()
+        before = self._window[-1] if self._window else None
+        flows = (None, None) if before is None else _flows(image, before.gray)
+        seen = _Seen(index, image, *flows)
+        self._window.append(seen)
+        if seen.to_before is not None:
+            for row, chain in self._forward:
+                found = chain.step(seen, seen.to_before)
+                self._rows[row][REACH + index - chain.index] = found
+        self._forward = [(r, c) for r, c in self._forward if index - c.index < REACH]
+        last = not self._ahead or self._ahead[0][0] in self._known
+        if (index - self._starts[-1]) % SPACING == 0 or last:
+            self._try(seen)
+
+    def _try(self, seen: _Seen) -> None:
+        """Make a frame a candidate: carried back at once, onwards as frames come."""
+        row = np.full((2 * REACH + 1, _GRID * _GRID), WHOLE, np.uint8)
+        row[REACH] = 0
+        chain = _Chain(seen)
+        for later, now in _pairs(self._window):
+            assert later.from_before is not None, "only a shot's first frame has no frame before"
+            row[REACH + now.index - seen.index] = chain.step(now, later.from_before)
+        self._forward.append((len(self._rows), _Chain(seen)))
+        self._candidates.append(seen.index)
+        self._rows.append(row)
+
+
+def _pairs(window: deque[_Seen]) -> Iterator[tuple[_Seen, _Seen]]:
+    """(frame, the frame before it), from the last frame of the window backwards."""
+    for at in range(len(window) - 1, 0, -1):
+        yield window[at], window[at - 1]
+
+
+def _flows(image: Image, before: Image) -> tuple[Field, Field]:
+    return estimate_flow(image, before), estimate_flow(before, image)
