@@ -64,7 +64,8 @@ def new_project(
             output=_output(clip, root, output),
             run={name: _placed(value, root) for name, value in (found.run or {}).items()},
         )
-        (temporary / "keys").mkdir()
+        for name in ("keys", "work"):
+            (temporary / name).mkdir(exist_ok=True)
         for key in chosen:
             shutil.copyfile(key.path, temporary / "keys" / key.path.name)
         text = project_text(found)
@@ -123,6 +124,13 @@ def _settings(given: Mapping[str, Any]) -> Settings:
 def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptions:
     """The same as a run's options, which checks them; painted keys may still be to come."""
     painted = settings.stylizer == "external"
+    if settings.frame_rate is not None and clip.is_file():
+        raise OptionsError(
+            f"frame-rate {settings.frame_rate:.6g}: is for image sequences; "
+            f"{clip} has a rate of its own"
+        )
+    if not painted and (settings.run or {}).get("fit_keys"):
+        raise OptionsError(f"fit-keys: is for painted keys; {settings.stylizer} makes its own")
     if not painted:
         create_stylizer(settings.stylizer, **(settings.stylizer_options or {}))
     elif settings.stylizer_options:

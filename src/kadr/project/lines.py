@@ -8,6 +8,7 @@ from collections.abc import Iterator
 _HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+|\s*\.\s*)+?)\s*=""")
 _PART = re.compile(r""""((?:[^"\\]|\\.)*)"|'([^']*)'|([\w-]+)""")
+_ESCAPE = re.compile(r'\\(["\\])')
 _LONG = re.compile(r'"""|' + "'''")
 
 
@@ -29,6 +30,16 @@ def line_of(text: str, section: str, key: str | None = None, value: str | None =
     return next((number for number in range(found, after) if value in lines[number - 1]), found)
 
 
+def repeated_line(text: str) -> int | None:
+    """The number of the first line that begins a table or a value for the second time."""
+    seen: set[tuple[str, ...]] = set()
+    for number, path in _paths(text.splitlines()):
+        if path in seen:
+            return number
+        seen.add(path)
+    return None
+
+
 def _paths(lines: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Lines that begin a table or a value, with its full name."""
     table: tuple[str, ...] = ()
@@ -45,4 +56,5 @@ def _paths(lines: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    return tuple("".join(groups) for groups in _PART.findall(name))
+    """Each name without its quotes; of escapes, those that a key may need are undone."""
+    return tuple(_ESCAPE.sub(r"\1", "".join(groups)) for groups in _PART.findall(name))

@@ -15,7 +15,7 @@ from tomlkit.exceptions import ParseError, TOMLKitError
 from kadr.core.numbers import parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
-from kadr.project.lines import line_of
+from kadr.project.lines import line_of, repeated_line
 from kadr.project.schema import Entry, checked_value, sections, stylizer_entries, unknown
 from kadr.stylize.registry import stylizer_options
 
@@ -64,8 +64,8 @@ class Blame:
         try:
             yield
         except OptionsError as error:
-            quoted = re.search(r"(\d+(?::\d+)+)", str(error))
-            value = quoted[1] if quoted is not None and key == "ranges" else None
+            told = re.match(r"range ([\d:]+): ", str(error))
+            value = told[1] if told is not None and key == "ranges" else None
             line = line_of(self._text, section, key, value)
             raise OptionsError(f"{self._path}, line {line}: {error}") from error
 
@@ -144,11 +144,12 @@ def read_settings(path: Path, text: str) -> Settings:
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         content: dict[str, Any] = tomlkit.parse(text).unwrap()
-    except ParseError as error:
-        what = str(error).partition(" at line ")[0]
-        raise OptionsError(f"{path}, line {error.line}: not TOML: {what}") from error
     except TOMLKitError as error:
-        raise OptionsError(f"{path}: not TOML: {error}; name each section and key once") from error
+        what = str(error).partition(" at line ")[0]
+        line = repeated_line(text) if "already exists" in what else None
+        if line is None:
+            line = error.line if isinstance(error, ParseError) else 1
+        raise OptionsError(f"{path}, line {line}: not TOML: {what}") from error
     return content
 
 

@@ -1,0 +1,297 @@
+"""A project: what it makes of a clip and of settings, how it finds its clip, what it keeps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from project_samples import COUNT, make_images, make_keys, make_project, make_video, rewrite
+
+from kadr import (
+    FrameRange,
+    InputError,
+    OptionsError,
+    OutputError,
+    Span,
+    is_project,
+    new_project,
+    open_project,
+)
+from kadr.options import DETAIL
+from kadr.project import folder as folder_module
+from kadr.project.folder import relative_path
+
+
+def test_a_new_project_holds_what_people_need(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    assert project.root == tmp_path / "p.kadr"
+    assert project.name == "p"
+    assert sorted(path.name for path in project.keys.iterdir()) == ["00000.png", "00005.png"]
+    assert project.clip == tmp_path / "clip.mp4"
+    assert project.settings.clip == "../clip.mp4"
+    assert str(tmp_path) not in project.text
+    assert project.output == project.root / "out" / "clip.mp4"
+    shutil.rmtree(project.work)
+    assert open_project(project.root).options() == project.options()
+
+
+def test_options_are_those_that_were_given(tmp_path: Path) -> None:
+    project = make_project(
+        tmp_path,
+        ranges=["0:0:3", "2:5:6"],
+        frames="0:6",
+        detail="low",
+        deflicker=1.5,
+        crf=20,
+        seed=3,
+        work_limit=5 * 10**9,
+        output=tmp_path / "made",
+        per_key=tmp_path / "per key",
+    )
+    options = project.options()
+    assert options.ranges == (Span(0, 0, 4), Span(5, 2, 7))
+    assert options.frames == FrameRange(0, 7)
+    assert options.propagate.deflicker == 1.5
+    assert options.propagate.vote_iterations == DETAIL["low"].vote_iterations
+    assert (options.crf, options.seed, options.work_limit) == (20, 3, 5 * 10**9)
+    assert options.keys == (project.keys,)
+    assert (options.work, options.frames_folder) == (project.work, project.frames)
+    assert Path(options.output).resolve() == tmp_path / "made"
+    assert options.per_key is not None
+    assert options.per_key.resolve() == tmp_path / "per key"
+    assert not options.overwrite, "what lies outside the project may be somebody's"
+
+
+def test_a_run_may_replace_what_the_project_made(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    assert project.options().overwrite
+
+
+def test_changes_have_the_last_word(tmp_path: Path) -> None:
+    project = make_project(tmp_path, ranges=["0:0:3"], frames="0:6", deflicker=1.5, seed=3)
+    options = project.options(detail="draft", seed=4, ranges=(), frames=None)
+    assert (options.seed, options.ranges, options.frames) == (4, (), None)
+    assert options.propagate.patch_size == DETAIL["draft"].patch_size
+    assert options.propagate.deflicker == 1.5
+
+
+def test_a_stylizer_needs_no_keys(tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "clip.mp4")
+    project = new_project(
+        clip,
+        folder=tmp_path / "p.kadr",
+        stylizer="paint",
+        stylizer_options={"radius": 5.0},
+        keys_budget=3,
+    )
+    options = project.options()
+    assert (options.stylizer, options.stylizer_options) == ("paint", {"radius": 5.0})
+    assert (options.keys, options.keys_budget) == ((), 3)
+
+
+def test_numbers_of_a_sequence_are_its_own(tmp_path: Path) -> None:
+    images, keys = make_images(tmp_path / "in"), make_keys(tmp_path / "painted", 1003)
+    project = new_project(
+        images / "f_#####.png",
+        [keys],
+        tmp_path / "p.kadr",
+        ranges=["1002:1003:1004"],
+        frames="1001:1008",
+        frame_rate="30000/1001",
+    )
+    options = project.options()
+    assert options.ranges == (Span(2, 1, 4),)
+    assert options.frames == FrameRange(0, COUNT)
+    assert options.frame_rate == pytest.approx(29.97, abs=0.001)
+    assert project.settings.output == "out/in.mp4"
+
+
+def test_a_folder_marked_by_a_slash_stays_one(tmp_path: Path) -> None:
+    project = make_project(tmp_path, output=f"{tmp_path}/p.kadr/images/")
+    assert project.settings.output == "images/"
+    assert project.options().output == f"{project.root / 'images'}/"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"deflickr": 1}, "unknown 'deflickr'; did you mean 'deflicker'"),
+        ({"crf": 99}, "crf 99: expected 0 to 63"),
+        ({"ranges": ["0:3:9"]}, "no frame 9; its frames are 0 to 7"),
+        ({"frames": "3"}, "frames 3: expected FIRST:LAST"),
+        ({"detail": "best"}, "detail 'best': expected one of high"),
+        ({"frame_rate": 25}, "frame-rate 25: is for image sequences"),
+        ({"stylizer_options": {"radius": 3}}, "stylizer-option radius: is for a stylizer"),
+        ({"stylizer": "paint"}, "makes its own keys"),
+    ],
+)
+def test_a_wrong_setting_leaves_nothing_behind(
+    tmp_path: Path, settings: dict[str, object], told: str
+) -> None:
+    with pytest.raises(OptionsError, match=told):
+        make_project(tmp_path, **settings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "painted"]
+
+
+def test_a_key_that_is_not_of_the_clip_leaves_nothing_behind(tmp_path: Path) -> None:
+    clip, keys = make_video(tmp_path / "clip.mp4"), make_keys(tmp_path / "painted", 0, 80)
+    with pytest.raises(InputError, match="the clip has no frame 80"):
+        new_project(clip, [keys], tmp_path / "deep" / "p.kadr")
+    assert not (tmp_path / "deep").exists()
+
+
+def test_nothing_that_exists_is_written_over(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    with pytest.raises(OutputError, match="is a project already"):
+        new_project(project.clip, folder=project.root)
+    (tmp_path / "q.kadr").touch()
+    with pytest.raises(OutputError, match="exists already; choose another name"):
+        new_project(project.clip, folder=tmp_path / "q.kadr")
+    (tmp_path / "empty.kadr").mkdir()
+    assert new_project(project.clip, folder=tmp_path / "empty.kadr").toml.is_file()
+
+
+def test_what_is_a_project(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    assert is_project(project.root)
+    assert is_project(str(project.toml))
+    assert is_project("not/there.kadr")
+    assert not is_project(tmp_path)
+    assert not is_project(project.clip)
+    assert open_project(project.toml).root == project.root
+    with pytest.raises(InputError, match=r"not a kadr project, it has no project\.toml; make one"):
+        open_project(tmp_path)
+
+
+class TestMovedClip:
+    """A clip is found again by what it holds."""
+
+    @pytest.mark.parametrize("place", ["other name.mp4", "deep/clip.mp4", "p.kadr/clip.mp4"])
+    def test_it_is_found_near_by(self, tmp_path: Path, place: str) -> None:
+        project = make_project(tmp_path)
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        project.clip.rename(tmp_path / place)
+        found = project.locate()
+        assert found.path.samefile(tmp_path / place)
+        assert found.moved
+        assert not found.changed
+        assert len(found.notices) == 1
+        assert "clip.mp4: is not there any more; the same clip was found as" in found.notices[0]
+        assert project.options().clip.samefile(tmp_path / place)
+        settled = project.settle(found)
+        assert settled.clip.samefile(tmp_path / place)
+        assert open_project(project.root).locate().notices == ()
+
+    def test_another_of_the_same_size_is_not_taken(self, tmp_path: Path) -> None:
+        project = make_project(tmp_path)
+        data = bytearray(project.clip.read_bytes())
+        project.clip.unlink()
+        data[-1] ^= 1
+        (tmp_path / "clip2.mp4").write_bytes(data)
+        with pytest.raises(InputError, match=r"put it back, or write where it is into .*toml"):
+            project.locate()
+
+    def test_it_is_sought_where_people_say(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        project = make_project(tmp_path / "a")
+        far = tmp_path / "b" / "c" / "x.mp4"
+        far.parent.mkdir(parents=True)
+        project.clip.rename(far)
+        with pytest.raises(InputError, match=r"the clip of .* is not there, nor near it"):
+            project.locate()
+        assert project.locate([tmp_path / "b"]).path == far
+        assert project.locate([far]).path == far
+
+    def test_a_sequence_is_found_as_well(self, tmp_path: Path) -> None:
+        images = make_images(tmp_path / "in")
+        project = new_project(images, folder=tmp_path / "p.kadr")
+        images.rename(tmp_path / "renamed")
+        assert project.locate().path.samefile(tmp_path / "renamed")
+
+    def test_a_pattern_is_found_as_well(self, tmp_path: Path) -> None:
+        images = make_images(tmp_path / "in")
+        project = new_project(images / "f_%05d.png", folder=tmp_path / "p.kadr")
+        images.rename(tmp_path / "renamed")
+        found = project.locate()
+        assert found.path == tmp_path / "renamed" / "f_%05d.png"
+        assert project.settle(found).settings.clip == "../renamed/f_%05d.png"
+
+    def test_a_project_moved_with_its_clip_needs_no_search(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "a").mkdir()
+        make_project(tmp_path / "a")
+        (tmp_path / "a").rename(tmp_path / "b")
+        monkeypatch.setattr(folder_module, "find_clip", lambda *_: pytest.fail("sought"))
+        assert open_project(tmp_path / "b" / "p.kadr").locate().notices == ()
+
+
+def test_changed_content_is_named_until_it_is_settled(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    first = project.locate()
+    project.clip.write_bytes(project.clip.read_bytes() + b"\0")
+    found = project.locate()
+    assert found.changed
+    assert found.identity != first.identity
+    assert "holds something else than before; all will be made anew" in found.notices[0]
+    assert project.settle(found).locate() == found.__class__(found.path, found.identity, found.size)
+
+
+def test_a_clip_without_a_hash_is_taken_as_it_is(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    identity = project.settings.sha256
+    bare = rewrite(project, f'sha256 = "{identity}"\n', "")
+    found = bare.locate()
+    assert found.notices == ()
+    assert bare.settle(found).settings.sha256 == identity
+
+
+def test_edits_keep_what_people_wrote(tmp_path: Path) -> None:
+    project = make_project(tmp_path, crf=20)
+    own = rewrite(project, "crf = 20", "crf   =   20 # mine\r\n# a line of mine")
+    edited = own.edit("keys", {"ranges": ["0:0:4"]}).edit("output", {"preset": "fast"})
+    assert "crf   =   20 # mine\r\n# a line of mine" in edited.text
+    assert edited.settings.ranges == ("0:0:4",)
+    assert edited.options().preset == "fast"
+    assert open_project(project.root) == edited
+    assert edited.edit("output", {"preset": None}).options().preset is None
+
+
+def test_a_wrong_edit_changes_nothing(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    with pytest.raises(OptionsError, match=r"project\.toml, line \d+: crf 99"):
+        project.edit("output", {"crf": 99})
+    assert open_project(project.root) == project
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_a_read_only_project_can_be_read(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    shutil.rmtree(project.work)
+    project.root.chmod(0o555)
+    try:
+        assert open_project(project.root).options().clip == project.clip
+        with pytest.raises(OutputError, match=r"project\.toml: cannot be written"):
+            project.edit("output", {"crf": 20})
+    finally:
+        project.root.chmod(0o755)
+
+
+def test_paths_far_away_are_kept_in_full(tmp_path: Path) -> None:
+    root = tmp_path / "a" / "b" / "c" / "d" / "p.kadr"
+    assert relative_path(tmp_path / "a" / "x.mp4", root.parent) == "../../../x.mp4"
+    assert relative_path(tmp_path / "x.mp4", root) == str(tmp_path / "x.mp4")
+    assert relative_path(root / "x.mp4", root) == "x.mp4"
+    assert relative_path(Path("/x.mp4"), Path("/p.kadr")) == "/x.mp4"
+
+
+def test_a_linked_project_reads_the_clip_beside_itself(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    project = make_project(tmp_path / "a")
+    link = tmp_path / "link.kadr"
+    link.symlink_to(project.root)
+    assert open_project(link).locate().path == project.clip

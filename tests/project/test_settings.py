@@ -1,0 +1,207 @@
+"""A project file: written and read back, and every fault named by its line."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+from hypothesis import given
+from hypothesis import strategies as st
+from project_samples import make_project
+
+from kadr import InputError, OptionsError, PropagateOptions, RunOptions, open_project
+from kadr.options import DETAIL
+from kadr.project.lines import line_of
+from kadr.project.schema import ELSEWHERE, sections
+from kadr.project.settings import Settings, read_settings
+from kadr.project.template import project_text
+
+FILE = Path("p.kadr/project.toml")
+
+GOOD = """\
+format = 1
+[clip]
+path = "clip.mp4"
+[keys]
+ranges = [
+  "0:3:5",
+  "4:6:9",
+]
+[stylizer]
+name = "paint"
+radius = 5
+[picture]
+detail = "low"
+deflicker = 1
+[output]
+path = "out.mp4"
+crf = 20
+[run]
+seed = 4
+"""
+
+
+def test_a_short_file_is_enough() -> None:
+    settings = read_settings(FILE, GOOD)
+    assert settings.ranges == ("0:3:5", "4:6:9")
+    assert settings.stylizer_options == {"radius": 5.0}
+    assert settings.propagate().deflicker == 1.0
+    assert settings.propagate().vote_iterations == DETAIL["low"].vote_iterations
+    assert settings.run == {"crf": 20, "seed": 4}
+    assert read_settings(FILE, GOOD.replace("\n", "\r\n")) == settings
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "told"),
+    [
+        ("crf = 20", "crv = 20", 17, "unknown 'crv'; did you mean 'crf'?"),
+        ("crf = 20", "crf = 99", 17, "crf 99: expected 0 to 63"),
+        ("crf = 20", 'crf = "20"', 17, "crf '20': expected a whole number"),
+        ("crf = 20", "crf = true", 17, "crf True: expected a whole number"),
+        ("crf = 20", "crf = 20.5", 17, "crf 20.5: expected a whole number"),
+        ("crf = 20", "per-key = 3", 17, "per-key 3: expected a path in quotes"),
+        ("crf = 20", "crf =", 17, "not TOML"),
+        ("crf = 20", "crf = 20\ncrf = 21", 18, "crf"),
+        ("seed = 4", "seed = -4", 19, "seed -4: expected at least 0"),
+        ("seed = 4", "work-limit = 'much'", 19, "work-limit much: expected a size such as"),
+        ("seed = 4", "threads = 0", 19, "threads 0: expected 1 to 1024"),
+        ("[run]", "[runs]", 18, "section unknown 'runs'; did you mean 'run'?"),
+        ("[run]", "[zzz]", 18, "section unknown 'zzz'; expected one of clip, keys"),
+        ("format = 1", "format = 1\nrun = 3", 19, "not TOML"),
+        ("format = 1", "format = 2", 1, "format 2: expected 1; a newer kadr"),
+        ("format = 1", "format = true", 1, "format True: expected 1"),
+        ("format = 1\n", "", 1, "'format' is missing; a project begins with format = 1"),
+        ("deflicker = 1", "deflicker = -1", 14, "deflicker -1.0: expected 0 to 1000"),
+        ("deflicker = 1", "patch-size = 4", 14, "patch-size 4: expected an odd number"),
+        ("deflicker = 1", "quick-flow = 'yes'", 14, "expected true or false"),
+        ("deflicker = 1", "deflicker = nan", 14, "deflicker nan: expected 0 to 1000"),
+        ('"low"', '"best"', 13, "detail 'best': expected one of high, medium"),
+        ("radius = 5", "radius = 99", 11, "radius 99.0: expected 1 to 40"),
+        ("radius = 5", "radios = 5", 11, "unknown 'radios'; did you mean 'radius'?"),
+        ('"paint"', '"oil"', 10, "stylizer 'oil': expected one of external, paint"),
+        ('"paint"', '"external"', 11, "unknown 'radius'"),
+        ('  "4:6:9",', '  "4:9:6",', 7, "range 4:9:6: the key must lie between"),
+        ('  "4:6:9",', '  "4:6",', 7, "range 4:6: expected FIRST:KEY:LAST"),
+        ('  "4:6:9",', "  4,", 5, "expected a list in brackets"),
+        ('path = "clip.mp4"', "", 2, r"\[clip\] has no path"),
+        ('path = "out.mp4"', "", 15, r"\[output\] has no path"),
+        ('"clip.mp4"', '"clip.mp4"\nsha256 = "12"', 4, "expected 64 hexadecimal digits"),
+        ('"clip.mp4"', '"clip.mp4"\nframes = "9:3"', 4, "the first comes after the last"),
+        ('"clip.mp4"', '"clip.mp4"\nframe-rate = 0', 4, "frame-rate 0.0: expected 0 to 1000"),
+        ("[keys]", "[keys]\nmin-gap = 9\nmax-gap = 3", 5, "min-gap 9: is more than max-gap 3"),
+    ],
+)
+def test_every_fault_names_its_line(old: str, new: str, line: int, told: str) -> None:
+    assert old in GOOD
+    with pytest.raises(OptionsError, match=told) as caught:
+        read_settings(FILE, GOOD.replace(old, new))
+    first, colon, _ = str(caught.value).partition(": ")
+    assert colon
+    assert first == f"{FILE}, line {line}"
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    project.toml.write_bytes(project.text.encode() + b"# \xff\n")
+    line = project.text.count("\n") + 1
+    with pytest.raises(InputError, match=rf"line {line}: is not UTF-8 text; save it as UTF-8"):
+        open_project(project.root)
+    project.toml.write_bytes(b"\xef\xbb\xbf" + project.text.encode())
+    assert open_project(project.root).settings == project.settings
+
+
+def test_every_option_of_a_run_can_be_said() -> None:
+    """A new field of RunOptions has a place in project files, or a reason not to."""
+    entries = [entry for section in sections().values() for entry in section]
+    said = {entry.field for entry in entries if entry.field}
+    known = {item.name for item in fields(RunOptions)}
+    assert said == (known - ELSEWHERE) | {item.name for item in fields(PropagateOptions)}
+    assert known >= ELSEWHERE
+    assert all(entry.help or entry.name == "sha256" for entry in entries)
+
+
+def _values(kind: type[Any], names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Some fields with some values in their ranges."""
+    drawn: dict[str, st.SearchStrategy[Any]] = {}
+    for item in fields(kind):
+        low, high = item.metadata.get("low"), item.metadata.get("high")
+        if item.name not in names or low is None or item.name == "patch_size":
+            continue
+        if item.type.startswith("int"):
+            drawn[item.name] = st.integers(int(low), int(high or 1 << 40))
+        else:
+            drawn[item.name] = st.floats(low, high)
+    return st.fixed_dictionaries({}, optional=drawn)
+
+
+_NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+_RANGES = st.lists(st.integers(0, 999), min_size=3, max_size=3).map(
+    lambda numbers: ":".join(map(str, sorted(numbers)))
+)
+
+
+@given(
+    st.builds(
+        Settings,
+        clip=_NAMES,
+        sha256=st.sampled_from(["", "0" * 64, "0123456789abcdef" * 4]),
+        size=st.none() | st.integers(0, 1 << 50),
+        frames=st.none() | st.just("3:90"),
+        frame_rate=st.none() | st.floats(0.01, 1000),
+        keys=_NAMES,
+        ranges=st.lists(_RANGES, max_size=5).map(tuple),
+        stylizer=st.just("paint"),
+        stylizer_options=st.fixed_dictionaries({}, optional={"radius": st.floats(1, 40)}),
+        detail=st.sampled_from(list(DETAIL)),
+        picture=_values(PropagateOptions, [item.name for item in fields(PropagateOptions)]),
+        output=_NAMES,
+        run=_values(RunOptions, ["crf", "threads", "seed", "workers", "keys_budget"]),
+    )
+)
+def test_what_is_written_is_read_again(settings: Settings) -> None:
+    text = project_text(settings)
+    assert read_settings(FILE, text) == settings
+    assert project_text(read_settings(FILE, text)) == text
+
+
+@given(st.integers(0, 10**6))
+def test_the_line_found_holds_the_key(seed: int) -> None:
+    source = random.Random(seed)
+    document = tomlkit.document()
+    where: list[tuple[str, str]] = []
+    for section in source.sample(["clip", "keys", "run", "odd name"], 3):
+        table = tomlkit.table()
+        for key in source.sample(["a", "path", "x-y", 'q"t', "a b"], 3):
+            value = source.choice([3, "a = 3", ["x", "[run]"], "two\nlines = 1", True])
+            item = tomlkit.item(value)
+            if isinstance(value, list):
+                item.multiline(True)
+            elif isinstance(value, str) and "\n" in value:
+                item = tomlkit.string(value, multiline=True)
+            table.add(key, item)
+            where.append((section, key))
+            if source.random() < 0.5:
+                table.add(tomlkit.comment("a = 1, path = 2"))
+        document.add(section, table)
+    text = tomlkit.dumps(document)
+    lines = text.splitlines()
+    for section, key in where:
+        before = lines[: line_of(text, section, key)]
+        assert before[-1].startswith(tomlkit.key(key).as_string())
+        headers = [line for line in before if line.startswith("[")]
+        assert headers[-1] == f"[{tomlkit.key(section).as_string()}]"
+
+
+def test_lines_of_other_ways_to_write() -> None:
+    text = 'format = 1\nclip.path = "x"\n\n [ run ] # here\n\tseed=3\n'
+    assert line_of(text, "clip", "path") == 2
+    assert line_of(text, "run") == 4
+    assert line_of(text, "run", "seed") == 5
+    assert line_of(text, "run", "nothing") == 4
+    assert line_of(text, "clip") == 2
+    assert line_of(text, "nothing") == 1
