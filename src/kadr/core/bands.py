@@ -14,14 +14,23 @@ from itertools import count
 
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
+_limit: int | None = None
 
 
 def default_threads() -> int:
-    """How many cores this process may use."""
+    """How many cores this process may use, or as many of them as ``limit_threads`` left."""
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS or Windows
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    return cores if _limit is None else min(cores, _limit)
+
+
+def limit_threads(count: int | None) -> int | None:
+    """Let this process use at most ``count`` cores, None: all it may; gives the limit before."""
+    global _limit
+    before, _limit = _limit, count
+    return before
 
 
 def run_bands(

@@ -74,5 +74,5 @@ class CancelToken:
 
     def check(self) -> None:
         """Raise Cancelled if a stop was asked for."""
-        if self._event.is_set():
+        if self.cancelled:
             raise Cancelled("stopped as asked; nothing was written under the final name")
