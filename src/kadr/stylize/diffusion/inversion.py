@@ -3,8 +3,8 @@
 Sampling is walked backwards, from low noise to high. Sampling's step from a level to the one below
 uses the noise estimate *at the upper end*, which walking upwards does not have yet. The three kinds
 differ in what they take in its place: "plain" the latent of the lower end at the upper level,
-"adjusted" the latent of the lower end at its own level, "refined" solves for the upper end by
-repeating plain's step with the latent that it led to.
+"adjusted" the latent of the lower end at its own level; "refined" solves for the upper end, from
+what the steps before let expect, by repeating the step with the latent that it led to.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from kadr.stylize.diffusion.guidance import GuidedEps
 
 INVERSIONS = ("refined", "plain", "adjusted")
 
-_STILL = 1e-6
-"""A refinement that moves a latent by less than this part of its size is the last."""
+_STILL = 2e-7
+"""A refinement that moves a latent by less than this part of its size is its last."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Inversion:
     steps: int | None = None
     cfg_scale: float = 1.0
     randomness: float = 0.0
-    refinements: int = 3
+    refinements: int = 2
 
     def __post_init__(self) -> None:
         if self.kind not in INVERSIONS:
@@ -55,7 +55,7 @@ class Inversion:
 
 
 def invert(
-    eps: GuidedEps, latent: Tensor, sigmas: Tensor, kind: str = "refined", *, refinements: int = 3
+    eps: GuidedEps, latent: Tensor, sigmas: Tensor, kind: str = "refined", *, refinements: int = 2
 ) -> Iterator[tuple[int, Tensor]]:
     """Walk up from a clean latent; yields ``(i, x)``, x being at noise level ``sigmas[i + 1]``.
 
@@ -63,9 +63,12 @@ def invert(
     """
     x = latent
     levels: list[float] = sigmas.tolist()
+    estimates: list[tuple[float, Tensor]] = []
     for i, (low, high) in enumerate(pairwise(levels)):
         if kind == "refined":
-            x = _refined_step(eps, x, low, high, refinements)
+            noise = _refined(eps, x, low, high, _extrapolate(estimates, high), refinements)
+            estimates = [*estimates[-1:], (high, noise)]
+            x = x + noise * (high - low)
         elif kind == "plain":
             x = x + eps(x, high) * (high - low)
         elif low > 0:  # "adjusted": at no noise there is none to estimate
@@ -92,29 +95,44 @@ def mix_noise(found: Tensor, random: Tensor, randomness: float) -> Tensor:
     return mixed / math.hypot(randomness, 1 - randomness)
 
 
-def _refined_step(eps: GuidedEps, x: Tensor, low: float, high: float, refinements: int) -> Tensor:
-    """The latent at ``high`` from which Euler's step down leads to x, by fixed-point iteration.
+def _refined(
+    eps: GuidedEps, x: Tensor, low: float, high: float, guess: Tensor | None, refinements: int
+) -> Tensor:
+    """The noise estimate at ``high`` by which Euler's step from there leads down to x at ``low``.
 
-    Each image stops on its own, so that none depends on its batch: when it no longer moves, or
-    when it moves more than the time before; then the estimate before is the better one.
+    Found by fixed-point iteration from ``guess``, or from the estimate at x itself. Each image
+    stops on its own, so that none depends on its batch: when its estimate no longer moves, or
+    moves more than the time before; then the one before was the better.
     """
-    before, reached = x, x + eps(x, high) * (high - low)
+    gap = high - low
+    noise = torch.zeros_like(x) if guess is None else guess
+    before = noise
     moved = x.new_full((len(x), 1, 1, 1), math.inf)
     done = torch.zeros_like(moved, dtype=torch.bool)
-    for _ in range(refinements):
+    for turn in range(refinements + 1):
+        following = eps(x + noise * gap, high)
+        move = _size(following - noise) * gap
+        worse = move > moved  # never for what is no number: that is to be seen
+        if turn == 0 and guess is None:
+            move, worse = moved, torch.zeros_like(worse)
+        following = torch.where(worse, before, following)
+        before, noise = torch.where(done, before, noise), torch.where(done, noise, following)
+        moved = torch.where(done, moved, move)
+        done = done | worse | (move <= _STILL * _size(x))
         if bool(done.all()):
             break
-        following = x + eps(reached, high) * (high - low)
-        move = _size(following - reached)
-        worse = ~(move <= moved)
-        following = torch.where(worse, before, following)
-        before, reached = (
-            torch.where(done, before, reached),
-            torch.where(done, reached, following),
-        )
-        moved = torch.where(done, moved, move)
-        done = done | worse | (move <= _STILL * _size(reached))
-    return reached
+    return noise
+
+
+def _extrapolate(estimates: list[tuple[float, Tensor]], sigma: float) -> Tensor | None:
+    """What the last noise estimates let expect at the next level: on a line, or the last again."""
+    if not estimates:
+        return None
+    last, noise = estimates[-1]
+    if len(estimates) == 1:
+        return noise
+    before, earlier = estimates[-2]
+    return torch.lerp(earlier, noise, (sigma - before) / (last - before))
 
 
 def _size(x: Tensor) -> Tensor:
