@@ -63,8 +63,32 @@ def test_settings_carry_the_names_of_options() -> None:
         "decode_cfg_scale": 1.0,
         "decode_steps": 50,
         "randomness": 0.0,
-        "sigma_adjustment": True,
+        "inversion": "adjusted",
+        "noise_source": "nv",
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "source"),
+    [
+        ({"Seed": "1", "RNG": "CPU", "Version": "v1.8.0"}, "cpu"),
+        ({"Seed": "1", "RNG": "NV", "Version": "v1.8.0"}, "nv"),
+        ({"Seed": "1", "Version": "f2.0.1v1.10.1"}, "nv"),
+        ({"Seed": "1", "Version": "ComfyUI"}, None),
+        ({"Steps": "1"}, None),
+    ],
+)
+def test_noise_is_the_cards_where_a1111_says_nothing(
+    fields: dict[str, str], source: str | None
+) -> None:
+    assert infotext_settings(Infotext("a", fields=fields)).get("noise_source") == source
+
+
+def test_inversion_is_told_apart() -> None:
+    plain = infotext_settings(Infotext("a", fields={"Sigma Adjustment": "False"}))
+    refined = {"Sigma Adjustment": "False", "Inversion": "refined"}
+    assert plain["inversion"] == "plain"
+    assert infotext_settings(Infotext("a", fields=refined))["inversion"] == "refined"
 
 
 @pytest.mark.parametrize(

@@ -99,19 +99,24 @@ def infotext_settings(info: Infotext) -> dict[str, Any]:
 
     Holds only what the text has: prompt, negative_prompt, steps, sampler ("DPM++ 2M Karras" also
     where the schedule stands apart), cfg_scale, seed, width, height, denoising_strength, model,
-    clip_skip, and the settings of inversion. Raises InputError naming a field with an odd value.
+    vae, clip_skip, noise_source, and the settings of inversion. A1111 and Forge leave the source
+    of noise out when it is the graphics card's: then it is "nv", which makes the same numbers.
+    Raises InputError naming a field with an odd value.
     """
+    fields = info.fields
     settings: dict[str, Any] = {"prompt": info.prompt, "negative_prompt": info.negative_prompt}
     for name, (option, kind) in _OPTIONS.items():
-        if name in info.fields:
-            settings[option] = _read(name, info.fields[name], kind)
-    schedule = info.fields.get("Schedule type", "Automatic")
+        if name in fields:
+            settings[option] = _read(name, fields[name], kind)
+    schedule = fields.get("Schedule type", "Automatic")
     if "sampler" in settings and schedule != "Automatic":
         settings["sampler"] += f" {schedule}"
-    if "Size" in info.fields:
-        size = re.fullmatch(r"\s*(\d+)\s*x\s*(\d+)\s*", info.fields["Size"])
+    if "seed" in settings and re.match(r"[vf]\d", fields.get("Version", "")):
+        settings.setdefault("noise_source", "nv")
+    if "Size" in fields:
+        size = re.fullmatch(r"\s*(\d+)\s*x\s*(\d+)\s*", fields["Size"])
         if size is None:
-            raise InputError(f"parameters: Size {info.fields['Size']!r}: expected e.g. 512x512")
+            raise InputError(f"parameters: Size {fields['Size']!r}: expected e.g. 512x512")
         settings["width"], settings["height"] = int(size[1]), int(size[2])
     return settings
 
@@ -120,14 +125,19 @@ def _read(name: str, text: str, kind: Callable[[str], Any]) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        expected = {int: "a whole number", float: "a number"}.get(kind, "True or False")
+        expected = "a whole number" if kind is int else "a number"
+        expected = "True or False" if kind is _adjusted else expected
         raise InputError(f"parameters: {name} {text!r}: expected {expected}") from error
 
 
-def _truth(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
+def _adjusted(text: str) -> str:
+    if text not in ("True", "False"):
         raise ValueError(text)
-    return text.lower() == "true"
+    return "adjusted" if text == "True" else "plain"
+
+
+def _noise_source(text: str) -> str:
+    return "nv" if text == "GPU" else text.lower()
 
 
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -139,12 +149,13 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "Model": ("model", str),
     "VAE": ("vae", str),
     "Clip skip": ("clip_skip", int),
-    "RNG": ("noise_source", str),
+    "RNG": ("noise_source", _noise_source),
     "Decode prompt": ("original_prompt", str),
     "Decode negative prompt": ("original_negative_prompt", str),
     "Decode CFG scale": ("decode_cfg_scale", float),
     "Decode steps": ("decode_steps", int),
     "Randomness": ("randomness", float),
-    "Sigma Adjustment": ("sigma_adjustment", _truth),
+    "Sigma Adjustment": ("inversion", _adjusted),
+    "Inversion": ("inversion", str),
 }
-"""Field of the text → option, and how its value is read."""
+"""Field of the text → option, and how its value is read; a later line prevails."""
