@@ -407,19 +407,18 @@ def test_events_come_in_order_with_right_totals(
 ) -> None:
     keys = _keys(tmp_path / "keys", _painted(images, 2, 5))
     events = list(restyle_events(RunOptions(clip=clip, output=tmp_path / "out", keys=keys)))
-    steps = [event.step for event in events]
-    assert steps[:3] == ["stylize"] * 3
-    assert "stylize" not in steps[3:]
-    by_step = {step: [e for e in events if e.step == step] for step in set(steps)}
-    assert [(e.index, e.total) for e in by_step["stylize"]] == [(0, 2), (1, 2), (2, 2)]
+    order = list(dict.fromkeys(event.step for event in events))
+    assert order == ["plan", "stylize", "propagate", "join", "write"]
+    by_step = {step: [e for e in events if e.step == step] for step in order}
     passes = (5 - 1) + (9 - 3 - 1)  # spans [0, 5) and [3, 9) less their keys
-    announced, *counted = by_step["propagate"]
-    assert (announced.index, announced.total) == (0, passes)
-    assert [(e.index, e.total) for e in counted] == [(n, passes) for n in range(1, passes + 1)]
-    written = [e for e in by_step["write"] if e.index]
+    for step, total in (("plan", COUNT), ("stylize", 2), ("propagate", passes), ("join", COUNT - 2)):
+        counted = [(e.index, e.total) for e in by_step[step]]
+        assert counted[-total:] == [(n, total) for n in range(1, total + 1)]
+        assert counted[0] == ((0, total) if step != "join" else (1, total))
+    written = by_step["write"]
     assert [(e.index, e.total) for e in written] == [(n, COUNT) for n in range(1, COUNT + 1)]
-    assert steps[-1] == "write"
-    for event in (*counted, *written):
+    assert events[-1] is written[-1]
+    for event in written:
         assert event.preview is not None
         assert (event.preview.shape, event.preview.dtype) == ((40, 56, 3), np.uint8)
 
@@ -516,7 +515,7 @@ class _Breaks:
 def test_a_failing_stylizer_leaves_nothing(
     tmp_path: Path, clip: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kadr.keys.create_stylizer", lambda name, **options: _Breaks())
+    monkeypatch.setattr("kadr.work.keys.create_stylizer", lambda name, **options: _Breaks())
     options = RunOptions(clip=clip, output=tmp_path / "out", stylizer="paint", keys_budget=3)
     with pytest.raises(InputError, match="frame 4: too dark"):
         restyle(options)

@@ -28,11 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "project": BASE | {"run", "stylize", "video"},
     "exchange": BASE | {"project", "video"},
     "report": BASE,
-    "keys": BASE | {"plan", "run", "stylize", "video"},
+    # where the steps come together
     "survey": BASE | {"guides", "plan", "run", "video"},
-    "per_key": BASE | {"video"},
-    "render": BASE | {"video", "plan", "guides", "propagate", "finish", "run"},
-    "pipeline": BASE | STAGES | {"run", "render", "keys", "per_key"},
+    "work": BASE | STAGES | {"project", "propagate", "report", "run", "survey"},
+    "pipeline": BASE | {"video", "work"},
 }
 """Part of the package → other parts that it may import. Front ends use public names only."""
 
@@ -40,7 +39,7 @@ FRONT_ENDS = {"cli", "studio"}
 
 OWNERS: dict[str, set[str]] = {
     "av": {"video"},
-    "PIL": {"video"},
+    "PIL": {"stylize", "video"},
     "numba": {"finish", "guides", "stylize", "synth"},
     "scenedetect": {"plan"},
     "tomlkit": {"project"},

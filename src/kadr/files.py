@@ -7,6 +7,7 @@ alphabet work on every system (OpenCV's own readers fail on some of them).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import tempfile
@@ -157,3 +158,12 @@ def last_number(name: str) -> int | None:
     """The last run of digits in a file name without its suffix: ``shot 3 (12).png`` → 12."""
     numbers = _NUMBER.findall(Path(name).stem)
     return int(numbers[-1]) if numbers else None
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content in hex. Raises InputError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error

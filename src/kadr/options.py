@@ -130,8 +130,15 @@ class RunOptions:
     stylizer: str = option("external", "what makes the keys; external: they are painted already")
     stylizer_options: Mapping[str, Any] = field(default_factory=dict)
     keys_budget: int = option(10, "how many keyframes a stylizer makes", low=1, high=100000)
+    min_gap: int | None = option(
+        None, "fewest frames from one planned key to the next; none: 1", low=1, high=100000
+    )
+    max_gap: int | None = option(
+        None, "most frames from one planned key to the next; none: any", low=1, high=100000
+    )
+    ignore_cuts: bool = option(False, "carry keys over cuts too")
     ranges: tuple[Span, ...] = ()
-    """Spans set by hand; other keys reach to their neighbours."""
+    """Spans set by hand; other keys reach to their neighbours, never over a cut."""
     per_key: Path | None = field(
         default=None, metadata={"help": "a folder for each key's own frames, one folder a key"}
     )
@@ -150,9 +157,18 @@ class RunOptions:
     preset: str | None = option(None, "speed of the H.264 encoder, ultrafast to veryslow")
     threads: int | None = option(None, "how many cores to use; none: all", low=1, high=1024)
     seed: int = option(0, "same seed, same film", low=0)
-    work: Path | None = field(
-        default=None, metadata={"help": "a folder for work files, kept; none: a temporary one"}
+    workers: int | None = option(
+        None, "processes to work in; none: as many as pay", low=1, high=1024
     )
+    work: Path | None = field(
+        default=None,
+        metadata={"help": "a folder for work files, kept, from which a run goes on"},
+    )
+    """None: a temporary one that goes with the run."""
+    frames_folder: Path | None = None
+    """Where finished frames are kept; None: in the folder for work files."""
+    work_limit: int | None = None
+    """The most bytes of work files to keep; None: no limit."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -163,4 +179,8 @@ class RunOptions:
         if self.stylizer != "external" and self.keys:
             raise OptionsError(
                 f"stylizer {self.stylizer}: makes its own keys; leave out --keys, or use external"
+            )
+        if self.min_gap and self.max_gap and self.min_gap > self.max_gap:
+            raise OptionsError(
+                f"min-gap {self.min_gap}: is more than max-gap {self.max_gap}; lower it"
             )

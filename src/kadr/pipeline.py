@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-from kadr.core.ahead import ahead
 from kadr.core.events import CancelToken, Event, follow
-from kadr.core.frames import Frame, FrameRange
-from kadr.errors import OptionsError
-from kadr.keys import KeyStyles
+from kadr.core.frames import Frame
 from kadr.options import RunOptions
-from kadr.per_key import PerKeyWriter
-from kadr.plan.spans import pair_spans
-from kadr.render import Renderer
-from kadr.run.store import WorkFolder
-from kadr.video.base import Clip
-from kadr.video.clips import create_clip, open_clip
+from kadr.work.account import Account
+from kadr.work.keys import KeyStyles
+from kadr.work.per_key import PerKeyWriter
+from kadr.work.planning import plan_run
+from kadr.work.produce import Producer
+from kadr.work.schedule import make_schedule
+from kadr.work.workspace import open_workspace
 
-STEPS = ("stylize", "propagate", "write")
+STEPS = ("plan", "stylize", "propagate", "join", "write")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run made: the output, its keyframes (frame indices), frames and seconds it took."""
+    """What a run made: the output, its keyframes (frame indices), frames and seconds it took.
+
+    computed: pass frames that were made in this run; those kept from earlier runs do not count.
+    report: the page about the run, if one was asked for.
+    """
 
     output: Path
     keys: tuple[int, ...]
     frame_count: int
     seconds: float
+    computed: int = 0
+    report: Path | None = None
 
 
 def restyle(
@@ -44,7 +46,8 @@ def restyle(
     """Restyle a clip and give what was made. ``on_event`` sees every Event.
 
     Raises InputError, OptionsError or OutputError with one line that says what to do; nothing then
-    stands under the output's name. Raises Cancelled if ``cancel`` was raised.
+    stands under the output's name. Raises Cancelled if ``cancel`` was raised. With a folder for
+    work files the same call goes on where the last one ended, whichever way that was.
     """
     return follow(restyle_events(options, cancel), on_event)
 
@@ -53,61 +56,37 @@ def restyle_events(
     options: RunOptions, cancel: CancelToken | None = None
 ) -> Generator[Event, None, RunResult]:
     """The same, as a generator of Events whose return value is the RunResult."""
-    began, cancel = time.monotonic(), cancel or CancelToken()
+    cancel = cancel or CancelToken()
     with ExitStack() as stack:
-        clip = stack.enter_context(_open(options))
-        frames = _frame_range(options, clip)
-        work = stack.enter_context(WorkFolder(options.work))
-        keys = KeyStyles(options, clip, frames, work.store)
-        spans = pair_spans(keys.indices, frames, options.ranges, number=clip.number)
-        per_key = stack.enter_context(PerKeyWriter(options.per_key, clip, options.overwrite))
-        writer = stack.enter_context(
-            create_clip(
-                options.output,
-                like=clip,
-                overwrite=options.overwrite,
-                crf=options.crf,
-                preset=options.preset,
-                indices=range(frames.start, frames.stop),
+        space = stack.enter_context(open_workspace(options))
+        account = stack.enter_context(closing(Account(space)))
+        with ExitStack() as outputs:
+            per_key = outputs.enter_context(
+                PerKeyWriter(options.per_key, space.clip, options.overwrite)
             )
+            writer = outputs.enter_context(space.create_output())
+            with account.step("plan"):
+                account.plan = plan = yield from plan_run(space, cancel)
+            keys = KeyStyles(space, plan.keys, plan.painted)
+            with account.step("stylize"):
+                yield from keys.stylize(cancel)
+            producer = Producer(space, make_schedule(space, plan.spans, keys), keys, cancel)
+            account.tally = producer.tally
+            with account.step("propagate"), closing(producer.frames()) as made:
+                for item in made:
+                    if isinstance(item, Frame):
+                        writer.write(item)
+                        yield Event("write", space.nth(item.index), len(space.frames), item.rgb)
+                    else:
+                        yield item
+            if options.per_key is not None:
+                per_key.write_all(producer.pass_frames())
+        account.finish(writer.path)
+        return RunResult(
+            writer.path,
+            tuple(keys.indices),
+            len(space.frames),
+            account.seconds,
+            producer.tally.pass_frames,
+            account.report(),
         )
-        yield from keys.stylize(cancel)
-        renderer = Renderer(
-            clip,
-            spans,
-            frames,
-            keys.style,
-            options.propagate,
-            work.store,
-            seed=options.seed,
-            threads=options.threads,
-            cancel=cancel,
-            on_pass=per_key.write,
-        )
-        written = 0
-        made = stack.enter_context(closing(ahead(renderer.render(), depth=2)))
-        for item in made:
-            if isinstance(item, Frame):
-                writer.write(item)
-                written += 1
-                yield Event("write", written, len(frames), item.rgb)
-            else:
-                yield item
-    return RunResult(writer.path, tuple(keys.indices), written, time.monotonic() - began)
-
-
-def _open(options: RunOptions) -> Clip:
-    rate = None if options.frame_rate is None else Fraction(options.frame_rate).limit_denominator()
-    return open_clip(options.clip, allow_truncated=options.allow_truncated, frame_rate=rate)
-
-
-def _frame_range(options: RunOptions, clip: Clip) -> FrameRange:
-    """The frames to work on, checked against the clip."""
-    if options.frames is None:
-        return FrameRange(0, len(clip))
-    if options.frames.stop > len(clip):
-        raise OptionsError(
-            f"frames {options.frames.start}–{options.frames.stop - 1}: "
-            f"{options.clip} has frames 0–{len(clip) - 1}"
-        )
-    return options.frames

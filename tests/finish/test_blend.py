@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from kadr.finish.bands import blend_bands
 from kadr.finish.blend import Candidate, Joiner
 from kadr.guides.warp import grid
 from scenes import texture
@@ -18,16 +19,29 @@ def _flat(level: int, channels: int = 3) -> np.ndarray:
     return np.full((HEIGHT, WIDTH, channels), level, np.uint8)
 
 
+Version = tuple[Candidate, np.ndarray]
+"""A key's version of a frame: how good it is, and the picture."""
+
+
 def _candidate(
     key: int, image: np.ndarray, nearness: float = 0.5, error: np.ndarray | int = 10
-) -> Candidate:
+) -> Version:
     plane = np.zeros(image.shape[:2], np.uint8) + np.asarray(error, np.uint8)
-    return Candidate(key, image, plane, nearness)
+    return Candidate(key, plane, nearness), image
 
 
-def _join(candidates: Sequence[Candidate], joiner: Joiner | None = None) -> np.ndarray:
-    size = candidates[0].image.shape[:2]
-    return (joiner or Joiner()).join(candidates, None if joiner is None else grid(*size))
+def _mix(
+    versions: Sequence[Version], joiner: Joiner, positions: np.ndarray | None
+) -> np.ndarray:
+    weights = joiner.weigh([candidate for candidate, _ in versions], positions)
+    return blend_bands(
+        [image for _, image in versions], [weights[candidate.key] for candidate, _ in versions]
+    )
+
+
+def _join(versions: Sequence[Version], joiner: Joiner | None = None) -> np.ndarray:
+    size = versions[0][1].shape[:2]
+    return _mix(versions, joiner or Joiner(), None if joiner is None else grid(*size))
 
 
 def _detail(image: np.ndarray) -> float:
@@ -116,7 +130,7 @@ def test_the_choice_moves_with_the_picture() -> None:
         _join(candidates, joiner)
     # the picture moved 20 pixels to the right, and this frame's errors say nothing
     where = grid(HEIGHT, WIDTH) - np.float32([20, 0])
-    joined = joiner.join([_candidate(0, _flat(50)), _candidate(9, _flat(200))], where)
+    joined = _mix([_candidate(0, _flat(50)), _candidate(9, _flat(200))], joiner, where)
     assert joined[30, 45, 0] > 140
     assert joined[30, 85, 0] < 110
 
@@ -164,3 +178,34 @@ def test_candidates_are_not_written_to() -> None:
         image.flags.writeable = False
     _join([_candidate(0, a), _candidate(9, b)], Joiner())
     assert np.array_equal(a, texture(HEIGHT, WIDTH, seed=1))
+
+
+def test_weights_may_be_smaller_than_the_frames() -> None:
+    error = np.zeros((HEIGHT // 4, WIDTH // 4), np.uint8)
+    error[:, : WIDTH // 8] = 250
+    joiner = Joiner()
+    weights = joiner.weigh([Candidate(0, error, 0.5), Candidate(9, 250 - error, 0.5)], None)
+    assert weights[0].shape == error.shape
+    joined = blend_bands([_flat(50), _flat(200)], [weights[0], weights[9]])
+    assert joined.shape == (HEIGHT, WIDTH, 3)
+    assert joined[:, :15].mean() > 185
+    assert joined[:, -15:].mean() < 65
+
+
+def test_the_error_is_that_of_what_was_chosen() -> None:
+    joiner = Joiner()
+    flat = np.full((20, 30), 51, np.uint8)
+    joiner.weigh([Candidate(0, flat, 0.1)], None)
+    assert joiner.error == pytest.approx(0.2)
+    joiner.weigh([Candidate(0, flat * 5, 0.5), Candidate(9, flat * 0, 0.5)], None)
+    assert joiner.error < 0.02
+    joiner.start(9, (20, 30))
+    assert joiner.error == 0.0
+
+
+def test_a_start_on_a_key_is_remembered() -> None:
+    joiner = Joiner()
+    joiner.start(0, (HEIGHT, WIDTH))
+    error = np.full((HEIGHT, WIDTH), 10, np.uint8)
+    after = joiner.weigh([Candidate(0, error, 0.5), Candidate(9, error, 0.5)], grid(HEIGHT, WIDTH))
+    assert after[0].min() > 0.75

@@ -107,3 +107,23 @@ def test_frames_are_named_by_the_numbers_that_people_know() -> None:
         pair_spans([2], frames, [Span(2, 0, 10), Span(2, 1, 10)], number=number)
     with pytest.raises(OptionsError, match="key 1013: not among the frames 1001–1010"):
         pair_spans([12], frames, number=number)
+
+
+def test_no_key_reaches_over_a_cut() -> None:
+    spans = pair_spans([3, 12, 15], FrameRange(0, 20), cuts=[8])
+    assert spans == [Span(3, 0, 8), Span(12, 8, 15), Span(15, 13, 20)]
+
+
+@pytest.mark.parametrize("cut", [4, 5, 9])
+def test_a_cut_just_beside_a_key(cut: int) -> None:
+    first, second = pair_spans([3, 9], FrameRange(0, 12), cuts=[cut])
+    assert (first.stop, second.start) == (cut, cut)
+
+
+def test_a_shot_without_a_key_is_reached_from_both_sides() -> None:
+    first, second = pair_spans([2, 18], FrameRange(0, 20), cuts=[5, 10, 15])
+    assert (first, second) == (Span(2, 0, 15), Span(18, 5, 20))
+
+
+def test_shots_before_the_first_and_after_the_last_key_are_reached() -> None:
+    assert pair_spans([9], FrameRange(0, 20), cuts=[4, 15]) == [Span(9, 0, 20)]

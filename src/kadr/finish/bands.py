@@ -22,14 +22,20 @@ _BOX = (9, 9)
 
 
 def blend_bands(images: Sequence[NDArray[np.uint8]], weights: Sequence[Plane]) -> NDArray[np.uint8]:
-    """Mix images (H, W, C) by weights (H, W) that sum to 1: colour widely, texture closely.
+    """Mix images (H, W, C) by weights that sum to 1: colour widely, texture closely.
 
+    weights: (H, W) float32, or smaller ones, which are enlarged smoothly.
     A Laplacian pyramid (Burt & Adelson 1983). Where two unlike textures mix, the mean of both has
     less contrast than either: there the band is raised to the contrast that the weights promise.
     Where they agree nothing is changed.
     """
+    if len(images) == 1:
+        return images[0]
     levels = [image.astype(np.float32) for image in images]
-    shares = np.stack(weights)
+    size = images[0].shape[1], images[0].shape[0]
+    shares = np.stack(
+        [cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR) for weight in weights]
+    )
     mixes: list[tuple[Plane, Plane, Plane, float]] = []
     while len(mixes) < _LEVELS - 1 and min(shares.shape[1:]) >= 8:
         coarser = [cv2.pyrDown(level) for level in levels]

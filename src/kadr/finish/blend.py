@@ -1,4 +1,4 @@
-"""Several keys' versions of one frame in, the finished frame out, frame after frame."""
+"""How well several keys explain a frame in, each key's share of it out, frame after frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.finish.bands import blend_bands
 
 _STEADY = np.float32(0.6)
 """Share of the last frame's weights, carried along the motion, in this frame's."""
@@ -21,47 +20,54 @@ _ERROR = np.float32(5.0)
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One key's version of a frame.
+    """How well one key's version of a frame does.
 
-    key: its key frame. image: (H, W, C) uint8. error: (H, W) uint8, 0 is good.
+    key: its key frame. error: (h, w) uint8, 0 is good, of any size up to the frame's.
     nearness: 0–1, falling to 0 where the key's range ends; 1 on the key itself.
     """
 
     key: int
-    image: NDArray[np.uint8]
     error: NDArray[np.uint8]
     nearness: float
 
 
 class Joiner:
-    """Joins candidates frame by frame; keeps the weights so that the choice moves with the picture.
+    """Weighs candidates frame by frame; keeps the weights so that the choice moves with the picture.
 
     Each pixel is taken mostly from the key that explains it better and is nearer in time. The
     choice is smooth in space, follows the motion in time, and passes from key to key at different
-    moments in different places, so there is neither a seam nor a moment of change.
+    moments in different places, so there is neither a seam nor a moment of change. It is so smooth
+    that it may be made on errors much smaller than the frames.
     """
 
     def __init__(self) -> None:
         self._weights: dict[int, NDArray[np.float32]] = {}
+        self.error = 0.0
+        """Of the last frame weighed, 0–1: the mean error of what was chosen."""
 
-    def join(
+    def start(self, key: int, shape: tuple[int, int]) -> None:
+        """Begin on a key's own frame, which is wholly the key's; shape: (h, w) of the errors."""
+        self._weights = {key: np.ones(shape, np.float32)}
+        self.error = 0.0
+
+    def weigh(
         self, candidates: Sequence[Candidate], positions: NDArray[np.float32] | None
-    ) -> NDArray[np.uint8]:
-        """Join one frame's candidates (at least one).
+    ) -> dict[int, NDArray[np.float32]]:
+        """The share of each candidate (at least one) at each pixel, (h, w) float32, by key.
 
-        positions: (H, W, 2) float32, where each pixel was in the frame joined before; None if
-        there was none.
+        positions: (h, w, 2) float32, where each pixel was in the frame weighed before; None if
+        there was none, or if that is not known.
         """
         if len(candidates) == 1:
-            only = candidates[0]
-            self._weights = {only.key: np.ones(only.error.shape, np.float32)}
-            return only.image
-        weights = self._settle(_weigh(candidates), positions)
-        self._weights = weights
-        return blend_bands(
-            [candidate.image for candidate in candidates],
-            [weights[candidate.key] for candidate in candidates],
+            self.start(candidates[0].key, candidates[0].error.shape)
+        else:
+            self._weights = self._settle(_weigh(candidates), positions)
+        chosen = sum(
+            (self._weights[candidate.key] * candidate.error for candidate in candidates),
+            np.float32(0),
         )
+        self.error = float(np.mean(chosen)) / 255
+        return self._weights
 
     def _settle(
         self,

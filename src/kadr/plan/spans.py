@@ -14,12 +14,14 @@ def pair_spans(
     frames: FrameRange,
     given: Sequence[Span] = (),
     *,
+    cuts: Sequence[int] = (),
     number: Callable[[int], int] = int,
 ) -> list[Span]:
     """One span a key, in order: from the key before it to the key after it, both excluded.
 
     The first key reaches back to the start of ``frames``, the last to their end. ``given`` spans
-    replace those of their keys, clipped to ``frames``; they may overlap. ``number`` turns an index
+    replace those of their keys, clipped to ``frames``; they may overlap. ``cuts`` are the first
+    frames of shots: no key reaches over one into a shot that has a key. ``number`` turns an index
     into what people call the frame, for messages.
 
     Raises OptionsError when a key is not in ``frames``, when a given span has no key or shares it
@@ -32,11 +34,17 @@ def pair_spans(
                 f"key {number(key)}: not among the frames "
                 f"{number(frames.start)}–{number(frames.stop - 1)}; leave it out"
             )
-    edges = [frames.start - 1, *order, frames.stop]
-    spans = {
-        key: Span(key, max(before + 1, frames.start), after)
-        for before, key, after in zip(edges, order, edges[2:], strict=False)
-    }
+    spans = {key: Span(key, key, key + 1) for key in order}
+    for key in order[:1]:
+        spans[key] = Span(key, frames.start, key + 1)
+    for before, after in zip(order, order[1:], strict=False):
+        between = [cut for cut in sorted(cuts) if before < cut <= after]
+        # shots without a key of their own are reached from both sides
+        first, last = (between[0], between[-1]) if between else (before + 1, after)
+        spans[before] = Span(before, spans[before].start, last)
+        spans[after] = Span(after, first, after + 1)
+    for key in order[-1:]:
+        spans[key] = Span(key, spans[key].start, frames.stop)
     counts = Counter(span.key for span in given)
     for span in given:
         if span.key not in spans:

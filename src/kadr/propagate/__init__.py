@@ -1,5 +1,14 @@
 """Styles carried over every frame of a span: one forward and one backward pass per key."""
 
-from kadr.propagate.span import KeyStyle, PassFrame, PassState, propagate
+from kadr.propagate.span import KeyStyle, PassFrame, propagate
+from kadr.propagate.state import STATE_INTERVAL, PassState, pack_state, unpack_state
 
-__all__ = ["KeyStyle", "PassFrame", "PassState", "propagate"]
+__all__ = [
+    "STATE_INTERVAL",
+    "KeyStyle",
+    "PassFrame",
+    "PassState",
+    "pack_state",
+    "propagate",
+    "unpack_state",
+]

@@ -26,6 +26,7 @@ from kadr.guides.transport import carry, identity, register, stretch
 from kadr.guides.trust import similarity, smoothstep
 from kadr.guides.warp import Field, sample, warp
 from kadr.options import PropagateOptions
+from kadr.propagate.state import STATE_INTERVAL, PassState, rounded
 from kadr.synth import Prepared, Source, prepare
 from kadr.synth.values import GuideImage
 
@@ -39,22 +40,6 @@ _DOUBT = 130.0
 """What no trust at all adds to an error of 0–255: a guess, however like, is worse than a key."""
 _SOFTENED = 1.35
 """How far to restore the finest contrast of voted pixels; those pulled through lost less."""
-
-
-@dataclass(frozen=True, eq=False)
-class PassState:
-    """All that the next frame of a pass needs; arrays only, so that it can be stored.
-
-    index: the frame just made. output: (H, W, C) uint8. transport: (H, W, 2) float32 key
-    positions. matches: (H, W, 2) float32, where each pixel was really taken from.
-    trust: (H, W) float32, 0–1.
-    """
-
-    index: int
-    output: NDArray[np.uint8]
-    transport: Field
-    matches: Field
-    trust: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +104,16 @@ def propagate(
     """Style the frames of ``steps`` in order, each a neighbour of the one before.
 
     steps: (frame, flow from it to the frame before); the first is the neighbour of ``state``'s
-    frame, or of the key's. A pass restarted from any state it yielded gives the same bytes.
+    frame, or of the key's. A pass restarted from any state it yielded gives the same bytes. Every
+    ``STATE_INTERVAL`` frames from the key the state is rounded, so that it can be stored small.
     """
     state = state or key.state()
     for frame, flow in steps:
         if cancel is not None:
             cancel.check()
         result, state = _step(key, state, frame, flow)
+        if (frame.index - key.index) % STATE_INTERVAL == 0:
+            state = rounded(state)
         yield result, state
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,15 @@ from kadr.files import PNG_OPTIONS, atomic_file
 Arrays = Mapping[str, NDArray[Any]]
 
 _MOST_SIDE = 1 << 16
+_SUFFIX = ".zip"
+
+
+class _End:
+    """The last record of a zip file, which has no comment here: how a whole file ends."""
+
+    mark = b"PK\x05\x06"
+    size = 22
+
 
 _log = logging.getLogger(__name__)
 
@@ -61,14 +71,23 @@ def _plain(value: object) -> object:
 
 
 class Store(Protocol):
-    """Keeps arrays under fingerprints; what is got is what was put, bit for bit."""
+    """Keeps arrays under fingerprints; what is got is what was put, bit for bit.
+
+    A fingerprint may have parts, "propagate/0123…/000012": entries that belong together.
+    """
 
     def put(self, fingerprint: str, arrays: Arrays) -> None:
         """Keep ``arrays``; a second put under one fingerprint replaces the first."""
         ...
 
-    def get(self, fingerprint: str) -> dict[str, NDArray[Any]] | None:
-        """What was kept, or None if nothing whole is there."""
+    def get(
+        self, fingerprint: str, only: Collection[str] | None = None
+    ) -> dict[str, NDArray[Any]] | None:
+        """What was kept, or of it ``only`` these arrays; None if nothing whole is there."""
+        ...
+
+    def has(self, fingerprint: str) -> bool:
+        """Whether there is an entry, without reading what it holds."""
         ...
 
     def discard(self, fingerprint: str) -> None:
@@ -86,10 +105,19 @@ class MemoryStore:
         """Keep copies of ``arrays``."""
         self._entries[fingerprint] = {name: array.copy() for name, array in arrays.items()}
 
-    def get(self, fingerprint: str) -> dict[str, NDArray[Any]] | None:
+    def get(
+        self, fingerprint: str, only: Collection[str] | None = None
+    ) -> dict[str, NDArray[Any]] | None:
         """Copies of what was kept, or None."""
         entry = self._entries.get(fingerprint)
-        return None if entry is None else {name: array.copy() for name, array in entry.items()}
+        if entry is None:
+            return None
+        names = entry if only is None else [name for name in entry if name in only]
+        return {name: entry[name].copy() for name in names}
+
+    def has(self, fingerprint: str) -> bool:
+        """Whether there is an entry."""
+        return fingerprint in self._entries
 
     def discard(self, fingerprint: str) -> None:
         """Forget one entry, if it is there."""
@@ -109,13 +137,19 @@ class FolderStore:
         except OSError as error:
             raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
 
-    def _path(self, fingerprint: str) -> Path:
-        return self.folder / fingerprint[:2] / f"{fingerprint}.zip"
+    def path(self, fingerprint: str) -> Path:
+        """The file that holds an entry, or would."""
+        parts = fingerprint.split("/")
+        return self.folder.joinpath(*parts[:-1], f"{parts[-1]}{_SUFFIX}")
+
+    def entry(self, path: Path) -> str:
+        """The entry that a file below the folder holds: the inverse of ``path``."""
+        return path.relative_to(self.folder).as_posix().removesuffix(_SUFFIX)
 
     def put(self, fingerprint: str, arrays: Arrays) -> None:
         """Write the entry whole or not at all. Raises OutputError, e.g. when the disk is full."""
         with (
-            atomic_file(self._path(fingerprint)) as temporary,
+            atomic_file(self.path(fingerprint)) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             for name, array in arrays.items():
@@ -125,25 +159,41 @@ class FolderStore:
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                         np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
-    def get(self, fingerprint: str) -> dict[str, NDArray[Any]] | None:
+    def get(
+        self, fingerprint: str, only: Collection[str] | None = None
+    ) -> dict[str, NDArray[Any]] | None:
         """Read the entry; one that cannot be read counts as not there, with a word in the log."""
-        path = self._path(fingerprint)
+        path = self.path(fingerprint)
         if not path.exists():
             return None
         try:
             with zipfile.ZipFile(path) as archive:
-                return {name[:-4]: _decode(archive, name) for name in archive.namelist()}
+                members = {name[:-4]: name for name in archive.namelist()}
+                return {
+                    name: _decode(archive, member)
+                    for name, member in members.items()
+                    if only is None or name in only
+                }
         except Exception as error:  # zipfile, NumPy and OpenCV raise many kinds for bad bytes
             _log.warning("%s: damaged (%s); it will be made again", path, error)
             return None
 
+    def has(self, fingerprint: str) -> bool:
+        """Whether there is an entry that was not cut short."""
+        try:
+            with self.path(fingerprint).open("rb") as file:
+                file.seek(-_End.size, os.SEEK_END)
+                return file.read(4) == _End.mark
+        except OSError:
+            return False
+
     def discard(self, fingerprint: str) -> None:
         """Forget one entry, if it is there."""
-        self._path(fingerprint).unlink(missing_ok=True)
+        self.path(fingerprint).unlink(missing_ok=True)
 
 
 class WorkFolder:
-    """A folder for a run's store: a given one is kept, one of its own goes with the run."""
+    """A folder for a run's work: a given one is kept, one of its own goes with the run."""
 
     def __init__(self, folder: Path | None) -> None:
         self._given = folder
@@ -155,11 +205,11 @@ class WorkFolder:
         return self
 
     @property
-    def store(self) -> FolderStore:
-        """The store in the folder."""
+    def folder(self) -> Path:
+        """The folder; a given one need not exist yet."""
         folder = self._given or self._own
         assert folder is not None, "used outside its with block"
-        return FolderStore(folder)
+        return folder
 
     def __exit__(
         self,

@@ -1,0 +1,134 @@
+"""What a run does, noted as it goes, in; the record of the run out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kadr.errors import OutputError
+from kadr.report.record import (
+    ClipFacts,
+    KeyRecord,
+    NextKey,
+    RunRecord,
+    StepRecord,
+    library_versions,
+    plain_values,
+    write_record,
+)
+from kadr.run.budget import folder_bytes
+from kadr.work.planning import RunPlan
+from kadr.work.produce import Tally
+from kadr.work.workspace import Workspace
+
+RECORD = "run.json"
+"""The record of the last run, in the folder for work files."""
+
+_log = logging.getLogger(__name__)
+
+
+class Account:
+    """Keeps the times and counts of a run."""
+
+    def __init__(self, space: Workspace) -> None:
+        self._space = space
+        self._began, self._start = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+        self._steps: dict[str, StepRecord] = {}
+        self._finished = False
+        self._output: Path | None = None
+        self.plan: RunPlan | None = None
+        self.tally: Tally | None = None
+        self.next_key: NextKey | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self._start
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time what happens in the block as part of a step."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add(name, seconds=time.monotonic() - start)
+
+    def add(self, name: str, *, seconds: float = 0.0, computed: int = 0, reused: int = 0) -> None:
+        """Add to what is known of a step."""
+        old = self._steps.get(name, StepRecord(name, 0.0, 0))
+        self._steps[name] = replace(
+            old,
+            seconds=round(old.seconds + seconds, 3),
+            computed=old.computed + computed,
+            reused=old.reused + reused,
+        )
+
+    def measured(self) -> tuple[float | None, ...]:
+        """The error of each finished frame, 0–1; None where there is none."""
+        return tuple(self._space.folder.error(index) for index in self._space.frames)
+
+    def finish(self, output: Path) -> None:
+        """The run came to its end and made ``output``."""
+        self._finished, self._output = True, output
+
+    def close(self) -> None:
+        """Write the record of a run that got as far as a plan, whichever way it ended."""
+        if self.plan is None:
+            return
+        try:
+            write_record(self.record(), self._space.work / RECORD)
+        except OutputError as error:
+            if self._finished:
+                raise
+            _log.warning("%s", error)  # what ended the run is told instead
+
+    def report(self) -> Path | None:
+        """Write the page about the run where one is asked for."""
+        return None
+
+    def record(self) -> RunRecord:
+        """What is known of the run by now; there is a plan."""
+        assert self.plan is not None, "asked before there was a plan"
+        space, clip, plan = self._space, self._space.clip, self.plan
+        return RunRecord(
+            clip=ClipFacts(
+                space.source.path,
+                clip.info.width,
+                clip.info.height,
+                len(clip),
+                float(clip.info.frame_rate),
+                space.source.identity,
+            ),
+            keys=tuple(
+                KeyRecord(span.key, clip.number(span.key), span.start, span.stop)
+                for span in plan.spans
+            ),
+            first_frame=space.frames.start,
+            numbers=tuple(clip.number(index) for index in space.frames),
+            measured=self.measured(),
+            predicted=plan.predicted,
+            shots=plan.shots,
+            steps=tuple(self._steps.values()),
+            options=plain_values(space.options),
+            versions=library_versions(),
+            output=str(self._output or space.options.output),
+            began=self._began,
+            seconds=round(self.seconds, 3),
+            work_bytes=folder_bytes(space.work),
+            output_bytes=_size(self._output),
+            finished=self._finished,
+            next_key=self.next_key,
+            notes=() if self.tally is None else tuple(self.tally.notes),
+        )
+
+
+def _size(output: Path | None) -> int:
+    if output is None or not output.exists():
+        return 0
+    return folder_bytes(output) if output.is_dir() else output.stat().st_size

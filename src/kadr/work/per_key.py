@@ -1,0 +1,90 @@
+"""Each key's own frames in, one folder of images a key out, for those who mix in an editor."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.errors import OutputError
+from kadr.files import make_folder, remove_empty, write_image
+from kadr.video.base import Clip
+
+
+class PerKeyWriter:
+    """Writes ``FOLDER/key_00012/frame_00013.png`` …; with no folder it does nothing.
+
+    Frames come in any order. They are gathered in a hidden folder beside and appear together at
+    the end; on an exception nothing appears. Every method raises OutputError, naming the folder,
+    when it cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, clip: Clip, overwrite: bool) -> None:
+        self._folder, self._clip, self._overwrite = folder, clip, overwrite
+        self._temporary: Path | None = None
+        self._made: list[Path] = []
+
+    def __enter__(self) -> Self:
+        if self._folder is not None:
+            if self._folder.exists() and not self._folder.is_dir():
+                raise OutputError(f"{self._folder}: is a file; choose another folder for --per-key")
+            if self._folder.is_dir() and any(self._folder.iterdir()) and not self._overwrite:
+                raise OutputError(
+                    f"{self._folder}: is not empty; use --overwrite or another folder"
+                )
+            self._made = make_folder(self._folder)
+            try:
+                self._temporary = Path(tempfile.mkdtemp(prefix=".kadr-", dir=self._folder))
+            except OSError as error:
+                remove_empty(self._made)
+                raise self._failed(error) from error
+        return self
+
+    def write_all(self, frames: Iterable[tuple[int, int, NDArray[np.uint8]]]) -> None:
+        """Take frames of keys' passes: (key, index, image), all indices of frames."""
+        for key, index, image in frames:
+            self.write(key, index, image)
+
+    def write(self, key: int, index: int, image: NDArray[np.uint8]) -> None:
+        """Take one frame of one key's pass."""
+        if self._temporary is None:
+            return
+        place = f"key_{self._clip.number(key):05d}/{self._clip.name(index)}.png"
+        try:
+            write_image(self._temporary / place, image)
+        except OutputError as error:  # the hidden name tells nobody anything
+            text = str(error).replace(str(self._temporary), str(self._folder))
+            raise OutputError(text) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._temporary is None or self._folder is None:
+            return
+        try:
+            if kind is None:
+                self._move_in(self._temporary, self._folder)
+        except OSError as failure:
+            raise self._failed(failure) from failure
+        finally:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            remove_empty(self._made)
+
+    @staticmethod
+    def _move_in(temporary: Path, folder: Path) -> None:
+        for image in sorted(temporary.rglob("*.png")):
+            target = folder / image.relative_to(temporary)
+            target.parent.mkdir(exist_ok=True)
+            image.replace(target)
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._folder}: cannot be written ({error.strerror})")

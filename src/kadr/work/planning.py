@@ -1,0 +1,125 @@
+"""An opened clip and its options in, the plan of a run out: shots, keyframes and their spans."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import FrameRange, Span
+from kadr.errors import OutputError
+from kadr.files import atomic_file
+from kadr.plan.keyframes import space_keyframes
+from kadr.plan.shots import CutFinder
+from kadr.plan.spans import pair_spans
+from kadr.run.store import fingerprint
+from kadr.stylize.external import KeyFile
+from kadr.work.keys import painted_keys
+from kadr.work.workspace import Workspace
+
+STEP = "plan"
+VERSION = 1
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Which frames are keys and what each of them styles.
+
+    shots: of the frames worked on, in order. keys: frame index → number of its shot.
+    spans: one a key, in order. painted: the keys' files, empty where a stylizer makes them.
+    predicted: for each frame, the share of it that no key explains, 0–1; None if not surveyed.
+    """
+
+    shots: tuple[FrameRange, ...]
+    keys: Mapping[int, int]
+    spans: tuple[Span, ...]
+    painted: tuple[KeyFile, ...]
+    predicted: tuple[float, ...] | None = None
+
+    @property
+    def without_key(self) -> list[FrameRange]:
+        """Shots that no key lies in."""
+        return [shot for number, shot in enumerate(self.shots) if number not in self.keys.values()]
+
+
+def plan_run(space: Workspace, cancel: CancelToken) -> Generator[Event, None, RunPlan]:
+    """Find the shots, take the painted keys or choose keyframes, and pair their spans.
+
+    Raises InputError for keys that do not fit the clip, OptionsError for ranges that do not fit
+    the keys or keyframes that cannot be chosen as asked.
+    """
+    options, clip, frames = space.options, space.clip, space.frames
+    painted = painted_keys(options, clip, frames)
+    shots = yield from _shots(space, cancel)
+    if painted:
+        indices = [file.index for file in painted]
+    else:
+        indices = space_keyframes(frames, options.keys_budget)
+    spans = pair_spans(
+        indices,
+        frames,
+        options.ranges,
+        cuts=[shot.start for shot in shots[1:]],
+        number=clip.number,
+    )
+    keys = {index: _shot_of(shots, index) for index in indices}
+    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted))
+    for shot in plan.without_key:
+        first, last = clip.number(shot.start), clip.number(shot.stop - 1)
+        message = f"note: no key in the shot {first}–{last}; the keys around it are carried over"
+        yield Event(STEP, 0, None, message=message)
+    return plan
+
+
+def _shot_of(shots: Sequence[FrameRange], index: int) -> int:
+    return next(number for number, shot in enumerate(shots) if index in shot)
+
+
+def _shots(space: Workspace, cancel: CancelToken) -> Generator[Event, None, list[FrameRange]]:
+    """The shots of the frames, found once for a clip and remembered."""
+    frames = space.frames
+    if space.options.ignore_cuts or len(frames) < 3:
+        return [frames]
+    name = fingerprint("shots", VERSION, space.source.identity, frames)
+    memory = space.work / f"shots-{name[:12]}.json"
+    known = _recall(memory, frames)
+    if known is not None:
+        return known
+    total, finder, cuts = len(frames), CutFinder(), []
+    yield Event(STEP, 0, total)
+    for frame in space.clip.frames(frames.start, frames.stop):
+        cancel.check()
+        cuts += finder.add(frame.index, frame.rgb)
+        yield Event(STEP, frame.index - frames.start + 1, total)
+    cuts += finder.finish()
+    edges = [frames.start, *cuts, frames.stop]
+    shots = [FrameRange(*pair) for pair in itertools.pairwise(edges)]
+    try:
+        with atomic_file(memory) as temporary:
+            text = json.dumps([[shot.start, shot.stop] for shot in shots])
+            temporary.write_text(text, encoding="utf-8")
+    except OutputError as error:
+        _log.info("%s; the shots will be found again next time", error)
+    return shots
+
+
+def _recall(memory: Path, frames: FrameRange) -> list[FrameRange] | None:
+    """The shots that were remembered; None if there are none or they do not fit the frames."""
+    try:
+        shots = [FrameRange(*pair) for pair in json.loads(memory.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        _log.warning("%s: damaged (%s); it will be made again", memory, error)
+        return None
+    edges = [shot.start for shot in shots] + [frames.stop]
+    fits = edges[0] == frames.start and all(
+        shot.stop == after for shot, after in zip(shots, edges[1:], strict=True)
+    )
+    return shots if fits else None

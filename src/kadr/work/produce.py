@@ -1,0 +1,226 @@
+"""A schedule in, its frames out in order, while executors work on what is missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.ahead import ahead
+from kadr.core.bands import default_threads
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import Frame
+from kadr.errors import OptionsError, ResumeError
+from kadr.run.budget import Budget, files_below
+from kadr.run.executor import Executor, Failed, ItemMade, Noticed
+from kadr.run.inline_executor import InlineExecutor
+from kadr.run.ordered import ordered
+from kadr.run.task import Task
+from kadr.work.joins import STEP as JOIN
+from kadr.work.joins import read_pass_frame
+from kadr.work.keys import KeyStyles
+from kadr.work.passes import STEP as PROPAGATE
+from kadr.work.schedule import Missing, Schedule, expected_frames
+from kadr.work.workspace import Workspace
+
+_SMALL = 12e6
+"""Pixels of pass frames below which starting processes takes longer than they save."""
+_BYTES_A_PIXEL = 1.8
+"""Of a stored pass frame: painted pictures as PNG take 1 to 1.7."""
+_WINDOW = 512
+"""Tasks that are known to the executor at a time."""
+_TRIES = 3
+"""How often work files that turn out damaged are made again before the run gives up."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Tally:
+    """What a run computed, counted as it goes."""
+
+    pass_frames: int = 0
+    finished_frames: int = 0
+    pass_total: int = 0
+    finished_total: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Producer:
+    """Carries out a schedule; ``frames`` may be iterated once."""
+
+    def __init__(
+        self, space: Workspace, schedule: Schedule, keys: KeyStyles, cancel: CancelToken
+    ) -> None:
+        self._space, self._schedule, self._keys = space, schedule, keys
+        self._cancel = cancel
+        self._budget = Budget(space.store.folder, space.options.work_limit)
+        self._pending: set[int] = set()
+        self.tally = Tally()
+
+    def frames(self) -> Generator[Event | Frame, None, None]:
+        """Yield an Event for each frame of a pass and each joined frame, and each finished Frame.
+
+        Finished frames come in order, as soon as they and all before them are there.
+        Raises ResumeError if work files are damaged again and again, and what the tasks raise.
+        """
+        sink = _InOrder(self._space, self._pending, self._cancel)
+        missing, tries = self._look(), 0
+        self._note_kept(missing)
+        while missing:
+            self._trim()
+            yield from self._put_keys(missing)
+            left = len(self._pending)
+            try:
+                yield from self._work(self._part(missing), sink)
+            except ResumeError as error:
+                left, tries = -1, tries + 1
+                if tries == _TRIES:
+                    raise
+                self.tally.notes.append(str(error))
+                yield Event(PROPAGATE, self.tally.pass_frames, None, message=f"note: {error}")
+            missing = self._look()
+            if missing and len(self._pending) == left:
+                raise ResumeError(
+                    f"{self._space.work}: frames vanish as they are made; "
+                    "keep other programs away from this folder"
+                )
+        self._trim()
+        yield from sink.ready()
+
+    def pass_frames(self) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+        """(key, index, image) of every frame of every span, each key's own among them."""
+        passes = {(each.key, each.direction): each for each in self._schedule.passes}
+        for span in self._schedule.spans:
+            for index in span.range:
+                self._cancel.check()
+                if index == span.key:
+                    yield span.key, index, self._keys.style(index)
+                    continue
+                made = passes[span.key, 1 if index > span.key else -1]
+                yield span.key, index, read_pass_frame(self._space.store, made, index, "image")
+
+    def _trim(self) -> None:
+        self._budget.trim(self._schedule.removable(self._space.store, self._pending))
+
+    def _part(self, missing: Missing) -> Missing:
+        """As much as the limit for work files allows at a time."""
+        each = _frame_bytes(self._space)
+        part = missing.first_gaps(self._budget.free, each)
+        limit, needed = self._budget.limit, part.pass_frames * each
+        if limit is not None and needed > limit:
+            raise OptionsError(
+                f"work-limit {limit / 1e9:.2g}G: the frames between two keys need about "
+                f"{needed / 1e9:.2g}G; raise it, or add a key between them"
+            )
+        return part
+
+    def _look(self) -> Missing:
+        space = self._space
+        missing = self._schedule.missing(
+            space.store, space.folder, all_passes=space.options.per_key is not None
+        )
+        self._pending.clear()
+        self._pending.update(missing.keys, *missing.frames.values())
+        self.tally.pass_total = self.tally.pass_frames + missing.pass_frames
+        self.tally.finished_total = self.tally.finished_frames + missing.finished_frames
+        return missing
+
+    def _note_kept(self, missing: Missing) -> None:
+        if not missing.kept:
+            return
+        folder = self._space.folder
+        names = ", ".join(folder.path(index).name for index in missing.kept[:5])
+        more = f" and {len(missing.kept) - 5} more" if len(missing.kept) > 5 else ""
+        note = (
+            f"{folder.folder}: {names}{more} changed by hand; kept as they are "
+            "(delete them to have them made again)"
+        )
+        self.tally.notes.append(note)
+        _log.warning("%s", note)
+
+    def _put_keys(self, missing: Missing) -> Iterator[Event]:
+        """A key's own frame is the key, pixel for pixel."""
+        for index in missing.keys:
+            self._cancel.check()
+            name = self._schedule.key_name(index)
+            self._space.folder.put(index, self._keys.style(index), name, 0.0)
+            self._pending.discard(index)
+        yield from ()
+
+    def _work(self, missing: Missing, sink: _InOrder) -> Generator[Event | Frame, None, None]:
+        space, tally = self._space, self.tally
+        tasks = self._schedule.tasks(
+            missing, space.store.folder, space.folder, space.clip.name, space.pixels
+        )
+        if not (missing.frames or missing.steps):
+            return
+        yield Event(PROPAGATE, tally.pass_frames, tally.pass_total)
+        expected: dict[str, list[int]] = {}
+        run = _expecting(tasks, expected)
+        with closing(self._executor(missing)) as executor:
+            for event in ordered(executor.run(run, _WINDOW, self._cancel), expected):
+                match event:
+                    case ItemMade() if event.task.startswith(f"{PROPAGATE}/"):
+                        tally.pass_frames += 1
+                        yield Event(PROPAGATE, tally.pass_frames, tally.pass_total)
+                    case ItemMade():
+                        tally.finished_frames += 1
+                        self._pending.discard(event.item.index)
+                        yield Event(JOIN, tally.finished_frames, tally.finished_total)
+                        yield from sink.ready()
+                    case Failed():
+                        raise event.error
+                    case Noticed():
+                        done, total = tally.pass_frames, tally.pass_total
+                        yield Event(PROPAGATE, done, total, message=event.text)
+
+    def _executor(self, missing: Missing) -> Executor:
+        cores = self._space.options.threads or default_threads()
+        workers = self._space.options.workers
+        if workers is None and missing.pass_frames * self._space.pixels < _SMALL:
+            return InlineExecutor(cores)
+        from kadr.run.local_executor import LocalExecutor
+
+        return LocalExecutor(cores, workers=workers)
+
+
+def _expecting(tasks: Iterable[Task], expected: dict[str, list[int]]) -> Iterator[Task]:
+    """The tasks as they are; notes for each which frames it makes, in their order."""
+    for task in tasks:
+        expected[task.id] = expected_frames(task)
+        yield task
+
+
+def _frame_bytes(space: Workspace) -> float:
+    """Bytes that a pass frame takes in the store: of those that are there, else a guess."""
+    sizes = [size for path, size in files_below(space.store.folder / PROPAGATE)]
+    return sum(sizes) / len(sizes) * 1.1 if len(sizes) > 8 else _BYTES_A_PIXEL * space.pixels
+
+
+class _InOrder:
+    """Finished frames, given out in order as they come to be there."""
+
+    def __init__(self, space: Workspace, pending: set[int], cancel: CancelToken) -> None:
+        self._space, self._pending, self._cancel = space, pending, cancel
+        self._next = space.frames.start
+
+    def ready(self) -> Iterator[Frame]:
+        """The next frames, up to the first that is pending."""
+        space, stop = self._space, self._next
+        while stop < space.frames.stop and stop not in self._pending:
+            stop += 1
+        found = range(self._next, stop)
+        self._next = stop
+        with closing(ahead(map(self._read, found), depth=2)) as frames:
+            for frame in frames:
+                self._cancel.check()
+                yield frame
+
+    def _read(self, index: int) -> Frame:
+        image = self._space.folder.get(index, self._space.size)
+        return Frame(index, image, self._space.clip.times[index])

@@ -1,0 +1,83 @@
+"""States of a pass: small when stored, and the same pass after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kadr.core.frames import Frame
+from kadr.guides.flow import FlowPair, flow_pair, gray
+from kadr.guides.transport import identity
+from kadr.options import PropagateOptions
+from kadr.propagate import STATE_INTERVAL, KeyStyle, PassState, pack_state, propagate, unpack_state
+from scenes import as_frames, paint, sliding
+
+
+def _state(height: int, width: int, seed: int) -> PassState:
+    rng = np.random.default_rng(seed)
+    inside = np.float32([width - 1, height - 1])
+    return PassState(
+        5,
+        rng.integers(0, 256, (height, width, 3)).astype(np.uint8),
+        rng.random((height, width, 2), np.float32) * inside,
+        np.floor(rng.random((height, width, 2), np.float32) * inside),
+        rng.random((height, width), np.float32),
+    )
+
+
+@given(st.integers(1, 40), st.integers(1, 60), st.integers(0, 99))
+@settings(max_examples=30)
+def test_what_was_packed_once_packs_the_same_again(height: int, width: int, seed: int) -> None:
+    state = _state(height, width, seed)
+    packed = pack_state(state)
+    back = unpack_state(packed, state.index, state.output)
+    assert np.abs(back.transport - state.transport).max() <= 0.5 / (65535 // max(height, width)) + 1e-4
+    assert np.array_equal(back.matches, state.matches)  # whole positions lose nothing
+    assert np.abs(back.trust - state.trust).max() <= 0.5 / 255 + 1e-6
+    again = pack_state(back)
+    assert all(np.array_equal(packed[name], again[name]) for name in packed)
+
+
+def test_positions_at_the_edges_of_a_large_frame_fit() -> None:
+    whole = identity(8, 3840)
+    flat = np.zeros((8, 3840, 3), np.uint8)
+    state = PassState(0, flat, whole, whole, np.ones((8, 3840), np.float32))
+    assert np.array_equal(unpack_state(pack_state(state), 0, flat).transport, whole)
+
+
+@pytest.mark.parametrize("fault", ["missing", "size", "dtype"])
+def test_what_is_no_state_of_this_size_is_refused(fault: str) -> None:
+    state = _state(6, 8, 0)
+    packed = pack_state(state)
+    if fault == "missing":
+        del packed["trust"]
+    elif fault == "size":
+        packed["trust"] = packed["trust"][:-1]
+    else:
+        packed["trust"] = packed["trust"].astype(np.float32)
+    with pytest.raises(ValueError, match="not the state of a pass of 8×6 pixels"):
+        unpack_state(packed, 5, state.output)
+
+
+def _steps(frames: list[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
+    for before, frame in zip(frames, frames[1:], strict=False):
+        yield frame, flow_pair(gray(frame.rgb), gray(before.rgb))
+
+
+def test_a_pass_goes_on_from_a_stored_state_as_if_it_never_stopped() -> None:
+    frames = as_frames(sliding(STATE_INTERVAL + 4, 1.5, height=40, width=56))
+    key = KeyStyle(frames[0], paint(frames[0].rgb), PropagateOptions())
+    whole = list(propagate(key, _steps(frames)))
+    at = STATE_INTERVAL - 1  # the key's own frame is not among the results
+    result, state = whole[at]
+    assert result.index == STATE_INTERVAL
+    stored = unpack_state(pack_state(state), state.index, result.image)
+    rest = list(propagate(key, _steps(frames[STATE_INTERVAL:]), stored))
+    assert len(rest) == 3
+    for (made, _), (expected, _) in zip(rest, whole[at + 1 :], strict=True):
+        assert made.image.tobytes() == expected.image.tobytes()
+        assert made.error.tobytes() == expected.error.tobytes()
