@@ -51,7 +51,7 @@ Plane = NDArray[np.float32]
 Row = NDArray[np.uint8]
 
 
-def survey(
+def survey_clip(
     clip: Clip, frames: FrameRange, *, cancel: CancelToken, cache: Path | None = None
 ) -> Generator[Event, None, Survey]:
     """Survey ``frames`` of a clip, an Event a frame; the value of the generator is the Survey.
