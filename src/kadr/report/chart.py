@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
+from kadr.core.words import counted, percent
 from kadr.report.record import KeyRecord, RunRecord
-from kadr.report.words import counted, percent
 
 _MOST_POINTS = 1200
 _TOP, _HEIGHT = 26, 200

@@ -12,12 +12,12 @@ from html import escape
 from importlib import resources
 from pathlib import Path, PurePath
 
+from kadr.core.words import counted, duration, moment, percent, size
 from kadr.files import atomic_file
 from kadr.report.chart import error_chart, timeline
 from kadr.report.pictures import Fetch, Picture, embed
 from kadr.report.record import RunRecord, plain_values, write_record
 from kadr.report.tables import keys_table, settings_list, timings_table
-from kadr.report.words import counted, duration, moment, percent, size
 
 _SHOWN, _WORST = 8, 6
 """How many frames are shown as pictures: spread evenly, and of the largest error."""
@@ -131,7 +131,7 @@ def _header(record: RunRecord, name: str) -> str:
     )
     reused = sum(step.reused for step in record.steps)
     pace = f"{record.seconds / made:.2f} s a frame" if made else ""
-    pace = "the rest was there already" if reused else pace
+    pace = "with work kept from before" if reused else pace
     kept = f"work files {size(record.work_bytes)}" if record.work_bytes else ""
     facts = [
         ("Frames made", f"{made}", f"of {count}" if made != count else _frame_numbers(record)),

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from kadr.core.words import duration, percent
 from kadr.report.chart import record_range
 from kadr.report.record import KeyRecord, RunRecord
-from kadr.report.words import duration, percent
 
 
 def keys_table(record: RunRecord) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kadr.report.words import counted, duration, moment, percent, size
+from kadr.core.words import counted, duration, moment, percent, size
 
 
 @pytest.mark.parametrize(
