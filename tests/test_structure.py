@@ -40,7 +40,7 @@ FRONT_ENDS = {"cli", "studio"}
 OWNERS: dict[str, set[str]] = {
     "av": {"video"},
     "PIL": {"stylize", "video"},
-    "numba": {"finish", "guides", "stylize", "synth"},
+    "numba": {"finish", "guides", "run", "stylize", "synth"},
     "scenedetect": {"plan"},
     "tomlkit": {"project"},
     "platformdirs": {"project"},

@@ -10,7 +10,7 @@ _MODULES = {
     "kadr.pipeline": ("RunResult", "restyle", "restyle_events"),
     "kadr.options": ("PropagateOptions", "RunOptions", "SynthOptions", "detail_options"),
     "kadr.synth": ("Guide", "Prepared", "Source", "Synthesis", "prepare", "synthesize"),
-    "kadr.synth.compiling": ("on_first_compile",),
+    "kadr.run.compiling": ("on_first_compile",),
     "kadr.video.clips": ("create_clip", "open_clip"),
     "kadr.video.base": ("Clip", "ClipInfo", "ClipWriter"),
     "kadr.video.convert": ("encode_frames", "extract_frames"),
@@ -64,9 +64,9 @@ if TYPE_CHECKING:
     from kadr.project.create import new_project
     from kadr.project.folder import FoundClip, ProjectFolder, is_project, open_project
     from kadr.project.numbers import with_numbers
+    from kadr.run.compiling import on_first_compile
     from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
     from kadr.synth import Guide, Prepared, Source, Synthesis, prepare, synthesize
-    from kadr.synth.compiling import on_first_compile
     from kadr.video.base import Clip, ClipInfo, ClipWriter
     from kadr.video.clips import create_clip, open_clip
     from kadr.video.convert import encode_frames, extract_frames

@@ -106,7 +106,7 @@ class Board:
                     else BackendError(f"{text}failed")
                 )
                 self.failed(task.id, error)
-                events.append(Failed(task.id, error))
+                events.append(Failed(task.id, error, lost=not failure.cancelled))
                 break
         return events
 

@@ -62,7 +62,7 @@ class Failed(TaskEvent):
 
     error: what its function raised; Cancelled, if it was stopped; BackendError, if its worker
     was lost once too often or a task that it comes after failed.
-    lost: whether it was the worker that failed, not the function.
+    lost: whether its function is not to blame, which ran in a worker that was lost or never ran.
     """
 
     error: Exception

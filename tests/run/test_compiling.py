@@ -8,7 +8,7 @@ from types import ModuleType
 
 from numba import njit
 
-from kadr.synth.compiling import on_first_compile
+from kadr.run.compiling import on_first_compile
 
 
 def test_it_is_told_once_however_many_compile() -> None:
