@@ -19,6 +19,7 @@ _MODULES = {
         "cache_folder",
         "cache_root",
     ),
+    "kadr.project.clean": ("WorkFiles", "cached_work", "delete_work_files", "find_work_files"),
     "kadr.project.create": ("new_project",),
     "kadr.project.folder": (
         "FoundClip",
@@ -27,6 +28,8 @@ _MODULES = {
         "open_project",
     ),
     "kadr.project.numbers": ("with_numbers",),
+    "kadr.report.html": ("write_report",),
+    "kadr.report.record": ("RunRecord", "read_record"),
     "kadr.video.identity": ("clip_identity",),
     "kadr.files": ("read_image", "write_image"),
     "kadr.core.frames": ("Frame", "FrameRange", "Span"),
@@ -61,9 +64,12 @@ if TYPE_CHECKING:
     from kadr.options import PropagateOptions, RunOptions, SynthOptions, detail_options
     from kadr.pipeline import RunResult, restyle, restyle_events
     from kadr.project.cache import cache_folder, cache_root
+    from kadr.project.clean import WorkFiles, cached_work, delete_work_files, find_work_files
     from kadr.project.create import new_project
     from kadr.project.folder import FoundClip, ProjectFolder, is_project, open_project
     from kadr.project.numbers import with_numbers
+    from kadr.report.html import write_report
+    from kadr.report.record import RunRecord, read_record
     from kadr.run.compiling import on_first_compile
     from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
     from kadr.synth import Guide, Prepared, Source, Synthesis, prepare, synthesize
@@ -93,20 +99,25 @@ __all__ = [
     "PropagateOptions",
     "ResumeError",
     "RunOptions",
+    "RunRecord",
     "RunResult",
     "Source",
     "Span",
     "SynthOptions",
     "Synthesis",
+    "WorkFiles",
     "__version__",
     "cache_folder",
     "cache_root",
+    "cached_work",
     "clip_identity",
     "create_clip",
     "create_stylizer",
+    "delete_work_files",
     "detail_options",
     "encode_frames",
     "extract_frames",
+    "find_work_files",
     "is_project",
     "new_project",
     "on_first_compile",
@@ -114,6 +125,7 @@ __all__ = [
     "open_project",
     "prepare",
     "read_image",
+    "read_record",
     "restyle",
     "restyle_events",
     "stylizer_names",
@@ -121,6 +133,7 @@ __all__ = [
     "synthesize",
     "with_numbers",
     "write_image",
+    "write_report",
 ]
 
 
