@@ -411,7 +411,12 @@ def test_events_come_in_order_with_right_totals(
     assert order == ["plan", "stylize", "propagate", "join", "write"]
     by_step = {step: [e for e in events if e.step == step] for step in order}
     passes = (5 - 1) + (9 - 3 - 1)  # spans [0, 5) and [3, 9) less their keys
-    for step, total in (("plan", COUNT), ("stylize", 2), ("propagate", passes), ("join", COUNT - 2)):
+    for step, total in (
+        ("plan", COUNT),
+        ("stylize", 2),
+        ("propagate", passes),
+        ("join", COUNT - 2),
+    ):
         counted = [(e.index, e.total) for e in by_step[step]]
         assert counted[-total:] == [(n, total) for n in range(1, total + 1)]
         assert counted[0] == ((0, total) if step != "join" else (1, total))
@@ -517,7 +522,7 @@ def test_a_failing_stylizer_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("kadr.work.keys.create_stylizer", lambda name, **options: _Breaks())
     options = RunOptions(clip=clip, output=tmp_path / "out", stylizer="paint", keys_budget=3)
-    with pytest.raises(InputError, match="frame 4: too dark"):
+    with pytest.raises(InputError, match="frame 8: too dark"):
         restyle(options)
     _clean(tmp_path, temporary)
 

@@ -84,6 +84,33 @@ def test_a_second_put_replaces_the_first(store: Store) -> None:
     assert _same(got["a"], np.ones(4))
 
 
+def test_part_of_an_entry_can_be_read(store: Store) -> None:
+    store.put(NAME, {"image": IMAGE, "field": FIELD})
+    got = store.get(NAME, only=("field", "nothing"))
+    assert got is not None
+    assert got.keys() == {"field"}
+    assert _same(got["field"], FIELD)
+
+
+def test_entries_may_have_parts(store: Store) -> None:
+    store.put(f"pass/{NAME}/000012", {"a": np.zeros(3)})
+    assert store.has(f"pass/{NAME}/000012")
+    assert not store.has(f"pass/{NAME}/000013")
+    assert not store.has(f"pass/{NAME}")
+    store.discard(f"pass/{NAME}/000012")
+    assert not store.has(f"pass/{NAME}/000012")
+
+
+def test_a_file_knows_its_entry_and_one_cut_short_is_none(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a/b", {"image": IMAGE})
+    assert store.entry(store.path("a/b")) == "a/b"
+    content = store.path("a/b").read_bytes()
+    for length in (0, 10, len(content) - 1):
+        store.path("a/b").write_bytes(content[:length])
+        assert not store.has("a/b")
+
+
 def test_entries_are_apart_and_can_be_forgotten(store: Store) -> None:
     assert store.get(NAME) is None
     store.discard(NAME)
@@ -266,8 +293,8 @@ def test_what_has_no_lasting_text_is_refused() -> None:
 
 def test_a_work_folder_of_its_own_goes_with_the_run() -> None:
     with WorkFolder(None) as work:
-        folder = work.store.folder
-        work.store.put(NAME, {"image": IMAGE})
+        folder = work.folder
+        FolderStore(work.folder).put(NAME, {"image": IMAGE})
         assert _one_file(folder)
     assert not folder.exists()
 
@@ -275,8 +302,8 @@ def test_a_work_folder_of_its_own_goes_with_the_run() -> None:
 def test_a_work_folder_of_its_own_goes_when_the_run_fails() -> None:
     def fail() -> None:
         with WorkFolder(None) as work:
-            folders.append(work.store.folder)
-            work.store.put(NAME, {"image": IMAGE})
+            folders.append(work.folder)
+            FolderStore(work.folder).put(NAME, {"image": IMAGE})
             raise KadrError("as it happens")
 
     folders: list[Path] = []
@@ -288,8 +315,8 @@ def test_a_work_folder_of_its_own_goes_when_the_run_fails() -> None:
 def test_a_given_work_folder_is_made_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "work"
     with WorkFolder(folder) as work:
-        work.store.put(NAME, {"image": IMAGE})
+        FolderStore(work.folder).put(NAME, {"image": IMAGE})
     with WorkFolder(folder) as work:
-        got = work.store.get(NAME)
+        got = FolderStore(work.folder).get(NAME)
     assert got is not None
     assert _same(got["image"], IMAGE)

@@ -15,12 +15,15 @@ from kadr.core.frames import Frame, FrameRange, Image
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
 from kadr.files import write_image
-from kadr.work.keys import KeyStyles
 from kadr.options import RunOptions
-from kadr.run.store import MemoryStore
+from kadr.run.finished import FrameFolder
+from kadr.run.store import FolderStore
 from kadr.stylize.base import Context, Job, Styled
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip
+from kadr.work.keys import KeyStyles, painted_keys
+from kadr.work.passes import Source
+from kadr.work.workspace import Workspace
 from scenes import paint, texture, write_sequence
 
 HEIGHT, WIDTH = 24, 32
@@ -34,9 +37,27 @@ def sequence(tmp_path: Path) -> Iterator[Clip]:
         yield clip
 
 
+CHOSEN = (0, 4, 7)
+"""Frames that a stylizer is to make keys of."""
+
+
 def _keys(clip: Clip, *paths: Path, frames: FrameRange | None = None, **options: Any) -> KeyStyles:
+    """The keys that were painted, or the chosen ones, in a work folder beside the clip."""
+    work = clip.info.path.parent / "work"
     run = RunOptions(clip=clip.info.path, output="out", keys=paths, **options)
-    return KeyStyles(run, clip, frames or FrameRange(0, len(clip)), MemoryStore())
+    whole = frames or FrameRange(0, len(clip))
+    space = Workspace(
+        run,
+        clip,
+        Source(str(clip.info.path), "the clip"),
+        whole,
+        work,
+        FolderStore(work / "store"),
+        FrameFolder(work / "frames", clip.name),
+    )
+    painted = painted_keys(run, clip, whole)
+    indices = [file.index for file in painted] or CHOSEN
+    return KeyStyles(space, dict.fromkeys(indices, 0), painted)
 
 
 def _write(folder: Path, *names: str) -> Path:
@@ -150,10 +171,10 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> _Recorder:
     return made
 
 
-def test_a_stylizer_gets_evenly_spaced_frames_and_seeds(
+def test_a_stylizer_gets_the_chosen_frames_and_their_seeds(
     sequence: Clip, recorder: _Recorder
 ) -> None:
-    keys = _keys(sequence, stylizer="paint", keys_budget=3, seed=7, threads=2)
+    keys = _keys(sequence, stylizer="paint", seed=7, threads=2)
     assert keys.indices == [0, 4, 7]
     assert [event.index for event in _events(keys)] == [0, 1, 2, 3]
     assert [job.index for job in recorder.jobs] == keys.indices
@@ -167,10 +188,60 @@ def test_a_stylizer_gets_evenly_spaced_frames_and_seeds(
         assert np.array_equal(keys.style(index), 255 - IMAGES[index])
 
 
-def test_a_budget_beyond_the_clip_makes_every_frame_a_key(
-    sequence: Clip, recorder: _Recorder
+def test_what_is_kept_is_not_stylized_again(sequence: Clip, recorder: _Recorder) -> None:
+    _events(_keys(sequence, stylizer="paint"))
+    again = _keys(sequence, stylizer="paint")
+    assert again.missing() == []
+    assert _events(again) == []
+    assert len(recorder.jobs) == 3
+    assert np.array_equal(again.style(4), 255 - IMAGES[4])
+
+
+@pytest.mark.parametrize("change", [{"seed": 9}, {"stylizer_options": {"stroke": 3}}])
+def test_another_seed_or_option_makes_all_again(
+    sequence: Clip, recorder: _Recorder, change: dict[str, Any]
 ) -> None:
-    assert _keys(sequence, stylizer="paint", keys_budget=99).indices == list(range(8))
+    _events(_keys(sequence, stylizer="paint"))
+    assert _keys(sequence, stylizer="paint", **change).missing() == [*CHOSEN]
+
+
+@pytest.mark.parametrize(("joint", "missing"), [(False, [4]), (True, [0, 4, 7])])
+def test_keys_that_depend_on_each_other_are_made_together(
+    sequence: Clip, recorder: _Recorder, joint: bool, missing: list[int]
+) -> None:
+    recorder.joint = joint
+    keys = _keys(sequence, stylizer="paint")
+    _events(keys)
+    store = FolderStore(sequence.info.path.parent / "work" / "store")
+    store.discard(keys.entries[4].entry)
+    assert _keys(sequence, stylizer="paint").missing() == missing
+
+
+def test_a_repainted_key_is_read_again(sequence: Clip, tmp_path: Path) -> None:
+    folder = _write(tmp_path / "keys", "1002.png", "1008.png")
+    _events(_keys(sequence, folder))
+    write_image(folder / "1008.png", paint(IMAGES[5]))
+    again = _keys(sequence, folder)
+    assert again.missing() == [7]
+    _events(again)
+    assert np.array_equal(again.style(7), paint(IMAGES[5]))
+
+
+def test_a_damaged_key_is_made_again(
+    sequence: Clip, recorder: _Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = _keys(sequence, stylizer="paint")
+    _events(first)
+    store = FolderStore(sequence.info.path.parent / "work" / "store")
+    path = store.path(first.entries[4].entry)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255  # its end looks whole
+    path.write_bytes(content)
+    keys = _keys(sequence, stylizer="paint")
+    _events(keys)
+    assert [job.index for job in recorder.jobs] == [4]
+    assert np.array_equal(keys.style(4), 255 - IMAGES[4])
+    assert "damaged" in caplog.text
 
 
 def test_a_stop_is_passed_on_to_the_stylizer(sequence: Clip, tmp_path: Path) -> None:
@@ -209,7 +280,7 @@ def test_a_stylizer_must_answer_every_job_once(
             yield [Styled(index, _of_frame(frames.get(index, frames[0]))) for index in answers]
 
     monkeypatch.setattr("kadr.work.keys.create_stylizer", lambda name, **options: Careless())
-    keys = _keys(sequence, stylizer="paint", keys_budget=3)
+    keys = _keys(sequence, stylizer="paint")
     with pytest.raises(BackendError, match=f"stylizer recorder: {message}"):
         _events(keys)
 
@@ -221,6 +292,6 @@ def test_a_stylizer_must_keep_the_size(sequence: Clip, monkeypatch: pytest.Monke
                 yield [Styled(job.index, np.zeros((50, 60, 3), np.uint8))]
 
     monkeypatch.setattr("kadr.work.keys.create_stylizer", lambda name, **options: Grows())
-    keys = _keys(sequence, stylizer="paint", keys_budget=3)
+    keys = _keys(sequence, stylizer="paint")
     with pytest.raises(BackendError, match="made frame 1001 60×50, the clip has 32×24"):
         _events(keys)

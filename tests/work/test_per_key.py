@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kadr.core.frames import Frame
 from kadr.errors import OutputError
 from kadr.files import read_image, write_image
-from kadr.work.per_key import PerKeyWriter
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip
+from kadr.work.per_key import PerKeyWriter
 from scenes import texture, write_sequence
 
 IMAGES = [texture(12, 16, seed=seed) for seed in range(3)]
@@ -29,7 +28,7 @@ def clip(tmp_path: Path) -> Iterator[Clip]:
 
 def _write_all(writer: PerKeyWriter) -> None:
     for index in (2, 0, 1):  # in any order
-        writer.write(1, Frame(index, IMAGES[index]), 255 - IMAGES[index])
+        writer.write(1, index, 255 - IMAGES[index])
 
 
 def _files(folder: Path) -> list[str]:

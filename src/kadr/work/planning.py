@@ -6,23 +6,28 @@ import itertools
 import json
 import logging
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OutputError
 from kadr.files import atomic_file
-from kadr.plan.keyframes import space_keyframes
+from kadr.plan.coverage import Survey
+from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import CutFinder
 from kadr.plan.spans import pair_spans
 from kadr.run.store import fingerprint
 from kadr.stylize.external import KeyFile
+from kadr.survey import survey_clip
 from kadr.work.keys import painted_keys
 from kadr.work.workspace import Workspace
 
 STEP = "plan"
 VERSION = 1
+
+_FEW = 8
+"""Frames of which no keyframes need be chosen where all may be keys."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,14 +38,21 @@ class RunPlan:
 
     shots: of the frames worked on, in order. keys: frame index → number of its shot.
     spans: one a key, in order. painted: the keys' files, empty where a stylizer makes them.
-    predicted: for each frame, the share of it that no key explains, 0–1; None if not surveyed.
+    survey: of what keys would explain; None where nobody had to choose keyframes.
     """
 
     shots: tuple[FrameRange, ...]
     keys: Mapping[int, int]
     spans: tuple[Span, ...]
     painted: tuple[KeyFile, ...]
-    predicted: tuple[float, ...] | None = None
+    survey: Survey | None = None
+
+    @property
+    def predicted(self) -> tuple[float, ...] | None:
+        """For each frame, the share of it that no key explains, 0–1; None if not surveyed."""
+        if self.survey is None:
+            return None
+        return tuple(round(float(share), 6) for share in self.survey.curve(sorted(self.keys)))
 
     @property
     def without_key(self) -> list[FrameRange]:
@@ -56,11 +68,16 @@ def plan_run(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Ru
     """
     options, clip, frames = space.options, space.clip, space.frames
     painted = painted_keys(options, clip, frames)
-    shots = yield from _shots(space, cancel)
+    found: Survey | None = None
     if painted:
+        shots = yield from _shots(space, cancel)
         indices = [file.index for file in painted]
+    elif len(frames) <= min(options.keys_budget, _FEW):
+        shots, indices = [frames], list(frames)
     else:
-        indices = space_keyframes(frames, options.keys_budget)
+        found = yield from _survey(space, cancel)
+        shots = [frames] if options.ignore_cuts else list(found.shots)
+        indices = choose_keyframes(found, options.keys_budget, options.min_gap, options.max_gap)
     spans = pair_spans(
         indices,
         frames,
@@ -69,7 +86,7 @@ def plan_run(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Ru
         number=clip.number,
     )
     keys = {index: _shot_of(shots, index) for index in indices}
-    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted))
+    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), found)
     for shot in plan.without_key:
         first, last = clip.number(shot.start), clip.number(shot.stop - 1)
         message = f"note: no key in the shot {first}–{last}; the keys around it are carried over"
@@ -79,6 +96,17 @@ def plan_run(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Ru
 
 def _shot_of(shots: Sequence[FrameRange], index: int) -> int:
     return next(number for number, shot in enumerate(shots) if index in shot)
+
+
+def _survey(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Survey]:
+    work = survey_clip(space.clip, space.frames, cancel=cancel, cache=space.work)
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            found: Survey = stop.value
+            return found
+        yield replace(event, step=STEP)
 
 
 def _shots(space: Workspace, cancel: CancelToken) -> Generator[Event, None, list[FrameRange]]:
