@@ -1,0 +1,89 @@
+"""Frames in, what servers take out; and what servers send in, images of the frame's size out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import cv2
+import numpy as np
+
+from kadr.core.frames import Image, to_8_bits
+from kadr.errors import BackendError
+from kadr.files import PNG_OPTIONS
+from kadr.stylize.base import Context, Job, Mask
+from kadr.stylize.diffusion.sizes import on_white, resize
+
+_MOST_STRETCH = 1.25
+"""How far the aspects of a frame and an answer may lie apart; more is another picture."""
+
+_FLAT = 2
+"""Levels within which all of a picture is one colour."""
+
+
+def to_png(image: Image) -> bytes:
+    """(H, W, 3) RGB or (H, W) gray uint8 as a PNG file."""
+    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode(".png", pixels, PNG_OPTIONS)[1].tobytes())
+
+
+def to_base64(image: Image) -> str:
+    """The PNG as text, as JSON carries it."""
+    return base64.b64encode(to_png(image)).decode()
+
+
+def mask_image(mask: Mask) -> Image:
+    """(H, W) uint8: white where a mask is True."""
+    return np.where(mask, 255, 0).astype(np.uint8)
+
+
+def from_base64(text: object, where: str) -> Image:
+    """An image out of JSON, with or without ``data:image/png;base64,`` before it."""
+    try:
+        data = base64.b64decode(str(text).rpartition(",")[2], validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    return from_file(data, where)
+
+
+def from_file(data: bytes, where: str) -> Image:
+    """(H, W, 3) uint8 of an image file's bytes; transparent parts become white.
+
+    Raises BackendError that begins with ``where`` if they are not an image.
+    """
+    buffer = np.frombuffer(data, np.uint8)
+    image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    if image is None:
+        raise BackendError(f"{where}: sent {len(data)} bytes that are no image; see its log")
+    if image.dtype == np.uint16:
+        image = to_8_bits(image)
+    if image.ndim == 2:
+        return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
+    code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return on_white(np.ascontiguousarray(cv2.cvtColor(image, code)))
+
+
+def same_shape(size: tuple[int, int], frame: tuple[int, int]) -> bool:
+    """Whether an image of a size can show the whole frame, but for rounded sides."""
+    stretch = size[0] * frame[1] / (size[1] * frame[0])
+    return 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH
+
+
+def check_not_flat(image: Image, job: Job, where: str) -> None:
+    """Raise BackendError for a picture of one colour, when its frame is not: numbers ran over."""
+    flat = np.ptp(image.reshape(-1, 3), axis=0).max() <= _FLAT
+    if flat and np.ptp(job.frame.rgb.reshape(-1, 3), axis=0).max() > 8 * _FLAT:
+        raise BackendError(
+            f"{where}: frame {job.index} came back all of one colour, as when half precision "
+            "overflows; start the server with --no-half-vae or --no-half (ComfyUI: --fp32-vae)"
+        )
+
+
+def fitted(image: Image, job: Job, context: Context) -> Image:
+    """An answer in its frame's size and channels, as filmed outside ``context.mask``."""
+    styled = to_8_bits(job.frame.image).copy()
+    styled[..., :3] = resize(image, job.frame.size)
+    mask = context.mask(job.index)
+    if mask is not None:
+        styled[~mask] = to_8_bits(job.frame.image)[~mask]
+    return styled

@@ -1,0 +1,57 @@
+"""Options that all stylizers share which ask a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kadr.core.events import CancelToken
+from kadr.errors import OptionsError
+from kadr.options import check_fields, option
+from kadr.stylize.diffusion.sizes import nearest_size
+from kadr.stylize.servers.address import parse_endpoint
+from kadr.stylize.servers.http import Client
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """Where the server is, how patient to be with it, and what size of frame it works at."""
+
+    url: str = option("", "the server's address")
+    auth: str = option("", "user:password; or $NAME to take it from that environment variable")
+    timeout: float = option(600.0, "seconds that one frame may take", low=1, high=86400)
+    retries: int = option(3, "how often a request is sent again when it fails", low=0, high=100)
+    width: int | None = option(
+        None, "width that the model works at; none: nearest to the frame's", low=64, high=8192
+    )
+    height: int | None = option(
+        None, "height that the model works at; none: nearest to the frame's", low=64, high=8192
+    )
+    pixels: int = option(
+        512 * 512, "pixels that the model works at, if no size is given", low=4096, high=8192**2
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        parse_endpoint(self.url, self.auth)
+        if (self.width is None) != (self.height is None):
+            raise OptionsError("width and height: give both, or neither for the nearest size")
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if value is not None and value % 8:
+                raise OptionsError(f"{name} {value}: expected a multiple of 8")
+
+    def client(self, cancel: CancelToken, hint: str) -> Client:
+        """A client for the server; ``hint`` says what to do when it is not there."""
+        endpoint = parse_endpoint(self.url, self.auth)
+        return Client(endpoint, self.timeout, self.retries, hint=hint, cancel=cancel)
+
+    def working_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) that a frame of ``size`` is made at."""
+        if self.width is not None and self.height is not None:
+            return self.width, self.height
+        return nearest_size(size, pixels=self.pixels, multiple=8)
+
+
+def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One text, or several, as several."""
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,402 @@
+"""The A1111 client against a real server that speaks the interface, and fails as servers do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fake_a1111 import ALTERNATIVE, FakeA1111, tint
+from fake_http import Answer, as_json
+from stylize_samples import jobs, picture
+
+from kadr.core.events import CancelToken
+from kadr.core.frames import Frame
+from kadr.errors import BackendError, Cancelled, InputError, OptionsError
+from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.infotext import KEY
+from kadr.stylize.registry import create_stylizer
+
+SIZE = {"width": 128, "height": 96}
+
+
+@pytest.fixture
+def server() -> Iterator[FakeA1111]:
+    with FakeA1111() as running:
+        yield running
+
+
+def _run(
+    server: FakeA1111, context: Context | None = None, indices: tuple[int, ...] = (4,), **options
+) -> list[Styled]:
+    stylizer = create_stylizer("a1111", url=server.url, **{**SIZE, **options})
+    batches = stylizer.stylize(jobs(indices), context or Context())
+    return [styled for batch in batches for styled in batch]
+
+
+def _request(server: FakeA1111) -> dict:
+    return server.asked("/img2img")[-1].json
+
+
+def _image(text: str) -> np.ndarray:
+    data = np.frombuffer(base64.b64decode(text), np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+
+
+def test_frames_go_there_whole_and_come_back_in_their_size(server: FakeA1111) -> None:
+    server.paint = lambda image, request: image
+    (styled,) = _run(server, prompt="oil")
+    np.testing.assert_array_equal(
+        _image(_request(server)["init_images"][0])[..., ::-1], picture(seed=4)
+    )
+    assert styled.image.shape == (48, 64, 3)
+    # up to twice the size and down again
+    assert np.abs(styled.image.astype(int) - picture(seed=4)).mean() < 3
+
+
+def test_the_request_says_all_that_the_server_has_defaults_of_its_own_for(
+    server: FakeA1111,
+) -> None:
+    _run(
+        server,
+        prompt="oil, (thick:1.2)",
+        negative_prompt="photo",
+        denoising_strength=0.4,
+        cfg_scale=5.5,
+        steps=12,
+        sampler="DPM++ 2M",
+        scheduler="Karras",
+        seed=77,
+    )
+    request = _request(server)
+    asked = {
+        "prompt": "oil, (thick:1.2)",
+        "negative_prompt": "photo",
+        "denoising_strength": 0.4,
+        "cfg_scale": 5.5,
+        "steps": 12,
+        "sampler_name": "DPM++ 2M",
+        "scheduler": "Karras",
+        "seed": 77,
+        "width": 128,
+        "height": 96,
+        "resize_mode": 0,
+        "override_settings": {},
+    }
+    assert {name: request[name] for name in asked} == asked
+    assert "script_name" not in request
+    assert "alwayson_scripts" not in request
+
+
+def test_the_size_is_nearest_to_the_frames_aspect(server: FakeA1111) -> None:
+    _run(server, width=None, height=None, pixels=96 * 128)
+    request = _request(server)
+    assert (request["width"], request["height"]) == (128, 96)
+
+
+def test_one_seed_for_all_frames_or_one_for_each(server: FakeA1111) -> None:
+    _run(server, indices=(1, 2), seed=9)
+    assert [seen.json["seed"] for seen in server.asked("/img2img")] == [9, 9]
+    _run(server, indices=(1, 2), seed=None)
+    first, second = (seen.json["seed"] for seen in server.asked("/img2img")[2:])
+    assert first != second
+    assert 0 <= first < 2**32
+
+
+def test_the_servers_parameters_come_with_the_frame(server: FakeA1111) -> None:
+    (styled,) = _run(server, prompt="oil", seed=5)
+    assert styled.info[KEY] == "oil\nSteps: 20, Seed: 5, Size: 8x8"
+    server.info = {"infotexts": None}
+    (styled,) = _run(server, prompt="oil", seed=5, negative_prompt="photo")
+    assert styled.info[KEY] == (
+        "oil\nNegative prompt: photo\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, "
+        "Size: 128x96, Denoising strength: 0.5"
+    )
+
+
+def test_settings_are_changed_only_where_they_differ(server: FakeA1111) -> None:
+    server.options["img2img_color_correction"] = True
+    _run(server, exact_steps=True, noise_source="cpu", clip_skip=1, vae="kl-f8.pt")
+    assert _request(server)["override_settings"] == {
+        "img2img_fix_steps": True,
+        "img2img_color_correction": False,
+        "randn_source": "CPU",
+        "sd_vae": "kl-f8.pt",
+    }
+    del server.options["img2img_fix_steps"]
+    _run(server)
+    with pytest.raises(OptionsError, match="has no setting img2img_fix_steps"):
+        _run(server, exact_steps=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sd-v1-5-inpainting",
+        "sd-v1-5-inpainting.ckpt",
+        "c6bbc15e32",
+        "sd-v1-5-inpainting.ckpt [c6bbc15e32]",
+    ],
+)
+def test_a_model_goes_by_any_of_its_names(server: FakeA1111, name: str) -> None:
+    _run(server, model=name)
+    title = "sd-v1-5-inpainting.ckpt [c6bbc15e32]"
+    assert _request(server)["override_settings"] == {"sd_model_checkpoint": title}
+
+
+def test_an_unknown_model_lists_the_known_before_any_frame(server: FakeA1111) -> None:
+    with pytest.raises(
+        OptionsError, match="'sdxl': the server has sd-v1-5-inpainting, v1-5-pruned"
+    ):
+        _run(server, model="sdxl")
+    assert not server.asked("/img2img")
+
+
+@pytest.mark.parametrize("inversion", ["plain", "adjusted"])
+def test_inversion_keeps_the_restyling_prompt(server: FakeA1111, inversion: str) -> None:
+    _run(
+        server,
+        prompt="oil",
+        inversion=inversion,
+        original_prompt="a photo",
+        original_negative_prompt="blur",
+        decode_cfg_scale=1.5,
+        randomness=0.25,
+        steps=30,
+    )
+    request = _request(server)
+    assert request["script_name"] == "img2img alternative test"
+    # in the order of the script's own arguments; every "override" is off
+    assert request["script_args"] == [
+        None, False, False, "a photo", "blur", False, 30, False, 1.5, 0.25,
+        inversion == "adjusted",
+    ]  # fmt: skip
+    _run(server, inversion=inversion, decode_steps=50)
+    assert _request(server)["script_args"][6] == 50
+
+
+def test_a_server_without_the_script_is_told_before_any_frame(server: FakeA1111) -> None:
+    server.scripts = [{**ALTERNATIVE, "is_img2img": False}]
+    with pytest.raises(OptionsError, match="has no script 'img2img alternative test'"):
+        _run(server, inversion="plain")
+    server.scripts = [{**ALTERNATIVE, "args": ALTERNATIVE["args"][1:]}]
+    with pytest.raises(OptionsError, match="takes 10 arguments, not the 11 of A1111"):
+        _run(server, inversion="plain")
+    server.scripts = [{**ALTERNATIVE, "args": ALTERNATIVE["args"][::-1]}]
+    with pytest.raises(OptionsError, match="takes 11 arguments"):
+        _run(server, inversion="plain")
+    assert not server.asked("/img2img")
+
+
+def test_controlnets_see_the_frame_or_what_the_run_lends(server: FakeA1111) -> None:
+    edges = picture(seed=99)
+    lent = Context(control=lambda name, index: edges if name == "edges" else picture())
+    names = ("control_v11p_sd15_canny:0.8", "tile")
+    _run(server, lent, controlnet=names, control=("canny", "@edges"))
+    canny, tile = _request(server)["alwayson_scripts"]["ControlNet"]["args"]
+    assert (canny["model"], canny["module"]) == ("control_v11p_sd15_canny [d14c016b]", "canny")
+    assert (canny["weight"], tile["weight"]) == (0.8, 1.0)
+    assert (tile["model"], tile["module"]) == ("tile", "none")
+    np.testing.assert_array_equal(_image(canny["image"])[..., ::-1], picture(seed=4))
+    np.testing.assert_array_equal(_image(tile["image"])[..., ::-1], edges)
+
+
+def test_an_unknown_controlnet_lists_the_known(server: FakeA1111) -> None:
+    with pytest.raises(OptionsError, match="controlnet 'depth': the server has control_v11p"):
+        _run(server, controlnet=("depth",), control=("depth",))
+    server.fail("/model_list", as_json({"detail": "Not Found"}, 404))
+    with pytest.raises(OptionsError, match="has no ControlNet extension"):
+        _run(server, controlnet=("tile",), control=("none",))
+
+
+def test_outside_the_mask_a_frame_stays_as_filmed(server: FakeA1111) -> None:
+    mask = np.zeros((48, 64), bool)
+    mask[:, :32] = True
+    (styled,) = _run(server, Context(mask=lambda index: mask))
+    np.testing.assert_array_equal(styled.image[:, 32:], picture(seed=4)[:, 32:])
+    assert (styled.image[:, :32] != picture(seed=4)[:, :32]).any()
+    assert "mask" not in _request(server)
+    _run(server, Context(mask=lambda index: mask), send_mask=True, mask_blur=7)
+    sent = _request(server)
+    np.testing.assert_array_equal(_image(sent["mask"]) == 255, mask)
+    assert (sent["mask_blur"], sent["inpaint_full_res"], sent["inpainting_fill"]) == (7, False, 1)
+
+
+def test_alpha_and_16_bits(server: FakeA1111) -> None:
+    stylizer = create_stylizer("a1111", url=server.url, **SIZE)
+    deep = picture(alpha=True).astype(np.uint16) * 257
+    ((styled,),) = stylizer.stylize([Job(Frame(0, deep), 0, 1)], Context())
+    assert styled.image.shape == (48, 64, 4)
+    assert (styled.image[..., 3] == 200).all()
+
+
+def test_further_fields_of_the_users_own(server: FakeA1111, tmp_path: Path) -> None:
+    path = tmp_path / "more.json"
+    path.write_text(
+        json.dumps(
+            {
+                "tiling": True,
+                "init_images": ["x"],
+                "override_settings": {"sd_vae": "none"},
+                "alwayson_scripts": {"ADetailer": {"args": [True]}},
+            }
+        )
+    )
+    _run(server, payload=path, noise_source="cpu", controlnet=("tile",), control=("none",))
+    request = _request(server)
+    assert request["tiling"] is True
+    assert request["override_settings"] == {"sd_vae": "none", "randn_source": "CPU"}
+    assert set(request["alwayson_scripts"]) == {"ControlNet", "ADetailer"}
+    for content, told in (("[1]", "expected a JSON object"), ("{", "not JSON")):
+        path.write_text(content)
+        with pytest.raises(InputError, match=rf"more\.json: {told}"):
+            _run(server, payload=path)
+    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
+        _run(server, payload=tmp_path / "gone.json")
+
+
+def test_a_grid_before_and_a_control_image_behind_are_passed_over(server: FakeA1111) -> None:
+    expected = _run(server)[0]
+    grid, control = picture(200, 260), picture(96, 128)
+    server.arrange = lambda images: [grid, *images, control]
+    np.testing.assert_array_equal(_run(server)[0].image, expected.image)
+    # a grid of the very size that was asked for is told by the server's own count
+    server.arrange = lambda images: [control, *images, control]
+    server.info = {"index_of_first_image": 1}
+    np.testing.assert_array_equal(_run(server)[0].image, expected.image)
+
+
+def test_an_image_of_another_size_is_told(server: FakeA1111) -> None:
+    server.arrange = lambda images: [picture(192, 256)]
+    with pytest.raises(BackendError, match=r"sent 256×192 pixels for 128×96; turn off"):
+        _run(server)
+
+
+def test_a_picture_of_one_colour_is_not_taken(server: FakeA1111) -> None:
+    server.paint = lambda image, request: np.zeros_like(image)
+    with pytest.raises(BackendError, match=r"frame 4 came back all of one colour.*--no-half"):
+        _run(server)
+    stylizer = create_stylizer("a1111", url=server.url, **SIZE)
+    dark = Job(Frame(0, np.zeros((48, 64, 3), np.uint8)), 0, 1)
+    ((styled,),) = stylizer.stylize([dark], Context())
+    assert not styled.image.any()
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (as_json({"images": []}), "holds no images"),
+        (as_json([1]), "holds no images"),
+        (as_json({"images": ["!!"]}), "0 bytes that are no image"),
+        (as_json({"images": [base64.b64encode(b"GIF89a").decode()]}), "6 bytes that are no image"),
+        (Answer(200, b"<html>Sign in"), "is not JSON"),
+        (as_json({"detail": "Script not found"}, 422), "422, Script not found"),
+        (as_json({"detail": "Sampler not found"}, 404), "give a sampler that the web interface"),
+        (
+            as_json({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
+            "ran out of memory at 128×96; give pixels=6144",
+        ),
+        (
+            as_json({"error": "NansException", "errors": "A tensor with all NaNs was"}, 500),
+            "start it with --no-half-vae",
+        ),
+    ],
+)
+def test_faults_are_told_in_one_line(server: FakeA1111, fault: Answer, told: str) -> None:
+    server.fail("/img2img", fault, times=9)
+    with pytest.raises(BackendError, match=told) as caught:
+        _run(server, retries=0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_drop_and_a_500_are_survived(server: FakeA1111) -> None:
+    expected = _run(server)[0]
+    server.fail("/img2img", Answer(drop=True))
+    server.fail("/img2img", as_json({"error": "RuntimeError"}, 500))
+    np.testing.assert_array_equal(_run(server, retries=2)[0].image, expected.image)
+
+
+def test_another_server_at_that_address_is_told() -> None:
+    with FakeA1111() as server:
+        server.fail("/options", as_json({"detail": "Not Found"}, 404))
+        with pytest.raises(BackendError, match=r"404, the server has no such.*--api"):
+            _run(server)
+    with pytest.raises(BackendError, match=r"no server answers there; start .* --api"):
+        _run(server, retries=0)
+
+
+def test_a_password(server: FakeA1111) -> None:
+    with FakeA1111(auth="a:b") as guarded:
+        _run(guarded, auth="a:b")
+        with pytest.raises(BackendError, match="401"):
+            _run(guarded)
+
+
+def test_a_stop_interrupts_the_server() -> None:
+    cancel = CancelToken()
+    with FakeA1111(slow=30) as server:
+        threading.Timer(0.3, cancel.cancel).start()
+        start = time.monotonic()
+        with pytest.raises(Cancelled):
+            _run(server, Context(cancel=cancel))
+        assert time.monotonic() - start < 5
+        assert server.interrupted.is_set()
+
+
+def test_a_stop_leaves_somebody_elses_work_alone() -> None:
+    cancel = CancelToken()
+    with FakeA1111() as server:
+        server.fail("/img2img", Answer(after=1))
+        server.task = "task(of somebody else)"
+        threading.Timer(0.2, cancel.cancel).start()
+        with pytest.raises(Cancelled):
+            _run(server, Context(cancel=cancel))
+        assert server.asked("/progress")
+        assert not server.asked("/interrupt")
+
+
+def test_progress_is_the_servers_own() -> None:
+    told: list[tuple[int, float]] = []
+    with FakeA1111(slow=2.3) as server:
+        _run(server, Context(progress=lambda index, share: told.append((index, share))))
+    shares = [share for _, share in told]
+    assert {index for index, _ in told} == {4}
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert any(0.2 < share < 0.95 for share in shares)
+
+
+def test_no_jobs_no_requests(server: FakeA1111) -> None:
+    assert _run(server, indices=()) == []
+    assert not server.seen
+
+
+def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
+    server.paint = tint
+    one, two = _run(server, seed=3)[0], _run(server, seed=3)[0]
+    np.testing.assert_array_equal(one.image, two.image)
+    assert (_run(server, seed=4)[0].image != one.image).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"inversion": "refined"}, r"inversion 'refined': expected none, plain, adjusted"),
+        ({"noise_source": "tpu"}, r"noise-source 'tpu': expected nothing, gpu, cpu, nv"),
+        ({"width": 512}, "width and height: give both"),
+        ({"width": 500, "height": 512}, "width 500: expected a multiple of 8"),
+        ({"controlnet": ("a",)}, "control: 0 given for 1 ControlNets"),
+        ({"original_prompt": "a"}, "original-prompt: is for inversion"),
+        ({"denoising_strength": 2}, "denoising-strength 2: expected 0 to 1"),
+        ({"url": "nowhere:x"}, "expected an address"),
+    ],
+)
+def test_bad_options_are_told_before_any_request(options: dict, told: str) -> None:
+    with pytest.raises(OptionsError, match=told):
+        create_stylizer("a1111", **options)
