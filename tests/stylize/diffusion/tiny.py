@@ -131,7 +131,8 @@ def save_folder(parts: Parts, folder: Path) -> Path:
     for place, encoder in enumerate(parts.encoders):
         suffix = f"_{place + 1}" if place else ""
         encoder.save_pretrained(folder / f"text_encoder{suffix}")
-        write_tokenizer(folder / f"tokenizer{suffix}", pad="!" if place else "<|endoftext|>")
+        open_clip = place > 0 or parts.kind.startswith("sd2")
+        write_tokenizer(folder / f"tokenizer{suffix}", pad="!" if open_clip else "<|endoftext|>")
         index[f"text_encoder{suffix}"] = ["transformers", type(encoder).__name__]
         index[f"tokenizer{suffix}"] = ["transformers", "CLIPTokenizer"]
     DDIMScheduler(
@@ -227,9 +228,7 @@ def original_vae(vae: AutoencoderKL) -> list[tuple[str, torch.Tensor]]:
     for name, value in vae.state_dict().items():
         name = re.sub(r"down_blocks\.(\d+)\.resnets", r"down.\1.block", name)
         name = re.sub(r"down_blocks\.(\d+)\.downsamplers\.0", r"down.\1.downsample", name)
-        name = re.sub(
-            r"up_blocks\.(\d+)\.", lambda found: f"up.{count - 1 - int(found[1])}.", name
-        )
+        name = re.sub(r"up_blocks\.(\d+)\.", lambda found: f"up.{count - 1 - int(found[1])}.", name)
         name = re.sub(r"(up\.\d+)\.resnets", r"\1.block", name)
         name = re.sub(r"(up\.\d+)\.upsamplers\.0", r"\1.upsample", name)
         name = re.sub(r"mid_block\.resnets\.(\d)", lambda f: f"mid.block_{int(f[1]) + 1}", name)

@@ -1,19 +1,18 @@
-"""Files that change a model in, the changed networks out: LoRA, textual inversion, ControlNet."""
+"""Files that change a model in, the changed networks out: textual inversion and ControlNet."""
 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from kadr.errors import BackendError, InputError, OptionsError
+from kadr.errors import InputError, OptionsError
 from kadr.stylize.diffusion.model import Control, Networks
+from kadr.stylize.diffusion.single_file import convert
 from kadr.stylize.diffusion.weights import Weights, find_file, read_pickle, read_weights
 
 
@@ -26,36 +25,6 @@ def split_weight(text: str) -> tuple[Path, float]:
         except ValueError:
             pass
     return Path(text).expanduser(), 1.0
-
-
-def merge_lora(networks: Networks, path: Path, weight: float) -> None:
-    """Add a LoRA's changes to the weights themselves, times ``weight``; costs nothing afterwards.
-
-    Raises InputError if the file is missing or is not a LoRA for this family of models,
-    BackendError if PEFT is not installed.
-    """
-    lora = read_weights(find_file(path, "a LoRA"))
-    if not any("lora" in name for name in lora):
-        raise InputError(f"{path}: holds no LoRA (nothing in it is called lora); give another file")
-    pipeline = _pipeline(networks)
-    try:
-        pipeline.load_lora_weights(lora, adapter_name="added")
-        touched = pipeline.get_list_adapters()
-        if not touched:
-            raise InputError(f"{path}: nothing in it fits this model; it is for another family")
-        pipeline.fuse_lora(lora_scale=weight)
-        pipeline.unload_lora_weights()
-    except (RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        if "PEFT" in str(error):
-            raise BackendError(
-                "LoRA: the package peft is not installed; pip install 'kadr[diffusion]'"
-            ) from error
-        first = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{path}: does not fit this model ({first}); it is for another family"
-        ) from error
 
 
 def add_embedding(networks: Networks, path: Path) -> str:
@@ -118,46 +87,8 @@ def _control_from(weights: Weights, like: Mapping[str, Any], path: Path, dtype: 
         raise InputError(f"{path}: holds no ControlNet; give a file or folder of one")
     known = set(inspect.signature(ControlNetModel.__init__).parameters)
     config = {name: like[name] for name in known & set(like)} | {"in_channels": 4}
-    with TemporaryDirectory() as folder:
-        (Path(folder) / "config.json").write_text(
-            json.dumps(config | {"_class_name": "ControlNetModel"}), encoding="utf-8"
-        )
-        try:
-            network = ControlNetModel.from_single_file(
-                dict(weights), config=folder, torch_dtype=dtype, local_files_only=True
-            )
-        except (KeyError, ValueError, RuntimeError) as error:
-            first = str(error).split("\n")[0]
-            raise InputError(
-                f"{path}: does not fit this model ({first}); take the ControlNet of its family"
-            ) from error
-    if any(value.is_meta for value in network.parameters()):
-        raise InputError(f"{path}: lacks weights of a ControlNet; the file is not whole")
-    return network
-
-
-def _pipeline(networks: Networks) -> Any:
-    """The networks as a diffusers pipeline, which knows the many ways of naming a LoRA."""
-    from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
-
-    encoders = networks.encoders
-    parts = {
-        "unet": networks.unet,
-        "vae": networks.vae,
-        "scheduler": DDIMScheduler(),
-        "text_encoder": encoders[0].network,
-        "tokenizer": encoders[0].tokenizer.backend,
-    }
-    if len(encoders) > 1:
-        return StableDiffusionXLPipeline(
-            text_encoder_2=encoders[1].network,
-            tokenizer_2=encoders[1].tokenizer.backend,
-            add_watermarker=False,
-            **parts,
-        )
-    return StableDiffusionPipeline(
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False, **parts
-    )
+    config["_class_name"] = "ControlNetModel"
+    return convert(ControlNetModel, weights, config, path, dtype)
 
 
 def _vectors(stored: Mapping[str, Any]) -> list[Tensor]:

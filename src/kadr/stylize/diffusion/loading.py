@@ -6,12 +6,10 @@ families' files in ``configs``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -20,6 +18,7 @@ from kadr.errors import InputError, OptionsError
 from kadr.stylize.diffusion.families import UNET, VAE, Family, find_family, vae_config
 from kadr.stylize.diffusion.model import Model, Networks
 from kadr.stylize.diffusion.schedule import Schedule
+from kadr.stylize.diffusion.single_file import convert
 from kadr.stylize.diffusion.sources import Source, find_source, read_json
 from kadr.stylize.diffusion.text import TextEncoder
 from kadr.stylize.diffusion.text_names import text_weights
@@ -108,7 +107,7 @@ def load_vae(path: Path, dtype: torch.dtype) -> Any:
         raise InputError(
             f"{path}: holds no autoencoder under its original names; give the diffusers folder"
         )
-    return _converted(AutoencoderKL, weights, vae_config(shapes, prefix), path, dtype)
+    return convert(AutoencoderKL, weights, vae_config(shapes, prefix), path, dtype)
 
 
 def _from_file(path: Path, dtype: torch.dtype) -> tuple[Networks, Mapping[str, Any]]:
@@ -119,8 +118,8 @@ def _from_file(path: Path, dtype: torch.dtype) -> tuple[Networks, Mapping[str, A
     # the converters look for these parts' names among all, and take what they know
     unet_weights = {name: value for name, value in weights.items() if name.startswith(UNET)}
     networks = Networks(
-        unet=_converted(UNet2DConditionModel, unet_weights, family.unet, path, dtype),
-        vae=_converted(
+        unet=convert(UNet2DConditionModel, unet_weights, family.unet, path, dtype),
+        vae=convert(
             AutoencoderKL,
             {name: value for name, value in weights.items() if name.startswith(VAE)},
             family.vae,
@@ -128,32 +127,9 @@ def _from_file(path: Path, dtype: torch.dtype) -> tuple[Networks, Mapping[str, A
             dtype,
         ),
         encoders=_encoders(weights, family, path, dtype),
+        zero_empty=family.name == "sdxl",
     )
     return networks, family.scheduler
-
-
-def _converted(
-    kind: Any, weights: Weights, config: Mapping[str, Any], path: Path, dtype: torch.dtype
-) -> Any:
-    """A network made by diffusers' own conversion of names, from a configuration of ours."""
-    with TemporaryDirectory() as folder:
-        (Path(folder) / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")
-        try:
-            network = kind.from_single_file(
-                dict(weights), config=folder, torch_dtype=dtype, local_files_only=True
-            )
-        except (KeyError, ValueError, RuntimeError) as error:
-            first = str(error).split("\n")[0]
-            raise InputError(
-                f"{path}: its weights do not fit {kind.__name__} ({first}); give a diffusers folder"
-            ) from error
-    missing = [name for name, value in network.named_parameters() if value.is_meta]
-    if missing:
-        raise InputError(
-            f"{path}: lacks {len(missing)} weights of its {kind.__name__}, such as {missing[0]}; "
-            "the file is not whole"
-        )
-    return network.eval()
 
 
 def _encoders(
