@@ -18,6 +18,9 @@ SCHEDULES = ("normal", "karras")
 _HIGHEST_STRENGTH = 0.999
 """A denoising strength above this counts as this, as in A1111."""
 
+_LONGEST = 100_000
+"""The most noise levels of a schedule."""
+
 
 class Schedule:
     """The noise levels of one model, from most of its own table.
@@ -123,6 +126,11 @@ def img2img_sigmas(
     if exact_steps:
         if strength == 0:
             return torch.zeros(1)
+        if steps / strength > _LONGEST:
+            raise OptionsError(
+                f"denoising_strength {denoising_strength}: for {steps} exact steps expected 0, or "
+                f"at least {steps / _LONGEST:g}"
+            )
         whole, run = int(steps / strength), steps
     if drop_next_to_last:
         sigmas = schedule.spread(spread, whole + 1)
