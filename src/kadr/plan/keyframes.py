@@ -25,7 +25,12 @@ def space_keyframes(frames: FrameRange, budget: int) -> list[int]:
 
 
 def choose_keyframes(
-    survey: Survey, budget: int, min_gap: int | None = None, max_gap: int | None = None
+    survey: Survey,
+    budget: int,
+    min_gap: int | None = None,
+    max_gap: int | None = None,
+    *,
+    given: Sequence[int] = (),
 ) -> list[int]:
     """Up to ``budget`` keyframes, in order, that leave the least unexplained; some in every shot.
 
@@ -33,6 +38,8 @@ def choose_keyframes(
     explains is the smallest there is, and of equal choices the one with fewest keys is taken.
     min_gap: fewest frames from a key to the next of its shot. max_gap: most frames from a key to
     the next, and to the ends of its shot; it has the last word over what is explained.
+    given: keys that there are already, which count; the others are chosen around them. Gaps
+    between two of them are as they are.
 
     Raises OptionsError, which says how many keys are needed, when the budget is too small to give
     every shot a key or to keep ``max_gap``.
@@ -40,12 +47,20 @@ def choose_keyframes(
     gaps = range(min_gap or 1, (max_gap or len(survey.frames)) + 1)
     if not gaps:
         raise OptionsError(f"min-gap {min_gap}: is more than max-gap {max_gap}; lower it")
-    shots = [ShotKeys(survey, shot, gaps) for shot in survey.shots]
-    needed = sum(shot.fewest for shot in shots)
+    kept = [[key for key in sorted(set(given)) if key in shot] for shot in survey.shots]
+    shots = [
+        ShotKeys(survey, shot, gaps, own) for shot, own in zip(survey.shots, kept, strict=True)
+    ]
+    fewest = [shot.fewest for shot in shots]
+    needed = sum(fewest)
+    if not all(fewest):
+        raise OptionsError(
+            f"min-gap {min_gap}, max-gap {max_gap}: leave no choice of keys; set them further apart"
+        )
     if needed > budget:
-        raise OptionsError(_too_few(len(shots), budget, needed, max_gap))
-    for shot in shots:
-        shot.solve(budget - needed + shot.fewest)
+        raise OptionsError(_too_few(len(shots), budget, needed, max_gap, len(given)))
+    for shot, own_fewest in zip(shots, fewest, strict=True):
+        shot.solve(budget - needed + own_fewest)
     counts = _share_out([shot.losses for shot in shots], budget)
     return [key for shot, count in zip(shots, counts, strict=True) for key in shot.keys(count)]
 
@@ -61,10 +76,6 @@ def _share_out(losses: Sequence[Losses], budget: int) -> list[int]:
             sums[count, count:] = np.minimum(own[count] + best[: budget + 1 - count], NEVER)
         choices.append(sums.argmin(axis=0))
         best = sums.min(axis=0)
-    if best.min() >= NEVER:
-        raise OptionsError(
-            f"keys-budget {budget}: min-gap and max-gap leave no choice of keys; set them apart"
-        )
     left = int(best.argmin())
     counts = []
     for choice in reversed(choices):
@@ -73,7 +84,8 @@ def _share_out(losses: Sequence[Losses], budget: int) -> list[int]:
     return counts[::-1]
 
 
-def _too_few(shots: int, budget: int, needed: int, max_gap: int | None) -> str:
+def _too_few(shots: int, budget: int, needed: int, max_gap: int | None, given: int) -> str:
     what = f"{shots} shots need" if shots > 1 else "one shot needs"
     gap = "" if max_gap is None else f" with max-gap {max_gap}"
+    gap += f", the {given} that there are counted" if given else ""
     return f"keys-budget {budget}: {what} {needed} keys{gap}; give at least {needed}"

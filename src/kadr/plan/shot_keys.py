@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,39 +31,50 @@ class ShotKeys:
     255ths of a block. Found by dynamic programming over the place of the last key.
     """
 
-    def __init__(self, survey: Survey, shot: FrameRange, gaps: range) -> None:
-        """gaps: how many frames may lie from a key to the next; its end also bounds the edges."""
-        self._survey, self._shot, self._gaps = survey, shot, gaps
-        self._places = _places(survey, shot, gaps)
+    def __init__(
+        self, survey: Survey, shot: FrameRange, gaps: range, given: Sequence[int] = ()
+    ) -> None:
+        """gaps: how many frames may lie from a key to the next; its end also bounds the edges.
+
+        given: keys that must be among the chosen; gaps between two of them are as they are.
+        """
+        self._survey, self._shot = survey, shot
+        self._places = np.union1d(_places(survey, shot, gaps), np.array(given, np.int64))
+        fixed = np.isin(self._places, np.array(given, np.int64))
+        self._befores = _allowed_befores(self._places, gaps, fixed)
+        longest, at = gaps.stop - 1, np.flatnonzero(fixed)
+        places = np.arange(self._places.size)
+        self._may_begin = self._places - shot.start <= longest
+        self._may_end = shot.stop - 1 - self._places <= longest
+        if at.size:
+            self._may_begin &= places <= at[0]
+            self._may_end &= places >= at[-1]
         self._parents: list[NDArray[np.int32]] = []
         self._ends = [0]
         self.losses = np.array([NEVER], np.int64)
 
     @property
     def fewest(self) -> int:
-        """The smallest number of keys that keeps the largest gap."""
-        longest = self._gaps.stop - 1
-        count, reached = 0, self._shot.start
-        while count == 0 or reached < self._shot.stop - 1:
-            # the furthest place that leaves no frame behind it too far from a key
-            place = (
-                np.searchsorted(self._places, reached + longest * (count == 0), side="right") - 1
-            )
-            reached, count = int(self._places[place]) + longest, count + 1
-        return count
+        """The smallest number of keys that keeps the gaps; 0 if none does."""
+        counts = np.where(self._may_begin, 1, NEVER)
+        for place, befores in enumerate(self._befores):
+            if befores.size:
+                counts[place] = min(counts[place], counts[befores].min() + 1)
+        least = int(np.where(self._may_end, counts, NEVER).min())
+        return least if least < NEVER else 0
 
     def solve(self, most_keys: int) -> None:
         """Fill in ``losses`` for up to ``most_keys`` keys, or until nothing is left to explain."""
         step = -(-len(self._shot) // _FRAMES)
         frames = np.arange(self._shot.start, self._shot.stop, step)
-        places, longest = self._places, self._gaps.stop - 1
+        places = self._places
         rows = [self._survey.explain(int(key), self._shot)[::step] for key in places]
         at = np.searchsorted(frames, places)
         after = np.searchsorted(frames, places, side="right")
         head = np.array([row[:i].sum(dtype=np.int64) for row, i in zip(rows, at, strict=True)])
         tail = np.array([row[i:].sum(dtype=np.int64) for row, i in zip(rows, after, strict=True)])
-        head[places - self._shot.start > longest] = NEVER
-        tail[self._shot.stop - 1 - places > longest] = NEVER
+        head[~self._may_begin] = NEVER
+        tail[~self._may_end] = NEVER
         between = self._between(rows, at, after)
         losses, self._ends, self._parents = [NEVER], [0], []
         best = head
@@ -89,16 +102,13 @@ class ShotKeys:
         self, rows: list[NDArray[np.uint8]], at: NDArray[np.intp], after: NDArray[np.intp]
     ) -> Losses:
         """(P, W): the loss strictly between place p and the one j + 1 places before it."""
-        places = self._places
-        first = np.searchsorted(places, places - (self._gaps.stop - 1))
-        width = max(1, int((np.arange(places.size) - first).max()))
-        between = np.full((places.size, width), NEVER, np.int64)
-        for p in range(places.size):
-            for q in range(int(first[p]), p):
-                if places[p] - places[q] in self._gaps:
-                    part = slice(after[q], at[p])
-                    explained = np.minimum(rows[q][part], rows[p][part])
-                    between[p, p - q - 1] = explained.sum(dtype=np.int64)
+        width = max((p - int(q[0]) for p, q in enumerate(self._befores) if q.size), default=1)
+        between = np.full((len(rows), width), NEVER, np.int64)
+        for p, befores in enumerate(self._befores):
+            for q in befores.tolist():
+                part = slice(after[q], at[p])
+                unexplained = np.minimum(rows[q][part], rows[p][part])
+                between[p, p - q - 1] = unexplained.sum(dtype=np.int64)
         return between
 
     def keys(self, count: int) -> list[int]:
@@ -109,6 +119,23 @@ class ShotKeys:
             place = int(parents[place])
             chosen.append(place)
         return [int(self._places[place]) for place in reversed(chosen)]
+
+
+def _allowed_befores(
+    places: NDArray[np.int64], gaps: range, fixed: NDArray[np.bool_]
+) -> list[NDArray[np.intp]]:
+    """For each place, which places the key before may have; none may pass over a fixed one."""
+    allowed = []
+    last_fixed = -1
+    for at, place in enumerate(places):
+        first = int(np.searchsorted(places, place - (gaps.stop - 1)))
+        stop = int(np.searchsorted(places, place - gaps.start, side="right"))
+        befores = np.arange(max(first, last_fixed, 0), min(stop, at))
+        if fixed[at] and last_fixed >= 0 and last_fixed not in befores:
+            befores = np.concatenate([[last_fixed], befores])
+        allowed.append(befores)
+        last_fixed = at if fixed[at] else last_fixed
+    return allowed
 
 
 def _places(survey: Survey, shot: FrameRange, gaps: range) -> NDArray[np.int64]:
