@@ -15,6 +15,7 @@ from kadr.stylize.base import Stylizer
 _STYLIZERS = {
     "external": "kadr.stylize.external:External",
     "paint": "kadr.stylize.paint:Paint",
+    "diffusion": "kadr.stylize.diffusion.stylizer:Diffusion",
     "a1111": "kadr.stylize.servers.a1111:A1111",
 }
 

@@ -150,7 +150,7 @@ def test_missing_and_odd_places(tmp_path: Path) -> None:
 
 def test_hub_name_is_not_fetched_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match="nobody/nothing: is not on this machine.*download=yes"):
+    with pytest.raises(InputError, match=r"nobody/nothing: is not on this machine.*download=yes"):
         load_model("nobody/nothing")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from kadr.errors import InputError, OptionsError
@@ -101,6 +100,5 @@ def _vectors(stored: Mapping[str, Any]) -> list[Tensor]:
         found = [stored["emb_params"]]
     else:
         found = [value for value in stored.values() if isinstance(value, Tensor)]
-    return [
-        torch.atleast_2d(value.detach().float()) for value in found if isinstance(value, Tensor)
-    ]
+    tensors = [value.detach().float() for value in found if isinstance(value, Tensor)]
+    return [value[None] if value.ndim == 1 else value for value in tensors]

@@ -90,7 +90,8 @@ def vae_config(shapes: Shapes, prefix: str) -> dict[str, Any]:
     config = json.loads(
         files("kadr.stylize.diffusion").joinpath("configs", "sd1.json").read_text("utf-8")
     )
-    return config["vae"] | _vae_sizes(shapes, prefix)
+    vae: dict[str, Any] = config["vae"]
+    return vae | _vae_sizes(shapes, prefix)
 
 
 def _has(shapes: Shapes, prefixes: Iterable[str]) -> bool:
@@ -193,9 +194,7 @@ def _text_sizes(embedding: tuple[int, ...], inner: int, layers: int) -> dict[str
 
 def _one(shapes: Shapes, prefix: str, ending: str) -> tuple[int, ...]:
     return next(
-        shape
-        for name, shape in shapes.items()
-        if name.startswith(prefix) and name.endswith(ending)
+        shape for name, shape in shapes.items() if name.startswith(prefix) and name.endswith(ending)
     )
 
 

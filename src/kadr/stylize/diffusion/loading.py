@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from kadr.errors import InputError, OptionsError
+from kadr.stylize.diffusion.addons import add_embedding, load_control, split_weight
 from kadr.stylize.diffusion.families import UNET, VAE, Family, find_family, vae_config
+from kadr.stylize.diffusion.lora import merge_lora
 from kadr.stylize.diffusion.model import Model, Networks
 from kadr.stylize.diffusion.schedule import Schedule
 from kadr.stylize.diffusion.single_file import convert
@@ -43,8 +45,20 @@ class LoadOptions:
     dtype: str = "auto"
     prediction: str = "auto"
     vae: Path | None = None
-    download: bool = False
+    lora: tuple[str, ...] = ()
+    embedding: tuple[Path, ...] = ()
+    controlnet: tuple[str, ...] = ()
+    control_until: float = 1.0
     offload: str = "auto"
+    vae_tiling: bool = False
+    vae_slicing: bool = False
+    compile: bool = False
+    download: bool = False
+
+    @classmethod
+    def of(cls, options: Any) -> LoadOptions:
+        """Those of an object that has the same names."""
+        return cls(**{item.name: getattr(options, item.name) for item in fields(cls)})
 
 
 def load_model(model: str | Source, options: LoadOptions | None = None) -> Model:
@@ -73,6 +87,7 @@ def load_model(model: str | Source, options: LoadOptions | None = None) -> Model
             networks, scheduler = _from_folder(source, dtype)
         if options.vae is not None:
             networks.vae = load_vae(options.vae, dtype)
+        _add(networks, options)
     made = Model(
         networks,
         _schedule(scheduler),
@@ -82,6 +97,8 @@ def load_model(model: str | Source, options: LoadOptions | None = None) -> Model
         dtype=dtype,
         offload=options.offload,
     )
+    if options.compile:
+        made.unet.compile()
     asked = options.prediction
     if asked == "auto":
         asked = str(scheduler.get("prediction_type", "epsilon"))
@@ -92,6 +109,21 @@ def load_model(model: str | Source, options: LoadOptions | None = None) -> Model
             "epsilon or v_prediction"
         )
     return made
+
+
+def _add(networks: Networks, options: LoadOptions) -> None:
+    """All that changes a model before it runs."""
+    for text in options.lora:
+        merge_lora(networks, *split_weight(text))
+    for path in options.embedding:
+        add_embedding(networks, path)
+    for text in options.controlnet:
+        path, weight = split_weight(text)
+        networks.controls.append(load_control(networks, path, weight, options.control_until))
+    if options.vae_tiling:
+        networks.vae.enable_tiling()
+    if options.vae_slicing:
+        networks.vae.enable_slicing()
 
 
 def load_vae(path: Path, dtype: torch.dtype) -> Any:

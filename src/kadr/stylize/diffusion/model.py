@@ -21,7 +21,7 @@ from kadr.stylize.diffusion.text import TextEncoder
 _log = logging.getLogger(__name__)
 
 OFFLOADS = ("auto", "none", "parts", "layers")
-"""auto: by the memory that is free; parts: one network on the device at a time; layers: one layer."""
+"""auto: by the memory that is free; parts: one network at a time is there; layers: one layer."""
 
 _SPARE = 1.5e9
 """Bytes that a run needs beside its weights, at 512×512."""
@@ -96,7 +96,7 @@ class Model:
     @property
     def reduction(self) -> int:
         """How many pixels one latent value stands for, along a side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return 1 << (len(self.vae.config.block_out_channels) - 1)
 
     # --- text ---------------------------------------------------------------------------------
 
@@ -133,7 +133,8 @@ class Model:
         generator = torch.Generator().manual_seed(_POSTERIOR_SEED)
         noise = torch.randn(posterior.mean.shape[1:], generator=generator).to(self.device)
         latents = posterior.mean.float() + posterior.std.float() * noise
-        return latents * float(self.vae.config.scaling_factor)
+        scaled: Tensor = latents * float(self.vae.config.scaling_factor)
+        return scaled
 
     @torch.inference_mode()
     def decode_pixels(self, latents: Tensor) -> Tensor:
@@ -186,8 +187,8 @@ class Model:
         residuals = self._steer(x, timestep, text, hints, more)
         if concat is not None:
             x = torch.cat([x, _repeated(concat.to(x), len(x))], dim=1)
-        output = self.unet(x, timestep, encoder_hidden_states=text, **more, **residuals).sample
-        return output.float()  # type: ignore[no-any-return]  # diffusers has no types
+        noise: Tensor = self.unet(x, timestep, encoder_hidden_states=text, **more, **residuals)[0]
+        return noise.float()
 
     def _steer(
         self, x: Tensor, timestep: Tensor, text: Tensor, hints: Sequence[Tensor], more: Any

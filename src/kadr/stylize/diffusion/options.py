@@ -58,7 +58,10 @@ class DiffusionOptions:
         None, "pixels that the model works at, if no size is given; none: its own", low=4096
     )
     resize_mode: int = option(
-        0, "for a size of another shape: 0 stretch, 1 crop, 2 fill, 3 stretch latents", low=0, high=3
+        0,
+        "for a size of another shape: 0 stretch, 1 crop, 2 fill, 3 stretch latents",
+        low=0,
+        high=3,
     )
 
     inversion: str = option(
@@ -98,7 +101,9 @@ class DiffusionOptions:
     dtype: str = option("auto", "precision: auto, float32, float16, bfloat16")
     offload: str = option("auto", "what waits outside the card: auto, none, parts, layers")
     batch: int = option(1, "frames that are restyled at once", low=1, high=256)
-    vae_tiling: bool = option(False, "encode and decode in tiles, for large frames in little memory")
+    vae_tiling: bool = option(
+        False, "encode and decode in tiles, for large frames in little memory"
+    )
     vae_slicing: bool = option(False, "encode and decode frames of a batch one by one")
     compile: bool = option(False, "compile the network first: slow start, faster steps")
     download: bool = option(False, "fetch the model from the hub if it is not on this machine")
@@ -115,9 +120,7 @@ class DiffusionOptions:
             value = getattr(self, name)
             if value not in allowed:
                 listed = ", ".join(map(str, allowed))
-                raise OptionsError(
-                    f"{name.replace('_', '-')} {value!r}: expected one of {listed}"
-                )
+                raise OptionsError(f"{name.replace('_', '-')} {value!r}: expected one of {listed}")
         self._check_together()
 
     def _check_together(self) -> None:
@@ -138,4 +141,6 @@ class DiffusionOptions:
             )
         if self.inversion == "none" and (self.original_prompt or self.noise_cache is not None):
             given = "original-prompt" if self.original_prompt else "noise-cache"
-            raise OptionsError(f"{given}: is for inversion; give inversion=refined, or leave it out")
+            raise OptionsError(
+                f"{given}: is for inversion; give inversion=refined, or leave it out"
+            )

@@ -14,14 +14,20 @@ import numpy as np
 import torch
 from PIL import Image as Picture
 
-from kadr.core.frames import Image
-from kadr.errors import BackendError, InputError, OptionsError
+from kadr.core.frames import Image, to_8_bits
+from kadr.errors import BackendError, InputError, KadrError, OptionsError
+from kadr.stylize.base import Context, Job
 from kadr.stylize.diffusion.addons import split_weight
+from kadr.stylize.diffusion.canvas import Layout, lay_out
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, nearest_size, resize
 from kadr.stylize.diffusion.sources import Source
 from kadr.stylize.diffusion.weights import pick_device, pick_dtype
 
 _log = logging.getLogger(__name__)
+
+_PIXELS = 1024 * 1024
+"""What most of today's models were trained at."""
 
 _NOT_HEEDED = ("inversion", "controlnet", "embedding", "vae", "noise_cache", "color_correction")
 """Options that are of kadr's own loop and mean nothing to a pipeline of another kind."""
@@ -37,7 +43,7 @@ class PipelineAdapter:
         self._pipeline, self._options, self.name = pipeline, options, name
         parameters = inspect.signature(type(pipeline).__call__).parameters
         self._known = set(parameters)
-        if not {"image", "prompt"} & self._known or "image" not in self._known:
+        if "image" not in self._known:
             raise InputError(
                 f"{name}: {type(pipeline).__name__} takes no image, so it restyles none; "
                 "give an image-to-image model"
@@ -82,41 +88,76 @@ class PipelineAdapter:
             pipeline.to(device)
         return cls(pipeline, options, source.name)
 
-    def restyle(
-        self,
-        images: Sequence[Image],
-        seeds: Sequence[int],
-        check: Callable[[float], object],
-    ) -> list[Image]:
-        """One picture for each image, (H, W, 3) uint8 of the size that the pipeline chose.
+    def restyle(self, jobs: Sequence[Job], context: Context) -> list[Image]:
+        """Each job's frame restyled, (H, W, 3 or 4) uint8 of its own size.
 
-        check: told the share that is done, 0 to 1, after each step; what it raises stops the work.
         Raises BackendError if the pipeline fails or gives another number of pictures.
         """
         made = []
-        for place, (image, seed) in enumerate(zip(images, seeds)):
-            share = place / len(images)
+        for job in jobs:
+            context.cancel.check()
+            frame = to_8_bits(job.frame.image)
+            canvas = lay_out(frame, context.mask(job.index), self._layout(job.frame.size))
+            if canvas is None:
+                made.append(frame)
+                continue
 
-            def each(part: float, share: float = share) -> None:
-                check(share + part / len(images))
+            def check(share: float, index: int = job.index) -> None:
+                context.cancel.check()
+                context.progress(index, share)
 
-            made.append(self._one(image, seed, each))
+            made.append(canvas.restore(self._one(canvas.picture, self.seed(job), check)))
         return made
 
-    def _one(self, image: Image, seed: int, check: Callable[[float], object]) -> Image:
-        arguments = self.arguments(image, seed)
+    def seed(self, job: Job) -> int:
+        """The number that a frame's noise is drawn by."""
+        return job.seed % 2**32 if self._options.seed is None else self._options.seed
+
+    def facts(self, job: Job) -> dict[str, str | int | float | None]:
+        """How a frame is made, in A1111's words; only what the pipeline heeds."""
+        chosen, layout = self._options, self._layout(job.frame.size)
+        heeds = self._known.__contains__
+        return {
+            "Steps": chosen.steps if heeds("num_inference_steps") else None,
+            "CFG scale": chosen.cfg_scale,
+            "Seed": self.seed(job),
+            "Size": f"{layout.size[0]}x{layout.size[1]}",
+            "Model": self.name,
+            "Denoising strength": chosen.denoising_strength if heeds("strength") else None,
+            "Pipeline": type(self._pipeline).__name__,
+        }
+
+    def _layout(self, frame: Size) -> Layout:
+        chosen = self._options
+        size = nearest_size(frame, pixels=chosen.pixels or _PIXELS)
+        if chosen.width is not None and chosen.height is not None:
+            size = chosen.width, chosen.height
+        return Layout(
+            size,
+            RESIZE_MODES[chosen.resize_mode],
+            chosen.mask_blur,
+            only_masked=chosen.inpaint_area == "mask",
+            mask_padding=chosen.mask_padding,
+        )
+
+    def _one(self, picture: Image, seed: int, check: Callable[[float], object]) -> Image:
+        arguments = self.arguments(picture, seed)
         if "callback_on_step_end" in self._known:
             arguments["callback_on_step_end"] = _after_step(check)
         try:
             with torch.inference_mode():
-                result = self._pipeline(**arguments)
-        except (RuntimeError, ValueError, TypeError) as error:
+                pictures = self._pipeline(**arguments).images
+        except KadrError:
+            raise
+        except (RuntimeError, ValueError, TypeError, OSError) as error:
             first = str(error).strip().split("\n")[0]
             raise BackendError(f"{self.name}: {type(self._pipeline).__name__}: {first}") from error
-        pictures = result.images
         if len(pictures) != 1:
             raise BackendError(f"{self.name}: gave {len(pictures)} pictures for one frame")
-        return np.asarray(pictures[0].convert("RGB"), dtype=np.uint8)
+        made = pictures[0].convert("RGB")
+        size = picture.shape[1], picture.shape[0]
+        # some round the size that they are asked for
+        return resize(np.asarray(made, dtype=np.uint8), size)
 
     def arguments(self, image: Image, seed: int) -> dict[str, Any]:
         """What the pipeline is called with: of all that is known, what its signature has."""

@@ -58,7 +58,7 @@ def find_source(model: str, *, download: bool = False) -> Source:
         return Source(path, "file", path.stem, {})
     if path.is_dir():
         return _folder(path, path.name)
-    if _HUB_NAME.fullmatch(model) and not path.suffix == ".safetensors":
+    if _HUB_NAME.fullmatch(model) and path.suffix != ".safetensors":
         return _folder(_from_hub(model, download), model)
     raise InputError(
         f"{model}: no such model; give the path of a .safetensors or .ckpt file or of a diffusers "

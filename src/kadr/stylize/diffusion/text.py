@@ -64,7 +64,8 @@ class TextEncoder:
     @property
     def device(self) -> torch.device:
         """Where the network is."""
-        return self._embedding.weight.device
+        device: torch.device = self._embedding.weight.device
+        return device
 
     def add_word(self, word: str, vectors: Tensor) -> None:
         """Let a word stand for new tokens with these embeddings, (count, width).
@@ -87,7 +88,8 @@ class TextEncoder:
     def _pool(self, last: Tensor, numbers: Tensor) -> Tensor:
         """The first chunk's vector at its first end, projected; added tokens do not mislead it."""
         end = int((numbers[0] == END).int().argmax())
-        return self.network.text_projection(self._norm(last[:1])[:, end]).float()
+        pooled: Tensor = self.network.text_projection(self._norm(last[:1])[:, end])
+        return pooled.float()
 
     @property
     def _inner(self) -> Any:

@@ -1,0 +1,107 @@
+"""Frames in, frames restyled by a diffusion model out: the ``diffusion`` stylizer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Protocol
+
+from kadr.core.frames import Image
+from kadr.errors import BackendError
+from kadr.stylize.base import Context, Job, Styled, batches
+from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.infotext import KEY, format_infotext
+
+
+class Maker(Protocol):
+    """What makes the frames: kadr's own loop, or a pipeline of another kind."""
+
+    def restyle(self, jobs: Sequence[Job], context: Context) -> list[Image]:
+        """Each job's frame restyled, in their order; frames are of one size."""
+        ...
+
+    def facts(self, job: Job) -> Mapping[str, str | int | float | None]:
+        """How a frame is made, in A1111's words."""
+        ...
+
+
+class Diffusion:
+    """The stylizer that runs Stable Diffusion here; the model is loaded at the first frame."""
+
+    Options: ClassVar[type[DiffusionOptions]] = DiffusionOptions
+    name = "diffusion"
+    joint = False
+    sequential = False
+
+    def __init__(self, options: DiffusionOptions) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._maker: Maker | None = None
+
+    @property
+    def max_batch(self) -> int:
+        """As many frames as are restyled at once."""
+        return self._options.batch
+
+    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+        """Yield frames restyled, batch by batch; outside ``context.mask`` they stay as filmed.
+
+        ``info`` holds A1111's "parameters". Raises InputError for a model or addition that cannot
+        be used, OptionsError for options that contradict the model, BackendError for a missing
+        library or too little memory.
+        """
+        chosen = self._options
+        for batch in batches(jobs, self):
+            context.cancel.check()
+            # one model, one thread at a time: its networks and memory are shared
+            with self._lock:
+                if self._maker is None:
+                    self._maker = create_maker(chosen)
+                with _cores(context.threads):
+                    images = self._maker.restyle(batch, context)
+                facts = [self._maker.facts(job) for job in batch]
+            texts = [format_infotext(chosen.prompt, chosen.negative_prompt, fact) for fact in facts]
+            yield [
+                Styled(job.index, image, {KEY: text})
+                for job, image, text in zip(batch, images, texts, strict=True)
+            ]
+
+
+def create_maker(options: DiffusionOptions) -> Maker:
+    """Load the model that the options name, and what belongs to it.
+
+    Raises BackendError if torch or another library is missing, which it names.
+    """
+    try:
+        from kadr.stylize.diffusion.engine import Engine
+        from kadr.stylize.diffusion.loading import LoadOptions, load_model
+        from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
+        from kadr.stylize.diffusion.sources import find_source
+
+        source = find_source(options.model, download=options.download)
+        if source.kind == "pipeline":
+            return PipelineAdapter.load(source, options)
+        Engine.check(options)
+        return Engine(load_model(source, LoadOptions.of(options)), options)
+    except ImportError as error:
+        raise BackendError(
+            f"stylizer diffusion: {error.name or error} is not installed; "
+            "pip install 'kadr[diffusion]'"
+        ) from error
+
+
+@contextmanager
+def _cores(threads: int | None) -> Iterator[None]:
+    """Have torch use so many cores; None: as many as it does."""
+    if threads is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
