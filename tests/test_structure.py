@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "run": BASE,
     # a project checks a stylizer's options where they are written, and finds its keys
     "project": BASE | {"run", "stylize", "video"},
-    "exchange": BASE | {"project", "video"},
+    # other programs' projects name keys and ranges as a run finds them
+    "exchange": BASE | {"plan", "project", "stylize", "video"},
     "report": BASE,
     # where the steps come together
     "survey": BASE | {"guides", "plan", "run", "video"},

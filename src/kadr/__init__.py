@@ -31,6 +31,20 @@ _MODULES = {
     "kadr.report.html": ("write_report",),
     "kadr.report.record": ("RunRecord", "read_record"),
     "kadr.video.identity": ("clip_identity",),
+    "kadr.exchange.ebs": (
+        "EbsProject",
+        "EbsRange",
+        "EbsTail",
+        "EbsWeights",
+        "read_ebs",
+        "write_ebs",
+    ),
+    "kadr.exchange.exported": ("export_ebs",),
+    "kadr.exchange.frames": (
+        "export_frames",
+        "key_numbers",
+    ),
+    "kadr.exchange.imported": ("import_project",),
     "kadr.files": ("read_image", "write_image"),
     "kadr.core.frames": ("Frame", "FrameRange", "Span"),
     "kadr.core.events": ("CancelToken", "Event"),
@@ -60,6 +74,10 @@ if TYPE_CHECKING:
         OutputError,
         ResumeError,
     )
+    from kadr.exchange.ebs import EbsProject, EbsRange, EbsTail, EbsWeights, read_ebs, write_ebs
+    from kadr.exchange.exported import export_ebs
+    from kadr.exchange.frames import export_frames, key_numbers
+    from kadr.exchange.imported import import_project
     from kadr.files import read_image, write_image
     from kadr.options import PropagateOptions, RunOptions, SynthOptions, detail_options
     from kadr.pipeline import RunResult, restyle, restyle_events
@@ -85,6 +103,10 @@ __all__ = [
     "Clip",
     "ClipInfo",
     "ClipWriter",
+    "EbsProject",
+    "EbsRange",
+    "EbsTail",
+    "EbsWeights",
     "Event",
     "FoundClip",
     "Frame",
@@ -116,14 +138,19 @@ __all__ = [
     "delete_work_files",
     "detail_options",
     "encode_frames",
+    "export_ebs",
+    "export_frames",
     "extract_frames",
     "find_work_files",
+    "import_project",
     "is_project",
+    "key_numbers",
     "new_project",
     "on_first_compile",
     "open_clip",
     "open_project",
     "prepare",
+    "read_ebs",
     "read_image",
     "read_record",
     "restyle",
@@ -132,6 +159,7 @@ __all__ = [
     "stylizer_options",
     "synthesize",
     "with_numbers",
+    "write_ebs",
     "write_image",
     "write_report",
 ]

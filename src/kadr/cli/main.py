@@ -15,6 +15,7 @@ import kadr
 from kadr.cli.clean import clean
 from kadr.cli.convert import encode, frames
 from kadr.cli.doctor import doctor
+from kadr.cli.exchange import export, import_
 from kadr.cli.info import info, stylizers
 from kadr.cli.new import new
 from kadr.cli.run import run
@@ -27,7 +28,8 @@ app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=False)
 # what stands after a shell's `--keys painted/*.png` is more keys
 app.command("run", context_settings={"allow_extra_args": True})(run)
 app.command("new", context_settings={"allow_extra_args": True})(new)
-for _command in (frames, encode, info, stylizers, doctor, status, clean):
+app.command("import")(import_)
+for _command in (frames, encode, export, info, stylizers, doctor, status, clean):
     app.command(_command.__name__)(_command)
 app.command("synth", cls=SynthCommand, add_help_option=False)(synth)
 

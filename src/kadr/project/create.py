@@ -33,19 +33,22 @@ def new_project(
     folder: str | Path | None = None,
     *,
     output: str | Path | None = None,
+    copy_keys: bool = True,
+    files: Mapping[str, bytes] | None = None,
     **settings: Any,
 ) -> ProjectFolder:
     """Make ``folder`` (the clip's name with .kadr, here, if None) and give it opened.
 
-    keys: folders and files of painted keys, which are copied into the project.
-    output: where the video goes; None: ``out/`` in the project.
+    keys: folders and files of painted keys, which are copied into the project. copy_keys: without
+    it they stay where they are, and must be one folder.
+    output: where the video goes; None: ``out/`` in the project. files: more files to put into it.
     settings: frames ("FIRST:LAST"), ranges ("FIRST:KEY:LAST" each), frame_rate, stylizer,
     stylizer_options, detail, and fields of PropagateOptions and RunOptions.
     Raises OutputError if something stands there, InputError for the clip or a key, OptionsError for
     a setting. Nothing is left behind then.
     """
     clip, keys = Path(clip), tuple(keys)
-    root = Path(folder or _name(clip) + SUFFIX)
+    root = Path(folder or clip_name(clip) + SUFFIX)
     _check_free(root)
     found = _settings(settings)
     options = _options(clip, keys, found)
@@ -62,12 +65,15 @@ def new_project(
             sha256=clip_identity(clip, temporary / "work"),
             size=clip_size(clip),
             output=_output(clip, root, output),
+            keys="keys" if copy_keys else relative_path(keys[0], root),
             run={name: _placed(value, root) for name, value in (found.run or {}).items()},
         )
         for name in ("keys", "work"):
             (temporary / name).mkdir(exist_ok=True)
-        for key in chosen:
+        for key in chosen if copy_keys else ():
             shutil.copyfile(key.path, temporary / "keys" / key.path.name)
+        for name, data in (files or {}).items():
+            (temporary / name).write_bytes(data)
         text = project_text(found)
         read_settings(root / FILE, text)
         write_text(temporary / FILE, text)
@@ -85,7 +91,7 @@ def new_project(
     return open_project(root)
 
 
-def _name(clip: Path) -> str:
+def clip_name(clip: Path) -> str:
     """A name by the clip's: ``shot`` of ``shot.mp4``, ``frames`` of ``frames/f_%05d.png``."""
     whole = clip.absolute()
     if whole.is_dir():
@@ -153,6 +159,6 @@ def _placed(value: Any, root: Path) -> Any:
 
 def _output(clip: Path, root: Path, given: str | Path | None) -> str:
     if given is None:
-        return f"out/{_name(clip)}.mp4"
+        return f"out/{clip_name(clip)}.mp4"
     kept = relative_path(Path(given), root)
     return f"{kept}/" if str(given).endswith(("/", "\\")) else kept

@@ -1,0 +1,68 @@
+"""A clip and the numbers of frames in, those frames as images to paint on out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from kadr.core.events import CancelToken, Event
+from kadr.errors import OptionsError
+from kadr.project.folder import ProjectFolder
+from kadr.project.numbers import open_run_clip
+from kadr.stylize.external import find_keys
+from kadr.video.base import Clip
+from kadr.video.clips import create_clip
+
+STEP = "frames"
+
+
+def export_frames(
+    clip: Clip,
+    numbers: Sequence[int],
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    cancel: CancelToken | None = None,
+) -> Generator[Event, None, list[Path]]:
+    """Write frames, by the numbers people know, as PNG into ``folder``; gives the files.
+
+    Their names end in the numbers, so that painted over they are keys. All are written or none.
+    Raises OptionsError for a number that the clip does not have, OutputError if a file exists.
+    """
+    indices = sorted({_index(clip, number) for number in numbers})
+    if not indices:
+        raise OptionsError("no frames: give their numbers, such as 0,12,40")
+    yield Event(STEP, 0, len(indices))
+    with create_clip(f"{folder}/", like=clip, overwrite=overwrite, indices=indices) as writer:
+        for done, index in enumerate(indices, start=1):
+            if cancel is not None:
+                cancel.check()
+            frame = clip.frame(index)
+            writer.write(frame)
+            yield Event(STEP, done, len(indices), frame.rgb)
+    return [folder / f"{clip.name(index)}.png" for index in indices]
+
+
+def _index(clip: Clip, number: int) -> int:
+    index = clip.index_of(number)
+    if index is None:
+        raise OptionsError(
+            f"frame {number}: the clip has no such frame; its frames are "
+            f"{clip.number(0)} to {clip.number(len(clip) - 1)}"
+        )
+    return index
+
+
+def key_numbers(project: ProjectFolder) -> list[int]:
+    """The numbers of the frames that a project has painted keys for.
+
+    Raises OptionsError for a project whose keys a stylizer makes, InputError if there are none.
+    """
+    options = project.options()
+    if not options.keys:
+        raise OptionsError(
+            f"{project.root}: its keys are made by the stylizer {options.stylizer}; "
+            "say which frames you want, --numbers 0,12,40"
+        )
+    with open_run_clip(options) as clip:
+        return [clip.number(key.index) for key in find_keys(options.keys, clip)]
