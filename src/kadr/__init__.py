@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = {
+    "kadr.survey": ("survey_clip",),
+    "kadr.plan.coverage": ("Survey",),
+    "kadr.plan.keyframes": ("choose_keyframes",),
+    "kadr.plan.next_key": ("next_key",),
+    "kadr.plan.shots": ("find_shots",),
     "kadr.pipeline": ("RunResult", "restyle", "restyle_events"),
     "kadr.options": ("PropagateOptions", "RunOptions", "SynthOptions", "detail_options"),
     "kadr.synth": ("Guide", "Prepared", "Source", "Synthesis", "prepare", "synthesize"),
     "kadr.run.compiling": ("on_first_compile",),
     "kadr.video.clips": ("create_clip", "open_clip"),
     "kadr.video.base": ("Clip", "ClipInfo", "ClipWriter"),
+    "kadr.video.plan_sheet": ("plan_sheet",),
     "kadr.video.convert": ("encode_frames", "extract_frames"),
+    "kadr.stylize.external": ("find_keys",),
     "kadr.stylize.registry": ("create_stylizer", "stylizer_names", "stylizer_options"),
     "kadr.project.cache": (
         "cache_folder",
@@ -81,6 +88,10 @@ if TYPE_CHECKING:
     from kadr.files import read_image, write_image
     from kadr.options import PropagateOptions, RunOptions, SynthOptions, detail_options
     from kadr.pipeline import RunResult, restyle, restyle_events
+    from kadr.plan.coverage import Survey
+    from kadr.plan.keyframes import choose_keyframes
+    from kadr.plan.next_key import next_key
+    from kadr.plan.shots import find_shots
     from kadr.project.cache import cache_folder, cache_root
     from kadr.project.clean import WorkFiles, cached_work, delete_work_files, find_work_files
     from kadr.project.create import new_project
@@ -89,12 +100,15 @@ if TYPE_CHECKING:
     from kadr.report.html import write_report
     from kadr.report.record import RunRecord, read_record
     from kadr.run.compiling import on_first_compile
+    from kadr.stylize.external import find_keys
     from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
+    from kadr.survey import survey_clip
     from kadr.synth import Guide, Prepared, Source, Synthesis, prepare, synthesize
     from kadr.video.base import Clip, ClipInfo, ClipWriter
     from kadr.video.clips import create_clip, open_clip
     from kadr.video.convert import encode_frames, extract_frames
     from kadr.video.identity import clip_identity
+    from kadr.video.plan_sheet import plan_sheet
 
 __all__ = [
     "BackendError",
@@ -125,6 +139,7 @@ __all__ = [
     "RunResult",
     "Source",
     "Span",
+    "Survey",
     "SynthOptions",
     "Synthesis",
     "WorkFiles",
@@ -132,6 +147,7 @@ __all__ = [
     "cache_folder",
     "cache_root",
     "cached_work",
+    "choose_keyframes",
     "clip_identity",
     "create_clip",
     "create_stylizer",
@@ -141,14 +157,18 @@ __all__ = [
     "export_ebs",
     "export_frames",
     "extract_frames",
+    "find_keys",
+    "find_shots",
     "find_work_files",
     "import_project",
     "is_project",
     "key_numbers",
     "new_project",
+    "next_key",
     "on_first_compile",
     "open_clip",
     "open_project",
+    "plan_sheet",
     "prepare",
     "read_ebs",
     "read_image",
@@ -157,6 +177,7 @@ __all__ = [
     "restyle_events",
     "stylizer_names",
     "stylizer_options",
+    "survey_clip",
     "synthesize",
     "with_numbers",
     "write_ebs",

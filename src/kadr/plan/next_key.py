@@ -14,20 +14,24 @@ _LEAST = 1.0 / 255
 
 
 def next_key(
-    survey: Survey, keys: Sequence[int], measured: Sequence[float] | None = None
+    survey: Survey, keys: Sequence[int], measured: Sequence[float | None] | None = None
 ) -> tuple[int, float] | None:
     """The frame that, as one more key, would save most, and the mean error a frame it would save.
 
-    measured: the error of every surveyed frame after a run with ``keys``, 0–1; None takes the
-    predicted one. Of a frame's error a new key is expected to leave the share that the plan
-    expects it to. None when no frame would save anything.
+    measured: the error of every surveyed frame after a run with ``keys``, 0–1; where it is None
+    the predicted one is taken. Of a frame's error a new key is expected to leave the share that
+    the plan expects it to. None when no frame would save anything.
     """
     predicted = survey.curve(keys)
-    now = predicted if measured is None else np.asarray(measured, np.float64)
-    if now.shape != predicted.shape:
-        raise OptionsError(
-            f"{now.size} measured errors: {predicted.size} frames were surveyed; give one a frame"
-        )
+    now = predicted.copy()
+    if measured is not None:
+        if len(measured) != now.size:
+            raise OptionsError(
+                f"{len(measured)} measured errors: {now.size} frames were surveyed; "
+                "give one a frame"
+            )
+        for at, error in enumerate(measured):
+            now[at] = predicted[at] if error is None else error
     best: tuple[int, float] | None = None
     for key in survey.candidates.tolist():
         if key in keys:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -19,35 +22,49 @@ _FAINT = (88, 88, 92)
 _FILL = (52, 96, 120)
 _LINE = (128, 196, 226)
 _MARK = (255, 190, 60)
+_FEWEST_COLUMNS, _MOST_COLUMNS = 5, 10
 _FINE = 2
 """Drawn so many times as large and reduced, which smooths slanting lines."""
 
 
 def plan_sheet(
-    frames: Sequence[Frame],
+    frames: Iterable[Frame],
     covered: NDArray[np.float64],
     shots: Sequence[FrameRange],
     *,
     painted: Collection[int] = (),
-    columns: int = 5,
-    cell_width: int = 256,
+    width: int = 1344,
     number: Callable[[int], int] = int,
 ) -> Image:
     """A contact sheet of keyframes with the coverage of every frame drawn under it.
 
-    frames: the keyframes, in order. covered: the share of each frame of ``shots`` that the keys
-    explain, 0–1, (n,). shots: consecutive ranges. painted: keyframes to mark as painted already.
-    number: the number people know a frame index by. Gives (H, W, 3) uint8.
+    frames: the keyframes, in order, taken one by one and reduced. covered: the share of each frame
+    of ``shots`` that the keys explain, 0–1, (n,). shots: consecutive ranges. painted: keyframes to
+    mark as painted already. width: about how many pixels wide. number: the number people know a
+    frame index by. Gives (H, W, 3) uint8.
     Raises OptionsError if there is no frame, or if the curve is not as long as the shots.
     """
     count = shots[-1].stop - shots[0].start if shots else 0
     if covered.shape != (count,):
         raise OptionsError(f"plan sheet: a curve of {covered.shape} for {count} frames")
+    small = [_reduced(frame, width // _FEWEST_COLUMNS) for frame in frames]
+    keys = [frame.index for frame in small]
+    columns = max(_FEWEST_COLUMNS, min(_MOST_COLUMNS, math.ceil(math.sqrt(2 * len(small)))))
     sheet = contact_sheet(
-        frames, keys=painted, columns=columns, cell_width=cell_width, number=number
+        small, keys=painted, columns=columns, cell_width=width // columns, number=number
     )
-    keys = [frame.index for frame in frames]
+    if len(small) < columns:  # the curve wants the whole width
+        missing = round(width * 1.02) - sheet.shape[1]
+        sheet = np.pad(sheet, ((0, 0), (0, max(0, missing)), (0, 0)), mode="edge")
     return np.concatenate([sheet, _curve(covered, keys, shots, sheet.shape[1], number)])
+
+
+def _reduced(frame: Frame, width: int) -> Frame:
+    """The frame as wide as the widest cell, so that large ones need not all be held."""
+    if frame.size[0] <= width:
+        return frame
+    size = (width, max(1, round(width * frame.size[1] / frame.size[0])))
+    return replace(frame, image=cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA))
 
 
 def _curve(
