@@ -73,9 +73,7 @@ def export_ebs(
         frames = options.frames or FrameRange(0, len(clip))
         keys = [key for key in find_keys(options.keys, clip) if key.index in frames]
         video = yield from work.video(clip)
-        spans = pair_spans(
-            [key.index for key in keys], frames, options.ranges, cuts=cuts, number=clip.number
-        )
+        spans = _spans(keys, frames, options.ranges, cuts, clip)
         ebs = replace(
             work.base,
             video=video,
@@ -86,6 +84,20 @@ def export_ebs(
         )
     write_ebs(path, ebs)
     return Exported(path, len(ebs.ranges), tuple(work.notices))
+
+
+def _spans(
+    keys: Sequence[KeyFile],
+    frames: FrameRange,
+    given: Sequence[Span],
+    cuts: Sequence[int],
+    clip: Clip,
+) -> list[Span]:
+    """One span a key; EbSynth has nothing against frames that are in none."""
+    indices = [key.index for key in keys]
+    if sorted(span.key for span in given) == sorted(indices):
+        return sorted(given)
+    return pair_spans(indices, frames, given, cuts=cuts, number=clip.number)
 
 
 class _Export:
