@@ -17,6 +17,7 @@ _STYLIZERS = {
     "paint": "kadr.stylize.paint:Paint",
     "diffusion": "kadr.stylize.diffusion.stylizer:Diffusion",
     "a1111": "kadr.stylize.servers.a1111:A1111",
+    "comfyui": "kadr.stylize.servers.comfyui:ComfyUI",
 }
 
 

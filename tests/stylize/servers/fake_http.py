@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -71,7 +72,6 @@ class FakeServer:
         self.faults: list[Fault] = []
         self._answer, self._auth = answer, auth
         self._lock = threading.Lock()
-        self.open_connections = 0
 
     def answer(self, seen: Seen) -> Answer:
         """What a well-behaved server says."""
@@ -84,6 +84,10 @@ class FakeServer:
     def asked(self, path: str) -> list[Seen]:
         """The requests to paths that end so."""
         return [seen for seen in list(self.seen) if seen.path.endswith(path)]
+
+    def websocket(self, seen: Seen, connection: socket.socket) -> bool:
+        """Take over a connection that asks for a websocket; False to refuse it."""
+        return False
 
     @property
     def url(self) -> str:
@@ -124,7 +128,11 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
-            self._send(server.reply(Seen(self.command, parts.path, query, headers, body)))
+            seen = Seen(self.command, parts.path, query, headers, body)
+            if headers.get("upgrade") == "websocket" and server.websocket(seen, self.connection):
+                self.close_connection = True
+                return
+            self._send(server.reply(seen))
 
         do_GET = do_POST = _serve  # noqa: N815 - the names that the base class calls
 

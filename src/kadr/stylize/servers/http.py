@@ -122,14 +122,15 @@ class Client:
                 attempt += 1
                 wait = fault.wait if fault.wait is not None else self._backoff(attempt)
                 log.info("%s; trying again in %.1f s", fault.error, wait)
-                self._sleep(wait)
+                self.wait(wait)
 
     def _backoff(self, attempt: int) -> float:
         """Twice as long each time, half to one and a half of it, so that clients spread out."""
         share: float = derive_seed(self.seed, "retry", attempt) / 2**63
         return min(_LONGEST_WAIT, self.pause * 2.0 ** (attempt - 1) * (0.5 + share))
 
-    def _sleep(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """Let time pass; raises Cancelled when asked to stop."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.cancel.check()

@@ -22,8 +22,11 @@ _FLAT = 2
 
 
 def to_png(image: Image) -> bytes:
-    """(H, W, 3) RGB or (H, W) gray uint8 as a PNG file."""
-    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    """(H, W, 3 or 4) RGB(A) or (H, W) gray uint8 as a PNG file."""
+    pixels = image
+    if image.ndim == 3:
+        code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+        pixels = cv2.cvtColor(image, code)
     return bytes(cv2.imencode(".png", pixels, PNG_OPTIONS)[1].tobytes())
 
 
@@ -35,6 +38,15 @@ def to_base64(image: Image) -> str:
 def mask_image(mask: Mask) -> Image:
     """(H, W) uint8: white where a mask is True."""
     return np.where(mask, 255, 0).astype(np.uint8)
+
+
+def with_mask(image: Image, mask: Mask | None) -> Image:
+    """(H, W, 4): transparent where a mask of any size is True, as ComfyUI loads masks."""
+    if mask is None:
+        return image
+    size = (image.shape[1], image.shape[0])
+    alpha = cv2.resize(mask_image(~mask), size, interpolation=cv2.INTER_NEAREST)
+    return np.dstack([image, alpha])
 
 
 def from_base64(text: object, where: str) -> Image:

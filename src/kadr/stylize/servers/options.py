@@ -11,6 +11,9 @@ from kadr.stylize.diffusion.sizes import nearest_size
 from kadr.stylize.servers.address import parse_endpoint
 from kadr.stylize.servers.http import Client
 
+_PIXELS = 512 * 512
+"""What Stable Diffusion 1 was trained on."""
+
 
 @dataclass(frozen=True)
 class ServerOptions:
@@ -26,8 +29,11 @@ class ServerOptions:
     height: int | None = option(
         None, "height that the model works at; none: nearest to the frame's", low=64, high=8192
     )
-    pixels: int = option(
-        512 * 512, "pixels that the model works at, if no size is given", low=4096, high=8192**2
+    pixels: int | None = option(
+        None,
+        "pixels that the model works at, if no size is given; none: 512×512",
+        low=4096,
+        high=8192**2,
     )
 
     def __post_init__(self) -> None:
@@ -49,7 +55,7 @@ class ServerOptions:
         """(width, height) that a frame of ``size`` is made at."""
         if self.width is not None and self.height is not None:
             return self.width, self.height
-        return nearest_size(size, pixels=self.pixels, multiple=8)
+        return nearest_size(size, pixels=self.pixels or _PIXELS, multiple=8)
 
 
 def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,253 @@
+"""A server that speaks ComfyUI's documented interface and works graphs through, node by node."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from fake_a1111 import tint
+from fake_http import Answer, FakeServer, Seen, as_json
+
+Paint = Callable[[np.ndarray, dict[str, Any]], np.ndarray]
+MODELS = ["sd15/v1-5-pruned-emaonly.safetensors", "sdxl.safetensors"]
+
+
+class FakeComfyUI(FakeServer):
+    """One prompt at a time; a graph that ran before leaves no outputs, as in some versions.
+
+    slow: seconds that a sampler takes, in ten steps, unless it is interrupted.
+    """
+
+    def __init__(self, paint: Paint = tint, *, auth: str = "", slow: float = 0.0) -> None:
+        super().__init__(auth=auth)
+        self.paint, self.slow = paint, slow
+        self.models = list(MODELS)
+        self.files: dict[str, bytes] = {}
+        self.history: dict[str, Any] = {}
+        self.running: list[Any] = []
+        self.pending: list[Any] = []
+        self.ran: set[str] = set()
+        self.forget = 0
+        self.interrupted = threading.Event()
+        self.error: dict[str, Any] | None = None
+        self._work: queue.Queue[list[Any] | None] = queue.Queue()
+        self._listeners: dict[str, socket.socket] = {}
+        self._closing = threading.Event()
+
+    def __enter__(self) -> FakeComfyUI:
+        self._worker = threading.Thread(target=self._run)
+        self._worker.start()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.set()
+        self.interrupted.set()
+        self._work.put(None)
+        self._worker.join()
+        super().__exit__(*error)
+
+    def answer(self, seen: Seen) -> Answer:
+        """Routes of the interface."""
+        name = seen.path.rpartition("/")[2]
+        if seen.path.startswith("/history/"):
+            return as_json({name: self.history[name]} if name in self.history else {})
+        if seen.path == "/object_info/CheckpointLoaderSimple":
+            required = {"ckpt_name": [self.models, {}]}
+            return as_json({name: {"input": {"required": required}}})
+        routes: dict[str, Callable[[Seen], Answer]] = {
+            "/prompt": self._prompt,
+            "/upload/image": self._upload,
+            "/view": lambda seen: Answer(
+                200, self.files[f"{seen.query['type']}/{seen.query['filename']}"], "image/png"
+            ),
+            "/queue": self._queue,
+            "/interrupt": self._interrupt,
+        }
+        route = routes.get(seen.path)
+        return route(seen) if route else as_json({"error": "not found"}, 404)
+
+    def websocket(self, seen: Seen, connection: socket.socket) -> bool:
+        """Shake hands, and remember who listens until the server closes."""
+        magic = seen.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(magic.encode()).digest()).decode()
+        head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        connection.sendall(f"{head}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+        self._listeners[seen.query["clientId"]] = connection
+        _send(connection, 9, b"alive?")
+        try:
+            while not self._closing.is_set() and connection.recv(4096):
+                pass
+        except OSError:
+            pass
+        return True
+
+    def _upload(self, seen: Seen) -> Answer:
+        boundary = b"--" + seen.headers["content-type"].partition("boundary=")[2].encode()
+        fields: dict[str, bytes] = {}
+        for part in seen.body.split(boundary)[1:-1]:
+            head, _, body = part.partition(b"\r\n\r\n")
+            name = head.partition(b'name="')[2].partition(b'"')[0].decode()
+            fields[name] = body.removesuffix(b"\r\n")
+            if b"filename=" in head:
+                file = head.partition(b'filename="')[2].partition(b'"')[0].decode()
+        folder = fields["subfolder"].decode()
+        self.files[f"input/{folder}/{file}"] = fields["image"]
+        return as_json({"name": file, "subfolder": folder, "type": "input"})
+
+    def _prompt(self, seen: Seen) -> Answer:
+        body = seen.json
+        for key, node in body["prompt"].items():
+            if node["class_type"] not in _NODES:
+                message = f"Cannot execute because node {node['class_type']} does not exist."
+                error = {
+                    "type": "invalid_prompt",
+                    "message": message,
+                    "details": f"Node ID '{key}'",
+                }
+                return as_json({"error": error, "node_errors": {}}, 400)
+            model = node["inputs"].get("ckpt_name")
+            if model is not None and model not in self.models:
+                error = {
+                    "type": "prompt_outputs_failed_validation",
+                    "message": "Prompt outputs failed validation",
+                }
+                fault = {"message": "Value not in list", "details": f"ckpt_name: '{model}'"}
+                return as_json({"error": error, "node_errors": {key: {"errors": [fault]}}}, 400)
+        name = body.get("prompt_id") or f"p{len(self.history)}"
+        entry = [len(self.history), name, body["prompt"], {"client_id": body["client_id"]}, []]
+        self.pending.append(entry)
+        self._work.put(entry)
+        return as_json({"prompt_id": name, "number": entry[0], "node_errors": {}})
+
+    def _queue(self, seen: Seen) -> Answer:
+        if seen.method == "POST":
+            gone = set(seen.json["delete"])
+            self.pending = [entry for entry in self.pending if entry[1] not in gone]
+            return Answer()
+        return as_json({"queue_running": self.running, "queue_pending": self.pending})
+
+    def _interrupt(self, seen: Seen) -> Answer:
+        self.interrupted.set()
+        return Answer()
+
+    def _run(self) -> None:
+        while (entry := self._work.get()) is not None:
+            if entry not in self.pending:
+                continue
+            if self.forget:
+                self.forget -= 1
+                self.pending.remove(entry)
+                continue
+            self.running.append(entry)
+            self.pending.remove(entry)
+            self.interrupted.clear()
+            self.history[entry[1]] = self._worked(entry)
+            self.running.remove(entry)
+
+    def _worked(self, entry: list[Any]) -> dict[str, Any]:
+        graph, client = entry[2], entry[3]["client_id"]
+        text = json.dumps(graph, sort_keys=True)
+        outputs: dict[str, Any] = {}
+        try:
+            if self.error:
+                raise RuntimeError
+            if text not in self.ran:
+                for key, node in graph.items():
+                    if node["class_type"] in ("SaveImage", "PreviewImage"):
+                        kind = "output" if node["class_type"] == "SaveImage" else "temp"
+                        image = self._value(graph, node["inputs"]["images"], client)
+                        file = f"{entry[1]}_{key}_.png"
+                        self.files[f"{kind}/{file}"] = _png(image)
+                        made = {"filename": file, "subfolder": "", "type": kind}
+                        outputs[key] = {"images": [made]}
+            self.ran.add(text)
+            status = {"status_str": "success", "completed": True, "messages": []}
+        except InterruptedError:
+            facts = ["execution_interrupted", {"node_id": "6"}]
+            status = {"status_str": "error", "completed": False, "messages": [facts]}
+        except RuntimeError:
+            facts = ["execution_error", self.error]
+            status = {"status_str": "error", "completed": False, "messages": [facts]}
+        return {"prompt": entry, "outputs": outputs, "status": status}
+
+    def _value(self, graph: dict[str, Any], link: Any, client: str) -> Any:
+        """What comes out of a link: pictures stay pictures in latents too, prompts text."""
+        if not isinstance(link, list):
+            return link
+        node = graph[link[0]]
+        inputs = {k: self._value(graph, v, client) for k, v in node["inputs"].items()}
+        kind = node["class_type"]
+        if kind == "LoadImage":
+            data = np.frombuffer(self.files[f"input/{inputs['image']}"], np.uint8)
+            return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+        if kind == "SamplerCustomAdvanced":
+            inputs |= {"seed": inputs["noise"], "denoise": inputs["sigmas"]} | inputs["guider"]
+        if kind in ("KSampler", "SamplerCustomAdvanced"):
+            self._step(client)
+            request = {
+                "prompt": f"{inputs['positive']}|{inputs['negative']}",
+                "seed": inputs["seed"],
+                "denoising_strength": inputs["denoise"],
+            }
+            return self.paint(inputs["latent_image"], request)
+        if kind == "CFGGuider":
+            return inputs
+        if kind == "ImageScale":
+            return cv2.resize(inputs["image"], (inputs["width"], inputs["height"]))
+        return inputs.get(_NODES[kind])
+
+    def _step(self, client: str) -> None:
+        if not self.slow:
+            return
+        for step in range(1, 11):
+            if self.interrupted.wait(self.slow / 10):
+                raise InterruptedError
+            if client in self._listeners:
+                data = {"type": "progress", "data": {"value": step, "max": 10}}
+                _send(self._listeners[client], 2, b"\0\0\0\1preview")
+                _send(self._listeners[client], 1, json.dumps(data).encode())
+
+
+_NODES = {
+    "CheckpointLoaderSimple": "ckpt_name",
+    "LoadImage": "image",
+    "VAEEncode": "pixels",
+    "VAEDecode": "samples",
+    "CLIPTextEncode": "text",
+    "PrimitiveString": "value",
+    "ControlNetApply": "conditioning",
+    "KSampler": "latent_image",
+    "SamplerCustomAdvanced": "latent_image",
+    "KSamplerSelect": "sampler_name",
+    "RandomNoise": "noise_seed",
+    "BasicScheduler": "denoise",
+    "CFGGuider": "cfg",
+    "ImageScale": "image",
+    "SaveImage": "images",
+    "PreviewImage": "images",
+}
+"""Class → the input that it hands on."""
+
+
+def _send(connection: socket.socket, kind: int, body: bytes) -> None:
+    """A frame as servers send it; long ones carry their length in two bytes more."""
+    short = len(body) < 126
+    length = bytes([len(body)]) if short else b"\x7e" + struct.pack(">H", len(body))
+    try:
+        connection.sendall(bytes([0x80 | kind]) + length + body)
+    except OSError:
+        return
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()

@@ -1,0 +1,551 @@
+"""The ComfyUI client against a real server that speaks the interface, and fails as servers do."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from fake_comfyui import FakeComfyUI
+from fake_http import Answer, as_json
+from stylize_samples import jobs, picture
+
+from kadr.core.events import CancelToken
+from kadr.core.frames import Frame
+from kadr.errors import BackendError, Cancelled, InputError, OptionsError
+from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
+from kadr.stylize.registry import create_stylizer
+from kadr.stylize.servers.comfyui_graph import plain_graph
+
+SIZE = {"width": 128, "height": 96}
+MODEL = "sd15/v1-5-pruned-emaonly.safetensors"
+
+
+@pytest.fixture
+def server() -> Iterator[FakeComfyUI]:
+    with FakeComfyUI() as running:
+        yield running
+
+
+def _run(
+    server: FakeComfyUI,
+    context: Context | None = None,
+    indices: tuple[int, ...] = (4,),
+    **options: Any,
+) -> list[Styled]:
+    if "workflow" not in options:
+        options = {"model": "v1-5-pruned-emaonly", **SIZE, **options}
+    stylizer = create_stylizer("comfyui", url=server.url, **options)
+    batches = stylizer.stylize(jobs(indices), context or Context())
+    return [styled for batch in batches for styled in batch]
+
+
+def _graph(server: FakeComfyUI) -> dict:
+    return server.asked("/prompt")[-1].json["prompt"]
+
+
+def _saved(tmp_path: Path, graph: Any) -> Path:
+    path = tmp_path / "graph.json"
+    path.write_text(json.dumps(graph))
+    return path
+
+
+def _users_graph() -> dict[str, Any]:
+    """A graph as people export it: titles, a ControlNet in between, a text node, a preview."""
+    graph = plain_graph(MODEL)
+    graph["4"]["inputs"]["text"] = ["20", 0]
+    graph["5"]["inputs"]["text"] = "ugly"
+    graph["4"]["_meta"] = {"title": "Wanted"}
+    graph["6"]["_meta"] = {"title": "First pass"}
+    graph["6"]["inputs"] |= {"positive": ["21", 0], "negative": ["22", 0], "seed": 321}
+    graph["20"] = {"class_type": "PrimitiveString", "inputs": {"value": "a photo"}}
+    graph["21"] = {"class_type": "ControlNetApply", "inputs": {"conditioning": ["4", 0]}}
+    graph["22"] = {"class_type": "ControlNetApply", "inputs": {"conditioning": ["5", 0]}}
+    graph["30"] = {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}
+    return graph
+
+
+def test_frames_go_there_and_come_back_without_a_workflow(server: FakeComfyUI) -> None:
+    server.paint = lambda image, request: image
+    (styled,) = _run(server, prompt="oil")
+    assert styled.image.shape == (48, 64, 3)
+    assert np.abs(styled.image.astype(int) - picture(seed=4)).mean() < 3
+    (name,) = server.files.keys() - {f for f in server.files if f.startswith("output")}
+    sent = cv2.imdecode(np.frombuffer(server.files[name], np.uint8), cv2.IMREAD_COLOR)
+    assert sent.shape == (96, 128, 3)
+
+
+def test_the_plain_graph_takes_every_option(server: FakeComfyUI) -> None:
+    _run(
+        server,
+        prompt="oil",
+        negative_prompt="photo",
+        denoising_strength=0.4,
+        cfg_scale=5.5,
+        steps=12,
+        sampler="DPM++ 2M Karras",
+        seed=77,
+    )
+    graph = _graph(server)
+    assert graph["1"]["inputs"]["ckpt_name"] == MODEL
+    assert graph["4"]["inputs"]["text"] == "oil"
+    assert graph["5"]["inputs"]["text"] == "photo"
+    asked = {
+        "denoise": 0.4,
+        "cfg": 5.5,
+        "steps": 12,
+        "sampler_name": "dpmpp_2m",
+        "scheduler": "karras",
+        "seed": 77,
+    }
+    assert {name: graph["6"]["inputs"][name] for name in asked} == asked
+
+
+def test_a_workflow_stays_as_it_is_but_for_the_frame(server: FakeComfyUI, tmp_path: Path) -> None:
+    graph = _users_graph()
+    _run(server, workflow=_saved(tmp_path, graph))
+    ran = _graph(server)
+    assert ran["2"]["inputs"].pop("image").startswith("kadr/kadr-4-")
+    graph["2"]["inputs"].pop("image")
+    assert ran == graph
+
+
+def test_a_workflow_gets_frames_in_their_own_size(server: FakeComfyUI, tmp_path: Path) -> None:
+    path = _saved(tmp_path, _users_graph())
+    stylizer = create_stylizer("comfyui", url=server.url, workflow=path)
+    list(stylizer.stylize([Job(Frame(0, picture(45, 61)), 0, 1)], Context()))
+    name = next(name for name in server.files if name.startswith("input"))
+    sent = cv2.imdecode(np.frombuffer(server.files[name], np.uint8), cv2.IMREAD_COLOR)
+    assert sent.shape == (48, 64, 3)
+
+
+def test_prompts_are_found_against_the_arrows(server: FakeComfyUI, tmp_path: Path) -> None:
+    path = _saved(tmp_path, _users_graph())
+    _run(server, workflow=path, prompt="oil", negative_prompt="photo")
+    graph = _graph(server)
+    assert graph["20"]["inputs"]["value"] == "oil"
+    assert graph["5"]["inputs"]["text"] == "photo"
+    assert graph["4"]["inputs"]["text"] == ["20", 0]
+
+
+@pytest.mark.parametrize("name", ["6", "First pass", "first PASS", "KSampler"])
+def test_nodes_go_by_id_title_or_class(server: FakeComfyUI, tmp_path: Path, name: str) -> None:
+    path = _saved(tmp_path, _users_graph())
+    _run(server, workflow=path, patch=(f"{name}.steps=7", f"{name}.sampler_name=heun"))
+    inputs = _graph(server)["6"]["inputs"]
+    assert (inputs["steps"], inputs["sampler_name"]) == (7, "heun")
+
+
+def _two_passes() -> dict[str, Any]:
+    graph = _users_graph()
+    graph["9"] = {
+        "class_type": "KSampler",
+        "inputs": {**graph["6"]["inputs"], "latent_image": ["6", 0], "seed": 5},
+    }
+    graph["7"]["inputs"]["samples"] = ["9", 0]
+    return graph
+
+
+def test_of_several_samplers_one_must_be_named(server: FakeComfyUI, tmp_path: Path) -> None:
+    path = _saved(tmp_path, _two_passes())
+    with pytest.raises(OptionsError, match=r"steps: 6 \(First pass\), 9 \(KSampler\) have steps"):
+        _run(server, workflow=path, steps=9)
+    assert not server.asked("/prompt")
+    _run(server, workflow=path, steps=9, seed=11, sampler_node="First pass")
+    graph = _graph(server)
+    assert (graph["6"]["inputs"]["steps"], graph["9"]["inputs"]["steps"]) == (9, 20)
+    assert (graph["6"]["inputs"]["seed"], graph["9"]["inputs"]["seed"]) == (11, 5)
+    _run(server, workflow=path, seed=11)
+    graph = _graph(server)
+    assert (graph["6"]["inputs"]["seed"], graph["9"]["inputs"]["seed"]) == (11, 11)
+
+
+def _apart(latent: str) -> dict[str, Any]:
+    """A sampler as newer graphs have it, each setting in a node of its own."""
+    return {
+        "sample": {
+            "class_type": "SamplerCustomAdvanced",
+            "inputs": {
+                "noise": ["noise", 0],
+                "guider": ["guider", 0],
+                "sampler": ["select", 0],
+                "sigmas": ["levels", 0],
+                "latent_image": [latent, 0],
+            },
+        },
+        "noise": {"class_type": "RandomNoise", "inputs": {"noise_seed": 8}},
+        "select": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+        "levels": {
+            "class_type": "BasicScheduler",
+            "inputs": {"steps": 20, "denoise": 0.4, "scheduler": "simple"},
+        },
+        "guider": {
+            "class_type": "CFGGuider",
+            "inputs": {"cfg": 3.0, "positive": ["4", 0], "negative": ["5", 0]},
+        },
+    }
+
+
+def test_settings_that_stand_apart_from_the_sampler(server: FakeComfyUI, tmp_path: Path) -> None:
+    alone = {key: node for key, node in _users_graph().items() if key != "6"} | _apart("3")
+    alone["7"]["inputs"]["samples"] = ["sample", 0]
+    options = {"steps": 4, "denoising_strength": 0.3, "cfg_scale": 2, "seed": 1, "sampler": "Heun"}
+    _run(server, workflow=_saved(tmp_path, alone), prompt="oil", **options)
+    graph = _graph(server)
+    assert graph["levels"]["inputs"] == {"steps": 4, "denoise": 0.3, "scheduler": "simple"}
+    assert graph["noise"]["inputs"]["noise_seed"] == 1
+    assert graph["guider"]["inputs"]["cfg"] == 2
+    assert graph["select"]["inputs"]["sampler_name"] == "heun"
+    assert graph["20"]["inputs"]["value"] == "oil"
+    # behind another pass, whose own settings stay
+    second = _users_graph() | _apart("6")
+    second["7"]["inputs"]["samples"] = ["sample", 0]
+    path = _saved(tmp_path, second)
+    _run(server, workflow=path, sampler_node="SamplerCustomAdvanced", **options)
+    graph = _graph(server)
+    assert graph["levels"]["inputs"]["steps"] == 4
+    assert graph["noise"]["inputs"]["noise_seed"] == 1
+    assert graph["6"]["inputs"]["steps"] == 20
+    assert graph["6"]["inputs"]["seed"] == 321
+
+
+def test_each_frame_its_own_noise_if_wanted(server: FakeComfyUI) -> None:
+    _run(server, indices=(1, 2), seed_each=True)
+    first, second = (s.json["prompt"]["6"]["inputs"]["seed"] for s in server.asked("/prompt"))
+    assert first != second
+
+
+def test_the_saved_image_is_taken_not_the_preview(server: FakeComfyUI, tmp_path: Path) -> None:
+    (styled,) = _run(server, workflow=_saved(tmp_path, _users_graph()))
+    filmed = np.abs(styled.image.astype(int) - picture(seed=4)).mean()
+    (shown,) = _run(server, workflow=_saved(tmp_path, _users_graph()), output_node="30")
+    assert filmed > 10
+    np.testing.assert_array_equal(shown.image, picture(seed=4))
+
+
+def test_of_several_saved_images_one_must_be_named(server: FakeComfyUI, tmp_path: Path) -> None:
+    graph = _users_graph()
+    graph["30"]["class_type"] = "SaveImage"
+    path = _saved(tmp_path, graph)
+    with pytest.raises(OptionsError, match="output-node: nodes 8, 30 made images; say which"):
+        _run(server, workflow=path)
+    _run(server, workflow=path, output_node="8")
+    with pytest.raises(OptionsError, match=r"output-node 7: made no image; 8, 30 did"):
+        _run(server, workflow=path, output_node="VAEDecode")
+
+
+def test_the_graphs_parameters_come_with_the_frame(server: FakeComfyUI, tmp_path: Path) -> None:
+    path = _saved(tmp_path, _users_graph())
+    (styled,) = _run(server, workflow=path, prompt="oil", sampler="DPM++ 2M Karras")
+    assert infotext_settings(parse_infotext(styled.info[KEY])) == {
+        "prompt": "oil",
+        "negative_prompt": "ugly",
+        "steps": 20,
+        "sampler": "DPM++ 2M Karras",
+        "cfg_scale": 7.0,
+        "seed": 321,
+        "width": 64,
+        "height": 48,
+        "model": "v1-5-pruned-emaonly",
+        "denoising_strength": 0.5,
+        "noise_source": "cpu",
+    }
+
+
+def test_the_mask_goes_along_as_alpha(server: FakeComfyUI) -> None:
+    mask = np.zeros((48, 64), bool)
+    mask[:, :32] = True
+    (styled,) = _run(server, Context(mask=lambda index: mask))
+    np.testing.assert_array_equal(styled.image[:, 32:], picture(seed=4)[:, 32:])
+    assert (styled.image[:, :32] != picture(seed=4)[:, :32]).any()
+    name = next(name for name in server.files if name.startswith("input"))
+    sent = cv2.imdecode(np.frombuffer(server.files[name], np.uint8), cv2.IMREAD_UNCHANGED)
+    assert (sent[:, :60, 3] == 0).all()
+    assert (sent[:, 68:, 3] == 255).all()
+
+
+def test_numbers_in_names_are_the_clips(server: FakeComfyUI) -> None:
+    _run(server, Context(number=lambda index: index + 1000))
+    assert "kadr-1004-" in _graph(server)["2"]["inputs"]["image"]
+
+
+def test_the_same_frame_again_is_no_answer_from_the_cache(server: FakeComfyUI) -> None:
+    one, two = _run(server, seed=3)[0], _run(server, seed=3)[0]
+    np.testing.assert_array_equal(one.image, two.image)
+    assert (_run(server, seed=4)[0].image != one.image).any()
+
+
+@pytest.mark.parametrize("times", [1, 2, 9])
+def test_a_run_without_images_is_tried_again(
+    server: FakeComfyUI, times: int, tmp_path: Path
+) -> None:
+    graph = _users_graph()
+    if times == 9:
+        del graph["8"], graph["30"]
+    else:
+        entry = {"outputs": {}, "status": None}
+        real = server.answer
+
+        def emptied(seen):
+            nonlocal times
+            name = seen.path.rpartition("/")[2]
+            if seen.path.startswith("/history/") and name in server.history and times:
+                times -= 1
+                return as_json({name: entry})
+            return real(seen)
+
+        server.answer = emptied
+    path = _saved(tmp_path, graph)
+    if times == 9:
+        with pytest.raises(BackendError, match="ran 3 times and left no image"):
+            _run(server, workflow=path)
+    else:
+        assert len(_run(server, workflow=path)) == 1
+
+
+def test_a_prompt_that_the_server_forgot_is_queued_again(
+    server: FakeComfyUI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kadr.stylize.servers.comfyui_queue._LONGEST_POLL", 0.06)
+    server.forget = 2
+    assert len(_run(server)) == 1
+    assert len(server.asked("/prompt")) == 3
+    server.forget = 9
+    with pytest.raises(BackendError, match="ran 3 times and left no image"):
+        _run(server)
+
+
+def test_a_failing_node_is_named(server: FakeComfyUI) -> None:
+    server.error = {
+        "node_id": "6",
+        "node_type": "KSampler",
+        "exception_type": "torch.OutOfMemoryError",
+        "exception_message": "Allocation on device 0\nwould exceed: out of memory",
+    }
+    with pytest.raises(
+        BackendError,
+        match=r"node 6 \(KSampler\): torch.OutOfMemoryError: .*out of memory; give fewer pixels$",
+    ) as caught:
+        _run(server)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interruption_at_the_server_is_told() -> None:
+    with FakeComfyUI(slow=20) as server:
+        threading.Timer(0.4, server.interrupted.set).start()
+        with pytest.raises(BackendError, match="interrupted at the server"):
+            _run(server)
+
+
+def test_a_refused_graph_is_told(server: FakeComfyUI, tmp_path: Path) -> None:
+    graph = _users_graph()
+    graph["50"] = {"class_type": "IPAdapter", "inputs": {}}
+    with pytest.raises(BackendError, match=r"400, Cannot execute because node IPAdapter does not"):
+        _run(server, workflow=_saved(tmp_path, graph))
+    graph = _users_graph()
+    graph["1"]["inputs"]["ckpt_name"] = "gone.ckpt"
+    with pytest.raises(BackendError, match=r"400, .*Value not in list; ckpt_name: 'gone.ckpt'"):
+        _run(server, workflow=_saved(tmp_path, graph))
+
+
+def test_the_model_must_be_there_and_clear(server: FakeComfyUI) -> None:
+    with pytest.raises(OptionsError, match=r"model 'sd2': the server has sd15/v1-5"):
+        _run(server, model="sd2")
+    with pytest.raises(OptionsError, match=r"model: say which of sd15/v1-5.*, sdxl"):
+        _run(server, model="")
+    server.models = ["only.safetensors"]
+    _run(server, model="")
+    assert _graph(server)["1"]["inputs"]["ckpt_name"] == "only.safetensors"
+    info = {"input": {"required": {"ckpt_name": ["COMBO", {"options": ["new.ckpt"]}]}}}
+    server.models = ["new.ckpt"]
+    server.fail("CheckpointLoaderSimple", as_json({"CheckpointLoaderSimple": info}))
+    _run(server, model="new")
+    server.fail("CheckpointLoaderSimple", as_json([]))
+    with pytest.raises(BackendError, match="lists no checkpoints"):
+        _run(server)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", r"graph\.json: not JSON"),
+        ("[]", r"not a ComfyUI graph; export it with Export \(API\)"),
+        ('{"a": 1}', "not a ComfyUI graph"),
+        ("{}", "not a ComfyUI graph"),
+        ('{"nodes": [], "links": []}', "as the editor saves it"),
+    ],
+)
+def test_other_files_are_told(server: FakeComfyUI, tmp_path: Path, content: str, told: str) -> None:
+    path = tmp_path / "graph.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=told):
+        _run(server, workflow=path)
+    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
+        _run(server, workflow=tmp_path / "gone.json")
+
+
+def test_a_graph_inside_a_request_is_taken_too(server: FakeComfyUI, tmp_path: Path) -> None:
+    assert _run(server, workflow=_saved(tmp_path, {"prompt": _users_graph()}))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"prompt_node": "Nobody"}, r"prompt-node 'Nobody': no such node; there are 1 \("),
+        ({"prompt_node": "CLIPTextEncode"}, r"4 \(Wanted\), 5 \(CLIPTextEncode\) are called so"),
+        ({"image_node": "77"}, "image-node '77': no such node"),
+        ({"output_node": "77"}, "output-node '77': no such node"),
+        ({"patch": ("6.stepz=3",)}, r"patch '6\.stepz=3': the node has model, positive"),
+        ({"patch": ("66.steps=3",)}, r"node '66': no such node"),
+    ],
+)
+def test_nodes_that_are_not_there_are_told_before_any_frame(
+    server: FakeComfyUI, tmp_path: Path, options: dict, told: str
+) -> None:
+    with pytest.raises(OptionsError, match=told):
+        _run(server, workflow=_saved(tmp_path, _users_graph()), prompt="oil", **options)
+    assert not server.asked("/prompt")
+
+
+def test_a_graph_without_the_nodes_is_told(server: FakeComfyUI, tmp_path: Path) -> None:
+    graph = _users_graph()
+    del graph["2"]
+    with pytest.raises(OptionsError, match="image-node: expected one LoadImage"):
+        _run(server, workflow=_saved(tmp_path, graph))
+    graph = {"2": {"class_type": "LoadImage", "inputs": {"image": ""}}}
+    with pytest.raises(OptionsError, match="prompt-node: no node of the workflow"):
+        _run(server, workflow=_saved(tmp_path, graph), prompt="oil")
+    with pytest.raises(OptionsError, match="steps: no node of the workflow has steps to set"):
+        _run(server, workflow=_saved(tmp_path, graph), steps=3)
+
+
+@pytest.mark.parametrize(
+    ("path", "fault", "told"),
+    [
+        ("/upload/image", as_json({}), "took no image"),
+        ("/prompt", as_json({}), "queued no prompt"),
+        ("/prompt", Answer(200, b"<html>"), "is not JSON"),
+        ("/view", Answer(200, b"GIF89a"), "6 bytes that are no image"),
+        ("/view", Answer(404), "404"),
+    ],
+)
+def test_faults_are_told_in_one_line(
+    server: FakeComfyUI, path: str, fault: Answer, told: str
+) -> None:
+    server.fail(path, fault, times=9)
+    with pytest.raises(BackendError, match=told) as caught:
+        _run(server, retries=0)
+    assert "\n" not in str(caught.value)
+
+
+def test_drops_are_survived_everywhere(server: FakeComfyUI) -> None:
+    expected = _run(server)[0]
+    for path in ("/upload/image", "/prompt", "/view", "CheckpointLoaderSimple"):
+        server.fail(path, Answer(drop=True))
+    server.fail("/view", Answer(200, b"GIF89a and more", cut=3))
+    np.testing.assert_array_equal(_run(server)[0].image, expected.image)
+
+
+def test_an_image_of_another_shape_is_told(server: FakeComfyUI, tmp_path: Path) -> None:
+    graph = _users_graph()
+    scale = {"image": ["7", 0], "width": 64, "height": 64}
+    graph["10"] = {"class_type": "ImageScale", "inputs": scale}
+    graph["8"]["inputs"]["images"] = ["10", 0]
+    with pytest.raises(BackendError, match=r"64×64 pixels, the frame has 64×48"):
+        _run(server, workflow=_saved(tmp_path, graph))
+    scale |= {"width": 160, "height": 120}
+    assert _run(server, workflow=_saved(tmp_path, graph))[0].image.shape == (48, 64, 3)
+
+
+def test_a_picture_of_one_colour_is_not_taken(server: FakeComfyUI) -> None:
+    server.paint = lambda image, request: np.zeros_like(image)
+    with pytest.raises(BackendError, match="came back all of one colour"):
+        _run(server)
+
+
+def test_a_slow_server_is_left_after_the_time_out() -> None:
+    with FakeComfyUI(slow=30) as server:
+        with pytest.raises(BackendError, match="no image within 1 s"):
+            _run(server, timeout=1)
+        assert server.interrupted.wait(2)
+
+
+def test_a_stop_interrupts_the_server() -> None:
+    cancel = CancelToken()
+    with FakeComfyUI(slow=30) as server:
+        threading.Timer(0.3, cancel.cancel).start()
+        start = time.monotonic()
+        with pytest.raises(Cancelled):
+            _run(server, Context(cancel=cancel))
+        assert time.monotonic() - start < 5
+        assert server.interrupted.wait(2)
+
+
+def test_a_stop_leaves_somebody_elses_work_alone() -> None:
+    cancel = CancelToken()
+    with FakeComfyUI(slow=30) as server:
+
+        def others() -> None:
+            with pytest.raises(BackendError):
+                _run(server)
+
+        other = threading.Thread(target=others)
+        other.start()
+        while not server.running:
+            time.sleep(0.01)
+        threading.Timer(0.3, cancel.cancel).start()
+        with pytest.raises(Cancelled):
+            _run(server, Context(cancel=cancel))
+        assert not server.interrupted.is_set()
+        assert not server.pending
+        server.interrupted.set()
+        other.join()
+
+
+def test_progress_is_heard_from_the_server() -> None:
+    told: list[tuple[int, float]] = []
+    with FakeComfyUI(slow=1.2) as server:
+        _run(server, Context(progress=lambda index, share: told.append((index, share))))
+    shares = [share for _, share in told]
+    assert {index for index, _ in told} == {4}
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert any(0 < share < 0.95 for share in shares)
+
+
+def test_a_server_without_a_websocket_serves_as_well(server: FakeComfyUI) -> None:
+    server.websocket = lambda seen, connection: False
+    assert len(_run(server)) == 1
+
+
+def test_a_password() -> None:
+    with FakeComfyUI(auth="a:b") as guarded:
+        _run(guarded, auth="a:b")
+        with pytest.raises(BackendError, match="401"):
+            _run(guarded)
+
+
+def test_no_jobs_no_requests(server: FakeComfyUI) -> None:
+    assert _run(server, indices=()) == []
+    assert not server.seen
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"patch": ("steps=3",)}, r"patch 'steps=3': expected NODE\.input=value"),
+        ({"patch": ("3.steps",)}, "expected NODE"),
+        ({"seed": 3, "seed_each": True}, "seed-each: gives each frame its own seed"),
+        ({"steps": 0}, "steps 0: expected 1 to"),
+    ],
+)
+def test_bad_options_are_told_before_any_request(options: dict, told: str) -> None:
+    with pytest.raises(OptionsError, match=told):
+        create_stylizer("comfyui", **options)
