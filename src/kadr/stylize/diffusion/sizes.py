@@ -26,7 +26,7 @@ def nearest_size(size: Size, *, pixels: int, multiple: int = 64) -> Size:
     """The working size for a frame of ``size``: sides of multiples, near its aspect and ``pixels``.
 
     512 × 512 pixels suit Stable Diffusion 1, 1024 × 1024 XL. Aspect counts four times as much as
-    the number of pixels, so that people are not squeezed.
+    the number of pixels, so that people are not squeezed, but that may at most be doubled.
     Raises OptionsError for a multiple that is not one of 8, or fewer than 64 × 64 pixels.
     """
     if multiple < 8 or multiple % 8:
@@ -37,8 +37,10 @@ def nearest_size(size: Size, *, pixels: int, multiple: int = 64) -> Size:
     middle = max(1, round(math.sqrt(pixels / aspect) / multiple))
     found: list[tuple[float, Size]] = []
     for rows in range(max(1, middle // 2), 2 * middle + 1):
-        columns = max(1, math.floor(rows * aspect))
-        for width, height in ((n * multiple, rows * multiple) for n in (columns, columns + 1)):
+        columns = math.floor(rows * aspect)
+        most = max(1, 2 * pixels // (rows * multiple**2))
+        for n in (columns, columns + 1):
+            width, height = min(max(1, n), most) * multiple, rows * multiple
             shape = abs(math.log(width / height / aspect))
             amount = abs(math.log(width * height / pixels))
             found.append((shape + _AMOUNT * amount, (width, height)))
