@@ -21,6 +21,15 @@ def test_threads_are_lent_and_given_back() -> None:
     assert (default_threads(), cv2.getNumThreads()) == before
 
 
+def test_threads_that_a_worker_uses_stay_until_others_are_named() -> None:
+    cores = default_threads()
+    with machine.lent_threads(cores):
+        machine.use_threads(1)
+        assert (default_threads(), cv2.getNumThreads()) == (1, 1)
+        machine.use_threads(cores)
+        assert (default_threads(), cv2.getNumThreads()) == (cores, cores)
+
+
 def test_more_threads_than_cores_are_not_to_be_had() -> None:
     cores = default_threads()
     with machine.lent_threads(cores + 7):

@@ -14,25 +14,26 @@ _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
+def use_threads(count: int) -> None:
+    """Let kernels and OpenCV use at most so many threads from now on."""
+    import cv2
+
+    limit_threads(count)
+    cv2.setNumThreads(count)
+
+
 @contextlib.contextmanager
 def lent_threads(count: int) -> Iterator[None]:
-    """Within the block kernels and OpenCV use at most so many threads; then all is as before."""
+    """``use_threads`` within the block; after it all is as before."""
     import cv2
 
     limit, threads = limit_threads(count), cv2.getNumThreads()
-    _set_opencv(count)
+    cv2.setNumThreads(count)
     try:
         yield
     finally:
         limit_threads(limit)
-        _set_opencv(threads)
-
-
-def _set_opencv(count: int) -> None:
-    import cv2
-
-    if cv2.getNumThreads() != count:  # it ends its threads, even when the number stays
-        cv2.setNumThreads(count)
+        cv2.setNumThreads(threads)
 
 
 def free_memory() -> int | None:

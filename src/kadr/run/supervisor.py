@@ -36,7 +36,7 @@ class Pool:
     def idle(self) -> WorkerProcess:
         """One that has nothing to do, started if there is none. Raises BackendError."""
         for worker in self.workers:
-            if worker.task_id is None:
+            if worker.task_id is None and not worker.dying:
                 return worker
         worker = WorkerProcess(self._cores, self.inbox)
         self.workers.append(worker)

@@ -20,7 +20,7 @@ from kadr.errors import BackendError, KadrError
 from kadr.run.channel import Channel
 from kadr.run.compiling import on_first_compile
 from kadr.run.executor import Failed, Noticed, event_of, out_of_memory
-from kadr.run.machine import lent_threads
+from kadr.run.machine import use_threads
 from kadr.run.task import Task, TaskContext, run_function
 
 
@@ -124,8 +124,8 @@ class _Worker:
             with contextlib.closing(run_function(task, context)) as steps:
                 while True:
                     context.cancel.check()
-                    with lent_threads(context.threads):
-                        made = next(steps, None)
+                    use_threads(context.threads)
+                    made = next(steps, None)
                     if made is None:
                         break
                     self._send(event_of(task.id, made))

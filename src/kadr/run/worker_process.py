@@ -41,6 +41,8 @@ class WorkerProcess:
         self.kill_at: float | None = None
         """When to end it by force, on the clock of ``time.monotonic``."""
         self.asked_to_stop = False
+        self.dying = False
+        """It was killed; that it is gone will be heard of soon."""
         self.error: Exception | None = None
         """What it said to be dying of."""
         self._inbox = inbox
@@ -71,6 +73,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it at once; its last message comes as if it had ended by itself."""
+        self.dying = True
         self._process.kill()
 
     def close(self, *, at_once: bool) -> None:
