@@ -1,9 +1,9 @@
 """A clip in, a survey of it out: its shots, and what a key anywhere would explain around it.
 
 One cheap pass over reduced frames. From each of many candidate keys the key frame is carried along
-the motion, step by step, as a run carries a style; where what arrives does not look like the frame
-(motion that the flow cannot explain, surface that was hidden, another expression), the key does not
-explain it.
+the motion, step by step, as a run carries a style. Where what arrives has not the colours of the
+frame (motion that the flow cannot explain, surface that was hidden, another expression, other
+light), the key does not explain it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Image
 from kadr.guides.flow import estimate_flow, gray
-from kadr.guides.transport import identity, register, stretch
-from kadr.guides.trust import similarity, smoothstep
+from kadr.guides.transport import identity, register
 from kadr.guides.warp import Field, sample, warp
 from kadr.plan.coverage import WHOLE, Survey
 from kadr.plan.shots import LAG, CutFinder, shrink
@@ -42,12 +41,16 @@ _SIDE = 256
 """Longest side of the reduced frames in pixels."""
 _GRID = 6
 """Blocks a side."""
-_AGREES = (0.6, 0.96)
-"""Similarity of key and frame from which a place is explained somewhat, and wholly."""
-_TEARS = (1.5, 2.2)
-"""Stretch from which a style pulled along would smear somewhat, and wholly."""
+_REGISTER = 4
+"""Frames from one correction of a transport against the key itself to the next."""
+_OFF = 12.0
+"""Levels of 255 that a colour is off, on average of its channels, to count as not explained at all.
 
-Plane = NDArray[np.float32]
+Measured against the error of runs: of what could be asked of a pixel this says most about it, more
+than structure or stretch do.
+"""
+_SHARE = np.full((1, 3), WHOLE / (3 * _OFF), np.float32)
+
 Row = NDArray[np.uint8]
 
 
@@ -97,6 +100,7 @@ class _Seen:
     """A reduced frame with its motion to the frame before (``to_before``) and from it."""
 
     index: int
+    image: Image
     gray: Image
     to_before: Field | None
     from_before: Field | None
@@ -106,18 +110,23 @@ class _Chain:
     """A candidate key carried from frame to frame in one direction."""
 
     def __init__(self, seen: _Seen) -> None:
-        self.index, self._key = seen.index, seen.gray
+        self._key = seen
         self._transport = identity(*seen.gray.shape)
+
+    @property
+    def index(self) -> int:
+        """The candidate's frame."""
+        return self._key.index
 
     def step(self, seen: _Seen, flow: Field) -> Row:
         """Carry on to the next frame; (B,) uint8: what is left unexplained of each block of it."""
-        self._transport = register(warp(self._transport, flow), self._key, seen.gray)
-        agree = similarity(sample(self._key, self._transport)[..., None], seen.gray[..., None])
-        explained = smoothstep(agree, *_AGREES)
-        explained *= 1 - smoothstep(stretch(self._transport), *_TEARS)
-        unexplained = 1 - explained
-        blocks: Plane = cv2.resize(unexplained, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
-        return np.rint(blocks.ravel() * WHOLE).astype(np.uint8)
+        self._transport = warp(self._transport, flow)
+        if (seen.index - self.index) % _REGISTER == 0:
+            self._transport = register(self._transport, self._key.gray, seen.gray)
+        apart = cv2.absdiff(sample(self._key.image, self._transport), seen.image)
+        unexplained = cv2.transform(apart, _SHARE)  # as bytes: what is more than whole is whole
+        blocks: Row = cv2.resize(unexplained, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+        return blocks.ravel()
 
 
 class _Surveyor:
@@ -136,7 +145,7 @@ class _Surveyor:
     def add(self, index: int, image: Image) -> None:
         """Take the next frame; it is surveyed once it is known whether a shot begins with it."""
         self._known += self._cuts.add(index, image)
-        self._ahead.append((index, gray(image)))
+        self._ahead.append((index, image))
         if len(self._ahead) > LAG:
             self._take()
 
@@ -156,8 +165,9 @@ class _Surveyor:
             self._window.clear()
             self._forward.clear()
         before = self._window[-1] if self._window else None
-        flows = (None, None) if before is None else _flows(image, before.gray)
-        seen = _Seen(index, image, *flows)
+        level = gray(image)
+        flows = (None, None) if before is None else _flows(level, before.gray)
+        seen = _Seen(index, image, level, *flows)
         self._window.append(seen)
         if seen.to_before is not None:
             for row, chain in self._forward:
