@@ -70,7 +70,7 @@ def test_what_was_read_is_not_read_again(
 ) -> None:
     cache = tmp_path / "deep" / "cache"
     first = clip_identity(clip, cache)
-    monkeypatch.setattr(identity, "_hash_file", lambda file: pytest.fail("read again"))
+    monkeypatch.setattr(identity, "file_digest", lambda file: pytest.fail("read again"))
     assert clip_identity(clip, cache) == first
 
 
@@ -120,7 +120,7 @@ def test_a_clip_that_grows_meanwhile_is_refused(
         file.write_bytes(b"frames and more")
         return "half"
 
-    monkeypatch.setattr(identity, "_hash_file", slow)
+    monkeypatch.setattr(identity, "file_digest", slow)
     with pytest.raises(InputError, match=r"película 1\.mp4: changes while it is read; wait"):
         clip_identity(clip)
 

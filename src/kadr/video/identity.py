@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kadr.errors import InputError, OutputError
-from kadr.files import atomic_file
+from kadr.files import atomic_file, file_digest
 from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
 MEMORY = "clips.json"
@@ -88,20 +88,12 @@ _CODING = ("utf-8", "surrogateescape")
 
 
 def _hash(path: Path, files: Sequence[Path]) -> str:
-    try:
-        if path.is_file():
-            return _hash_file(path)
-        digest = hashlib.sha256()
-        for file in files:
-            digest.update(f"{file.name}\0{_hash_file(file)}\0".encode(*_CODING))
-        return digest.hexdigest()
-    except OSError as error:
-        raise InputError(f"{error.filename or path}: cannot be read ({error.strerror})") from error
-
-
-def _hash_file(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    if path.is_file():
+        return file_digest(path)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\0{file_digest(file)}\0".encode(*_CODING))
+    return digest.hexdigest()
 
 
 def _is_settled(files: Sequence[Path]) -> bool:
