@@ -30,9 +30,7 @@ def _candidate(
     return Candidate(key, plane, nearness), image
 
 
-def _mix(
-    versions: Sequence[Version], joiner: Joiner, positions: np.ndarray | None
-) -> np.ndarray:
+def _mix(versions: Sequence[Version], joiner: Joiner, positions: np.ndarray | None) -> np.ndarray:
     weights = joiner.weigh([candidate for candidate, _ in versions], positions)
     return blend_bands(
         [image for _, image in versions], [weights[candidate.key] for candidate, _ in versions]

@@ -35,7 +35,9 @@ def test_what_was_packed_once_packs_the_same_again(height: int, width: int, seed
     state = _state(height, width, seed)
     packed = pack_state(state)
     back = unpack_state(packed, state.index, state.output)
-    assert np.abs(back.transport - state.transport).max() <= 0.5 / (65535 // max(height, width)) + 1e-4
+    assert (
+        np.abs(back.transport - state.transport).max() <= 0.5 / (65535 // max(height, width)) + 1e-4
+    )
     assert np.array_equal(back.matches, state.matches)  # whole positions lose nothing
     assert np.abs(back.trust - state.trust).max() <= 0.5 / 255 + 1e-6
     again = pack_state(back)

@@ -186,9 +186,9 @@ def run_pass(task: Task, context: TaskContext) -> Iterator[Item]:
             style,
             PropagateOptions(**values["options"]),
             seed=task.seed,
-            threads=context.threads,
         )
-        state = nearest_state(store, work, key, values["first_distance"])
+        first = _first_open(store, work, values["first_distance"], values["last_distance"])
+        state = nearest_state(store, work, first)
         made = walk(clip, key, work, state, values["last_distance"], context)
         for result, after in stack.enter_context(closing(made)):
             entry = work.frame_entry(result.index)
@@ -210,7 +210,15 @@ def load_style(store: Store, entry: str, channels: int) -> NDArray[np.uint8]:
     return image
 
 
-def nearest_state(store: Store, work: Pass, key: KeyStyle, distance: int) -> PassState | None:
+def _first_open(store: Store, work: Pass, first: int, last: int) -> int:
+    """The first distance of a segment whose frame is not kept: a task run again goes on there."""
+    for distance in range(first, last):
+        if not store.has(work.frame_entry(work.index(distance))):
+            return distance
+    return last
+
+
+def nearest_state(store: Store, work: Pass, distance: int) -> PassState | None:
     """The last whole state before the frame at ``distance``; None: begin at the key itself."""
     for at in range((distance - 1) // STATE_INTERVAL * STATE_INTERVAL, 0, -STATE_INTERVAL):
         index = work.index(at)
