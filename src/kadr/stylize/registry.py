@@ -16,6 +16,7 @@ _STYLIZERS = {
     "external": "kadr.stylize.external:External",
     "paint": "kadr.stylize.paint:Paint",
     "diffusion": "kadr.stylize.diffusion.stylizer:Diffusion",
+    "onnx": "kadr.stylize.onnx:Onnx",
     "a1111": "kadr.stylize.servers.a1111:A1111",
     "comfyui": "kadr.stylize.servers.comfyui:ComfyUI",
 }
