@@ -1,15 +1,19 @@
-"""One contract, held up to every stylizer that needs no learned weights."""
+"""One contract, held up to every stylizer that can be had without learned weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_a1111 import FakeA1111
+from fake_comfyui import MODELS, FakeComfyUI
+from fake_http import FakeServer
 from stylize_samples import Echo, jobs, picture
+from tiny_networks import affine
 
 from kadr.core.events import CancelToken
 from kadr.errors import Cancelled
@@ -27,18 +31,32 @@ def _external(folder: Path) -> Stylizer:
     return create_stylizer("external", keys=(folder,))
 
 
+def _onnx(folder: Path) -> Stylizer:
+    network = affine(folder / "network.onnx", gain=(0.5, -1, 0.8), shift=(0.1, 1, 0.1))
+    return create_stylizer("onnx", network=network)
+
+
 MAKERS: dict[str, Callable[[Path], Stylizer]] = {
     "external": _external,
     "paint": lambda folder: create_stylizer("paint"),
+    "onnx": _onnx,
     "echo": lambda folder: Echo(max_batch=3),
     "joint echo": lambda folder: Echo(joint=True),
     "sequential echo": lambda folder: Echo(sequential=True, max_batch=4),
 }
 
+SERVERS: dict[str, type[FakeServer]] = {"a1111": FakeA1111, "comfyui": FakeComfyUI}
+"""Stylizers that ask a server, and one that answers them while a test runs."""
 
-@pytest.fixture(params=MAKERS)
-def stylizer(request: pytest.FixtureRequest, tmp_path: Path) -> Stylizer:
-    return MAKERS[request.param](tmp_path)
+
+@pytest.fixture(params=[*MAKERS, *SERVERS])
+def stylizer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stylizer]:
+    if request.param in MAKERS:
+        yield MAKERS[request.param](tmp_path)
+        return
+    settings = {"model": MODELS[0]} if request.param == "comfyui" else {}
+    with SERVERS[request.param]() as server:
+        yield create_stylizer(request.param, url=server.url, pixels=64 * 64, **settings)
 
 
 def _run(stylizer: Stylizer, context: Context | None = None, seed: int = 7) -> list[list[Styled]]:
@@ -125,5 +143,5 @@ def test_options_are_a_frozen_dataclass_with_help(name: str) -> None:
 
 
 def test_weight_free_stylizers_are_all_in_this_suite() -> None:
-    assert {"external", "paint"} <= set(stylizer_names())
+    assert {"external", "paint", "onnx", "a1111", "comfyui"} <= set(stylizer_names())
     assert replace(ExternalOptions(keys=(Path("a"),)), fit=True).fit
