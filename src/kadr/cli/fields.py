@@ -91,7 +91,7 @@ def describe(item: Field[Any]) -> str:
     facts = []
     if low is not None:
         facts.append(f"{low:.9g} to {high:.9g}" if high is not None else f"{low:.9g} or more")
-    if item.default is not MISSING and item.default not in (None, False, ()):
+    if item.default is not MISSING and item.default not in (None, False, (), ""):
         shown = f"{item.default:.9g}" if isinstance(item.default, float) else item.default
         facts.append(f"default {shown}")
     return f"{text[:1].upper()}{text[1:]}" + (f" ({'; '.join(facts)})." if facts else ".")
