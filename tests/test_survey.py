@@ -108,6 +108,16 @@ def test_a_damaged_survey_is_made_again(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.unexplained, first.unexplained)
 
 
+def test_no_place_to_keep_a_survey_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_sequence(tmp_path / "in", sliding(6, 1.0))
+    (tmp_path / "file").write_bytes(b"")
+    survey, _ = _survey(path, cache=tmp_path / "file" / "cache")
+    assert survey.frames == FrameRange(0, 6)
+    assert "the clip will be surveyed again next time" in caplog.text
+
+
 def test_a_survey_stops_when_asked(tmp_path: Path) -> None:
     cancel, cache = CancelToken(), tmp_path / "cache"
     with open_clip(write_sequence(tmp_path / "in", sliding(9, 1.0))) as clip:

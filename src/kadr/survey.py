@@ -9,11 +9,11 @@ light), the key does not explain it.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Image
+from kadr.errors import OutputError
 from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.transport import identity, register
 from kadr.guides.warp import Field, sample, warp
@@ -53,6 +54,8 @@ _SHARE = np.full((1, 3), WHOLE / (3 * _OFF), np.float32)
 
 Row = NDArray[np.uint8]
 
+_log = logging.getLogger(__name__)
+
 
 def survey_clip(
     clip: Clip, frames: FrameRange, *, cancel: CancelToken, cache: Path | None = None
@@ -63,15 +66,10 @@ def survey_clip(
     are not surveyed again. Memory does not grow with the clip but for the survey itself, about a
     kilobyte a frame. Raises Cancelled if ``cancel`` was raised, InputError if a frame is damaged.
     """
-    store = None if cache is None else FolderStore(cache)
-    name = ""
-    if store is not None:
-        identity_ = clip_identity(clip.info.path, cache)
-        name = "survey-" + fingerprint(STEP, VERSION, identity_, frames.start, frames.stop)
-        known = _restore(store.get(name), frames)
-        if known is not None:
-            yield Event(STEP, len(frames), len(frames))
-            return known
+    shelf = None if cache is None else _Shelf(clip, frames, cache)
+    if shelf is not None and (known := shelf.get()) is not None:
+        yield Event(STEP, len(frames), len(frames))
+        return known
     surveyor = _Surveyor()
     yield Event(STEP, 0, len(frames))
     for frame in clip.frames(frames.start, frames.stop):
@@ -79,20 +77,40 @@ def survey_clip(
         surveyor.add(frame.index, shrink(frame.rgb, _SIDE))
         yield Event(STEP, frame.index - frames.start + 1, len(frames))
     found = surveyor.finish(frames)
-    if store is not None:
-        shots = np.array([(shot.start, shot.stop) for shot in found.shots])
-        store.put(
-            name,
-            {"shots": shots, "candidates": found.candidates, "unexplained": found.unexplained},
-        )
+    if shelf is not None:
+        shelf.put(found)
     return found
 
 
-def _restore(arrays: dict[str, NDArray[Any]] | None, frames: FrameRange) -> Survey | None:
-    if arrays is None:
-        return None
-    shots = tuple(FrameRange(int(start), int(stop)) for start, stop in arrays["shots"])
-    return Survey(frames, shots, arrays["candidates"], arrays["unexplained"])
+class _Shelf:
+    """Where the survey of some frames of a clip is kept, named by the clip's content."""
+
+    def __init__(self, clip: Clip, frames: FrameRange, cache: Path) -> None:
+        content = clip_identity(clip.info.path, cache)
+        self._frames, self._cache = frames, cache
+        self._name = "survey-" + fingerprint(STEP, VERSION, content, frames.start, frames.stop)
+
+    def get(self) -> Survey | None:
+        """The survey, if it was kept and is whole."""
+        if not self._cache.is_dir():
+            return None
+        arrays = FolderStore(self._cache).get(self._name)
+        if arrays is None:
+            return None
+        shots = tuple(FrameRange(int(start), int(stop)) for start, stop in arrays["shots"])
+        return Survey(self._frames, shots, arrays["candidates"], arrays["unexplained"])
+
+    def put(self, survey: Survey) -> None:
+        """Keep it; a folder that cannot be written is done without, with a word in the log."""
+        arrays = {
+            "shots": np.array([(shot.start, shot.stop) for shot in survey.shots]),
+            "candidates": survey.candidates,
+            "unexplained": survey.unexplained,
+        }
+        try:
+            FolderStore(self._cache).put(self._name, arrays)
+        except OutputError as error:
+            _log.warning("%s; the clip will be surveyed again next time", error)
 
 
 @dataclass(frozen=True, eq=False)
