@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from tiny import Kind, Parts, save_folder, save_single
+from trained import train_model
+
+from kadr.core.frames import Image
 
 torch.set_num_threads(1)
+sys.path.append(str(Path(__file__).parents[1]))
 
 Places = Callable[..., Path]
 
@@ -35,3 +42,21 @@ def tiny_model(
         return save_single(tiny_parts(kind), root / f"{kind}{form}")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def disc_frames() -> list[Image]:
+    """A bright disc that crosses a dark slope, 64×64."""
+    frames = []
+    y, x = np.mgrid[0:64, 0:64].astype(np.float32)
+    for place in range(16):
+        image = np.stack([40 + x, 50 + y, 140 - y], axis=2)
+        cv2.circle(image, (12 + 2 * place + place // 2, 32), 14, (240, 180, 120), -1, cv2.LINE_AA)
+        frames.append(np.clip(image, 0, 255).astype(np.uint8))
+    return frames
+
+
+@pytest.fixture(scope="session")
+def trained_model(tmp_path_factory: pytest.TempPathFactory, disc_frames: list[Image]) -> Path:
+    """A model trained on ``disc_frames``: it knows them as "photo" and as "painting"."""
+    return train_model(disc_frames, tmp_path_factory.mktemp("trained") / "model")

@@ -32,11 +32,7 @@ class Parts:
             self.encoders = _encoders(kind)
             self.unet = _unet(kind)
             self.vae = _vae(kind)
-
-    @property
-    def prediction(self) -> str:
-        """What the network predicts."""
-        return "v_prediction" if self.kind == "sd2-v" else "epsilon"
+            self.prediction = "v_prediction" if kind == "sd2-v" else "epsilon"
 
 
 def _encoder(hidden: int, *, projection: bool, act: str, pad: int) -> torch.nn.Module:

@@ -61,7 +61,7 @@ def load_control(networks: Networks, path: Path, weight: float, until: float) ->
     if path.is_dir():
         try:
             network = ControlNetModel.from_pretrained(
-                str(path), torch_dtype=dtype, local_files_only=True
+                str(path), dtype=dtype, local_files_only=True
             )
         except (OSError, ValueError, RuntimeError) as error:
             first = str(error).split("\n")[0]

@@ -6,8 +6,7 @@ families' files in ``configs``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from kadr.stylize.diffusion.addons import add_embedding, load_control, split_wei
 from kadr.stylize.diffusion.families import UNET, VAE, Family, find_family, vae_config
 from kadr.stylize.diffusion.lora import merge_lora
 from kadr.stylize.diffusion.model import Model, Networks
+from kadr.stylize.diffusion.quiet import quiet
 from kadr.stylize.diffusion.schedule import Schedule
 from kadr.stylize.diffusion.single_file import convert
 from kadr.stylize.diffusion.sources import Source, find_source, read_json
@@ -80,7 +80,7 @@ def load_model(model: str | Source, options: LoadOptions | None = None) -> Model
             f"{source.path}: is a {source.index.get('_class_name')}, expected Stable Diffusion 1, "
             "2 or XL"
         )
-    with _quiet():
+    with quiet():
         if source.kind == "file":
             networks, scheduler = _from_file(source.path, dtype)
         else:
@@ -244,13 +244,12 @@ def _pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         raise InputError(f"{folder}: no config.json in it; fetch the model's folder whole")
     names = [file.name for file in folder.iterdir() if file.suffix in (".safetensors", ".bin")]
     halved = bool(names) and all(".fp16." in name for name in names)
-    theirs = kind.__module__.startswith("diffusers")
     try:
         network = kind.from_pretrained(
             str(folder),
             local_files_only=True,
             variant="fp16" if halved else None,
-            **{"torch_dtype" if theirs else "dtype": dtype},
+            dtype=dtype,
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).split("\n")[0]
@@ -273,23 +272,3 @@ def _schedule(scheduler: Mapping[str, Any]) -> Schedule:
     else:
         betas = torch.linspace(start, end, steps, dtype=torch.float64)
     return Schedule(torch.cumprod(1 - betas, dim=0))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars and no remarks of the libraries while they load; kadr shows its own."""
-    from diffusers.utils import logging as theirs
-    from transformers.utils import logging as others
-
-    levels = theirs.get_verbosity(), others.get_verbosity()
-    bars = others.is_progress_bar_enabled()
-    for log in (theirs, others):
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log, level in zip((theirs, others), levels):
-            log.set_verbosity(level)
-            if bars:
-                log.enable_progress_bar()

@@ -115,6 +115,8 @@ class DiffusionOptions:
         words = [self.embedding] if isinstance(self.embedding, str | Path) else self.embedding
         object.__setattr__(self, "embedding", tuple(Path(word).expanduser() for word in words))
         object.__setattr__(self, "model", str(self.model))
+        # A1111 writes it in capitals
+        object.__setattr__(self, "noise_source", self.noise_source.lower())
         check_fields(self)
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)

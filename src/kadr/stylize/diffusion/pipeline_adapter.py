@@ -20,6 +20,7 @@ from kadr.stylize.base import Context, Job
 from kadr.stylize.diffusion.addons import split_weight
 from kadr.stylize.diffusion.canvas import Layout, lay_out
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.quiet import quiet
 from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, nearest_size, resize
 from kadr.stylize.diffusion.sources import Source
 from kadr.stylize.diffusion.weights import pick_device, pick_dtype
@@ -56,23 +57,10 @@ class PipelineAdapter:
 
         Raises InputError if it cannot be loaded, OptionsError for options that it cannot heed.
         """
-        from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
-
         refuse_own_options(options, source)
         device = pick_device(options.device)
-        settings = {
-            "torch_dtype": pick_dtype(options.dtype, device),
-            "local_files_only": True,
-        }
-        try:
-            try:
-                pipeline = AutoPipelineForImage2Image.from_pretrained(str(source.path), **settings)
-            except ValueError:
-                # a pipeline that the table of image-to-image pipelines does not know
-                pipeline = DiffusionPipeline.from_pretrained(str(source.path), **settings)
-        except (OSError, ValueError, RuntimeError, AttributeError, ImportError) as error:
-            first = str(error).strip().split("\n")[0]
-            raise InputError(f"{source.path}: cannot be loaded by diffusers ({first})") from error
+        with quiet():
+            pipeline = _load(source, dtype=pick_dtype(options.dtype, device))
         pipeline.set_progress_bar_config(disable=True)
         for text in options.lora:
             path, weight = split_weight(text)
@@ -191,6 +179,23 @@ class PipelineAdapter:
         for name, (value, argument) in given.items():
             if value and argument not in self._known:
                 _log.warning("%s: %s has no use for %s", self.name, type(self._pipeline), name)
+
+
+def _load(source: Source, **settings: Any) -> Any:
+    from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
+
+    where = str(source.path)
+    try:
+        try:
+            return AutoPipelineForImage2Image.from_pretrained(
+                where, local_files_only=True, **settings
+            )
+        except ValueError:
+            # a pipeline that the table of image-to-image pipelines does not know
+            return DiffusionPipeline.from_pretrained(where, local_files_only=True, **settings)
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise InputError(f"{where}: cannot be loaded by diffusers ({first})") from error
 
 
 def refuse_own_options(options: DiffusionOptions, source: Source) -> None:

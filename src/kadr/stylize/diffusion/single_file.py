@@ -25,7 +25,7 @@ def convert(
         (Path(folder) / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")
         try:
             network = kind.from_single_file(
-                dict(weights), config=folder, torch_dtype=dtype, local_files_only=True
+                dict(weights), config=folder, dtype=dtype, local_files_only=True
             )
         except NotImplementedError as error:
             # a weight that was not found has no data to be moved

@@ -1,0 +1,84 @@
+"""Options are checked before torch is loaded, and what would go unheeded is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kadr.errors import OptionsError
+from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.registry import create_stylizer
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": ""}, "no model; give model=PATH"),
+        ({"denoising_strength": 1.5}, r"denoising-strength 1\.5: expected 0 to 1"),
+        ({"steps": 0}, "steps 0"),
+        ({"inversion": "magic"}, "inversion 'magic': expected one of none, refined"),
+        ({"noise_source": "gpu"}, "noise-source 'gpu': expected one of cpu, nv"),
+        ({"width": 512}, "width and height: give both"),
+        ({"width": 512, "height": 512, "pixels": 9999}, "pixels: is for sizes that are chosen"),
+        ({"controlnet": "a.safetensors"}, "control: 0 given for 1 ControlNets"),
+        ({"original_prompt": "a cat"}, "original-prompt: is for inversion"),
+        ({"noise_cache": Path("x")}, "noise-cache: is for inversion"),
+        ({"offload": "moon"}, "offload 'moon'"),
+        ({"dtype": "int4"}, "dtype 'int4'"),
+        ({"prediction": "x0"}, "prediction 'x0'"),
+    ],
+)
+def test_bad_options(given: dict, said: str) -> None:
+    with pytest.raises(OptionsError, match=said):
+        DiffusionOptions(**({"model": "a"} | given))
+
+
+def test_one_or_several_and_text_or_path() -> None:
+    options = DiffusionOptions(
+        model=Path("m"), lora="a:0.5", embedding="b.pt", controlnet=["c"], control="canny"
+    )
+    assert options.model == "m"
+    assert options.lora == ("a:0.5",)
+    assert options.embedding == (Path("b.pt"),)
+    assert (options.controlnet, options.control) == (("c",), ("canny",))
+    assert DiffusionOptions(model="m", noise_source="NV").noise_source == "nv"
+
+
+def test_making_the_stylizer_loads_no_torch() -> None:
+    code = (
+        "import sys; from kadr.stylize.registry import create_stylizer, stylizer_options;"
+        "create_stylizer('diffusion', model='m'); stylizer_options('diffusion');"
+        "print(*(n for n in ('torch', 'diffusers', 'transformers') if n in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == []
+
+
+def test_without_torch_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np\n"
+        "from kadr.core.frames import Frame\n"
+        "from kadr.errors import BackendError\n"
+        "from kadr.stylize.base import Context, Job\n"
+        "from kadr.stylize.registry import create_stylizer\n"
+        "job = Job(Frame(0, np.zeros((8, 8, 3), np.uint8)), 0, 0)\n"
+        "try:\n    next(create_stylizer('diffusion', model='m').stylize([job], Context()))\n"
+        "except BackendError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "torch" in done.stdout
+    assert "pip install 'kadr[diffusion]'" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_unknown_option_is_named() -> None:
+    with pytest.raises(OptionsError, match="no option 'strength'"):
+        create_stylizer("diffusion", model="m", strength=1)

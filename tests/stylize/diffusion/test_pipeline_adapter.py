@@ -1,0 +1,162 @@
+"""Other pipelines get the arguments that they have, and their pictures fit the frame."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Picture
+from stylize_samples import jobs, picture
+
+from kadr.core.events import CancelToken
+from kadr.errors import BackendError, Cancelled, InputError, OptionsError
+from kadr.stylize.base import Context, Styled
+from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
+from kadr.stylize.diffusion.sources import Source, find_source
+from kadr.stylize.registry import create_stylizer
+
+
+class _Editor:
+    """A pipeline without strength, as models that edit by instruction are."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.pictures = 1
+
+    def __call__(
+        self, image=None, prompt=None, true_cfg_scale=1.0, generator=None, output_type="pil"
+    ):
+        self.calls.append({"image": image, "prompt": prompt, "true_cfg_scale": true_cfg_scale})
+        seed = generator.initial_seed()
+        made = Picture.new("RGB", (image.width + 3, image.height), (seed % 256, 0, 0))
+        return SimpleNamespace(images=[made] * self.pictures)
+
+
+class _NoImage:
+    def __call__(self, prompt=None):
+        return None
+
+
+def _restyle(adapter: PipelineAdapter, context: Context | None = None) -> list[np.ndarray]:
+    return adapter.restyle(list(jobs([3, 5])), context or Context())
+
+
+def test_only_what_the_signature_has(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = _Editor()
+    options = DiffusionOptions(
+        model="m", prompt="ink", negative_prompt="photo", cfg_scale=4, steps=9, seed=7, pixels=4096
+    )
+    with caplog.at_level(logging.WARNING):
+        adapter = PipelineAdapter(pipeline, options, "m")
+    assert "no use for negative-prompt" in caplog.text
+    assert "no use for steps" in caplog.text
+    images = _restyle(adapter)
+    assert [image.shape for image in images] == [(48, 64, 3)] * 2
+    assert (images[0][..., 0] == 7).all()
+    call = pipeline.calls[0]
+    assert call["image"].size == (64, 64)
+    assert (call["prompt"], call["true_cfg_scale"]) == ("ink", 4)
+    facts = adapter.facts(next(jobs([3])))
+    assert facts["Steps"] is None
+    assert facts["Denoising strength"] is None
+    assert facts["Seed"] == 7
+
+
+def test_outside_the_mask_it_stays_as_filmed() -> None:
+    options = DiffusionOptions(model="m", pixels=4096, seed=255, mask_blur=0)
+    mask = np.zeros((48, 64), bool)
+    mask[:, 32:] = True
+    context = Context(mask=lambda index: mask if index == 3 else np.zeros_like(mask))
+    first, second = _restyle(PipelineAdapter(_Editor(), options, "m"), context)
+    assert np.array_equal(first[:, :30], picture(seed=3)[:, :30])
+    assert (first[:, 34:, 0] == 255).all()
+    assert np.array_equal(second, picture(seed=5))
+
+
+def test_wrong_pipelines() -> None:
+    options = DiffusionOptions(model="m")
+    with pytest.raises(InputError, match="_NoImage takes no image"):
+        PipelineAdapter(_NoImage(), options, "m")
+    pipeline = _Editor()
+    pipeline.pictures = 2
+    with pytest.raises(BackendError, match="gave 2 pictures for one frame"):
+        _restyle(PipelineAdapter(pipeline, options, "m"))
+
+
+def test_options_of_our_own_loop_are_refused() -> None:
+    source = Source(Path("m"), "pipeline", "m", {"_class_name": "FluxKontextPipeline"})
+    for given in (
+        {"inversion": "refined"},
+        {"controlnet": "c", "control": "canny"},
+        {"embedding": "e.pt"},
+        {"vae": Path("v")},
+        {"color_correction": True},
+    ):
+        options = DiffusionOptions(model="m", **given)
+        with pytest.raises(OptionsError, match="is for Stable Diffusion 1, 2 and XL"):
+            PipelineAdapter.load(source, options)
+
+
+@pytest.fixture
+def other_pipeline(tiny_model, tmp_path: Path) -> Path:
+    """A folder of a kind that kadr's own loop does not run."""
+    folder = shutil.copytree(tiny_model("sd1"), tmp_path / "perturbed")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["_class_name"] = "StableDiffusionPAGPipeline"
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return folder
+
+
+def test_a_real_pipeline_through_the_stylizer(other_pipeline: Path) -> None:
+    assert find_source(str(other_pipeline)).kind == "pipeline"
+    told = []
+    stylizer = create_stylizer(
+        "diffusion", model=str(other_pipeline), prompt="ink", steps=4, pixels=4096
+    )
+    made: list[Styled] = [
+        item
+        for batch in stylizer.stylize(
+            jobs([0, 1]), Context(progress=lambda index, share: told.append((index, share)))
+        )
+        for item in batch
+    ]
+    assert [item.image.shape for item in made] == [(48, 64, 3)] * 2
+    assert all(item.image.std() > 1 for item in made)
+    assert "StableDiffusionPAGImg2ImgPipeline" in made[0].info["parameters"]
+    assert {index for index, _ in told} == {0, 1}
+    assert max(share for _, share in told) == 1
+
+
+def test_cancelling_stops_within_a_frame(other_pipeline: Path) -> None:
+    cancel = CancelToken()
+    stylizer = create_stylizer(
+        "diffusion", model=str(other_pipeline), steps=4, denoising_strength=1, pixels=4096
+    )
+    context = Context(cancel=cancel, progress=lambda index, share: cancel.cancel())
+    with pytest.raises(Cancelled):
+        next(stylizer.stylize(jobs([0, 1]), context))
+
+
+def test_damaged_folder(other_pipeline: Path) -> None:
+    (other_pipeline / "unet" / "config.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be loaded by diffusers"):
+        PipelineAdapter.load(
+            find_source(str(other_pipeline)), DiffusionOptions(model=str(other_pipeline))
+        )
+
+
+def test_same_seed_same_picture(other_pipeline: Path) -> None:
+    options = DiffusionOptions(model=str(other_pipeline), steps=2, pixels=4096)
+    with torch.random.fork_rng(devices=[]):
+        one, two = (
+            _restyle(PipelineAdapter.load(find_source(options.model), options)) for _ in range(2)
+        )
+    assert np.array_equal(one[0], two[0])
