@@ -12,6 +12,7 @@ from kadr.core.frames import Frame
 from kadr.options import RunOptions
 from kadr.work.account import Account
 from kadr.work.keys import KeyStyles
+from kadr.work.memory import remember
 from kadr.work.per_key import PerKeyWriter
 from kadr.work.planning import plan_run
 from kadr.work.produce import Producer
@@ -70,7 +71,9 @@ def restyle_events(
             keys = KeyStyles(space, plan.keys, plan.painted)
             with account.step("stylize"):
                 yield from keys.stylize(cancel)
-            producer = Producer(space, make_schedule(space, plan.spans, keys), keys, cancel)
+            schedule = make_schedule(space, plan.spans, keys)
+            remember(schedule, space.work)
+            producer = Producer(space, schedule, keys, cancel)
             account.tally = producer.tally
             with account.step("propagate"), closing(producer.frames()) as made:
                 for item in made:

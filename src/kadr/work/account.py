@@ -22,6 +22,7 @@ from kadr.report.record import (
     write_record,
 )
 from kadr.run.budget import folder_bytes
+from kadr.work.passes import STEP as PROPAGATE
 from kadr.work.planning import RunPlan
 from kadr.work.produce import Tally
 from kadr.work.workspace import Workspace
@@ -92,6 +93,14 @@ class Account:
         """Write the page about the run where one is asked for."""
         return None
 
+    def _counted(self) -> tuple[StepRecord, ...]:
+        """The steps, with what the run counted."""
+        steps = dict(self._steps)
+        if self.tally is not None and PROPAGATE in steps:
+            made, whole = self.tally.pass_frames, self.tally.pass_whole
+            steps[PROPAGATE] = replace(steps[PROPAGATE], computed=made, reused=max(0, whole - made))
+        return tuple(steps.values())
+
     def record(self) -> RunRecord:
         """What is known of the run by now; there is a plan."""
         assert self.plan is not None, "asked before there was a plan"
@@ -114,7 +123,7 @@ class Account:
             measured=self.measured(),
             predicted=plan.predicted,
             shots=plan.shots,
-            steps=tuple(self._steps.values()),
+            steps=self._counted(),
             options=plain_values(space.options),
             versions=library_versions(),
             output=str(self._output or space.options.output),

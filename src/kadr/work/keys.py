@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,10 +125,12 @@ class KeyStyles:
             yield from self._stylize(self.missing(), cancel)
             self._damaged()
 
-    def _damaged(self) -> bool:
-        """Look at every kept key; whether one cannot be read."""
+    def _damaged(self, skip: Collection[int] = ()) -> bool:
+        """Look at every kept key but for some; whether one cannot be read."""
         damaged = False
         for index in self.indices:
+            if index in skip:
+                continue
             try:
                 style = load_style(self._space.store, self._entries[index], 3)
             except ResumeError as error:

@@ -41,11 +41,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Tally:
-    """What a run computed, counted as it goes."""
+    """What a run computed, counted as it goes.
+
+    pass_frames, finished_frames: made so far; with ``_total``: to be made in this run.
+    pass_whole: frames that all passes have, kept ones among them.
+    """
 
     pass_frames: int = 0
     finished_frames: int = 0
     pass_total: int = 0
+    pass_whole: int = 0
     finished_total: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -60,7 +65,7 @@ class Producer:
         self._cancel = cancel
         self._budget = Budget(space.store.folder, space.options.work_limit)
         self._pending: set[int] = set()
-        self.tally = Tally()
+        self.tally = Tally(pass_whole=sum(map(len, schedule.passes)))
 
     def frames(self) -> Generator[Event | Frame, None, None]:
         """Yield an Event for each frame of a pass and each joined frame, and each finished Frame.
@@ -109,7 +114,7 @@ class Producer:
 
     def _part(self, missing: Missing) -> Missing:
         """As much as the limit for work files allows at a time."""
-        each = _frame_bytes(self._space)
+        each = frame_bytes(self._space)
         part = missing.first_gaps(self._budget.free, each)
         limit, needed = self._budget.limit, part.pass_frames * each
         if limit is not None and needed > limit:
@@ -196,7 +201,7 @@ def _expecting(tasks: Iterable[Task], expected: dict[str, list[int]]) -> Iterato
         yield task
 
 
-def _frame_bytes(space: Workspace) -> float:
+def frame_bytes(space: Workspace) -> float:
     """Bytes that a pass frame takes in the store: of those that are there, else a guess."""
     sizes = [size for path, size in files_below(space.store.folder / PROPAGATE)]
     return sum(sizes) / len(sizes) * 1.1 if len(sizes) > 8 else _BYTES_A_PIXEL * space.pixels
