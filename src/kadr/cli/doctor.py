@@ -30,6 +30,7 @@ _LIBRARIES = {
     "OpenCV": "cv2",
     "PyAV": "av",
     "Pillow": "PIL",
+    "PySceneDetect": "scenedetect",
 }
 
 _EXTRAS = {
@@ -37,7 +38,6 @@ _EXTRAS = {
     "diffusers": "neural stylizers",
     "ray": "work on several machines",
     "fastapi": "pages in a browser",
-    "scenedetect": "finding cuts",
 }
 """Package → what it is good for; the main job needs none of them."""
 

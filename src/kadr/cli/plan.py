@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadr.cli.fields import field_options, read_fields
-from kadr.cli.flags import AllowTruncated, Json, Overwrite, Quiet, Verbose
-from kadr.cli.run import Frames, Rate
+from kadr.cli.flags import AllowTruncated, Frames, Json, Overwrite, Quiet, Rate, Verbose
 from kadr.cli.session import Session, session
 from kadr.core import words
 from kadr.core.frames import FrameRange
@@ -135,12 +134,12 @@ def _frame_rate(fps: str, target: str) -> float:
 
 
 def _of_clip(target: str, values: dict[str, Any], out: str | None, frames: str | None) -> _Subject:
-    from kadr import cache_root, with_numbers
+    from kadr import surveys_folder, with_numbers
 
     folder = Path(out) if out else Path(f"{Path(target).stem or 'clip'}.plan")
     # which stylizer will paint the keys does not matter to where they are
     options = RunOptions(clip=Path(target), output=folder, stylizer="paint", **values)
-    return _Subject(with_numbers(options, (), frames), folder, cache_root() / "surveys")
+    return _Subject(with_numbers(options, (), frames), folder, surveys_folder())
 
 
 def _of_project(
@@ -167,8 +166,7 @@ def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _P
 
     options = subject.options
     frames = options.frames or FrameRange(0, len(clip))
-    with now.announced_kernels():
-        survey = now.follow(survey_clip(clip, frames, cancel=now.cancel, cache=subject.cache))
+    survey = now.follow(survey_clip(clip, frames, cancel=now.cancel, cache=subject.cache))
     painted: list[int] = []
     if any(_holds_images(path) for path in options.keys):
         painted = [file.index for file in find_keys(options.keys, clip) if file.index in frames]
