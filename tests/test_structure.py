@@ -48,6 +48,7 @@ OWNERS: dict[str, set[str]] = {
     "llvmlite": {"synth"},
     "torch": {"stylize"},
     "diffusers": {"stylize"},
+    "onnxruntime": {"stylize"},
     "ray": {"run"},
     "typer": set(),
     "rich": set(),
@@ -124,7 +125,7 @@ def test_libraries_stay_with_their_owners() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    heavy = "numba cv2 av torch ray scipy PIL typer rich"
+    heavy = "numba cv2 av torch onnxruntime ray scipy PIL typer rich"
     code = (
         "import sys, kadr; dir(kadr); kadr.__version__;"
         f"print(*(name for name in {heavy!r}.split() if name in sys.modules))"

@@ -338,6 +338,13 @@ def test_a_password(server: FakeA1111) -> None:
             _run(guarded)
 
 
+def test_a_server_that_takes_too_long_is_stopped() -> None:
+    with FakeA1111(slow=30) as server:
+        with pytest.raises(BackendError, match=r"/img2img: no answer within 1 s"):
+            _run(server, timeout=1)
+        assert server.interrupted.is_set()
+
+
 def test_a_stop_interrupts_the_server() -> None:
     cancel = CancelToken()
     with FakeA1111(slow=30) as server:

@@ -61,6 +61,8 @@ class A1111:
             _interrupt(client, task)
             raise
         except ServerError as error:
+            if error.status is None:
+                _interrupt(client, task)  # it may be at work still, for nobody
             raise _explained(error, size) from error
         where = client.endpoint.shown
         image, text = _chosen(answer, size, where)

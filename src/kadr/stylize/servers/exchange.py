@@ -15,6 +15,7 @@ MOST_BYTES = 1 << 28
 """An answer that is longer is not read to its end."""
 
 _CONNECT_SECONDS = 10.0
+_GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Exchange:
         try:
             connection.connect()
             self._socket = connection.sock
-            self._socket.settimeout(timeout)
+            # whoever waits gives up first, and says so
+            self._socket.settimeout(timeout + _GRACE_SECONDS)
             if self._stopped:
                 raise ConnectionAbortedError("stopped while connecting")
             headers = {"Connection": "close", "User-Agent": "kadr"}
