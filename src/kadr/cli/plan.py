@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadr.cli.fields import field_options, read_fields
-from kadr.cli.flags import AllowTruncated, Frames, Json, Overwrite, Quiet, Rate, Verbose
+from kadr.cli.flags import AllowTruncated, Frames, Json, Overwrite, Quiet, Rate, Target, Verbose
 from kadr.cli.session import Session, session
 from kadr.core import words
 from kadr.core.frames import FrameRange
 from kadr.core.numbers import parse_rate
 from kadr.errors import OptionsError, OutputError
-from kadr.files import IMAGE_SUFFIXES, write_image
 from kadr.options import RunOptions
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 
 _SHEET, _TO_PAINT = "plan.png", "to-paint"
 
-Target = Annotated[
-    str,
-    typer.Argument(
-        metavar="CLIP|NAME.kadr", help="A video, a folder or pattern of images, or a project."
-    ),
-]
 Folder = Annotated[
     str | None,
     typer.Option(
@@ -91,8 +84,9 @@ class _Plan:
 @field_options("given", RunOptions, ("keys_budget", "min_gap", "max_gap"))
 def plan(
     target: Target,
-    given: dict[str, Any],
+    *,
     out: Folder = None,
+    given: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
     dry_run: DryRun = False,
@@ -190,6 +184,8 @@ def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _P
 
 
 def _holds_images(path: Path) -> bool:
+    from kadr.files import IMAGE_SUFFIXES
+
     if not path.is_dir():
         return path.exists()
     return any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
@@ -197,7 +193,7 @@ def _holds_images(path: Path) -> bool:
 
 def _write(made: _Plan, clip: Clip, folder: Path, overwrite: bool, now: Session) -> dict[str, Any]:
     """Save the sheet and the frames to paint; says where they are."""
-    from kadr import create_clip, plan_sheet
+    from kadr import create_clip, plan_sheet, write_image
 
     sheet, frames = folder / _SHEET, folder / _TO_PAINT
     if sheet.exists() and not overwrite:
