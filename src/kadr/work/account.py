@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kadr.errors import OutputError
+from kadr.plan.next_key import next_key
+from kadr.report.html import write_report
 from kadr.report.record import (
     ClipFacts,
     KeyRecord,
@@ -22,6 +24,7 @@ from kadr.report.record import (
     write_record,
 )
 from kadr.run.budget import folder_bytes
+from kadr.survey import kept_survey
 from kadr.work.passes import STEP as PROPAGATE
 from kadr.work.planning import RunPlan
 from kadr.work.produce import Tally
@@ -77,6 +80,18 @@ class Account:
     def finish(self, output: Path) -> None:
         """The run came to its end and made ``output``."""
         self._finished, self._output = True, output
+        self.next_key = self._next_key()
+
+    def _next_key(self) -> NextKey | None:
+        """The next frame worth painting, where the frames were surveyed in this run or before."""
+        assert self.plan is not None, "finished without a plan"
+        space, plan = self._space, self.plan
+        survey = plan.survey or kept_survey(space.clip, space.frames, space.work)
+        best = None if survey is None else next_key(survey, sorted(plan.keys), self.measured())
+        if best is None:
+            return None
+        index, gain = best
+        return NextKey(index, space.clip.number(index), round(gain, 6))
 
     def close(self) -> None:
         """Write the record of a run that got as far as a plan, whichever way it ended."""
@@ -90,8 +105,19 @@ class Account:
             _log.warning("%s", error)  # what ended the run is told instead
 
     def report(self) -> Path | None:
-        """Write the page about the run where one is asked for."""
-        return None
+        """Write the page about the run where one is asked for, and give its path.
+
+        Raises OutputError if it cannot be written.
+        """
+        space = self._space
+        if space.options.report is None:
+            return None
+        return write_report(
+            self.record(),
+            space.options.report,
+            lambda index: space.clip.frame(index).rgb,
+            lambda index: space.folder.get(index, space.size),
+        )
 
     def _counted(self) -> tuple[StepRecord, ...]:
         """The steps, with what the run counted."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from kadr.core.bands import default_threads
 from kadr.core.events import CancelToken, Event
 from kadr.options import RunOptions
 from kadr.report.record import read_record
-from kadr.run.store import Arrays, FolderStore, MemoryStore
 from kadr.work.account import RECORD
 from kadr.work.keys import STEP as STYLIZE
 from kadr.work.keys import KeyEntry, KeyStyles
 from kadr.work.memory import reason, recall
+from kadr.work.overlay import Overlay
 from kadr.work.passes import STEP as PROPAGATE
 from kadr.work.planning import plan_run
 from kadr.work.produce import frame_bytes
@@ -77,7 +74,7 @@ def forecast(
     """
     cancel = cancel or CancelToken()
     with open_workspace(options, exclusive=False) as opened:
-        space = replace(opened, store=_Overlay(opened.store))
+        space = replace(opened, store=Overlay(opened.store))
         plan = yield from plan_run(space, cancel)
         keys = _Expected(space, plan.keys, plan.painted)
         stylized = tuple(keys.missing())
@@ -113,32 +110,6 @@ def forecast(
             round(missing.pass_frames * frame_bytes(space)),
             round(finished * _FINISHED_BYTES_A_PIXEL * space.pixels),
         )
-
-
-class _Overlay(FolderStore):
-    """A store of files that is read; what is put stays in memory."""
-
-    def __init__(self, below: FolderStore) -> None:
-        self.folder, self._above = below.folder, MemoryStore()
-
-    def put(self, fingerprint: str, arrays: Arrays) -> None:
-        """Keep it until the end of the process."""
-        self._above.put(fingerprint, arrays)
-
-    def get(
-        self, fingerprint: str, only: Collection[str] | None = None
-    ) -> dict[str, NDArray[Any]] | None:
-        """What was put here, else what the files hold."""
-        found = self._above.get(fingerprint, only)
-        return super().get(fingerprint, only) if found is None else found
-
-    def has(self, fingerprint: str) -> bool:
-        """Whether it is in memory or in a file."""
-        return self._above.has(fingerprint) or super().has(fingerprint)
-
-    def discard(self, fingerprint: str) -> None:
-        """Forget what was put here; files stay."""
-        self._above.discard(fingerprint)
 
 
 class _Expected(KeyStyles):

@@ -62,6 +62,20 @@ def reason(schedule: Schedule, work: Pass, known: Mapping[str, Any]) -> str:
     return ", ".join(changes) or "made from something else"
 
 
+def previous_pass(schedule: Schedule, work: Pass, folder: Path) -> str | None:
+    """The name of the pass that was there before the key was repainted.
+
+    None unless the painting is all that differs: then its positions are as good as these.
+    """
+    before = recall(folder).get(_place(work))
+    if not isinstance(before, Mapping):
+        return None
+    now = _made_from(schedule, work)
+    same = all(before.get(part) == now[part] for part in ("clip", "options", "seed", "version"))
+    name = before.get("name")
+    return name if same and isinstance(name, str) and name != work.name else None
+
+
 def _changed(before: object, now: Mapping[str, Any]) -> list[str]:
     if not isinstance(before, Mapping):
         return []

@@ -192,7 +192,7 @@ def run_pass(task: Task, context: TaskContext) -> Iterator[Item]:
         made = walk(clip, key, work, state, values["last_distance"], context)
         for result, after in stack.enter_context(closing(made)):
             entry = work.frame_entry(result.index)
-            store.put(entry, _kept(result, work.direction))
+            store.put(entry, kept_frame(result, work.direction))
             if abs(result.index - work.key) % STATE_INTERVAL == 0:
                 store.put(work.state_entry(result.index), pack_state(after))
             yield Item(result.index, entry, style_digest(result.image))
@@ -267,8 +267,8 @@ def with_flow(frames: Iterable[Frame], quick: bool) -> Iterator[tuple[Frame, Flo
         before = level
 
 
-def _kept(result: PassFrame, direction: int) -> dict[str, NDArray[Any]]:
-    """What is kept of a frame; "flow" leads back in time: from the later frame to the earlier."""
+def kept_frame(result: PassFrame, direction: int) -> dict[str, NDArray[Any]]:
+    """What is kept of a pass frame; "flow" leads back: from the later of two frames."""
     flow = result.flow.to_neighbour if direction > 0 else result.flow.from_neighbour
     size = small_size(result.error.shape)
     error = cv2.resize(result.error, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,159 @@
+"""Options and a few frames in, those frames finished out in seconds, from the nearest kept states.
+
+What is kept is used; the rest of each pass is walked from its last state. Where a key was
+repainted its pass has no states yet. Then those of the key's pass before are taken: where every
+pixel comes from hardly changes with the painting, so the new painting is pulled to those places
+and the pass goes on from there. That is an estimate, and said to be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import Frame, FrameRange
+from kadr.errors import OptionsError
+from kadr.guides.warp import sample
+from kadr.options import RunOptions
+from kadr.propagate import STATE_INTERVAL, KeyStyle, PassState, unpack_state
+from kadr.run.store import FolderStore, Store
+from kadr.run.task import TaskContext
+from kadr.work.joins import Chunk, join_frames
+from kadr.work.keys import KeyStyles
+from kadr.work.memory import previous_pass
+from kadr.work.overlay import Overlay
+from kadr.work.passes import Pass, kept_frame, nearest_state, walk
+from kadr.work.planning import plan_run
+from kadr.work.schedule import Schedule, make_schedule
+from kadr.work.workspace import Workspace, open_workspace
+
+STEP = "preview"
+
+
+@dataclass(frozen=True)
+class PreviewResult:
+    """How many frames were made, how many pass frames that took, and whether they are exact."""
+
+    frames: int
+    computed: int
+    exact: bool
+
+
+def preview(
+    options: RunOptions, frames: FrameRange, cancel: CancelToken | None = None
+) -> Generator[Event | Frame, None, PreviewResult]:
+    """Yield Events, and the finished frames ``frames`` in order, as a run would make them.
+
+    Nothing is written but what a run would write alike. May be used while another process runs.
+    Raises OptionsError for frames that the run does not have, and what a run would raise.
+    """
+    cancel = cancel or CancelToken()
+    with open_workspace(options, exclusive=False) as opened:
+        if frames.start not in opened.frames or frames.stop - 1 not in opened.frames:
+            number = opened.clip.number
+            raise OptionsError(
+                f"frames {frames.start}–{frames.stop - 1}: the run has frames "
+                f"{number(opened.frames.start)}–{number(opened.frames.stop - 1)}"
+            )
+        space = replace(opened, store=Overlay(opened.store))
+        plan = yield from plan_run(space, cancel)
+        keys = KeyStyles(space, plan.keys, plan.painted)
+        yield from keys.stylize(cancel)
+        maker = _Maker(space, make_schedule(space, plan.spans, keys), keys, cancel)
+        yield from maker.walk(frames)
+        for index in frames:
+            yield maker.finished(index)
+        return PreviewResult(len(frames), maker.computed, maker.exact)
+
+
+class _Maker:
+    """Makes what a few frames need into a store in memory."""
+
+    def __init__(
+        self, space: Workspace, schedule: Schedule, keys: KeyStyles, cancel: CancelToken
+    ) -> None:
+        self._space, self._schedule, self._keys = space, schedule, keys
+        self._context = TaskContext(threads=0, cancel=cancel)
+        self.computed, self.exact = 0, True
+
+    def walk(self, frames: FrameRange) -> Generator[Event, None, None]:
+        """Walk every pass as far as the frames need it."""
+        needed: dict[Pass, set[int]] = {}
+        for chunk, indices in self._chunks(frames).items():
+            for each, at in chunk.needs(indices[-1]):
+                if not self._space.store.has(each.frame_entry(at)):
+                    needed.setdefault(each, set()).add(each.distance(at))
+        total = sum(map(len, needed.values()))
+        yield Event(STEP, 0, total)
+        for each, distances in needed.items():
+            for made in self._walk(each, min(distances), max(distances)):
+                self.computed += 1
+                yield Event(STEP, min(self.computed, total), total, made)
+
+    def _chunks(self, frames: Iterable[int]) -> Mapping[Chunk, list[int]]:
+        found: dict[Chunk, list[int]] = {}
+        for chunk in self._schedule.chunks:
+            indices = [index for index in frames if chunk.start <= index < chunk.stop]
+            if indices:
+                found[chunk] = indices
+        return found
+
+    def _walk(self, work: Pass, first: int, last: int) -> Generator[NDArray[np.uint8], None, None]:
+        space, store = self._space, self._space.store
+        made_of = self._schedule.inputs[work.key]
+        key = KeyStyle(
+            space.clip.frame(work.key),
+            self._keys.style(work.key),
+            made_of.options,
+            seed=made_of.seed,
+        )
+        state = nearest_state(store, work, first)
+        if (0 if state is None else work.distance(state.index)) < first - STATE_INTERVAL:
+            estimated = self._estimate(work, key, first)
+            if estimated is not None:
+                state, self.exact = estimated, False
+        with closing(walk(space.clip, key, work, state, last, self._context)) as made:
+            for result, _ in made:
+                entry = work.frame_entry(result.index)
+                if not store.has(entry):
+                    store.put(entry, kept_frame(result, work.direction))
+                yield result.image[..., :3]
+
+    def _estimate(self, work: Pass, key: KeyStyle, first: int) -> PassState | None:
+        """The last state before a distance of the key's pass before it was repainted."""
+        before = previous_pass(self._schedule, work, self._space.work)
+        if before is None:
+            return None
+        below = FolderStore(self._space.store.folder)
+        for at in range((first - 1) // STATE_INTERVAL * STATE_INTERVAL, 0, -STATE_INTERVAL):
+            index = work.index(at)
+            packed = below.get(replace(work, name=before).state_entry(index))
+            if packed is None:
+                continue
+            return _repainted(packed, index, key)
+        return None
+
+    def finished(self, index: int) -> Frame:
+        """One frame, joined as a run joins it."""
+        clip, schedule = self._space.clip, self._schedule
+        if index in schedule.styles:
+            return Frame(index, self._keys.style(index), clip.times[index])
+        ((chunk, indices),) = self._chunks([index]).items()
+        store: Store = self._space.store
+        ((_, image, _),) = join_frames(chunk, dict.fromkeys(indices), store, self._context)
+        return Frame(index, image, clip.times[index])
+
+
+def _repainted(packed: Mapping[str, NDArray[Any]], index: int, key: KeyStyle) -> PassState:
+    """A state of another painting's pass, with this painting pulled to where that one lay."""
+    blank = np.zeros_like(key.style)
+    state = unpack_state(packed, index, blank)
+    output = sample(key.style, state.matches, interpolation=cv2.INTER_CUBIC)
+    return replace(state, output=output)
