@@ -32,7 +32,7 @@ from kadr.video.base import Clip
 from kadr.video.identity import clip_identity
 
 STEP = "survey"
-VERSION = 1
+VERSION = 2
 
 REACH = 64
 """Frames before and after a candidate that it is tried on."""
@@ -80,6 +80,11 @@ def survey_clip(
     if shelf is not None:
         shelf.put(found)
     return found
+
+
+def kept_survey(clip: Clip, frames: FrameRange, cache: Path) -> Survey | None:
+    """The survey of some frames that ``survey_clip`` kept in ``cache``, if it did."""
+    return _Shelf(clip, frames, cache).get()
 
 
 class _Shelf:
