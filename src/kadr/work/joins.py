@@ -46,17 +46,21 @@ class Chunk:
     gap_start: int
     key_before: int | None
     passes: tuple[Pass, ...]
+    warm: int = _WARM_UP
+    """How many frames before its own are weighed; fewer for a quick estimate."""
 
     @property
     def warm_up(self) -> int:
         """The first frame to be weighed."""
-        return max(self.gap_start, self.start - _WARM_UP)
+        return max(self.gap_start, self.start - self.warm)
 
     @property
     def name(self) -> str:
         """Names all that its frames depend on."""
         passes = [(each.name, each.key, each.last) for each in self.passes]
-        return fingerprint(STEP, VERSION, self.start, self.gap_start, self.key_before, passes)
+        return fingerprint(
+            STEP, VERSION, self.start, self.gap_start, self.key_before, self.warm, passes
+        )
 
     def needs(self, index: int) -> Iterator[tuple[Pass, int]]:
         """The pass frames that frame ``index`` of the chunk is made from, warming up included."""

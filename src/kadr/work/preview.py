@@ -8,7 +8,7 @@ and the pass goes on from there. That is an estimate, and said to be one.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +35,9 @@ from kadr.work.schedule import Schedule, make_schedule
 from kadr.work.workspace import Workspace, open_workspace
 
 STEP = "preview"
+
+_PATIENCE = 40
+"""Steps of passes beyond which an estimate is given instead of the exact frame."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,7 @@ def preview(
         yield from keys.stylize(cancel)
         maker = _Maker(space, make_schedule(space, plan.spans, keys), keys, cancel)
         yield from maker.walk(frames)
-        for index in frames:
-            yield maker.finished(index)
+        yield from maker.finished(frames)
         return PreviewResult(len(frames), maker.computed, maker.exact)
 
 
@@ -81,23 +83,46 @@ class _Maker:
     ) -> None:
         self._space, self._schedule, self._keys = space, schedule, keys
         self._context = TaskContext(threads=0, cancel=cancel)
+        self._parts: dict[Chunk, list[int]] = {}
         self.computed, self.exact = 0, True
 
     def walk(self, frames: FrameRange) -> Generator[Event, None, None]:
         """Walk every pass as far as the frames need it."""
-        needed: dict[Pass, set[int]] = {}
-        for chunk, indices in self._chunks(frames).items():
-            for each, at in chunk.needs(indices[-1]):
-                if not self._space.store.has(each.frame_entry(at)):
-                    needed.setdefault(each, set()).add(each.distance(at))
-        total = sum(map(len, needed.values()))
+        self._parts = self._chunks(frames)
+        needed = self._needed()
+        if self._cost(needed) > _PATIENCE:
+            # weighed from nothing, the choice between keys is not steadied: good enough to look at
+            self.exact = False
+            self._parts = {
+                replace(chunk, start=max(chunk.start, frames.start), warm=0): indices
+                for chunk, indices in self._parts.items()
+            }
+            needed = self._needed()
+        total = self._cost(needed)
         yield Event(STEP, 0, total)
         for each, distances in needed.items():
             for made in self._walk(each, min(distances), max(distances)):
                 self.computed += 1
                 yield Event(STEP, min(self.computed, total), total, made)
 
-    def _chunks(self, frames: Iterable[int]) -> Mapping[Chunk, list[int]]:
+    def _needed(self) -> dict[Pass, set[int]]:
+        """The distances that are missing in each pass."""
+        needed: dict[Pass, set[int]] = {}
+        for chunk, indices in self._parts.items():
+            for each, at in chunk.needs(indices[-1]):
+                if not self._space.store.has(each.frame_entry(at)):
+                    needed.setdefault(each, set()).add(each.distance(at))
+        return needed
+
+    @staticmethod
+    def _cost(needed: Mapping[Pass, set[int]]) -> int:
+        """About how many steps it takes: from the state before the first to the last."""
+        return sum(
+            max(distances) - (min(distances) - 1) // STATE_INTERVAL * STATE_INTERVAL
+            for distances in needed.values()
+        )
+
+    def _chunks(self, frames: FrameRange) -> dict[Chunk, list[int]]:
         found: dict[Chunk, list[int]] = {}
         for chunk in self._schedule.chunks:
             indices = [index for index in frames if chunk.start <= index < chunk.stop]
@@ -140,15 +165,22 @@ class _Maker:
             return _repainted(packed, index, key)
         return None
 
-    def finished(self, index: int) -> Frame:
-        """One frame, joined as a run joins it."""
-        clip, schedule = self._space.clip, self._schedule
-        if index in schedule.styles:
-            return Frame(index, self._keys.style(index), clip.times[index])
-        ((chunk, indices),) = self._chunks([index]).items()
+    def finished(self, frames: FrameRange) -> Iterator[Frame]:
+        """The frames, joined as a run joins them."""
+        times, styles = self._space.clip.times, self._schedule.styles
         store: Store = self._space.store
-        ((_, image, _),) = join_frames(chunk, dict.fromkeys(indices), store, self._context)
-        return Frame(index, image, clip.times[index])
+        at = frames.start
+        parts = sorted(self._parts.items(), key=lambda part: part[0].start)
+        for chunk, indices in [*parts, (None, [frames.stop])]:
+            for key in range(at, indices[0]):  # between gaps there are keys only
+                assert key in styles, f"frame {key} is in no gap and is no key"
+                yield Frame(key, self._keys.style(key), times[key])
+            if chunk is not None:
+                for index, image, _ in join_frames(
+                    chunk, dict.fromkeys(indices), store, self._context
+                ):
+                    yield Frame(index, image, times[index])
+            at = indices[-1] + 1
 
 
 def _repainted(packed: Mapping[str, NDArray[Any]], index: int, key: KeyStyle) -> PassState:
