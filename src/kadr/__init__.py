@@ -22,10 +22,7 @@ _MODULES = {
     "kadr.video.convert": ("encode_frames", "extract_frames"),
     "kadr.stylize.external": ("find_keys",),
     "kadr.stylize.registry": ("create_stylizer", "stylizer_names", "stylizer_options"),
-    "kadr.project.cache": (
-        "cache_folder",
-        "cache_root",
-    ),
+    "kadr.project.cache": ("cache_folder", "cache_root", "surveys_folder"),
     "kadr.project.clean": ("WorkFiles", "cached_work", "delete_work_files", "find_work_files"),
     "kadr.project.create": ("new_project",),
     "kadr.project.folder": (
@@ -35,9 +32,12 @@ _MODULES = {
         "open_project",
     ),
     "kadr.project.numbers": ("with_numbers",),
+    "kadr.project.trim": ("trim_caches",),
     "kadr.report.html": ("write_report",),
     "kadr.report.record": ("RunRecord", "read_record"),
     "kadr.video.identity": ("clip_identity",),
+    "kadr.work.forecast": ("Forecast", "Redone", "forecast"),
+    "kadr.work.preview": ("PreviewResult", "preview"),
     "kadr.exchange.ebs": (
         "EbsProject",
         "EbsRange",
@@ -92,11 +92,12 @@ if TYPE_CHECKING:
     from kadr.plan.keyframes import choose_keyframes
     from kadr.plan.next_key import next_key
     from kadr.plan.shots import find_shots
-    from kadr.project.cache import cache_folder, cache_root
+    from kadr.project.cache import cache_folder, cache_root, surveys_folder
     from kadr.project.clean import WorkFiles, cached_work, delete_work_files, find_work_files
     from kadr.project.create import new_project
     from kadr.project.folder import FoundClip, ProjectFolder, is_project, open_project
     from kadr.project.numbers import with_numbers
+    from kadr.project.trim import trim_caches
     from kadr.report.html import write_report
     from kadr.report.record import RunRecord, read_record
     from kadr.run.compiling import on_first_compile
@@ -109,6 +110,8 @@ if TYPE_CHECKING:
     from kadr.video.convert import encode_frames, extract_frames
     from kadr.video.identity import clip_identity
     from kadr.video.plan_sheet import plan_sheet
+    from kadr.work.forecast import Forecast, Redone, forecast
+    from kadr.work.preview import PreviewResult, preview
 
 __all__ = [
     "BackendError",
@@ -122,6 +125,7 @@ __all__ = [
     "EbsTail",
     "EbsWeights",
     "Event",
+    "Forecast",
     "FoundClip",
     "Frame",
     "FrameRange",
@@ -131,8 +135,10 @@ __all__ = [
     "OptionsError",
     "OutputError",
     "Prepared",
+    "PreviewResult",
     "ProjectFolder",
     "PropagateOptions",
+    "Redone",
     "ResumeError",
     "RunOptions",
     "RunRecord",
@@ -160,6 +166,7 @@ __all__ = [
     "find_keys",
     "find_shots",
     "find_work_files",
+    "forecast",
     "import_project",
     "is_project",
     "key_numbers",
@@ -170,6 +177,7 @@ __all__ = [
     "open_project",
     "plan_sheet",
     "prepare",
+    "preview",
     "read_ebs",
     "read_image",
     "read_record",
@@ -178,7 +186,9 @@ __all__ = [
     "stylizer_names",
     "stylizer_options",
     "survey_clip",
+    "surveys_folder",
     "synthesize",
+    "trim_caches",
     "with_numbers",
     "write_ebs",
     "write_image",

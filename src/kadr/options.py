@@ -167,8 +167,12 @@ class RunOptions:
     """None: a temporary one that goes with the run."""
     frames_folder: Path | None = None
     """Where finished frames are kept; None: in the folder for work files."""
-    work_limit: int | None = None
-    """The most bytes of work files to keep; None: no limit."""
+    work_limit: int | None = option(
+        None, "the most bytes of work files to keep; none: no limit", low=1
+    )
+    report: Path | None = field(
+        default=None, metadata={"help": "a folder for a page about the run, report.html"}
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

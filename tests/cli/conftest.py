@@ -11,6 +11,14 @@ from cli_samples import COUNT, FIRST, Call, Done, make_images, make_keys, make_v
 from kadr.cli.main import main
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place for work without a project: an empty one for each test."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("KADR_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def kadr(capsys: pytest.CaptureFixture[str]) -> Call:
     """Call ``kadr`` with some arguments in this process."""

@@ -22,7 +22,7 @@ def field_options(
     """Let a command take the fields ``names`` of ``kind`` as options.
 
     The command gets them in ``parameter``, a dict that holds only what was given: text, or True
-    for a flag. ``read_fields`` makes values of it.
+    for a flag. ``read_fields`` makes values of it. In help they stand where ``parameter`` stands.
     """
     hints, by_name = get_type_hints(kind), {item.name: item for item in fields(kind)}
     options = [_parameter(by_name[name], hints[name], panel) for name in names]
@@ -34,15 +34,17 @@ def field_options(
             return function(**values, **{parameter: chosen})
 
         own = get_type_hints(function, include_extras=True)
-        kept = [
-            item.replace(annotation=own[item.name], kind=inspect.Parameter.KEYWORD_ONLY)
-            for item in inspect.signature(function).parameters.values()
-            if item.name != parameter
-        ]
+        parameters: list[inspect.Parameter] = []
+        for item in inspect.signature(function).parameters.values():
+            if item.name == parameter:
+                parameters += options
+            else:
+                kind = inspect.Parameter.KEYWORD_ONLY
+                parameters.append(item.replace(annotation=own[item.name], kind=kind))
         # not functools.wraps: Typer would look through to the function that lacks the options
         command.__name__, command.__doc__ = function.__name__, function.__doc__
-        command.__annotations__ = {item.name: item.annotation for item in [*kept, *options]}
-        command.__signature__ = inspect.Signature([*kept, *options])  # type: ignore[attr-defined]
+        command.__annotations__ = {item.name: item.annotation for item in parameters}
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return command
 
     return decorate

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from kadr.cli.fields import field_options, read_fields
-from kadr.cli.flags import Json, Quiet, Source, Verbose
-from kadr.cli.run import Detail, Frames, Keys, Ranges, Rate, StylizerOptions
+from kadr.cli.flags import (
+    KEYS_FIELDS,
+    KEYS_PANEL,
+    OUTPUT_PANEL,
+    PICTURE_FIELDS,
+    PICTURE_PANEL,
+    WORK_PANEL,
+    Detail,
+    Frames,
+    Json,
+    Keys,
+    Limit,
+    Quiet,
+    Ranges,
+    Rate,
+    Source,
+    StylizerOptions,
+    Verbose,
+)
 from kadr.cli.session import session
 from kadr.cli.values import parse_assignments
 from kadr.core.numbers import parse_bytes, parse_rate
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions
-
-_KEYS, _PICTURE, _OUTPUT, _WORK = "Keyframes", "Picture", "Output", "Work"
 
 Project = Annotated[
     str | None,
@@ -35,53 +49,37 @@ Result = Annotated[
         metavar="OUT",
         help="Where the result goes: a video file, or a folder or pattern of images "
         "(default: out/ in the project).",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Limit = Annotated[
-    str | None,
-    typer.Option(
-        "--work-limit",
-        metavar="SIZE",
-        help="The most to keep of work files, such as 20GB.",
-        rich_help_panel=_WORK,
+        rich_help_panel=OUTPUT_PANEL,
     ),
 ]
 
 
-@field_options("work", RunOptions, ("allow_truncated", "threads", "workers", "seed"), panel=_WORK)
-@field_options("output", RunOptions, ("per_key", "crf", "preset"), panel=_OUTPUT)
 @field_options(
-    "picture",
-    PropagateOptions,
-    [item.name for item in fields(PropagateOptions)],
-    panel=_PICTURE,
+    "work", RunOptions, ("allow_truncated", "threads", "workers", "seed"), panel=WORK_PANEL
 )
-@field_options(
-    "keys",
-    RunOptions,
-    ("stylizer", "keys_budget", "min_gap", "max_gap", "ignore_cuts", "fit_keys"),
-    panel=_KEYS,
-)
+@field_options("output", RunOptions, ("per_key", "crf", "preset"), panel=OUTPUT_PANEL)
+@field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
+@field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
 def new(
     context: typer.Context,
     clip: Source,
-    keys: dict[str, Any],
-    output: dict[str, Any],
-    picture: dict[str, Any],
-    work: dict[str, Any],
+    *,
     project: Project = None,
-    key_paths: Keys = None,
-    stylizer_options: StylizerOptions = None,
-    ranges: Ranges = None,
-    detail: Detail = "medium",
-    frames: Frames = None,
-    fps: Rate = None,
-    to: Result = None,
-    work_limit: Limit = None,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
+    key_paths: Keys = None,
+    ranges: Ranges = None,
+    keys: dict[str, Any],
+    stylizer_options: StylizerOptions = None,
+    detail: Detail = None,
+    picture: dict[str, Any],
+    to: Result = None,
+    output: dict[str, Any],
+    frames: Frames = None,
+    fps: Rate = None,
+    work_limit: Limit = None,
+    work: dict[str, Any],
 ) -> None:
     """Make a project: a folder with a clip's keys and settings, in which runs keep their work."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
@@ -107,7 +105,7 @@ def new(
             frames=frames,
             frame_rate=None if fps is None else parse_rate(fps),
             ranges=ranges or (),
-            detail=detail,
+            detail=detail or "medium",
             **settings,
         )
         count = sum(1 for _ in made.keys.iterdir())

@@ -56,7 +56,8 @@ class _Subject:
 class _Plan:
     """The keys chosen, those of them that are painted, and the one worth painting next.
 
-    next_gain: how much it would lower the mean error, 0–1, as ``measured`` by a run or predicted.
+    next_gain: how much it would lower the mean error of the keys there are, ``now``, both 0–1, as
+    ``measured`` by a run or predicted.
     """
 
     survey: Survey
@@ -64,6 +65,7 @@ class _Plan:
     painted: list[int]
     next_key: int | None = None
     next_gain: float = 0.0
+    now: float = 0.0
     measured: bool = False
 
     def span(self, key: int) -> FrameRange:
@@ -180,7 +182,10 @@ def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _P
     best = next_key(survey, now_keys, measured) if now_keys else None
     if best is None:
         return _Plan(survey, keys, painted)
-    return _Plan(survey, keys, painted, *best, measured=measured is not None)
+    predicted = survey.curve(now_keys).tolist()
+    errors = [p if m is None else m for m, p in zip(measured or predicted, predicted, strict=True)]
+    mean = sum(errors) / len(errors)
+    return _Plan(survey, keys, painted, *best, now=mean, measured=measured is not None)
 
 
 def _holds_images(path: Path) -> bool:
@@ -249,6 +254,7 @@ def _facts(made: _Plan, clip: Clip) -> dict[str, Any]:
         else {
             "number": clip.number(made.next_key),
             "gain": round(made.next_gain, 5),
+            "error": round(made.now, 5),
             "measured": made.measured,
         },
     }
@@ -271,7 +277,7 @@ def _text(made: _Plan, facts: dict[str, Any]) -> str:
         how = "measured" if made.measured else "predicted"
         lines.append(
             f"paint frame {facts['next']['number']} next: it should lower the {how} mean error "
-            f"by {words.percent(made.next_gain)}"
+            f"from {words.percent(made.now)} to {words.percent(made.now - made.next_gain)}"
         )
     if "sheet" in facts:
         lines.append(f"{facts['sheet']}: these frames, over the curve of what they explain")

@@ -1,134 +1,221 @@
-"""``kadr run``: a clip and a few painted keyframes in, the whole clip restyled out."""
+"""``kadr run``: a clip and painted keyframes, or a project, in; the whole clip restyled out."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from fractions import Fraction
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from kadr.cli.fields import field_options, read_fields
-from kadr.cli.flags import Json, Output, Quiet, Source, Verbose
+from kadr.cli.flags import (
+    KEYS_FIELDS,
+    KEYS_PANEL,
+    OUTPUT_PANEL,
+    PICTURE_FIELDS,
+    PICTURE_PANEL,
+    WORK_PANEL,
+    Detail,
+    Frames,
+    Json,
+    Keys,
+    Limit,
+    Quiet,
+    Ranges,
+    Rate,
+    StylizerOptions,
+    Target,
+    Verbose,
+)
+from kadr.cli.foretold import facts, lines
 from kadr.cli.session import Session, session
 from kadr.cli.values import parse_assignments
-from kadr.core.numbers import parse_frames, parse_rate, parse_span
-from kadr.errors import OptionsError
-from kadr.options import DETAIL, PropagateOptions, RunOptions, detail_options
+from kadr.core import words
+from kadr.core.numbers import parse_bytes, parse_rate
+from kadr.errors import OptionsError, OutputError
+from kadr.options import PropagateOptions, RunOptions, detail_options
 
-_KEYS, _PICTURE, _OUTPUT, _WORK = "Keyframes", "Picture", "Output", "Work"
-
-Keys = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--keys",
-        metavar="PATH...",
-        help="Painted keyframes, named by frame number: a folder, or the files.",
-        rich_help_panel=_KEYS,
-    ),
-]
-StylizerOptions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--stylizer-option",
-        "-O",
-        metavar="NAME=VALUE",
-        help="An option of the stylizer; see kadr stylizers.",
-        rich_help_panel=_KEYS,
-    ),
-]
-Ranges = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--range",
-        metavar="FIRST:KEY:LAST",
-        help="The frames that a key styles, both ends included; may overlap.",
-        rich_help_panel=_KEYS,
-    ),
-]
-Detail = Annotated[
-    str,
-    typer.Option(
-        metavar="|".join(DETAIL),
-        help="Trade time for quality; options given beside it have the last word.",
-        rich_help_panel=_PICTURE,
-    ),
-]
-Frames = Annotated[
+Result = Annotated[
     str | None,
     typer.Option(
-        metavar="FIRST:LAST",
-        help="Work on these frames only, both included.",
-        rich_help_panel=_WORK,
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="A video file, or a folder or pattern of images. A project has its own.",
     ),
 ]
-Rate = Annotated[
-    str | None,
+DryRun = Annotated[
+    bool,
     typer.Option(
-        metavar="RATE",
-        help="Frames a second of an image sequence (default 24).",
-        rich_help_panel=_WORK,
+        "--dry-run", help="Only say what would be made, why, how long it takes and how many bytes."
     ),
 ]
 
+_PAINTED, _MADE = "is for painted keys", "is for a stylizer that makes keys"
 
-@field_options("work", RunOptions, ("allow_truncated", "threads", "seed", "work"), panel=_WORK)
-@field_options("output", RunOptions, ("per_key", "overwrite", "crf", "preset"), panel=_OUTPUT)
+
+@dataclass(frozen=True)
+class _Given:
+    """What a command line says of a run. ``run``: fields of RunOptions, only those given."""
+
+    run: dict[str, Any]
+    picture: dict[str, Any]
+    stylizer_options: Sequence[str]
+    detail: str | None
+    ranges: Sequence[str]
+    frames: str | None
+    fps: str | None
+
+
 @field_options(
-    "picture",
-    PropagateOptions,
-    [item.name for item in fields(PropagateOptions)],
-    panel=_PICTURE,
+    "work", RunOptions, ("allow_truncated", "threads", "workers", "seed", "work"), panel=WORK_PANEL
 )
-@field_options("keys", RunOptions, ("stylizer", "keys_budget", "fit_keys"), panel=_KEYS)
+@field_options(
+    "output", RunOptions, ("overwrite", "per_key", "report", "crf", "preset"), panel=OUTPUT_PANEL
+)
+@field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
+@field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
 def run(
     context: typer.Context,
-    clip: Source,
-    out: Output,
-    keys: dict[str, Any],
-    output: dict[str, Any],
-    picture: dict[str, Any],
-    work: dict[str, Any],
-    key_paths: Keys = None,
-    stylizer_options: StylizerOptions = None,
-    ranges: Ranges = None,
-    detail: Detail = "medium",
-    frames: Frames = None,
-    fps: Rate = None,
+    target: Target,
+    *,
+    out: Result = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
+    key_paths: Keys = None,
+    ranges: Ranges = None,
+    keys: dict[str, Any],
+    stylizer_options: StylizerOptions = None,
+    detail: Detail = None,
+    picture: dict[str, Any],
+    output: dict[str, Any],
+    frames: Frames = None,
+    fps: Rate = None,
+    work: dict[str, Any],
+    work_limit: Limit = None,
 ) -> None:
-    """Restyle a clip from a few painted keyframes, or from keyframes that a filter paints."""
+    """Restyle a clip from a few painted keyframes, or from keyframes that a stylizer makes.
+
+    What is finished is kept: the same command goes on after an interruption, and makes anew only
+    what depends on what was changed. Options beside a project hold for this run only.
+    """
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        options = read_fields(RunOptions, keys | output | work)
-        options["keys"] = _all_keys(key_paths or [], context.args)
-        options["frame_rate"] = _frame_rate(fps, clip)
-        options["propagate"] = detail_options(detail, **read_fields(PropagateOptions, picture))
-        options["stylizer_options"] = _assigned(
-            options.get("stylizer", "external"), stylizer_options or []
-        )
-        _check_heeded(options)
-        chosen = RunOptions(clip=Path(clip), output=out, **options)
-        if ranges or frames is not None:
-            chosen = _with_frames(chosen, ranges or [], frames)
-        _restyle(chosen, now)
+        from kadr import is_project
+
+        fields = read_fields(RunOptions, keys | output | work)
+        if out is not None:
+            fields["output"] = out
+        if paths := _all_keys(key_paths or [], context.args):
+            fields["keys"] = paths
+        if work_limit is not None:
+            fields["work_limit"] = parse_bytes(work_limit, "work-limit")
+        chosen = read_fields(PropagateOptions, picture)
+        given = _Given(fields, chosen, stylizer_options or (), detail, ranges or (), frames, fps)
+        project = is_project(target)
+        if project:
+            options = _of_project(target, given, now, dry_run)
+        else:
+            options = _of_clip(target, given)
+        _check_heeded(given, options)
+        if dry_run:
+            _foretell(options, now)
+        else:
+            _restyle(options, now, cached=not project and "work" not in fields)
 
 
-def _restyle(options: RunOptions, now: Session) -> None:
+def _of_clip(clip: str, given: _Given) -> RunOptions:
+    from kadr import cache_folder, with_numbers
+
+    if "output" not in given.run:
+        raise OptionsError(f"{clip}: say where the result goes, with --output OUT")
+    stylizer = given.run.get("stylizer", "external")
+    values = {
+        "clip": Path(clip),
+        "propagate": detail_options(given.detail or "medium", **given.picture),
+        "stylizer_options": _assigned(stylizer, given.stylizer_options),
+        "work": cache_folder(clip, given.run["output"]),
+        **given.run,
+    }
+    if given.fps is not None:
+        values["frame_rate"] = _frame_rate(given.fps, clip)
+    return with_numbers(RunOptions(**values), given.ranges, given.frames)
+
+
+def _of_project(name: str, given: _Given, now: Session, dry_run: bool) -> RunOptions:
+    """The options of a project's run; what is to be said of its clip is said, and kept."""
+    from kadr import open_project, with_numbers
+
+    project = open_project(name)
+    found = project.locate()
+    for notice in found.notices:
+        now.speaker.notice(notice)
+    if not dry_run:
+        project = project.settle(found)
+    changes = dict(given.run)
+    if given.stylizer_options:
+        stylizer = changes.get("stylizer", project.settings.stylizer)
+        changes["stylizer_options"] = _assigned(stylizer, given.stylizer_options)
+    if given.fps is not None:
+        changes["frame_rate"] = _frame_rate(given.fps, found.path)
+    if given.ranges:
+        changes["ranges"] = ()
+    if given.frames is not None:
+        changes["frames"] = None
+    options = project.options(found, detail=given.detail, picture=given.picture, **changes)
+    return with_numbers(options, given.ranges, given.frames)
+
+
+def _restyle(options: RunOptions, now: Session, cached: bool) -> None:
     from kadr import restyle_events
 
+    if cached and options.work is not None:
+        _prepare_cache(options.work, now)
+    now.stopped = "stopped; what is finished is kept, and the same command goes on from there"
     with now.announced_kernels():
         made = now.follow(restyle_events(options, now.cancel))
+    report = f"\n{made.report}: about this run" if made.report is not None else ""
     now.speaker.result(
-        f"{made.output}: {made.frame_count} frames from {len(made.keys)} keys "
-        f"in {made.seconds:.1f} s ({made.frame_count / made.seconds:.2f} frames/s)",
+        f"{made.output}: {words.counted(made.frame_count, 'frame')} from "
+        f"{words.counted(len(made.keys), 'key')} in {made.seconds:.1f} s "
+        f"({made.frame_count / made.seconds:.2f} frames/s){report}",
         output=made.output,
         keys=made.keys,
         frames=made.frame_count,
+        computed=made.computed,
         seconds=round(made.seconds, 3),
+        report=made.report,
     )
+
+
+def _prepare_cache(work: Path, now: Session) -> None:
+    """Make room where runs without a project keep their work, and see that it can be used."""
+    from kadr import trim_caches
+
+    trimmed = trim_caches(work)
+    if trimmed.folders:
+        now.speaker.notice(
+            f"{work.parent}: deleted old work of {words.counted(trimmed.folders, 'other run')}, "
+            f"{words.size(trimmed.size)}"
+        )
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{work}: no work files can be kept here ({error.strerror}); name another folder with "
+            "--work, or another place for all runs with KADR_CACHE"
+        ) from error
+
+
+def _foretell(options: RunOptions, now: Session) -> None:
+    from kadr import forecast
+
+    with now.announced_kernels():
+        found = now.follow(forecast(options, now.cancel))
+    now.speaker.result("\n".join(lines(found, options)), **facts(found))
 
 
 def _all_keys(given: list[Path], more: list[str]) -> tuple[Path, ...]:
@@ -138,16 +225,14 @@ def _all_keys(given: list[Path], more: list[str]) -> tuple[Path, ...]:
     return (*given, *map(Path, more))
 
 
-def _frame_rate(fps: str | None, clip: str) -> float | None:
-    if fps is None:
-        return None
+def _frame_rate(fps: str, clip: str | Path) -> float:
     rate = parse_rate(fps)
     if Path(clip).is_file():
         raise OptionsError(f"fps {fps}: is for image sequences; {clip} has a rate of its own")
     return float(rate)
 
 
-def _assigned(stylizer: str, given: list[str]) -> dict[str, Any]:
+def _assigned(stylizer: str, given: Sequence[str]) -> dict[str, Any]:
     if not given:
         return {}
     from kadr import stylizer_options
@@ -155,30 +240,15 @@ def _assigned(stylizer: str, given: list[str]) -> dict[str, Any]:
     return parse_assignments(given, stylizer_options(stylizer), f"stylizer {stylizer}")
 
 
-def _check_heeded(options: dict[str, Any]) -> None:
-    """Refuse what would be left unheeded beside the rest."""
-    if options["keys"] and "keys_budget" in options:
-        raise OptionsError(
-            f"keys-budget {options['keys_budget']}: is for a stylizer that makes keys; "
-            "leave it out beside --keys"
-        )
-    if options["keys"] and options["stylizer_options"]:
-        raise OptionsError(
-            f"stylizer-option {next(iter(options['stylizer_options']))}: is for a stylizer that "
-            "makes keys; leave it out beside --keys"
-        )
-    if options.get("fit_keys") and not options["keys"]:
-        raise OptionsError("fit-keys: is for painted keys; give them with --keys, or leave it out")
-
-
-def _with_frames(options: RunOptions, ranges: list[str], frames: str | None) -> RunOptions:
-    """Ranges and frames are given by numbers, which only the clip can turn into indices."""
-    from kadr import open_clip
-
-    rate = None if options.frame_rate is None else Fraction(options.frame_rate)
-    with open_clip(options.clip, allow_truncated=options.allow_truncated, frame_rate=rate) as clip:
-        return replace(
-            options,
-            ranges=tuple(parse_span(text, clip) for text in ranges),
-            frames=None if frames is None else parse_frames(frames, clip),
-        )
+def _check_heeded(given: _Given, options: RunOptions) -> None:
+    """Refuse what was given and would be left unheeded beside the rest."""
+    if options.stylizer == "external":
+        for name in ("keys_budget", "min_gap", "max_gap"):
+            if name in given.run:
+                shown = f"{name.replace('_', '-')} {given.run[name]}"
+                raise OptionsError(f"{shown}: {_MADE}; leave it out beside painted keys")
+        for option in given.stylizer_options:
+            name = option.partition("=")[0].strip()
+            raise OptionsError(f"stylizer-option {name}: {_MADE}; leave it out beside painted keys")
+    elif given.run.get("fit_keys"):
+        raise OptionsError(f"fit-keys: {_PAINTED}; {options.stylizer} makes its own")

@@ -29,6 +29,8 @@ class Session:
     def __init__(self, speaker: Speaker) -> None:
         self.speaker = speaker
         self.cancel = CancelToken()
+        self.stopped = "stopped; nothing was written under the final name"
+        """What is said after Ctrl-C; a command that keeps what it made says so here."""
 
     def follow(self, events: Generator[Event, None, Result]) -> Result:
         """Run long work to its end, drawing its events; gives what the generator returns.
@@ -82,10 +84,11 @@ def session(*, quiet: bool = False, json: bool = False, verbose: int = 0) -> Ite
     after their traceback). Others are faults of kadr and pass through.
     """
     with speaker(quiet=quiet, json=json) as said, _logging(said, quiet, verbose):
+        now = Session(said)
         try:
-            yield Session(said)
+            yield now
         except (Cancelled, KeyboardInterrupt):
-            said.error("Cancelled", "stopped; nothing was written under the final name")
+            said.error("Cancelled", now.stopped)
             raise typer.Exit(STOPPED) from None
         except Exception as error:
             line = _in_a_line(error)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.session import session
+from kadr.cli.foretold import amount, facts, reasons
+from kadr.cli.session import Session, session
 from kadr.core import words
-from kadr.errors import InputError, OutputError
-from kadr.files import IMAGE_SUFFIXES, last_number
+from kadr.core.events import follow
+from kadr.errors import KadrError, OutputError
 
 if TYPE_CHECKING:
-    from kadr import ProjectFolder, RunRecord
+    from kadr import Forecast, FoundClip, ProjectFolder, RunRecord
 
 Project = Annotated[str, typer.Argument(metavar="NAME.kadr", help="A project's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -33,21 +34,48 @@ class _Keys:
     gone: list[int] = field(default_factory=list)
 
 
-def status(project: Project, json: AsJson = False) -> None:
-    """Say what a project is, what is done and missing, and which frame to paint next."""
-    with session(json=json):
-        from kadr import open_project, read_record
+@dataclass(frozen=True)
+class _State:
+    """All that is told. found: the clip; forecast: of the next run, None before the first one.
 
-        opened = open_project(project)
-        record = read_record(opened.record) or read_record(opened.out / "report.json")
-        keys = _keys(opened, record)
-        work = _work_bytes(opened)
+    trouble: why there is no clip, or why the next run would be refused.
+    """
+
+    project: ProjectFolder
+    record: RunRecord | None
+    keys: _Keys
+    work_bytes: int | None
+    found: FoundClip | None
+    forecast: Forecast | None
+    trouble: str = ""
+
+
+def status(project: Project, json: AsJson = False) -> None:
+    """Say what of a project is made, what a run would make anew and why, and what to paint next."""
+    with session(json=json) as now:
+        from kadr import open_project
+
+        state = _look(open_project(project), now)
         if json:
-            facts = _facts(opened, record, keys, work)
-            print(json_module.dumps(facts, ensure_ascii=False))
+            print(json_module.dumps(_facts(state), ensure_ascii=False))
             return
-        for name, value in _lines(opened, record, keys, work):
+        for name, value in _lines(state):
             print(f"{name:<10}  {value}")
+
+
+def _look(project: ProjectFolder, now: Session) -> _State:
+    from kadr import forecast, read_record
+
+    record = read_record(project.record) or read_record(project.out / "report.json")
+    found, coming, trouble = None, None, ""
+    try:
+        found = project.locate()
+        if record is not None:  # else it is everything, and a first look at a clip takes long
+            coming = follow(forecast(project.options(found), now.cancel))
+    except KadrError as error:
+        trouble = str(error)
+    keys, work = _keys(project, record), _work_bytes(project)
+    return _State(project, record, keys, work, found, coming, trouble)
 
 
 def _work_bytes(project: ProjectFolder) -> int | None:
@@ -62,6 +90,8 @@ def _work_bytes(project: ProjectFolder) -> int | None:
 
 def _keys(project: ProjectFolder, record: RunRecord | None) -> _Keys:
     """Numbers of the painted keys, and what became of them since the last run."""
+    from kadr.files import IMAGE_SUFFIXES, last_number
+
     if project.settings.stylizer != "external":
         return _Keys([])
     files = {
@@ -94,35 +124,25 @@ def _seconds(moment: str) -> float:
         return float("inf")
 
 
-def _clip(project: ProjectFolder) -> tuple[Path | None, list[str]]:
-    """Where the clip lies, and what is to be said of it."""
-    try:
-        found = project.locate()
-    except InputError as error:
-        return None, [str(error)]
-    return found.path, list(found.notices)
-
-
-def _facts(
-    project: ProjectFolder, record: RunRecord | None, keys: _Keys, work_bytes: int | None
-) -> dict[str, Any]:
-    path, notices = _clip(project)
-    facts: dict[str, Any] = {
+def _facts(state: _State) -> dict[str, Any]:
+    project, record, found = state.project, state.record, state.found
+    told: dict[str, Any] = {
         "project": str(project.root),
-        "clip": None if path is None else str(path),
-        "notices": notices,
+        "clip": None if found is None else str(found.path),
+        "notices": [state.trouble] if found is None else list(found.notices),
         "stylizer": project.settings.stylizer,
         "detail": project.settings.detail,
         "ranges": list(project.settings.ranges),
-        "keys": asdict(keys),
-        "work_bytes": work_bytes,
+        "keys": asdict(state.keys),
+        "work_bytes": state.work_bytes,
         "output": str(project.output),
         "output_exists": Path(project.output).exists(),
         "last_run": None,
+        "next_run": None if state.forecast is None else facts(state.forecast),
     }
     if record is not None:
         worst = record.worst(1)
-        facts["last_run"] = {
+        told["last_run"] = {
             "began": record.began,
             "seconds": record.seconds,
             "finished": record.finished,
@@ -133,33 +153,37 @@ def _facts(
             "worst_error": record.error(worst[0]) if worst else None,
             "next_frame": None if record.next_key is None else record.next_key.number,
         }
-    return facts
+    return told
 
 
-def _lines(
-    project: ProjectFolder, record: RunRecord | None, keys: _Keys, work_bytes: int | None
-) -> Iterator[tuple[str, str]]:
-    settings = project.settings
-    path, notices = _clip(project)
+def _lines(state: _State) -> Iterator[tuple[str, str]]:
+    project, settings, found = state.project, state.project.settings, state.found
     frames = f", frames {settings.frames}" if settings.frames else ""
     yield "project", str(project.root)
-    yield "clip", (str(path) if path else "missing") + frames
-    for notice in notices:
+    yield "clip", (str(found.path) if found else "missing") + frames
+    for notice in found.notices if found else ():
         yield "", notice
-    yield "keys", _keys_line(project, keys)
+    if state.trouble:
+        yield "", state.trouble
+    yield "keys", _keys_line(project, state.keys)
     if settings.ranges:
         yield "ranges", ", ".join(settings.ranges)
     yield "detail", settings.detail
-    if record is None:
+    if state.record is None:
         yield "last run", f"none yet; start with kadr run {project.root}"
     else:
-        yield from _run_lines(project, record, keys)
+        yield from _run_lines(project, state.record, state.keys)
+    if state.forecast is not None:
+        yield "next run", amount(state.forecast)
+        for line in reasons(state.forecast):
+            yield "", line
     output = Path(project.output)
     yield "output", f"{output}{'' if output.exists() else ', not written yet'}"
     if project.report.exists():
         yield "report", str(project.report)
-    clean = f"; kadr clean {project.root} frees it" if work_bytes else ""
-    size = f"behind a link, {project.work}" if work_bytes is None else words.size(work_bytes)
+    work = state.work_bytes
+    clean = f"; kadr clean {project.root} frees it" if work else ""
+    size = f"behind a link, {project.work}" if work is None else words.size(work)
     yield "work files", f"{size}{clean}"
 
 
@@ -172,7 +196,6 @@ def _keys_line(project: ProjectFolder, keys: _Keys) -> str:
 
 
 def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterator[tuple[str, str]]:
-
     how = "finished in" if record.finished else "stopped after"
     began = words.moment(record.began)
     yield "last run", f"{how} {words.duration(record.seconds)}, begun {began}"
@@ -190,7 +213,9 @@ def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterat
             f"{words.percent(record.error(worst))} at worst, in frame {record.number(worst)}",
         )
     step = record.next_key
-    if step is not None and step.number not in keys.painted:
+    if step is None and record.finished:
+        yield "next", f"kadr plan {project.root} names the next frame worth painting"
+    elif step is not None and step.number not in keys.painted:
         gain = words.percent(step.gain)
         yield "next", f"paint frame {step.number}: it should lower the mean error by {gain}"
 

@@ -12,6 +12,9 @@ import platformdirs
 VARIABLE = "KADR_CACHE"
 """The environment variable that names another place for work without a project."""
 
+RUNS = "runs"
+"""The folder of runs in it, one folder each."""
+
 _UNSAFE = re.compile(r"[^\w.-]+")
 _MOST_CHARACTERS = 40
 
@@ -30,4 +33,9 @@ def cache_folder(clip: str | Path, output: str | Path) -> Path:
     places = "\0".join(str(Path(path).resolve()) for path in (clip, output))
     digest = hashlib.sha256(places.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = _UNSAFE.sub("_", Path(clip).stem).strip("._")[:_MOST_CHARACTERS] or "clip"
-    return cache_root() / "runs" / f"{name}-{digest}"
+    return cache_root() / RUNS / f"{name}-{digest}"
+
+
+def surveys_folder() -> Path:
+    """Where plans without a project keep what they know of clips. It need not exist yet."""
+    return cache_root() / "surveys"

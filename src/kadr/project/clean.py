@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import OutputError
-from kadr.project.cache import cache_root
+from kadr.project.cache import RUNS, cache_root, surveys_folder
 from kadr.project.lock import LOCK, lock_folder
 from kadr.run.finished import Found, FrameFolder
 
 _KINDS = {
     "results of steps": re.compile(r"store/(.+/)?[^/]+\.zip"),
-    "plans and notes": re.compile(r"(run|clips|shots-\w+)\.json|survey-\w+\.zip"),
+    "plans and notes": re.compile(r"(run|clips|made|shots-\w+)\.json|survey-\w+\.zip"),
     "left over from a run that broke off": re.compile(r"(.+/)?\.kadr-[^/]+"),
 }
 """What to call a file → its path in the folder, in full. Finished frames are known by a mark."""
@@ -143,8 +143,8 @@ def _remove_empty(folder: Path) -> None:
 
 
 def cached_work() -> list[Path]:
-    """The folders in which runs without a project keep their work."""
-    runs = cache_root() / "runs"
-    if not runs.is_dir():
-        return []
-    return sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
+    """The folders in which runs without a project keep their work, and plans theirs."""
+    folders = [surveys_folder()]
+    with contextlib.suppress(FileNotFoundError):
+        folders += sorted((cache_root() / RUNS).iterdir())
+    return [path for path in folders if path.is_dir() and not path.is_symlink()]

@@ -14,6 +14,7 @@ from kadr.errors import InputError
 from kadr.files import atomic_file
 from kadr.options import RunOptions
 from kadr.project.find import find_clip
+from kadr.project.lock import lock_folder
 from kadr.project.numbers import with_numbers
 from kadr.project.settings import Blame, Settings, read_settings
 from kadr.video.identity import clip_files, clip_identity, clip_size
@@ -125,33 +126,43 @@ class ProjectFolder:
         return FoundClip(moved, settings.sha256, settings.size or 0, True, False, (notice,))
 
     def options(
-        self, found: FoundClip | None = None, *, detail: str | None = None, **changes: Any
+        self,
+        found: FoundClip | None = None,
+        *,
+        detail: str | None = None,
+        picture: Mapping[str, Any] | None = None,
+        **changes: Any,
     ) -> RunOptions:
         """The options of a run. ``found`` is what ``locate`` gave; None: it is asked again.
 
-        detail: another preset, in which the file's own values still count.
-        changes: fields of RunOptions that have the last word; ``ranges`` and ``frames`` as indices.
+        detail: another preset, in which the file's own values still count. picture: fields of
+        PropagateOptions that have the last word. changes: fields of RunOptions that have it;
+        ``ranges`` and ``frames`` as indices, ``stylizer_options`` beside the file's.
         Raises OptionsError naming the file and the line, or InputError for the clip.
         """
         settings = self.settings
         found = found or self.locate()
+        stylizer = changes.get("stylizer", "external" if "keys" in changes else settings.stylizer)
+        own = settings.stylizer_options if stylizer == settings.stylizer else {}
         fields = {name: self._placed(name, value) for name, value in (settings.run or {}).items()}
         values = {
             "clip": found.path,
             "output": self.output,
-            "keys": (self.keys,) if settings.stylizer == "external" else (),
-            "stylizer": settings.stylizer,
-            "stylizer_options": dict(settings.stylizer_options or {}),
+            "keys": (self.keys,) if stylizer == "external" else (),
+            "stylizer": stylizer,
             "frame_rate": settings.frame_rate,
-            "propagate": settings.propagate(detail),
+            "propagate": settings.propagate(detail, **(picture or {})),
             "work": self.work,
             "frames_folder": self.frames,
+            "report": self.out,
             **fields,
+            **changes,
+            "stylizer_options": {**(own or {}), **changes.get("stylizer_options", {})},
         }
-        values["overwrite"] = self._is_own(values["output"], values.get("per_key"))
-        chosen = RunOptions(**{**values, **changes})
+        if "overwrite" not in values:
+            values["overwrite"] = self._is_own(values["output"], values.get("per_key"))
         return with_numbers(
-            chosen,
+            RunOptions(**values),
             () if "ranges" in changes else settings.ranges,
             None if "frames" in changes else settings.frames,
             blame=Blame(self.toml, self.text),
@@ -169,14 +180,16 @@ class ProjectFolder:
     def settle(self, found: FoundClip) -> ProjectFolder:
         """Write down where the clip lies now and what it holds, if that is news.
 
-        Gives the project as it then stands. Raises OutputError if the file cannot be written.
+        Gives the project as it then stands; meanwhile no other kadr may work in it. Raises
+        OutputError if one does, or if the file cannot be written.
         """
         if not found.moved and not found.changed and self.settings.sha256:
             return self
         news = {"sha256": found.identity, "size": found.size}
         if found.moved:
             news["path"] = relative_path(found.path, self.root)
-        return self.edit("clip", news)
+        with lock_folder(self.work):
+            return open_project(self.root).edit("clip", news)
 
     def edit(self, section: str, values: Mapping[str, Any]) -> ProjectFolder:
         """Set entries of a section, by their names in the file; its comments stay.

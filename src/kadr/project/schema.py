@@ -27,6 +27,7 @@ ELSEWHERE = frozenset(
         "overwrite",
         "work",
         "frames_folder",
+        "report",
     }
 )
 """Fields of RunOptions that a project says in entries of its own, or that follow from it."""
