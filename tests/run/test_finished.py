@@ -1,0 +1,75 @@
+"""Finished frames: files that know what made them, and those that somebody else touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from kadr.errors import InputError
+from kadr.files import read_image, write_image
+from kadr.run.finished import Found, FrameFolder
+from scenes import texture
+
+IMAGE = texture(12, 20)
+NAME = "0123456789abcdef"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FrameFolder:
+    """A folder whose frames are called after their index."""
+    return FrameFolder(tmp_path / "frames", lambda index: f"shot 100% {index:03d}")
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_frame_is_a_plain_png_that_is_found_again(folder: FrameFolder, channels: int) -> None:
+    image = np.dstack([IMAGE, np.full((12, 20), 90, np.uint8)])[..., :channels]
+    assert folder.find(7, NAME) is Found.NOTHING
+    folder.put(7, image, NAME, 0.125)
+    assert folder.find(7, NAME) is Found.MADE
+    assert folder.find(7, "another") is Found.OUTDATED
+    assert folder.error(7) == 0.125
+    assert np.array_equal(folder.get(7, (20, 12)), image)
+    assert np.array_equal(read_image(folder.folder / "shot 100% 007.png"), image)
+    assert cv2.imread(str(folder.path(7)), cv2.IMREAD_UNCHANGED).shape == image.shape
+
+
+def test_the_same_frame_is_the_same_bytes(folder: FrameFolder) -> None:
+    folder.put(1, IMAGE, NAME, 0.5)
+    first = folder.path(1).read_bytes()
+    folder.put(1, IMAGE, NAME, 0.5)
+    assert folder.path(1).read_bytes() == first
+
+
+def test_a_frame_saved_by_another_program_is_foreign(folder: FrameFolder) -> None:
+    write_image(folder.path(2), IMAGE)
+    assert folder.find(2, NAME) is Found.FOREIGN
+    assert folder.error(2) is None
+
+
+def test_a_frame_whose_length_changed_is_foreign(folder: FrameFolder) -> None:
+    # some editors keep text they do not know and change the picture
+    folder.put(3, IMAGE, NAME, 0.5)
+    with folder.path(3).open("ab") as file:
+        file.write(b"more")
+    assert folder.find(3, NAME) is Found.FOREIGN
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG", b"no picture at all" * 40])
+def test_what_is_no_png_is_foreign(folder: FrameFolder, content: bytes) -> None:
+    folder.folder.mkdir()
+    folder.path(4).write_bytes(content)
+    assert folder.find(4, NAME) is Found.FOREIGN
+    with pytest.raises(InputError, match="shot 100% 004"):
+        folder.get(4, (20, 12))
+
+
+def test_a_frame_of_another_size_or_depth_is_named(folder: FrameFolder) -> None:
+    folder.put(5, IMAGE, NAME, 0.0)
+    with pytest.raises(InputError, match=r"005\.png: 20×12 pixels, expected 40×30; delete it"):
+        folder.get(5, (40, 30))
+    write_image(folder.path(6), IMAGE.astype(np.uint16) * 257)
+    with pytest.raises(InputError, match=r"006\.png: uint16 pixels, expected 8 bits"):
+        folder.get(6, (20, 12))
