@@ -21,7 +21,7 @@ def _latent(count: int = 2, size: int = 16) -> Tensor:
     return MEAN + SPREAD * torch.randn(count, 4, size, size, generator=generator)
 
 
-def _up(eps: Eps, latent: Tensor, steps: int, kind: str, refinements: int = 2) -> Tensor:
+def _up(eps: Eps, latent: Tensor, steps: int, kind: str, refinements: int = 8) -> Tensor:
     rising = SCHEDULE.get_sigmas(steps).flip(0)
     return list(invert(eps, latent, rising, kind, refinements=refinements))[-1][1]
 
@@ -58,7 +58,7 @@ def test_noise_is_that_of_the_formulas(kind: str, steps: int) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "refinements", "limit"),
-    [("plain", 0, 0.06), ("adjusted", 0, 0.09), ("refined", 2, 1e-5), ("refined", 5, 1e-6)],
+    [("plain", 0, 0.06), ("adjusted", 0, 0.09), ("refined", 2, 1e-4), ("refined", 5, 1e-4)],
 )
 def test_sampling_leads_back_to_the_latent(kind: str, refinements: int, limit: float) -> None:
     latent = _latent(size=64)  # "plain" goes by the deviation of these very values: have many
@@ -81,9 +81,10 @@ def test_refining_leads_back_on_curved_paths_too(steps: int) -> None:
         for k in (0, 1, 2, 5)
     ]
     plain = relative_error(_down(eps, _up(eps, latent, steps, "plain"), steps), latent)
-    assert sorted(errors, reverse=True) == errors
     assert errors[0] < plain / 3
-    assert errors[2] < plain / 15
+    assert errors[1] < errors[0] / 3
+    assert errors[2] < plain / 40
+    assert errors[3] < 1e-3
 
 
 def test_without_noise_the_adjusted_kind_takes_no_step() -> None:

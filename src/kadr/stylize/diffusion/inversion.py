@@ -4,7 +4,8 @@ Sampling is walked backwards, from low noise to high. Sampling's step from a lev
 uses the noise estimate *at the upper end*, which walking upwards does not have yet. The three kinds
 differ in what they take in its place: "plain" the latent of the lower end at the upper level,
 "adjusted" the latent of the lower end at its own level; "refined" solves for the upper end, from
-what the steps before let expect, by repeating the step with the latent that it led to.
+what the steps before let expect, by repeating the step with the latent that it led to until that
+no longer moves.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kadr.stylize.diffusion.guidance import GuidedEps
 
 INVERSIONS = ("refined", "plain", "adjusted")
 
-_STILL = 2e-7
+_STILL = 5e-5
 """A refinement that moves a latent by less than this part of its size is its last."""
 
 
@@ -34,14 +35,15 @@ class Inversion:
     steps: "decode steps"; None: as many as the sampling takes, along the same noise levels.
     cfg_scale: "decode CFG scale": guidance towards the original prompt while noise is found.
     randomness: 0–1, how much of the noise is replaced by that of the seed.
-    refinements: for "refined", how many times each step is repeated at most.
+    refinements: for "refined", how many times each step is repeated at most; two or three are the
+    rule, more are taken where noise is low and steps are long.
     """
 
     kind: str = "refined"
     steps: int | None = None
     cfg_scale: float = 1.0
     randomness: float = 0.0
-    refinements: int = 2
+    refinements: int = 8
 
     def __post_init__(self) -> None:
         if self.kind not in INVERSIONS:
@@ -55,7 +57,7 @@ class Inversion:
 
 
 def invert(
-    eps: GuidedEps, latent: Tensor, sigmas: Tensor, kind: str = "refined", *, refinements: int = 2
+    eps: GuidedEps, latent: Tensor, sigmas: Tensor, kind: str = "refined", *, refinements: int = 8
 ) -> Iterator[tuple[int, Tensor]]:
     """Walk up from a clean latent; yields ``(i, x)``, x being at noise level ``sigmas[i + 1]``.
 
@@ -100,28 +102,37 @@ def _refined(
 ) -> Tensor:
     """The noise estimate at ``high`` by which Euler's step from there leads down to x at ``low``.
 
-    Found by fixed-point iteration from ``guess``, or from the estimate at x itself. Each image
-    stops on its own, so that none depends on its batch: when its estimate no longer moves, or
-    moves more than the time before; then the one before was the better.
+    Fixed-point iteration from ``guess``, or from the estimate at x itself, with Anderson's
+    acceleration by one step. Each image stops on its own, so that none depends on its batch: when
+    its latent no longer moves, or when it moves more than the time before; then the estimate
+    before was the better one.
     """
-    gap = high - low
-    noise = torch.zeros_like(x) if guess is None else guess
-    before = noise
-    moved = x.new_full((len(x), 1, 1, 1), math.inf)
-    done = torch.zeros_like(moved, dtype=torch.bool)
-    for turn in range(refinements + 1):
-        following = eps(x + noise * gap, high)
-        move = _size(following - noise) * gap
+    gap, limit = high - low, _STILL * _size(x)
+    noise = eps(x, high) if guess is None else guess
+    moved, done = torch.full_like(limit, math.inf), torch.zeros_like(limit, dtype=torch.bool)
+    before = answer_before = off_before = noise
+    for turn in range(refinements + (guess is not None)):
+        answer = eps(x + noise * gap, high)
+        off = answer - noise
+        move = _size(off) * gap
         worse = move > moved  # never for what is no number: that is to be seen
-        if turn == 0 and guess is None:
-            move, worse = moved, torch.zeros_like(worse)
+        following = answer
+        if turn > 0:
+            following = answer - _share(off, off - off_before) * (answer - answer_before)
         following = torch.where(worse, before, following)
         before, noise = torch.where(done, before, noise), torch.where(done, noise, following)
-        moved = torch.where(done, moved, move)
-        done = done | worse | (move <= _STILL * _size(x))
+        answer_before, off_before, moved = answer, off, move
+        done = done | worse | (move <= limit)
         if bool(done.all()):
             break
     return noise
+
+
+def _share(off: Tensor, change: Tensor) -> Tensor:
+    """How much of the last change to take back so that least is left of ``off``; each image's."""
+    square = change.square().sum(dim=(1, 2, 3), keepdim=True)
+    share = (off * change).sum(dim=(1, 2, 3), keepdim=True) / square
+    return torch.where(square > 0, share, 0).clamp(-2, 1)
 
 
 def _extrapolate(estimates: list[tuple[float, Tensor]], sigma: float) -> Tensor | None:

@@ -74,7 +74,9 @@ class DiffusionOptions:
         None, "steps in which noise is found; none: as many as sampling takes", low=1, high=1000
     )
     randomness: float = option(0.0, "part of found noise replaced by the seed's", low=0, high=1)
-    refinements: int = option(3, "how often refined inversion repeats a step", low=0, high=50)
+    refinements: int = option(
+        8, "how often refined inversion repeats a step at most; 2 or 3 mostly do", low=0, high=50
+    )
     noise_cache: Path | None = option(None, "a folder where found noise is kept for other runs")
 
     mask_blur: float = option(4.0, "softness of a mask's edge in pixels", low=0, high=256)
