@@ -126,14 +126,18 @@ def _read(name: str, text: str, kind: Callable[[str], Any]) -> Any:
         return kind(text)
     except ValueError as error:
         expected = "a whole number" if kind is int else "a number"
-        expected = "True or False" if kind is _adjusted else expected
+        expected = "True or False" if kind in (_adjusted, _yes) else expected
         raise InputError(f"parameters: {name} {text!r}: expected {expected}") from error
 
 
 def _adjusted(text: str) -> str:
+    return "adjusted" if _yes(text) else "plain"
+
+
+def _yes(text: str) -> bool:
     if text not in ("True", "False"):
         raise ValueError(text)
-    return "adjusted" if text == "True" else "plain"
+    return text == "True"
 
 
 def _noise_source(text: str) -> str:
@@ -157,5 +161,12 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "Randomness": ("randomness", float),
     "Sigma Adjustment": ("inversion", _adjusted),
     "Inversion": ("inversion", str),
+    "Carry noise": ("carry_noise", _yes),
+    "Previous start": ("previous_start", float),
+    "Previous blend": ("previous_blend", float),
+    "Cross frame": ("cross_frame", str),
+    "Anchor every": ("anchor_every", int),
+    "Joint": ("joint", str),
+    "Joint size": ("joint_size", int),
 }
 """Field of the text → option, and how its value is read; a later line prevails."""

@@ -16,6 +16,8 @@ _CHOICES = {
     "offload": ("auto", "none", "parts", "layers"),
     "inpaint_area": ("picture", "mask"),
     "resize_mode": (0, 1, 2, 3),
+    "cross_frame": ("none", "anchor", "previous", "both"),
+    "joint": ("none", "attention", "grid"),
 }
 """Option → what it may be; said here so that it is checked before torch is loaded."""
 
@@ -79,6 +81,26 @@ class DiffusionOptions:
     )
     noise_cache: Path | None = option(None, "a folder where found noise is kept for other runs")
 
+    carry_noise: bool = option(
+        False, "move the noise along with what is filmed; new noise where something comes to light"
+    )
+    previous_start: float = option(
+        0.0, "part of the previous output, moved along, that a frame starts from", low=0, high=1
+    )
+    previous_blend: float = option(
+        0.0, "part of the previous output, moved along, that is laid over a frame", low=0, high=1
+    )
+    cross_frame: str = option(
+        "none", "whose look a frame takes up by attention: anchor, previous, both, none"
+    )
+    anchor_every: int | None = option(
+        None, "frames from anchor to anchor, which start as filmed; none: a shot's first", low=1
+    )
+    joint: str = option(
+        "none", "how a shot's keys are made together: attention, grid (as one picture), none"
+    )
+    joint_size: int = option(4, "keys that are made together at once", low=2, high=64)
+
     mask_blur: float = option(4.0, "softness of a mask's edge in pixels", low=0, high=256)
     inpaint_area: str = option("picture", "what the model sees of a masked frame: picture, mask")
     mask_padding: int = option(32, "pixels around the mask that it sees as well", low=0, high=4096)
@@ -126,6 +148,17 @@ class DiffusionOptions:
                 listed = ", ".join(map(str, allowed))
                 raise OptionsError(f"{name.replace('_', '-')} {value!r}: expected one of {listed}")
         self._check_together()
+        self._check_company()
+
+    @property
+    def sequential(self) -> bool:
+        """Whether a frame builds on the output before it."""
+        return bool(self.previous_start or self.previous_blend or self.cross_frame != "none")
+
+    @property
+    def attends(self) -> bool:
+        """Whether frames look at one another inside the network."""
+        return self.cross_frame != "none" or self.joint == "attention"
 
     def _check_together(self) -> None:
         """Refuse options of which one would be left unheeded beside another."""
@@ -148,3 +181,31 @@ class DiffusionOptions:
             raise OptionsError(
                 f"{given}: is for inversion; give inversion=refined, or leave it out"
             )
+
+    def _check_company(self) -> None:
+        """Refuse what cannot be had together among the ways of holding frames together."""
+        if self.joint != "none" and self.sequential:
+            raise OptionsError(
+                f"joint {self.joint}: makes a shot's keys at once, so none builds on the one "
+                "before; leave out previous-start, previous-blend and cross-frame, or joint"
+            )
+        uses_anchor = self.previous_start or self.cross_frame in ("anchor", "both")
+        if self.anchor_every is not None and not uses_anchor:
+            raise OptionsError(
+                "anchor-every: is for previous-start and cross-frame anchor; leave it out"
+            )
+        if self.compile and self.attends:
+            raise OptionsError(
+                "compile: works on one frame's network alone; leave it out, or cross-frame and "
+                "joint attention"
+            )
+        if not self.carry_noise:
+            return
+        against = {
+            "seed none": self.seed is None,
+            "joint grid": self.joint == "grid",
+            "inpaint-area mask": self.inpaint_area == "mask",
+        }
+        for name, given in against.items():
+            if given:
+                raise OptionsError(f"carry-noise: cannot be had with {name}; leave one of them out")
