@@ -32,6 +32,8 @@ _ALLOWED = 1.05
 _WARM_UP = 8
 """Frames of a run before all others, not counted: it compiles the kernels into the cache."""
 _RATE = Fraction(25)
+_WORKERS = 2
+"""Said, so that the short clip is made in processes as the long one is."""
 
 
 def main() -> None:
@@ -87,6 +89,7 @@ def _restyle(folder: Path, threads: int | None) -> None:
             output=folder / "styled.mp4",
             keys=(folder / "keys",),
             threads=threads,
+            workers=_WORKERS,
         )
     )
 
