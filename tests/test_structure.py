@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "core": {"errors"},
     "options": {"errors", "core"},
-    "files": {"errors"},
+    "files": {"errors", "core"},
     **dict.fromkeys(STAGES, BASE),
     "propagate": BASE | {"guides", "synth"},
     "run": BASE,

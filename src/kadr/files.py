@@ -7,20 +7,25 @@ alphabet work on every system (OpenCV's own readers fail on some of them).
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.png import with_text
 from kadr.errors import InputError, OutputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+
+HIDDEN = ".kadr-"
+"""How the names of files begin that are not finished yet; whoever makes them renames them."""
 
 PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -30,6 +35,7 @@ PNG_OPTIONS = (
 )
 """Of OpenCV's writer: for painted frames twice as fast as its defaults, and smaller."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NUMBER = re.compile(r"\d+")
 
 
@@ -67,8 +73,15 @@ def _checked(path: Path, image: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image)
 
 
-def write_image(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-    """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all."""
+def write_image(
+    path: Path,
+    image: NDArray[np.uint8] | NDArray[np.uint16],
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all.
+
+    texts: what a PNG is to carry for other programs, by name; other types go without.
+    """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
         raise OutputError(f"{path}: unknown image type {suffix!r}; use .png, .jpg, .webp or .tif")
@@ -84,8 +97,12 @@ def write_image(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> No
     done, data = cv2.imencode(suffix, image, options)
     if not done:
         raise OutputError(f"{path}: {image.shape} {image.dtype} cannot be stored as {suffix}")
+    content = data.tobytes()
+    if suffix == ".png":
+        for name, text in (texts or {}).items():
+            content = with_text(content, name, text)
     with atomic_file(path) as temporary:
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
@@ -104,7 +121,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError) or (error.filename is None and error.errno is None):
             raise
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        hint = "; free some space and try again" if error.errno in _FULL else ""
+        raise OutputError(f"{path}: cannot be written ({error.strerror}){hint}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -114,7 +132,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def temporary_beside(path: Path) -> Path:
     """Make an empty, hidden file in the folder of ``path`` with its suffix; parents are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".kadr-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=HIDDEN, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     return Path(name)
 

@@ -137,6 +137,19 @@ class RunOptions:
         None, "most frames from one planned key to the next; none: any", low=1, high=100000
     )
     ignore_cuts: bool = option(False, "carry keys over cuts too")
+    every_frame: bool = option(
+        False, "let the stylizer make all frames, or every n-th, instead of planned keyframes"
+    )
+    every: int = option(
+        1, "with every-frame: each how many frames one is stylized", low=1, high=1000
+    )
+    masks: Path | None = field(
+        default=None,
+        metadata={
+            "help": "where frames are stylized: white in a mask, or in a folder of masks named by "
+            "frame number"
+        },
+    )
     ranges: tuple[Span, ...] = ()
     """Spans set by hand; other keys reach to their neighbours, never over a cut."""
     per_key: Path | None = field(
@@ -154,7 +167,7 @@ class RunOptions:
     crf: int | None = option(
         None, "quality of the video, lower is better; none: 17, 24 for webm", low=0, high=63
     )
-    preset: str | None = option(None, "speed of the H.264 encoder, ultrafast to veryslow")
+    encoder_preset: str | None = option(None, "speed of the H.264 encoder, ultrafast to veryslow")
     threads: int | None = option(None, "how many cores to use; none: all", low=1, high=1024)
     seed: int = option(0, "same seed, same film", low=0)
     workers: int | None = option(
@@ -184,6 +197,13 @@ class RunOptions:
             raise OptionsError(
                 f"stylizer {self.stylizer}: makes its own keys; leave out --keys, or use external"
             )
+        if self.stylizer == "external" and (self.every_frame or self.masks is not None):
+            name = "every-frame" if self.every_frame else "masks"
+            raise OptionsError(
+                f"{name}: is for a stylizer that makes keys; leave it out beside painted keys"
+            )
+        if self.every > 1 and not self.every_frame:
+            raise OptionsError(f"every {self.every}: is for every-frame; give that too")
         if self.min_gap and self.max_gap and self.min_gap > self.max_gap:
             raise OptionsError(
                 f"min-gap {self.min_gap}: is more than max-gap {self.max_gap}; lower it"

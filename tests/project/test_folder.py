@@ -251,12 +251,12 @@ def test_a_clip_without_a_hash_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_edits_keep_what_people_wrote(tmp_path: Path) -> None:
     project = make_project(tmp_path, crf=20)
     own = rewrite(project, "crf = 20", "crf   =   20 # mine\r\n# a line of mine")
-    edited = own.edit("keys", {"ranges": ["0:0:4"]}).edit("output", {"preset": "fast"})
+    edited = own.edit("keys", {"ranges": ["0:0:4"]}).edit("output", {"encoder-preset": "fast"})
     assert "crf   =   20 # mine\r\n# a line of mine" in edited.text
     assert edited.settings.ranges == ("0:0:4",)
-    assert edited.options().preset == "fast"
+    assert edited.options().encoder_preset == "fast"
     assert open_project(project.root) == edited
-    assert edited.edit("output", {"preset": None}).options().preset is None
+    assert edited.edit("output", {"encoder-preset": None}).options().encoder_preset is None
 
 
 def test_a_wrong_edit_changes_nothing(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def bars(stream: TextIO) -> Iterator[tuple[Callable[[Event], None], TextIO]]:
         def draw(event: Event) -> None:
             if event.step not in steps:
                 steps[event.step] = progress.add_task(event.step, total=event.total)
-            progress.update(steps[event.step], completed=event.index, total=event.total)
+            done = event.index + event.share
+            progress.update(steps[event.step], completed=done, total=event.total)
             if event.message:
                 console.print(event.message, markup=False)
 

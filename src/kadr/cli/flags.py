@@ -13,7 +13,17 @@ from kadr.options import DETAIL, PropagateOptions
 KEYS_PANEL, PICTURE_PANEL, OUTPUT_PANEL, WORK_PANEL = "Keyframes", "Picture", "Output", "Work"
 """Headings in the help of commands with many options."""
 
-KEYS_FIELDS = ("stylizer", "keys_budget", "min_gap", "max_gap", "ignore_cuts", "fit_keys")
+KEYS_FIELDS = (
+    "stylizer",
+    "keys_budget",
+    "min_gap",
+    "max_gap",
+    "every_frame",
+    "every",
+    "masks",
+    "ignore_cuts",
+    "fit_keys",
+)
 PICTURE_FIELDS = tuple(item.name for item in fields(PropagateOptions))
 """Fields of RunOptions and of PropagateOptions under these headings."""
 

@@ -57,7 +57,7 @@ Result = Annotated[
 @field_options(
     "work", RunOptions, ("allow_truncated", "threads", "workers", "seed"), panel=WORK_PANEL
 )
-@field_options("output", RunOptions, ("per_key", "crf", "preset"), panel=OUTPUT_PANEL)
+@field_options("output", RunOptions, ("per_key", "crf", "encoder_preset"), panel=OUTPUT_PANEL)
 @field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
 @field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
 def new(

@@ -73,7 +73,10 @@ class _Given:
     "work", RunOptions, ("allow_truncated", "threads", "workers", "seed", "work"), panel=WORK_PANEL
 )
 @field_options(
-    "output", RunOptions, ("overwrite", "per_key", "report", "crf", "preset"), panel=OUTPUT_PANEL
+    "output",
+    RunOptions,
+    ("overwrite", "per_key", "report", "crf", "encoder_preset"),
+    panel=OUTPUT_PANEL,
 )
 @field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
 @field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)

@@ -27,6 +27,7 @@ class Event:
     total: how many there are, or None while unknown.
     preview: (H, W, 3) uint8 of what was just made, or None; not to be written to.
     message: a line for people, or "".
+    share: how much is done of what comes after ``index``, in units of the step.
     """
 
     step: str
@@ -34,6 +35,7 @@ class Event:
     total: int | None
     preview: NDArray[np.uint8] | None = None
     message: str = ""
+    share: float = 0.0
 
 
 Result = TypeVar("Result")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -29,11 +29,13 @@ class Frame:
     index: 0-based position in the clip, counted in presentation order.
     image: (H, W, C) uint8 or uint16, RGB or RGBA, turned the right way up.
     time: presentation time in seconds from the clip's first frame, exact.
+    texts: what an image file of it is to carry for other programs, by name.
     """
 
     index: int
     image: NDArray[np.uint8] | NDArray[np.uint16]
     time: Fraction = Fraction(0)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape, dtype = self.image.shape, self.image.dtype

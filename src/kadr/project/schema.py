@@ -37,8 +37,19 @@ _SIZES = frozenset({"work_limit"})
 
 _PLACES: Mapping[str, frozenset[str]] = {
     "clip": frozenset({"allow_truncated"}),
-    "keys": frozenset({"keys_budget", "min_gap", "max_gap", "ignore_cuts", "fit_keys"}),
-    "output": frozenset({"per_key", "crf", "preset"}),
+    "keys": frozenset(
+        {
+            "keys_budget",
+            "min_gap",
+            "max_gap",
+            "every_frame",
+            "every",
+            "masks",
+            "ignore_cuts",
+            "fit_keys",
+        }
+    ),
+    "output": frozenset({"per_key", "crf", "encoder_preset"}),
 }
 """Section → the fields of RunOptions that stand there; the rest stand in ``run``."""
 

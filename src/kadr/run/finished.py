@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.png import with_text
 from kadr.errors import InputError
 from kadr.files import PNG_OPTIONS, atomic_file, read_image
 
@@ -58,10 +59,18 @@ class FrameFolder:
         """The file of a frame."""
         return self.folder / f"{self._stem(index)}.png"
 
-    def put(self, index: int, image: NDArray[np.uint8], made_by: str, error: float) -> None:
+    def put(
+        self,
+        index: int,
+        image: NDArray[np.uint8],
+        made_by: str,
+        error: float,
+        texts: Mapping[str, str] | None = None,
+    ) -> None:
         """Write a frame, (H, W, 3 or 4) uint8, whole or not at all.
 
-        made_by: a fingerprint. error: 0–1, how much of the frame no key explains.
+        made_by: a fingerprint. error: 0–1, how much of the frame no key explains. texts: more
+        that the file is to carry for other programs, by name.
         Raises OutputError, e.g. when the disk is full.
         """
         code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
@@ -69,6 +78,8 @@ class FrameFolder:
         if not done:
             raise ValueError(f"frame {index}: {image.shape} {image.dtype} cannot be stored as PNG")
         plain = coded.tobytes()
+        for name, text in (texts or {}).items():
+            plain = with_text(plain, name, text)
         chunk = _chunk(made_by, 0, error)
         chunk = _chunk(made_by, len(plain) + len(chunk), error)
         with atomic_file(self.path(index)) as temporary, temporary.open("wb") as file:

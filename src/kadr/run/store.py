@@ -187,6 +187,15 @@ class FolderStore:
         except OSError:
             return False
 
+    def intact(self, fingerprint: str) -> bool:
+        """Whether there is an entry whose bytes are as they were written; slower than ``has``."""
+        try:
+            with zipfile.ZipFile(self.path(fingerprint)) as archive:
+                return archive.testzip() is None
+        except Exception as error:  # zipfile raises many kinds for bad bytes
+            _log.debug("%s: %s", self.path(fingerprint), error)
+            return False
+
     def discard(self, fingerprint: str) -> None:
         """Forget one entry, if it is there."""
         self.path(fingerprint).unlink(missing_ok=True)

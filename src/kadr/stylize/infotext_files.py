@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
+from kadr.core.png import SIGNATURE, TEXT_CHUNKS, png_chunks, with_text
 from kadr.errors import InputError
 from kadr.stylize.infotext import KEY, Infotext, parse_infotext
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _MOST_TEXT = 1 << 24
 """Bytes that a compressed text may unfold to; more is an attack, not a prompt."""
 
@@ -42,7 +40,7 @@ def read_infotext(path: Path) -> Infotext:
 
 def parameters_text(data: bytes) -> str | None:
     """The parameters text in the bytes of a PNG, JPEG or WebP; None if there is none."""
-    if data.startswith(_PNG):
+    if data.startswith(SIGNATURE):
         return _png_text(data)
     if data.startswith(b"\xff\xd8"):
         return _user_comment(_jpeg_exif(data))
@@ -56,43 +54,13 @@ def embed_parameters(png: bytes, text: str) -> bytes:
 
     Raises ValueError for bytes that are not a PNG.
     """
-    if not png.startswith(_PNG):
-        raise ValueError("expected the bytes of a PNG file")
-    pieces = [_PNG]
-    for kind, body in _png_chunks(png):
-        if kind in _TEXT_CHUNKS and body.split(b"\0", 1)[0] == KEY.encode():
-            continue
-        pieces.append(_png_chunk(kind, body))
-        if kind == b"IHDR":
-            pieces.append(_text_chunk(text))
-    return b"".join(pieces)
-
-
-def _text_chunk(text: str) -> bytes:
-    """As other writers choose: plain Latin-1 where it suffices, else UTF-8."""
-    try:
-        return _png_chunk(b"tEXt", KEY.encode() + b"\0" + text.encode("latin-1"))
-    except UnicodeEncodeError:
-        return _png_chunk(b"iTXt", KEY.encode() + b"\0\0\0\0\0" + text.encode())
-
-
-def _png_chunk(kind: bytes, body: bytes) -> bytes:
-    check = zlib.crc32(body, zlib.crc32(kind))
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(_PNG)
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        at += 12 + length
+    return with_text(png, KEY, text)
 
 
 def _png_text(data: bytes) -> str | None:
-    for kind, body in _png_chunks(data):
+    for kind, body in png_chunks(data):
         name, nul, rest = body.partition(b"\0")
-        if kind not in _TEXT_CHUNKS or name != KEY.encode() or not nul:
+        if kind not in TEXT_CHUNKS or name != KEY.encode() or not nul:
             continue
         if kind == b"tEXt":
             return rest.decode("latin-1")

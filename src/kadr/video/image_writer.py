@@ -57,7 +57,7 @@ class ImageWriter(FinishingMixin):
             raise ValueError(f"{self._folder}: already finished")
         with self._guarded():
             name = self._name(frame.index)
-            write_image(self._temporary / name, frame.image)
+            write_image(self._temporary / name, frame.image, frame.texts)
             self._names[name] = None
 
     def finish(self) -> Path:

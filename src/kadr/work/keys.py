@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,19 +15,23 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange
 from kadr.core.seeds import derive_seed
-from kadr.errors import BackendError, InputError, ResumeError
+from kadr.errors import BackendError, InputError
 from kadr.files import file_digest
 from kadr.options import RunOptions
 from kadr.run.store import fingerprint
-from kadr.stylize.base import Context, Job, Styled, Stylizer
+from kadr.stylize.base import Job, Styled, Stylizer
 from kadr.stylize.external import KeyFile, find_keys
+from kadr.stylize.infotext import KEY as PARAMETERS
 from kadr.stylize.registry import create_stylizer
 from kadr.video.base import Clip
+from kadr.work.background import Told, run_stylizer
+from kadr.work.lend import Lender
+from kadr.work.masks import Masks
 from kadr.work.passes import load_style, style_digest
 from kadr.work.workspace import Workspace
 
 STEP = "stylize"
-VERSION = 1
+VERSION = 2
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +60,38 @@ def painted_keys(options: RunOptions, clip: Clip, frames: FrameRange) -> list[Ke
     return files
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What is kept beside a stylized key, so that its pixels need not be read for it."""
+
+    digest: str
+    channels: int
+    parameters: str = ""
+    """How it was made, in A1111's words; "" if the stylizer does not say."""
+
+    def pack(self) -> NDArray[np.uint8]:
+        return np.frombuffer(json.dumps(asdict(self)).encode(), np.uint8)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]] | None) -> _Facts | None:
+        """None if there is nothing, or nothing that can be read."""
+        try:
+            return cls(**json.loads((arrays or {})["facts"].tobytes()))
+        except (KeyError, ValueError, TypeError):
+            return None
+
+
 class KeyStyles:
-    """The keys of a run. ``stylize`` makes those that are not kept yet; ``style`` lends one."""
+    """The keys of a run. ``stylize`` makes those that are not kept yet; ``style`` lends one.
+
+    There may be thousands: of each only its name and a few facts are in memory.
+    """
 
     def __init__(self, space: Workspace, shots: Mapping[int, int], painted: Sequence[KeyFile]):
         """Keys by index with the shot each belongs to; ``painted``: their files, if they have any.
 
-        Raises OptionsError for a bad stylizer or a bad option of it.
+        Raises OptionsError for a bad stylizer or a bad option of it, InputError for masks that do
+        not fit.
         """
         self._space, options = space, space.options
         self.indices, self._shots = sorted(shots), shots
@@ -70,51 +101,59 @@ class KeyStyles:
         self._stylizer: Stylizer = create_stylizer(options.stylizer, **settings)
         self._files = {file.index: file.path for file in painted}
         self._settings = dict(options.stylizer_options) | {"fit": options.fit_keys}
-        self._entries = {index: self._name(index) for index in self.indices}
-        self._digests: dict[int, str] = {}
+        self._masks = Masks(options.masks, space.clip, self.indices)
+        self._entries = dict(self._names())
+        self._facts: dict[int, _Facts] = {}
         self.channels = 3
 
-    def _name(self, index: int) -> str:
-        """Where a key is kept: all that its pixels depend on."""
+    def _names(self) -> Iterator[tuple[int, str]]:
+        """Where each key is kept: all that its pixels depend on."""
         options, stylizer = self._space.options, self._stylizer
-        if index in self._files:
-            made_of: Any = file_digest(self._files[index])
-        else:
-            made_of = (self._space.source.identity, options.seed)
-        name = fingerprint(
-            STEP,
-            VERSION,
+        common = (
             options.stylizer,
             getattr(stylizer, "VERSION", 1),
             self._settings,
-            made_of,
             self._space.size,
-            index,
-            self._company(index),
         )
-        return f"{STEP}/{name}"
+        for shot in self._groups():
+            # one name stands for all those before, or with it: their number does not matter
+            company = fingerprint(STEP, VERSION, shot) if stylizer.joint else ""
+            for index in shot:
+                if index in self._files:
+                    made_of: Any = file_digest(self._files[index])
+                else:
+                    identity = self._space.source.identity
+                    made_of = (identity, options.seed, self._masks.digest(index))
+                name = fingerprint(STEP, VERSION, *common, made_of, index, company)
+                if stylizer.sequential and not stylizer.joint:
+                    company = name
+                yield index, f"{STEP}/{name}"
 
-    def _company(self, index: int) -> list[int]:
-        """The other keys that this one's look depends on."""
-        group = [other for other in self.indices if self._shots[other] == self._shots[index]]
-        if self._stylizer.joint:
-            return group
-        return [other for other in group if other < index] if self._stylizer.sequential else []
+    def _groups(self) -> list[list[int]]:
+        """The keys of each shot, in order."""
+        groups: dict[int, list[int]] = {}
+        for index in self.indices:
+            groups.setdefault(self._shots[index], []).append(index)
+        return list(groups.values())
 
     def missing(self) -> list[int]:
-        """The keys that have to be stylized: all of a group, where they depend on each other."""
-        store = self._space.store
-        absent = {index for index in self.indices if not store.has(self._entries[index])}
-        together = self._stylizer.joint or self._stylizer.sequential
-        groups = {self._shots[index] for index in absent}
-        return [
-            index
-            for index in self.indices
-            if index in absent or (together and self._shots[index] in groups)
-        ]
+        """The keys that have to be stylized, with those that depend on them.
+
+        Of a joint stylizer all of a shot, of a sequential one all after the first that is missing.
+        """
+        store, stylizer = self._space.store, self._stylizer
+        wanted: list[int] = []
+        for shot in self._groups():
+            absent = [index for index in shot if not store.has(self._entries[index])]
+            if absent and stylizer.joint:
+                absent = shot
+            elif absent and stylizer.sequential:
+                absent = shot[shot.index(absent[0]) :]
+            wanted += absent
+        return sorted(wanted)
 
     def stylize(self, cancel: CancelToken) -> Iterator[Event]:
-        """Stylize the missing keys into the store; an Event for each.
+        """Stylize the missing keys into the store; an Event for each, and more as it goes.
 
         Raises BackendError when the stylizer breaks its contract, and whatever it raises itself.
         """
@@ -126,37 +165,60 @@ class KeyStyles:
             self._damaged()
 
     def _damaged(self, skip: Collection[int] = ()) -> bool:
-        """Look at every kept key but for some; whether one cannot be read."""
-        damaged = False
-        for index in self.indices:
-            if index in skip:
+        """Look at every kept key but for some; whether one cannot be read, which is removed."""
+        damaged, left, store = False, set(skip), self._space.store
+        for index, entry in self._entries.items():
+            if index in left or index in self._facts:
                 continue
-            try:
-                style = load_style(self._space.store, self._entries[index], 3)
-            except ResumeError as error:
-                _log.warning("%s", error)
+            facts = _Facts.of(store.get(entry, only=("facts",)))
+            if facts is None or not store.intact(entry):
+                _log.warning("%s: damaged or gone; it will be made again", entry)
+                store.discard(entry)
                 damaged = True
                 continue
-            self._digests[index] = style_digest(style)
-            self.channels = max(self.channels, int(style.shape[2]))
+            self._note(index, facts)
         return damaged
 
-    def _stylize(self, wanted: Sequence[int], cancel: CancelToken) -> Iterator[Event]:
-        total, missing = len(wanted), set(wanted)
+    def _note(self, index: int, facts: _Facts) -> None:
+        self._facts[index] = facts
+        self.channels = max(self.channels, facts.channels)
+
+    def _stylize(self, wanted: Sequence[int], cancel: CancelToken) -> Generator[Event, None, None]:
+        total, missing, shares = len(wanted), set(wanted), dict.fromkeys(wanted, 0.0)
         yield Event(STEP, 0, total)
         space = self._space
-        context = Context(number=space.clip.number, cancel=cancel, threads=space.options.threads)
-        for batch in self._stylizer.stylize(self._jobs(wanted), context):
-            for styled in batch:
-                self._check(styled, missing)
-                space.store.put(self._entries[styled.index], {"image": styled.image})
-                missing.remove(styled.index)
-                yield Event(STEP, total - len(missing), total, styled.image[..., :3])
+        lender = Lender(space.clip, self.indices, self._shots, self._kept, self._masks.mask)
+        context = lender.context(cancel, space.options.threads)
+        jobs = self._jobs(wanted, lender)
+        with closing(run_stylizer(self._stylizer, jobs, context, lender.made)) as made:
+            for item in made:
+                if isinstance(item, Told):
+                    if item.index in missing:
+                        shares[item.index] = item.share
+                    yield Event(STEP, total - len(missing), total, share=sum(shares.values()))
+                    continue
+                for styled in item:
+                    self._check(styled, missing)
+                    self._keep(styled)
+                    missing.remove(styled.index)
+                    del shares[styled.index]
+                    cancel.check()
+                    yield Event(STEP, total - len(missing), total, styled.image[..., :3])
         if missing:
             frames = ", ".join(str(space.clip.number(index)) for index in sorted(missing))
             raise self._broken(f"left out frames {frames}")
 
-    def _check(self, styled: Styled, missing: set[int]) -> None:
+    def _keep(self, styled: Styled) -> None:
+        image = styled.image
+        facts = _Facts(style_digest(image), image.shape[2], styled.info.get(PARAMETERS, ""))
+        self._space.store.put(self._entries[styled.index], {"image": image, "facts": facts.pack()})
+        self._note(styled.index, facts)
+
+    def _kept(self, index: int) -> NDArray[np.uint8] | None:
+        arrays = self._space.store.get(self._entries[index], only=("image",))
+        return arrays["image"] if arrays else None
+
+    def _check(self, styled: Styled, missing: Collection[int]) -> None:
         """Raise unless an answer is to an open job and of the clip's size."""
         if styled.index not in missing:
             raise self._broken(f"answered frame index {styled.index} unasked or twice")
@@ -172,9 +234,10 @@ class KeyStyles:
             f"stylizer {self._stylizer.name}: {fault}; this is a fault of the stylizer, use another"
         )
 
-    def _jobs(self, wanted: Sequence[int]) -> Iterator[Job]:
+    def _jobs(self, wanted: Sequence[int], lender: Lender) -> Iterator[Job]:
         for index in wanted:
             frame = self._space.clip.frame(index)
+            lender.saw(frame)
             seed = derive_seed(self._space.options.seed, STEP, index)
             yield Job(frame, group=self._shots[index], seed=seed)
 
@@ -182,9 +245,15 @@ class KeyStyles:
     def entries(self) -> dict[int, KeyEntry]:
         """Each key's place in the store and the digest of its pixels; known once stylized."""
         return {
-            index: KeyEntry(self._entries[index], digest) for index, digest in self._digests.items()
+            index: KeyEntry(self._entries[index], facts.digest)
+            for index, facts in self._facts.items()
         }
 
     def style(self, index: int) -> NDArray[np.uint8]:
         """A key's stylized frame, (H, W, C) uint8; C is 4 for all keys if it is for one."""
         return load_style(self._space.store, self._entries[index], self.channels)
+
+    def texts(self, index: int) -> dict[str, str]:
+        """What an image file of a key carries for other programs: how it was made."""
+        facts = self._facts.get(index)
+        return {PARAMETERS: facts.parameters} if facts and facts.parameters else {}

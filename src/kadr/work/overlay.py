@@ -31,6 +31,10 @@ class Overlay(FolderStore):
         """Whether it is in memory or in a file."""
         return self._above.has(fingerprint) or super().has(fingerprint)
 
+    def intact(self, fingerprint: str) -> bool:
+        """Whether it is in memory or in a file that is whole."""
+        return self._above.has(fingerprint) or super().intact(fingerprint)
+
     def discard(self, fingerprint: str) -> None:
         """Forget what was put here; files stay."""
         self._above.discard(fingerprint)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import json
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,6 +73,9 @@ def plan_run(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Ru
     if painted:
         shots = yield from _shots(space, cancel)
         indices = [file.index for file in painted]
+    elif options.every_frame:
+        shots = yield from _shots(space, cancel)
+        indices = [index for shot in shots for index in every_nth(shot, options.every)]
     elif len(frames) <= min(options.keys_budget, _FEW):
         shots, indices = [frames], list(frames)
     else:
@@ -85,7 +89,8 @@ def plan_run(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Ru
         cuts=[shot.start for shot in shots[1:]],
         number=clip.number,
     )
-    keys = {index: _shot_of(shots, index) for index in indices}
+    starts = [shot.start for shot in shots]
+    keys = {index: bisect.bisect_right(starts, index) - 1 for index in indices}
     plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), found)
     for shot in plan.without_key:
         first, last = clip.number(shot.start), clip.number(shot.stop - 1)
@@ -94,8 +99,9 @@ def plan_run(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Ru
     return plan
 
 
-def _shot_of(shots: Sequence[FrameRange], index: int) -> int:
-    return next(number for number, shot in enumerate(shots) if index in shot)
+def every_nth(shot: FrameRange, every: int) -> list[int]:
+    """Every n-th frame of a shot and its last, so that what lies between is reached from both."""
+    return sorted({*range(shot.start, shot.stop, every), shot.stop - 1})
 
 
 def _survey(space: Workspace, cancel: CancelToken) -> Generator[Event, None, Survey]:

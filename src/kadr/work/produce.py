@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from kadr.core.frames import Frame
 from kadr.errors import OptionsError, ResumeError
 from kadr.run.budget import Budget, files_below
 from kadr.run.executor import Executor, Failed, ItemMade, Noticed
+from kadr.run.finished import Found
 from kadr.run.inline_executor import InlineExecutor
 from kadr.run.ordered import ordered
 from kadr.run.task import Task
@@ -33,6 +34,8 @@ _BYTES_A_PIXEL = 1.8
 """Of a stored pass frame: painted pictures as PNG take 1 to 1.7."""
 _WINDOW = 512
 """Tasks that are known to the executor at a time."""
+_KEYS_AT_ONCE = 32
+"""Keys that are put among the finished frames before those are given out."""
 _TRIES = 3
 """How often work files that turn out damaged are made again before the run gives up."""
 
@@ -73,12 +76,12 @@ class Producer:
         Finished frames come in order, as soon as they and all before them are there.
         Raises ResumeError if work files are damaged again and again, and what the tasks raise.
         """
-        sink = _InOrder(self._space, self._pending, self._cancel)
+        sink = _InOrder(self._space, self._pending, self._cancel, self._texts)
         missing, tries = self._look(), 0
         self._note_kept(missing)
         while missing:
             self._trim()
-            yield from self._put_keys(missing)
+            yield from self._put_keys(missing, sink)
             left = len(self._pending)
             try:
                 yield from self._work(self._part(missing), sink)
@@ -148,14 +151,23 @@ class Producer:
         self.tally.notes.append(note)
         _log.warning("%s", note)
 
-    def _put_keys(self, missing: Missing) -> Iterator[Event]:
+    def _put_keys(self, missing: Missing, sink: _InOrder) -> Iterator[Frame]:
         """A key's own frame is the key, pixel for pixel."""
-        for index in missing.keys:
+        for count, index in enumerate(missing.keys, start=1):
             self._cancel.check()
             name = self._schedule.key_name(index)
-            self._space.folder.put(index, self._keys.style(index), name, 0.0)
+            style, texts = self._keys.style(index), self._keys.texts(index)
+            self._space.folder.put(index, style, name, 0.0, texts)
             self._pending.discard(index)
-        yield from ()
+            if count % _KEYS_AT_ONCE == 0:
+                yield from sink.ready()
+
+    def _texts(self, index: int) -> Mapping[str, str]:
+        """What the file of a finished frame is to carry; nothing if it was changed by hand."""
+        texts = self._keys.texts(index)
+        if texts and self._space.folder.find(index, self._schedule.key_name(index)) is Found.MADE:
+            return texts
+        return {}
 
     def _work(self, missing: Missing, sink: _InOrder) -> Generator[Event | Frame, None, None]:
         space, tally = self._space, self.tally
@@ -210,8 +222,15 @@ def frame_bytes(space: Workspace) -> float:
 class _InOrder:
     """Finished frames, given out in order as they come to be there."""
 
-    def __init__(self, space: Workspace, pending: set[int], cancel: CancelToken) -> None:
+    def __init__(
+        self,
+        space: Workspace,
+        pending: set[int],
+        cancel: CancelToken,
+        texts: Callable[[int], Mapping[str, str]],
+    ) -> None:
         self._space, self._pending, self._cancel = space, pending, cancel
+        self._texts = texts
         self._next = space.frames.start
 
     def ready(self) -> Iterator[Frame]:
@@ -228,4 +247,4 @@ class _InOrder:
 
     def _read(self, index: int) -> Frame:
         image = self._space.folder.get(index, self._space.size)
-        return Frame(index, image, self._space.clip.times[index])
+        return Frame(index, image, self._space.clip.times[index], self._texts(index))

@@ -58,7 +58,7 @@ class Workspace:
             like=self.clip,
             overwrite=options.overwrite,
             crf=options.crf,
-            preset=options.preset,
+            preset=options.encoder_preset,
             indices=range(self.frames.start, self.frames.stop),
         )
 

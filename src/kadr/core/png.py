@@ -1,0 +1,51 @@
+"""The bytes of a PNG and a text in, the same picture with the text in it out; and its chunks."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+
+
+def with_text(png: bytes, name: str, text: str) -> bytes:
+    """The same PNG with ``text`` under ``name``, in place of any it had; it comes right after IHDR.
+
+    Raises ValueError for bytes that are not a PNG.
+    """
+    if not png.startswith(SIGNATURE):
+        raise ValueError("expected the bytes of a PNG file")
+    pieces = [SIGNATURE]
+    for kind, body in png_chunks(png):
+        if kind in TEXT_CHUNKS and body.split(b"\0", 1)[0] == name.encode("latin-1"):
+            continue
+        pieces.append(png_chunk(kind, body))
+        if kind == b"IHDR":
+            pieces.append(text_chunk(name, text))
+    return b"".join(pieces)
+
+
+def text_chunk(name: str, text: str) -> bytes:
+    """As other writers choose: plain Latin-1 where it suffices, else UTF-8 (PNG 11.3.3)."""
+    key = name.encode("latin-1")
+    try:
+        return png_chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return png_chunk(b"iTXt", key + b"\0\0\0\0\0" + text.encode())
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """One chunk with its length and checksum."""
+    check = zlib.crc32(body, zlib.crc32(kind))
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, body) of every whole chunk."""
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        at += 12 + length
