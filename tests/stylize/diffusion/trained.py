@@ -134,7 +134,8 @@ def _train_unet(
         which = torch.randint(len(latents[0]), (8,))
         clean = torch.where(look[:, None, None, None] == 0, latents[0][which], latents[1][which])
         words = torch.where(torch.rand(8) < 0.1, torch.tensor(2), look)
-        timestep = torch.randint(1000, (8,))
+        # mostly much noise: there the words matter
+        timestep = (999 * (1 - torch.rand(8) ** 2)).long()
         sigma = sigmas[timestep][:, None, None, None]
         noise = torch.randn_like(clean)
         spread = (1 + sigma**2).sqrt()

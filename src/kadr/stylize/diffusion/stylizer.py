@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import ClassVar, Protocol
 
 from kadr.core.frames import Image
@@ -47,6 +46,8 @@ class Diffusion:
     def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
         """Yield frames restyled, batch by batch; outside ``context.mask`` they stay as filmed.
 
+        torch sums in another order with other cores, and results are not to depend on
+        ``context.threads``; so it uses its own number, which OMP_NUM_THREADS sets.
         ``info`` holds A1111's "parameters". Raises InputError for a model or addition that cannot
         be used, OptionsError for options that contradict the model, BackendError for a missing
         library or too little memory.
@@ -58,8 +59,7 @@ class Diffusion:
             with self._lock:
                 if self._maker is None:
                     self._maker = create_maker(chosen)
-                with _cores(context.threads):
-                    images = self._maker.restyle(batch, context)
+                images = self._maker.restyle(batch, context)
                 facts = [self._maker.facts(job) for job in batch]
             texts = [format_infotext(chosen.prompt, chosen.negative_prompt, fact) for fact in facts]
             yield [
@@ -89,19 +89,3 @@ def create_maker(options: DiffusionOptions) -> Maker:
             f"stylizer diffusion: {error.name or error} is not installed; "
             "pip install 'kadr[diffusion]'"
         ) from error
-
-
-@contextmanager
-def _cores(threads: int | None) -> Iterator[None]:
-    """Have torch use so many cores; None: as many as it does."""
-    if threads is None:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
