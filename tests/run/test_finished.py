@@ -57,13 +57,36 @@ def test_a_frame_whose_length_changed_is_foreign(folder: FrameFolder) -> None:
     assert folder.find(3, NAME) is Found.FOREIGN
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG", b"no picture at all" * 40])
+@pytest.mark.parametrize("content", [b"\x89PNG", b"no picture at all" * 40])
 def test_what_is_no_png_is_foreign(folder: FrameFolder, content: bytes) -> None:
     folder.folder.mkdir()
     folder.path(4).write_bytes(content)
     assert folder.find(4, NAME) is Found.FOREIGN
     with pytest.raises(InputError, match="shot 100% 004"):
         folder.get(4, (20, 12))
+
+
+@pytest.mark.parametrize("left", [0, 300, -1])
+def test_a_frame_that_was_cut_short_may_be_made_again(
+    folder: FrameFolder, left: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    # as a machine that lost power may leave it
+    folder.put(8, texture(60, 80), NAME, 0.5)
+    whole = folder.path(8).read_bytes()
+    folder.path(8).write_bytes(whole[:left])
+    assert folder.find(8, NAME) is Found.OUTDATED
+    assert "008.png: damaged, it was cut short" in caplog.text
+    folder.path(8).write_bytes(whole)
+    assert folder.find(8, NAME) is Found.MADE
+
+
+def test_a_shorter_frame_that_is_whole_is_foreign(folder: FrameFolder) -> None:
+    folder.put(9, texture(60, 80), NAME, 0.5)
+    whole = folder.path(9).read_bytes()
+    other = cv2.imencode(".png", np.zeros((60, 80, 3), np.uint8))[1].tobytes()
+    header, text = whole[:33], whole[33 : 33 + 12 + int.from_bytes(whole[33:37], "big")]
+    folder.path(9).write_bytes(header + text + other[33:])
+    assert folder.find(9, NAME) is Found.FOREIGN
 
 
 def test_a_frame_of_another_size_or_depth_is_named(folder: FrameFolder) -> None:

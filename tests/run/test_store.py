@@ -320,3 +320,19 @@ def test_a_given_work_folder_is_made_and_kept(tmp_path: Path) -> None:
         got = FolderStore(work.folder).get(NAME)
     assert got is not None
     assert _same(got["image"], IMAGE)
+
+
+def test_an_entry_that_was_cut_short_is_told_once_and_counts_as_missing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FolderStore(tmp_path)
+    store.put("a", {"x": np.arange(100)})
+    whole = store.path("a").read_bytes()
+    for left in (0, 10, len(whole) - 1):
+        store = FolderStore(tmp_path)
+        store.path("a").write_bytes(whole[:left])
+        caplog.clear()
+        assert not store.has("a")
+        assert not store.has("a")
+        assert caplog.text.count("a.zip: damaged, it was cut short") == 1
+    assert not store.has("never kept")

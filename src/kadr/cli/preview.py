@@ -96,7 +96,7 @@ def _default(project: ProjectFolder, clip: Clip, frames: FrameRange, single: boo
     name = f"{clip.name(frames.start)}.png"
     if not single:
         name = f"{clip.number(frames.start):05d}-{clip.number(frames.stop - 1):05d}.mp4"
-    return project.out / "preview" / name
+    return project.previews / name
 
 
 def _make(

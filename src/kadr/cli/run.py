@@ -158,6 +158,7 @@ def _of_project(name: str, given: _Given, now: Session, dry_run: bool) -> RunOpt
         now.speaker.notice(notice)
     if not dry_run:
         project = project.settle(found)
+        project.sweep()
     changes = dict(given.run)
     if given.stylizer_options:
         stylizer = changes.get("stylizer", project.settings.stylizer)

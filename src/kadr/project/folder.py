@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import tomlkit
 
 from kadr.errors import InputError
-from kadr.files import atomic_file
+from kadr.files import HIDDEN, atomic_file
 from kadr.options import RunOptions
 from kadr.project.find import find_clip
 from kadr.project.lock import lock_folder
@@ -76,6 +77,11 @@ class ProjectFolder:
     def frames(self) -> Path:
         """The folder of finished frames."""
         return self.out / "frames"
+
+    @property
+    def previews(self) -> Path:
+        """The folder of previews."""
+        return self.out / "preview"
 
     @property
     def record(self) -> Path:
@@ -190,6 +196,20 @@ class ProjectFolder:
             news["path"] = relative_path(found.path, self.root)
         with lock_folder(self.work):
             return open_project(self.root).edit("clip", news)
+
+    def sweep(self) -> None:
+        """Delete what runs that were killed left half-written in the project.
+
+        Raises OutputError if another kadr works in it, or if it cannot be written.
+        """
+        with lock_folder(self.work):
+            for path in [*self.out.rglob(f"{HIDDEN}*"), *self.work.rglob(f"{HIDDEN}*")]:
+                if self.previews in path.parents:
+                    continue  # these are made without the lock
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
     def edit(self, section: str, values: Mapping[str, Any]) -> ProjectFolder:
         """Set entries of a section, by their names in the file; its comments stay.

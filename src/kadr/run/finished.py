@@ -6,6 +6,8 @@ and its error. A file whose mark or length does not fit was changed by hand; it 
 
 from __future__ import annotations
 
+import logging
+import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -26,6 +28,9 @@ _AFTER_HEADER = 33
 """Bytes of a PNG's signature and first chunk; the text comes next, so that one short read has it.
 """
 _MOST_TEXT = 256
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+
+_log = logging.getLogger(__name__)
 
 
 class Found(Enum):
@@ -95,6 +100,9 @@ class FrameFolder:
         except OSError:
             return Found.NOTHING
         mark = _read_mark(path)
+        if length == 0 or (mark is not None and length < mark.length and not _is_whole(path)):
+            _log.warning("%s: damaged, it was cut short; it will be made again", path)
+            return Found.OUTDATED
         if mark is None or mark.length != length:
             return Found.FOREIGN
         return Found.MADE if mark.made_by == made_by else Found.OUTDATED
@@ -127,6 +135,13 @@ def _chunk(made_by: str, length: int, error: float) -> bytes:
     content = _KEYWORD + b"\0" + f"{made_by} {length:012d} {error:.6f}".encode("latin-1")
     checked = b"tEXt" + content
     return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a PNG ends with its last chunk."""
+    with path.open("rb") as file:
+        file.seek(-len(_END), os.SEEK_END)
+        return file.read() == _END
 
 
 def _read_mark(path: Path) -> _Mark | None:

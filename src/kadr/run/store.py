@@ -132,6 +132,7 @@ class FolderStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._cut: set[Path] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -180,12 +181,17 @@ class FolderStore:
 
     def has(self, fingerprint: str) -> bool:
         """Whether there is an entry that was not cut short."""
+        path = self.path(fingerprint)
         try:
-            with self.path(fingerprint).open("rb") as file:
-                file.seek(-_End.size, os.SEEK_END)
-                return file.read(4) == _End.mark
+            with path.open("rb") as file:
+                file.seek(-min(_End.size, path.stat().st_size), os.SEEK_END)
+                whole = file.read(4) == _End.mark
         except OSError:
             return False
+        if not whole and path not in self._cut:
+            self._cut.add(path)
+            _log.warning("%s: damaged, it was cut short; it will be made again", path)
+        return whole
 
     def intact(self, fingerprint: str) -> bool:
         """Whether there is an entry whose bytes are as they were written; slower than ``has``."""

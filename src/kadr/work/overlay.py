@@ -14,7 +14,8 @@ class Overlay(FolderStore):
     """A store of files that is read; what is put stays in memory."""
 
     def __init__(self, below: FolderStore) -> None:
-        self.folder, self._above = below.folder, MemoryStore()
+        super().__init__(below.folder)
+        self._above = MemoryStore()
 
     def put(self, fingerprint: str, arrays: Arrays) -> None:
         """Keep it until the end of the process."""
