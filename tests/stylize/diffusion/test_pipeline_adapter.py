@@ -21,6 +21,7 @@ from kadr.stylize.base import Context, Styled
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
 from kadr.stylize.diffusion.sources import Source, find_source
+from kadr.stylize.diffusion.temporal import Past
 from kadr.stylize.registry import create_stylizer
 
 
@@ -46,7 +47,8 @@ class _NoImage:
 
 
 def _restyle(adapter: PipelineAdapter, context: Context | None = None) -> list[np.ndarray]:
-    return adapter.restyle(list(jobs([3, 5])), context or Context())
+    past = Past(context or Context(), DiffusionOptions(model="m"))
+    return adapter.restyle(list(jobs([3, 5])), past)
 
 
 def test_only_what_the_signature_has(caplog: pytest.LogCaptureFixture) -> None:

@@ -60,9 +60,7 @@ def load_control(networks: Networks, path: Path, weight: float, until: float) ->
     dtype = networks.unet.dtype
     if path.is_dir():
         try:
-            network = ControlNetModel.from_pretrained(
-                str(path), dtype=dtype, local_files_only=True
-            )
+            network = ControlNetModel.from_pretrained(str(path), dtype=dtype, local_files_only=True)
         except (OSError, ValueError, RuntimeError) as error:
             first = str(error).split("\n")[0]
             raise InputError(f"{path}: no ControlNet can be loaded from it ({first})") from error

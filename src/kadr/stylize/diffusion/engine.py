@@ -5,11 +5,11 @@ What is done for one batch stands in ``Engine._sample``, which reads like the li
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,45 +18,42 @@ from torch import Tensor
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import Context, Job
+from kadr.stylize.diffusion.attention import FrameAttention, Reference
 from kadr.stylize.diffusion.canvas import Canvas, Layout, lay_out
+from kadr.stylize.diffusion.carried_noise import CarriedNoise
 from kadr.stylize.diffusion.controls import OWN_CONTROLS, control_image
-from kadr.stylize.diffusion.guidance import Conditioning, Eps, eps_from
+from kadr.stylize.diffusion.drift import noise_cells
+from kadr.stylize.diffusion.facts import Facts, facts_of, sampling_of
+from kadr.stylize.diffusion.guidance import Eps, eps_from
 from kadr.stylize.diffusion.img2img import (
     Progress,
     Prompts,
-    Sampling,
     find_noise,
     finish,
     resize_latent,
     restyle_latent,
 )
-from kadr.stylize.diffusion.inversion import Inversion
 from kadr.stylize.diffusion.masks import latent_mask
 from kadr.stylize.diffusion.model import Model
+from kadr.stylize.diffusion.noise import NoiseSource, create_noise
 from kadr.stylize.diffusion.noise_cache import NoiseCache
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.plates import Plate, Shown, masks_of, sheet_of
 from kadr.stylize.diffusion.precision import check_latents, decode_soundly, with_fallback
-from kadr.stylize.diffusion.prompts import TextSource, encode_prompt
 from kadr.stylize.diffusion.samplers import find_sampler
-from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, nearest_size, resize
+from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, frame_points, nearest_size, resize
+from kadr.stylize.diffusion.steps import step_checker
+from kadr.stylize.diffusion.temporal import Past
+from kadr.stylize.diffusion.words import EncodedPrompts
 
 _log = logging.getLogger(__name__)
-
-DEFAULT_STEPS, DEFAULT_CFG = 20, 7.0
 
 _PIXELS = 512 * 512
 _PIXELS_XL = 1024 * 1024
 """What the families were trained at."""
 
-
-@dataclass(frozen=True, eq=False)
-class _Item:
-    """One frame laid out, with its seed and the images that steer ControlNets."""
-
-    index: int
-    canvas: Canvas
-    seed: int
-    hints: tuple[Image, ...]
+_REFERENCES = 4
+"""How many references are kept encoded."""
 
 
 class Engine:
@@ -65,8 +62,10 @@ class Engine:
     def __init__(self, model: Model, options: DiffusionOptions) -> None:
         self.model, self._options = model, options
         self.sampling = sampling_of(options)
-        self._prompts: dict[Size, Prompts] = {}
-        self._most = options.batch
+        self._prompts = EncodedPrompts(model, options)
+        self._most = options.batch if options.joint == "none" else options.joint_size
+        self._attention = FrameAttention(model.unet, model.device) if options.attends else None
+        self._references: dict[str, Reference] = {}
 
     @staticmethod
     def check(options: DiffusionOptions) -> None:
@@ -85,7 +84,7 @@ class Engine:
         """The number that a frame's noise is drawn by."""
         return job.seed % 2**32 if self._options.seed is None else self._options.seed
 
-    def restyle(self, jobs: Sequence[Job], context: Context) -> list[Image]:
+    def restyle(self, jobs: Sequence[Job], past: Past) -> list[Image]:
         """Each job's frame restyled, (H, W, 3 or 4) uint8; frames are of one size.
 
         Raises BackendError if memory is too small even for one frame, or the values are not
@@ -93,81 +92,91 @@ class Engine:
         """
         layout = self._layout(jobs[0].frame.size)
         images: dict[int, Image] = {}
-        items = []
+        made: list[tuple[Job, Canvas]] = []
+        plates = []
         for job in jobs:
-            canvas = lay_out(to_8_bits(job.frame.image), context.mask(job.index), layout)
+            frame = to_8_bits(job.frame.image)
+            canvas = lay_out(frame, past.context.mask(job.index), layout)
             if canvas is None:
-                images[job.index] = to_8_bits(job.frame.image)
+                images[job.index] = frame
             else:
-                hints = self._hints(job, canvas, layout, context)
-                items.append(_Item(job.index, canvas, self.seed(job), hints))
-        for item, picture in zip(items, self._halving(items, context)):
-            images[item.index] = item.canvas.restore(picture)
+                made.append((job, canvas))
+                plates.append(self._plate(job, canvas, layout, past))
+        for (job, canvas), picture in zip(made, self._halving(plates, past.context)):
+            images[job.index] = past.blend(job, canvas.restore(picture))
         return [images[job.index] for job in jobs]
 
-    def facts(self, job: Job) -> dict[str, str | int | float | None]:
+    def facts(self, job: Job) -> Facts:
         """How a frame is made, in A1111's words and order."""
-        chosen, model, sampling = self._options, self.model, self.sampling
-        width, height = self.size(job.frame.size)
-        facts: dict[str, str | int | float | None] = {
-            "Steps": sampling.steps,
-            "Sampler": find_sampler(sampling.sampler).name,
-            "CFG scale": sampling.cfg_scale,
-            "Seed": self.seed(job),
-            "Size": f"{width}x{height}",
-            "Model hash": model.digest,
-            "Model": model.name,
-            "VAE": chosen.vae.name if chosen.vae else None,
-            "Denoising strength": sampling.denoising_strength,
-            "Conditional mask weight": chosen.inpainting_mask_weight
-            if model.channels == 9
-            else None,
-            "Clip skip": chosen.clip_skip if chosen.clip_skip > 1 else None,
-            "ENSD": sampling.reseed or None,
-            "RNG": "NV" if sampling.noise_source == "nv" else "CPU",
-            "Noise multiplier": sampling.noise_multiplier
-            if sampling.noise_multiplier != 1
-            else None,
-            "Mask blur": chosen.mask_blur if chosen.inpaint_area == "mask" else None,
-        }
-        if sampling.inversion is not None:
-            facts |= _inversion_facts(chosen, sampling.inversion, sampling.steps)
-        return facts
+        return facts_of(self.model, self._options, self.size(job.frame.size), self.seed(job))
 
     # --- one batch ----------------------------------------------------------------------------
 
-    def _sample(self, items: Sequence[_Item], context: Context) -> list[Image]:
-        """Encode, find or draw noise, sample, decode."""
+    def _sample(
+        self, plates: Sequence[Plate], anchor: Image | None, context: Context
+    ) -> list[Image]:
+        """Encode, find or draw noise, sample, decode. anchor: what a group was begun with."""
+        if self._options.joint == "grid":
+            return self._sample_sheet(plates, anchor, context)
+        return self._sample_plates(plates, anchor, context)
+
+    def _sample_sheet(
+        self, plates: Sequence[Plate], anchor: Image | None, context: Context
+    ) -> list[Image]:
+        """All of a batch as one picture, the anchor in it as it is."""
+        sheet = sheet_of(plates, anchor)
+        made = self._sample_plates([sheet.plate], None, context, sheet.noise)
+        return sheet.cut(made[0])
+
+    def _sample_plates(
+        self,
+        plates: Sequence[Plate],
+        anchor: Image | None,
+        context: Context,
+        around: Callable[[NoiseSource], NoiseSource] | None = None,
+    ) -> list[Image]:
         model, schedule = self.model, self.model.schedule
-        pixels, masks = self._pixels(items)
+        latent, eps = self._encode(plates)
+        prompts = self._prompts.of_size((latent.shape[-1] * 8, latent.shape[-2] * 8))
+        check = step_checker([i for plate in plates for i in plate.indices], context, self.sampling)
+        found = self._find(plates, eps, latent, prompts, check)
+        steps = restyle_latent(
+            self._company(eps, plates, anchor),
+            schedule,
+            latent,
+            prompts,
+            [plate.seed for plate in plates],
+            self.sampling,
+            mask=self._latent_masks(plates, latent),
+            found=found,
+            around=around or self._carrying(plates),
+        )
+        return decode_soundly(model, finish(steps, check))
+
+    def _encode(self, plates: Sequence[Plate], *, steered: bool = True) -> tuple[Tensor, Eps]:
+        """Latents of a batch, and the network as a function of them alone."""
+        model = self.model
+        pixels, masks = self._pixels(plates)
         latent, concat = (
             model.encode_pixels(pixels),
             model.concat(pixels, masks, mask_weight=self._options.inpainting_mask_weight),
         )
-        size = items[0].canvas.latent_size
+        size = plates[0].latent_size
         if size is not None:
             latent = resize_latent(latent, *size)
             concat = None if concat is None else resize_latent(concat, *size)
-        predict = model.predict(concat, self._hint_pixels(items))
-        eps = eps_from(predict, schedule, model.prediction)
-        prompts = self._prompts_for((latent.shape[-1] * 8, latent.shape[-2] * 8))
-        check = _checker([item.index for item in items], context, self.sampling)
-        found = self._find(items, eps, latent, prompts, check)
-        steps = restyle_latent(
-            eps,
-            schedule,
-            latent,
-            prompts,
-            [item.seed for item in items],
-            self.sampling,
-            mask=self._latent_masks(items, latent),
-            found=found,
-        )
-        return decode_soundly(model, finish(steps, check))
+        predict = model.predict(concat, self._hint_pixels(plates) if steered else None)
+        return latent, eps_from(predict, model.schedule, model.prediction)
+
+    def _carrying(self, plates: Sequence[Plate]) -> Callable[[NoiseSource], NoiseSource] | None:
+        cells = [plate.cells for plate in plates if plate.cells is not None]
+        if not cells:
+            return None
+        return lambda source: CarriedNoise(source, cells, plates[0].seed)
 
     def _find(
         self,
-        items: Sequence[_Item],
+        plates: Sequence[Plate],
         eps: Eps,
         latent: Tensor,
         prompts: Prompts,
@@ -179,10 +188,10 @@ class Engine:
             return None
         cache = None
         if self._options.noise_cache is not None:
-            cache = NoiseCache(self._options.noise_cache, self._facts(latent))
-            kept = [cache.get(item.canvas.picture) for item in items]
+            cache = NoiseCache(self._options.noise_cache, self._noise_facts(latent))
+            kept = [cache.get(plate.picture) for plate in plates]
             known = [noise for noise in kept if noise is not None]
-            if len(known) == len(items):
+            if len(known) == len(plates):
                 return torch.stack(known).to(latent)
         steps: Generator[Progress, None, Tensor] = find_noise(
             eps, self.model.schedule, latent, prompts, sampling
@@ -190,14 +199,14 @@ class Engine:
         found = finish(steps, check)
         check_latents(found)
         if cache is not None:
-            for item, noise in zip(items, found):
-                cache.put(item.canvas.picture, noise)
+            for plate, noise in zip(plates, found):
+                cache.put(plate.picture, noise)
         return found
 
     def _no_steps(self) -> bool:
         return self.sampling.exact_steps and self.sampling.denoising_strength == 0
 
-    def _facts(self, latent: Tensor) -> str:
+    def _noise_facts(self, latent: Tensor) -> str:
         """All that decides what noise is found, beside the picture."""
         chosen, model = self._options, self.model
         named = (
@@ -214,23 +223,62 @@ class Engine:
         values["inversion"] = replace(self.sampling.inversion, randomness=0.0)
         return repr(sorted(values.items()))
 
+    # --- company ------------------------------------------------------------------------------
+
+    def _company(self, eps: Eps, plates: Sequence[Plate], anchor: Image | None) -> Eps:
+        """The network, its frames looking at those that the options name."""
+        if self._attention is None:
+            return eps
+        shared = self._options.joint == "attention"
+        shown = plates[0].shown if anchor is None else (Shown(anchor, again=True),)
+        references = [self._reference(item, plates[0].latent_size) for item in shown]
+        return self._attention.attend(eps, len(plates), references, shared)
+
+    def _reference(self, shown: Shown, latent_size: Size | None) -> Reference:
+        """A finished picture for frames to look at; encoded once if it is shown again."""
+        digest = hashlib.sha256(f"{shown.picture.shape} {latent_size} {self.model.dtype}".encode())
+        digest.update(shown.picture.tobytes())
+        key = digest.hexdigest()
+        if key not in self._references:
+            plate = Plate((), shown.picture, None, 0, latent_size=latent_size)
+            latent, eps = self._encode([plate], steered=False)
+            noise = create_noise(
+                self.sampling.noise_source,
+                [self._options.seed or 0],
+                tuple(latent.shape[1:]),
+                device=latent.device,
+            ).draw()
+            made = Reference(latent, noise, eps, key if shown.again else None)
+            if not shown.again:
+                return made
+            while len(self._references) >= _REFERENCES:
+                del self._references[next(iter(self._references))]
+            self._references[key] = made
+        return self._references[key]
+
     # --- memory -------------------------------------------------------------------------------
 
-    def _halving(self, items: Sequence[_Item], context: Context) -> list[Image]:
-        """All items, in as many batches as memory asks for; what did not fit is not tried again."""
+    def _halving(self, plates: Sequence[Plate], context: Context) -> list[Image]:
+        """All plates, in as many batches as memory asks for; what did not fit is not tried again.
+
+        What is made jointly in several batches has its first picture for an anchor in all of them.
+        """
         made: list[Image] = []
-        start = 0
-        while start < len(items):
-            part = items[start : start + self._most]
+        joint = self._options.joint
+        while len(made) < len(plates):
+            anchor = made[0] if made and joint != "none" else None
+            most = self._most
+            if anchor is not None and joint == "grid":
+                most = max(1, most - 1)  # it has its own place
+            part = plates[len(made) : len(made) + most]
             try:
                 with torch.inference_mode():
-                    made += with_fallback(self.model, partial(self._sample, part, context))
+                    sample = partial(self._sample, part, anchor, context)
+                    made += with_fallback(self.model, sample)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
-                self._most = self._fewer(len(part), part[0].canvas.picture, error)
-                continue
-            start += len(part)
+                self._most = self._fewer(len(part), part[0].picture, error)
         return made
 
     def _fewer(self, count: int, picture: Image, error: Exception) -> int:
@@ -262,18 +310,43 @@ class Engine:
             correct_colours=chosen.color_correction,
         )
 
-    def _pixels(self, items: Sequence[_Item]) -> tuple[Tensor, Tensor | None]:
+    def _plate(self, job: Job, canvas: Canvas, layout: Layout, past: Past) -> Plate:
+        """All that a model needs of one frame."""
+        start, mask = past.start(job), past.context.mask(job.index)
+        laid = canvas if start is job.frame.image else lay_out(start, mask, layout) or canvas
+        shown = []
+        for image, again in past.references(job):
+            seen = lay_out(image, None, layout)
+            assert seen is not None  # nothing is masked
+            shown.append(Shown(seen.picture, again))
+        drift, cells = past.drift(job), None
+        if drift is not None:
+            points = frame_points(layout.size, job.frame.size, layout.mode, 8)
+            between = points[1, 1] - points[0, 0] if min(points.shape[:2]) > 1 else (1, 1)
+            cells = noise_cells(drift, points, (float(between[0]), float(between[1])))
+        return Plate(
+            (job.index,),
+            laid.picture,
+            laid.mask,
+            self.seed(job),
+            self._hints(job, canvas, layout, past.context),
+            canvas.latent_size,
+            cells,
+            tuple(shown),
+        )
+
+    def _pixels(self, plates: Sequence[Plate]) -> tuple[Tensor, Tensor | None]:
         """(B, 3, h, w) from -1 to 1, and (B, 1, h, w) from 0 to 1 if any has a mask."""
-        stacked = torch.from_numpy(np.stack([item.canvas.picture for item in items]))
-        pixels = stacked.to(self.model.device, torch.float32).permute(0, 3, 1, 2) / 127.5 - 1
-        masks = _masks(items)
+        stacked = torch.from_numpy(np.stack([plate.picture for plate in plates]))
+        pixels = stacked.to(self.model.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        masks = masks_of(plates)
         if masks is None:
             return pixels, None
         whole = torch.from_numpy(np.stack(masks))[:, None].to(self.model.device, torch.float32)
         return pixels, whole / 255
 
-    def _latent_masks(self, items: Sequence[_Item], latent: Tensor) -> Tensor | None:
-        masks = _masks(items)
+    def _latent_masks(self, plates: Sequence[Plate], latent: Tensor) -> Tensor | None:
+        masks = masks_of(plates)
         if masks is None:
             return None
         return latent_mask(masks, (latent.shape[-2], latent.shape[-1])).to(latent)
@@ -294,114 +367,12 @@ class Engine:
             for name in self._options.control
         )
 
-    def _hint_pixels(self, items: Sequence[_Item]) -> list[Tensor]:
+    def _hint_pixels(self, plates: Sequence[Plate]) -> list[Tensor]:
         hints = []
         for place in range(len(self._options.control)):
-            images = torch.from_numpy(np.stack([item.hints[place] for item in items]))
+            images = torch.from_numpy(np.stack([plate.hints[place] for plate in plates]))
             hints.append(images.to(self.model.device, torch.float32).permute(0, 3, 1, 2) / 255)
         return hints
-
-    def _prompts_for(self, size: Size) -> Prompts:
-        """The four prompts encoded; once for each size, as SDXL is told the size as well."""
-        if size not in self._prompts:
-            chosen = self._options
-            given = bool(chosen.original_prompt or chosen.original_negative_prompt)
-            self._prompts[size] = Prompts(
-                self._encoded(chosen.prompt, size),
-                self._encoded(chosen.negative_prompt, size, negative=True),
-                self._encoded(chosen.original_prompt, size) if given else None,
-                self._encoded(chosen.original_negative_prompt, size, negative=True)
-                if given
-                else None,
-            )
-        return self._prompts[size]
-
-    def _encoded(self, text: str, size: Size, *, negative: bool = False) -> Conditioning:
-        model, skip = self.model, self._options.clip_skip
-
-        def encoder(place: int) -> Callable[..., tuple[Tensor, Tensor | None]]:
-            return lambda chunks: model.encode_text(place, chunks, skip)
-
-        sources = [
-            TextSource(part.tokenizer, encoder(place), part.pad)
-            for place, part in enumerate(model.networks.encoders)
-        ]
-        made = encode_prompt(text, sources)
-        if negative and model.networks.zero_empty and not text.strip():
-            pooled = None if made.pooled is None else torch.zeros_like(made.pooled)
-            made = Conditioning(torch.zeros_like(made.crossattn), pooled)
-        if not model.is_xl:
-            return Conditioning(made.crossattn)
-        # as large as it is, nothing cut off, to be this large
-        ids = torch.tensor([[size[1], size[0], 0, 0, size[1], size[0]]], dtype=torch.float32)
-        return Conditioning(made.crossattn, made.pooled, ids.to(made.crossattn.device))
-
-
-def sampling_of(options: DiffusionOptions) -> Sampling:
-    """How latents are sampled, from a run's options; raises OptionsError for a bad name."""
-    inversion = None
-    if options.inversion != "none":
-        inversion = Inversion(
-            options.inversion,
-            steps=options.decode_steps,
-            cfg_scale=options.decode_cfg_scale,
-            randomness=options.randomness,
-            refinements=options.refinements,
-        )
-    return Sampling(
-        sampler=options.sampler,
-        steps=options.steps or DEFAULT_STEPS,
-        denoising_strength=options.denoising_strength,
-        cfg_scale=DEFAULT_CFG if options.cfg_scale is None else options.cfg_scale,
-        exact_steps=options.exact_steps,
-        noise_source=options.noise_source,
-        noise_multiplier=options.noise_multiplier,
-        reseed=options.eta_noise_seed_delta,
-        inversion=inversion,
-    )
-
-
-def _inversion_facts(
-    options: DiffusionOptions, inversion: Inversion, steps: int
-) -> dict[str, str | int | float | None]:
-    return {
-        "Decode prompt": options.original_prompt or None,
-        "Decode negative prompt": options.original_negative_prompt or None,
-        "Decode CFG scale": inversion.cfg_scale,
-        "Decode steps": inversion.steps or steps,
-        "Randomness": inversion.randomness,
-        "Sigma Adjustment": inversion.kind == "adjusted",
-        "Inversion": inversion.kind,
-    }
-
-
-def _checker(
-    indices: Sequence[int], context: Context, sampling: Sampling
-) -> Callable[[Progress], None]:
-    """After each step: stop if asked, notice lost precision, tell how far the frames are."""
-
-    def check(progress: Progress) -> None:
-        context.cancel.check()
-        check_latents(progress.x)
-        share = progress.index / progress.total
-        if sampling.inversion is not None:
-            share = share / 2 if progress.step == "invert" else 0.5 + share / 2
-        for index in indices:
-            context.progress(index, share)
-
-    return check
-
-
-def _masks(items: Sequence[_Item]) -> list[np.ndarray[Any, np.dtype[np.uint8]]] | None:
-    """A mask for each item, whole for those without one; None if none has one."""
-    if all(item.canvas.mask is None for item in items):
-        return None
-    return [
-        np.full(item.canvas.picture.shape[:2], 255, np.uint8)
-        if item.canvas.mask is None
-        else item.canvas.mask
-        for item in items
-    ]
 
 
 def _is_out_of_memory(error: Exception) -> bool:

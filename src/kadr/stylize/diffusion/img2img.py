@@ -23,7 +23,7 @@ from kadr.stylize.diffusion.guidance import (
     keep_outside,
 )
 from kadr.stylize.diffusion.inversion import Inversion, found_noise, invert, mix_noise
-from kadr.stylize.diffusion.noise import create_noise
+from kadr.stylize.diffusion.noise import NoiseSource, create_noise
 from kadr.stylize.diffusion.samplers import find_sampler
 from kadr.stylize.diffusion.schedule import Schedule, img2img_sigmas
 
@@ -81,6 +81,7 @@ def restyle_latent(
     mask: Tensor | None = None,
     first_noise: Tensor | None = None,
     found: Tensor | None = None,
+    around: Callable[[NoiseSource], NoiseSource] | None = None,
 ) -> Generator[Progress, None, Tensor]:
     """Restyle a batch of latents, (B, 4, h, w) float32; returns theirs, of the same shape.
 
@@ -88,6 +89,7 @@ def restyle_latent(
     mask: (B or 1, 1, h, w), 1 where latents may change, 0 where they stay; None: everywhere.
     first_noise: (B or 1, 4, h, w) unit noise in place of the first that the seeds give.
     found: what ``find_noise`` gave for the same latents and sampling, so as not to look again.
+    around: changes what the seeds give at each draw, as noise that is carried along does.
     Raises OptionsError for a bad number or name in ``sampling``.
     """
     sampler = find_sampler(sampling.sampler)
@@ -100,6 +102,8 @@ def restyle_latent(
         reseed=sampling.reseed,
         first=first_noise,
     )
+    if around is not None:
+        source = around(source)
     noise = source.draw() * sampling.noise_multiplier
     if sampling.inversion is not None and len(sigmas) > 1:
         if found is None:

@@ -152,13 +152,13 @@ class Model:
         """The network as a function of scaled latents, timesteps and conditioning.
 
         concat: (B, 5, h, w), mask and masked latent of a 9-channel model.
-        controls: for each ControlNet (B, 3, H, W) float32 from 0 to 1.
+        controls: for each ControlNet (B, 3, H, W) float32 from 0 to 1; None: it runs unsteered.
         Both are repeated where the latents hold the batch several times over.
         """
         if (self.channels == 9) != (concat is not None):
             raise ValueError(f"{self.name}: a network of {self.channels} channels, concat {concat}")
         hints = list(controls or [])
-        if len(hints) != len(self.networks.controls):
+        if controls is not None and len(hints) != len(self.networks.controls):
             raise ValueError(f"{len(self.networks.controls)} ControlNets, {len(hints)} controls")
 
         def predict(x: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor:
@@ -194,6 +194,8 @@ class Model:
         self, x: Tensor, timestep: Tensor, text: Tensor, hints: Sequence[Tensor], more: Any
     ) -> dict[str, Any]:
         """What the ControlNets add to the network's inner values, summed."""
+        if not hints:  # on a card, asking for a timestep waits for it
+            return {}
         last = len(self.schedule.sigmas) - 1
         gone = 1 - float(timestep[0]) / last
         down: list[Tensor] = []
@@ -295,7 +297,8 @@ class Model:
             for network in self._all():
                 cpu_offload(network, execution_device=self.device)
         if self.device.type == "cuda":
-            self.unet.to(memory_format=torch.channels_last)
+            for network in (self.unet, self.vae):
+                network.to(memory_format=torch.channels_last)
 
     @contextmanager
     def _resident(self, network: Any) -> Iterator[None]:

@@ -67,6 +67,11 @@ def philox_normal(seed: int, call: int, count: int) -> NDArray[np.float32]:
     counter = np.zeros((4, count), np.uint64)
     counter[0] = call
     counter[2] = np.arange(count)
+    return philox_normal_at(counter, seed)
+
+
+def philox_normal_at(counter: NDArray[np.uint64], seed: int) -> NDArray[np.float32]:
+    """(N,) unit noise, one number for each of (4, N) counters: the same for the same."""
     words = philox4x32(counter, seed).astype(np.float64)
     radius = (words[0] + 0.5) * 2.0**-32
     angle = (words[1] + 0.5) * (2 * np.pi * 2.0**-32)

@@ -16,13 +16,15 @@ from PIL import Image as Picture
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError, InputError, KadrError, OptionsError
-from kadr.stylize.base import Context, Job
+from kadr.stylize.base import Job
 from kadr.stylize.diffusion.addons import split_weight
 from kadr.stylize.diffusion.canvas import Layout, lay_out
+from kadr.stylize.diffusion.facts import company_facts
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.quiet import quiet
 from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, nearest_size, resize
 from kadr.stylize.diffusion.sources import Source
+from kadr.stylize.diffusion.temporal import Past
 from kadr.stylize.diffusion.weights import pick_device, pick_dtype
 
 _log = logging.getLogger(__name__)
@@ -30,7 +32,17 @@ _log = logging.getLogger(__name__)
 _PIXELS = 1024 * 1024
 """What most of today's models were trained at."""
 
-_NOT_HEEDED = ("inversion", "controlnet", "embedding", "vae", "noise_cache", "color_correction")
+_NOT_HEEDED = (
+    "inversion",
+    "controlnet",
+    "embedding",
+    "vae",
+    "noise_cache",
+    "color_correction",
+    "carry_noise",
+    "cross_frame",
+    "joint",
+)
 """Options that are of kadr's own loop and mean nothing to a pipeline of another kind."""
 
 
@@ -76,16 +88,17 @@ class PipelineAdapter:
             pipeline.to(device)
         return cls(pipeline, options, source.name)
 
-    def restyle(self, jobs: Sequence[Job], context: Context) -> list[Image]:
+    def restyle(self, jobs: Sequence[Job], past: Past) -> list[Image]:
         """Each job's frame restyled, (H, W, 3 or 4) uint8 of its own size.
 
         Raises BackendError if the pipeline fails or gives another number of pictures.
         """
-        made = []
+        made, context = [], past.context
         for job in jobs:
             context.cancel.check()
             frame = to_8_bits(job.frame.image)
-            canvas = lay_out(frame, context.mask(job.index), self._layout(job.frame.size))
+            layout, mask = self._layout(job.frame.size), context.mask(job.index)
+            canvas = lay_out(frame, mask, layout)
             if canvas is None:
                 made.append(frame)
                 continue
@@ -94,7 +107,9 @@ class PipelineAdapter:
                 context.cancel.check()
                 context.progress(index, share)
 
-            made.append(canvas.restore(self._one(canvas.picture, self.seed(job), check)))
+            start = lay_out(past.start(job), mask, layout) or canvas
+            picture = self._one(start.picture, self.seed(job), check)
+            made.append(past.blend(job, canvas.restore(picture)))
         return made
 
     def seed(self, job: Job) -> int:
@@ -113,7 +128,7 @@ class PipelineAdapter:
             "Model": self.name,
             "Denoising strength": chosen.denoising_strength if heeds("strength") else None,
             "Pipeline": type(self._pipeline).__name__,
-        }
+        } | company_facts(chosen)
 
     def _layout(self, frame: Size) -> Layout:
         chosen = self._options
@@ -200,7 +215,7 @@ def _load(source: Source, **settings: Any) -> Any:
 
 def refuse_own_options(options: DiffusionOptions, source: Source) -> None:
     """Raise OptionsError for options that only kadr's own loop heeds."""
-    unset: Mapping[str, Any] = {"inversion": "none"}
+    unset: Mapping[str, Any] = {"inversion": "none", "cross_frame": "none", "joint": "none"}
     for name in _NOT_HEEDED:
         if getattr(options, name) not in (unset.get(name), None, (), False):
             raise OptionsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from kadr.core.frames import Image
@@ -81,6 +82,22 @@ def unfit(image: Image, size: Size, mode: str) -> Image:
         return resize(image, size)
     x, y, width, height = _placed(size, own, mode)
     return resize(_laid(image, (-x, -y, *own), (width, height)), size)
+
+
+def frame_points(size: Size, own: Size, mode: str, step: int) -> NDArray[np.float32]:
+    """Where in a frame the middles of a working picture's cells lie, (h, w, 2) float32 (x, y).
+
+    size: (width, height) of the picture; own: the frame's. mode: one of ``RESIZE_MODES``. step:
+    pixels from one cell to the next. Pixel centres are whole numbers; some cells may lie outside.
+    """
+    x, y, width, height = 0, 0, *size
+    if mode in ("crop", "fill"):
+        x, y, width, height = _placed(own, size, mode)
+    middles = np.mgrid[: size[1] // step, : size[0] // step].astype(np.float32)
+    rows, columns = (middles + np.float32(0.5)) * step
+    return np.stack(
+        [(columns - x) * own[0] / width - 0.5, (rows - y) * own[1] / height - 0.5], axis=2
+    ).astype(np.float32)
 
 
 def on_white(image: Image) -> Image:

@@ -10,13 +10,14 @@ from kadr.core.frames import Image
 from kadr.errors import BackendError
 from kadr.stylize.base import Context, Job, Styled, batches
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.temporal import Past
 from kadr.stylize.infotext import KEY, format_infotext
 
 
 class Maker(Protocol):
     """What makes the frames: kadr's own loop, or a pipeline of another kind."""
 
-    def restyle(self, jobs: Sequence[Job], context: Context) -> list[Image]:
+    def restyle(self, jobs: Sequence[Job], past: Past) -> list[Image]:
         """Each job's frame restyled, in their order; frames are of one size."""
         ...
 
@@ -30,13 +31,21 @@ class Diffusion:
 
     Options: ClassVar[type[DiffusionOptions]] = DiffusionOptions
     name = "diffusion"
-    joint = False
-    sequential = False
 
     def __init__(self, options: DiffusionOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
         self._maker: Maker | None = None
+
+    @property
+    def joint(self) -> bool:
+        """Whether a shot's keys are made together."""
+        return self._options.joint != "none"
+
+    @property
+    def sequential(self) -> bool:
+        """Whether a frame builds on the output before it."""
+        return self._options.sequential
 
     @property
     def max_batch(self) -> int:
@@ -53,13 +62,14 @@ class Diffusion:
         library or too little memory.
         """
         chosen = self._options
+        past = Past(context, chosen)
         for batch in batches(jobs, self):
             context.cancel.check()
             # one model, one thread at a time: its networks and memory are shared
             with self._lock:
                 if self._maker is None:
                     self._maker = create_maker(chosen)
-                images = self._maker.restyle(batch, context)
+                images = self._maker.restyle(batch, past)
                 facts = [self._maker.facts(job) for job in batch]
             texts = [format_infotext(chosen.prompt, chosen.negative_prompt, fact) for fact in facts]
             yield [
