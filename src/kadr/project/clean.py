@@ -144,7 +144,7 @@ def _remove_empty(folder: Path) -> None:
 
 def cached_work() -> list[Path]:
     """The folders in which runs without a project keep their work, and plans theirs."""
-    folders = [surveys_folder()]
-    with contextlib.suppress(FileNotFoundError):
-        folders += sorted((cache_root() / RUNS).iterdir())
+    folders, runs = [surveys_folder()], cache_root() / RUNS
+    if runs.is_dir():
+        folders += sorted(runs.iterdir())
     return [path for path in folders if path.is_dir() and not path.is_symlink()]
