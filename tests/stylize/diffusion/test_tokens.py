@@ -28,6 +28,11 @@ def test_what_is_written_reads_as_the_shipped_one(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path)(text) == load_tokenizer()(text)
 
 
+def test_exclamation_mark_is_text_where_it_fills_too(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path, pad="!")
+    assert load_tokenizer(tmp_path)("a cat!") == load_tokenizer()("a cat!") == [320, 2368, 256]
+
+
 def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tokenizer files are missing.*vocab\.json"):
         load_tokenizer(tmp_path)

@@ -101,7 +101,10 @@ def _from_folder(folder: Path) -> Any:
     from transformers import CLIPTokenizer
 
     try:
-        return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        # SD2's folders fill with "!", and would take every "!" of a prompt for filling
+        return CLIPTokenizer.from_pretrained(
+            str(folder), pad_token="<|endoftext|>", local_files_only=True
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackendError(f"{folder}: this tokenizer cannot be read ({error})") from error
 
