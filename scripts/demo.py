@@ -85,7 +85,7 @@ def paint(clip: Path, frames: FrameRange, output: Path) -> None:
     command = ["kadr", "run", shown(clip), "--frames", f"{frames.start}:{frames.stop - 1}"]
     command += ["--stylizer", "paint", "--keys-budget", str(KEYS)]
     command += [word for option in PAINT for word in ("-O", option)]
-    command += ["-o", shown(output), "--overwrite"]
+    command += ["-o", shown(output), "--overwrite", "--work", shown(FOLDER / "work")]
     say(f"Painting {len(frames)} frames from {KEYS} keyframes:\n  {shlex.join(command)}")
     command[:1] = [sys.executable, "-m", "kadr.cli.main"]
     code = subprocess.run(command, cwd=FOLDER.parent, check=False).returncode
