@@ -9,7 +9,7 @@ import pytest
 from project_samples import make_project
 
 from kadr.errors import OutputError
-from kadr.project.cache import cache_folder
+from kadr.project.cache import cache_folder, surveys_folder
 from kadr.project.clean import WorkFiles, cached_work, delete_work_files, find_work_files
 from kadr.project.lock import lock_folder
 from kadr.run.finished import FrameFolder
@@ -24,13 +24,13 @@ def _frames(folder: Path) -> FrameFolder:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A folder with every kind of work file: six, as its makers write them."""
+    """A folder with every kind of work file, as its makers write them."""
     folder = tmp_path / "work"
     store = FolderStore(folder / "store")
     store.put("ab12", {"image": np.zeros((4, 4, 3), np.uint8)})
     store.put("propagate/cd34/000012", {"image": np.zeros((4, 4, 3), np.uint8)})
     _frames(folder / "frames").put(3, np.zeros((4, 4, 3), np.uint8), "ef56", 0.1)
-    for name in ("run.json", "shots-0a1b.json", "store/propagate/cd34/.kadr-xyz.zip"):
+    for name in ("run.json", "made.json", "shots-0a1b.json", "store/propagate/cd34/.kadr-xyz.zip"):
         (folder / name).write_text("{}")
     return folder
 
@@ -43,6 +43,7 @@ def test_all_work_files_are_found_and_deleted(work: Path) -> None:
     found = find_work_files(work)
     assert sorted(_names(found)) == [
         "frames/frame_00003.png",
+        "made.json",
         "run.json",
         "shots-0a1b.json",
         "store/ab12.zip",
@@ -172,3 +173,5 @@ def test_work_without_a_project_is_found(tmp_path: Path, monkeypatch: pytest.Mon
         folder.mkdir(parents=True)
     (tmp_path / "cache" / "runs" / "file").write_text("")
     assert cached_work() == sorted(folders)
+    surveys_folder().mkdir()
+    assert cached_work() == [surveys_folder(), *sorted(folders)]
