@@ -16,11 +16,12 @@ _MODULES = {
     "kadr.options": ("PropagateOptions", "RunOptions", "SynthOptions", "detail_options"),
     "kadr.synth": ("Guide", "Prepared", "Source", "Synthesis", "prepare", "synthesize"),
     "kadr.run.compiling": ("on_first_compile",),
-    "kadr.video.clips": ("create_clip", "open_clip"),
+    "kadr.video.clips": ("ENCODER_PRESETS", "create_clip", "open_clip"),
     "kadr.video.base": ("Clip", "ClipInfo", "ClipWriter"),
     "kadr.video.plan_sheet": ("plan_sheet",),
     "kadr.video.convert": ("encode_frames", "extract_frames"),
     "kadr.stylize.external": ("find_keys",),
+    "kadr.stylize.like": ("Like", "settings_like"),
     "kadr.stylize.registry": ("create_stylizer", "stylizer_names", "stylizer_options"),
     "kadr.project.cache": ("cache_folder", "cache_root", "surveys_folder"),
     "kadr.project.clean": ("WorkFiles", "cached_work", "delete_work_files", "find_work_files"),
@@ -32,6 +33,7 @@ _MODULES = {
         "open_project",
     ),
     "kadr.project.numbers": ("with_numbers",),
+    "kadr.project.presets": ("Preset", "preset_names", "read_preset"),
     "kadr.project.trim": ("trim_caches",),
     "kadr.report.html": ("write_report",),
     "kadr.report.record": ("RunRecord", "read_record"),
@@ -97,16 +99,18 @@ if TYPE_CHECKING:
     from kadr.project.create import new_project
     from kadr.project.folder import FoundClip, ProjectFolder, is_project, open_project
     from kadr.project.numbers import with_numbers
+    from kadr.project.presets import Preset, preset_names, read_preset
     from kadr.project.trim import trim_caches
     from kadr.report.html import write_report
     from kadr.report.record import RunRecord, read_record
     from kadr.run.compiling import on_first_compile
     from kadr.stylize.external import find_keys
+    from kadr.stylize.like import Like, settings_like
     from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
     from kadr.survey import survey_clip
     from kadr.synth import Guide, Prepared, Source, Synthesis, prepare, synthesize
     from kadr.video.base import Clip, ClipInfo, ClipWriter
-    from kadr.video.clips import create_clip, open_clip
+    from kadr.video.clips import ENCODER_PRESETS, create_clip, open_clip
     from kadr.video.convert import encode_frames, extract_frames
     from kadr.video.identity import clip_identity
     from kadr.video.plan_sheet import plan_sheet
@@ -114,6 +118,7 @@ if TYPE_CHECKING:
     from kadr.work.preview import PreviewResult, preview
 
 __all__ = [
+    "ENCODER_PRESETS",
     "BackendError",
     "CancelToken",
     "Cancelled",
@@ -132,9 +137,11 @@ __all__ = [
     "Guide",
     "InputError",
     "KadrError",
+    "Like",
     "OptionsError",
     "OutputError",
     "Prepared",
+    "Preset",
     "PreviewResult",
     "ProjectFolder",
     "PropagateOptions",
@@ -177,12 +184,15 @@ __all__ = [
     "open_project",
     "plan_sheet",
     "prepare",
+    "preset_names",
     "preview",
     "read_ebs",
     "read_image",
+    "read_preset",
     "read_record",
     "restyle",
     "restyle_events",
+    "settings_like",
     "stylizer_names",
     "stylizer_options",
     "survey_clip",

@@ -169,7 +169,8 @@ def test_outputs_that_cannot_be(refused: Refused, video: Path, keys: Path, tmp_p
         (("--threads", "0"), "threads 0: expected 1"),
         (("--crf", "64"), "crf 64: expected 0"),
         (("--crf", "52"), "crf 52: expected 0"),
-        (("--preset", "warp"), "preset 'warp': expected one of ultrafast"),
+        (("--encoder-preset", "warp"), "encoder-preset 'warp': expected one of ultrafast"),
+        (("--preset", "warp"), "preset 'warp': expected one of classic"),
         (("--fps", "0"), "fps 0: expected"),
         (("--range", "0:1"), "range 0:1: expected FIRST:KEY:LAST"),
         (("--range", "0:0:9"), "range 0:0:9: the clip has no frame 9"),
@@ -177,7 +178,7 @@ def test_outputs_that_cannot_be(refused: Refused, video: Path, keys: Path, tmp_p
         (("--frames", "2:99"), "frames 2:99: the clip has no frame 99"),
         (("--stylizer", "crayon"), "crayon"),
         (("--stylizer", "paint"), "leave out --keys"),
-        (("-O", "radius"), "option 'radius'"),
+        (("-O", "radius"), "stylizer-option radius: is for a stylizer that makes keys"),
         (("--seed", "-1"), "seed -1: expected"),
         (("--fps", "25"), "fps 25: is for image sequences"),
         (("-O", "fit=yes"), "stylizer-option fit: is for a stylizer that makes keys"),
@@ -208,10 +209,10 @@ def test_an_unknown_detail(refused: Refused, video: Path, keys: Path, out: Path)
     ("name", "option"),
     [
         ("frames", ("--crf", "20")),
-        ("f_%03d.png", ("--preset", "fast")),
+        ("f_%03d.png", ("--encoder-preset", "fast")),
         ("o.gif", ("--crf", "20")),
         ("o.webp", ("--crf", "20")),
-        ("o.webm", ("--preset", "fast")),
+        ("o.webm", ("--encoder-preset", "fast")),
     ],
 )
 def test_quality_that_would_be_left_unheeded(

@@ -1,4 +1,4 @@
-"""Every frame, or every n-th, made by a stylizer: which are, what a stop leaves, what is carried."""
+"""Every frame, or every n-th, made by a stylizer: which ones, stops, what files carry."""
 
 from __future__ import annotations
 

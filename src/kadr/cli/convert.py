@@ -70,7 +70,13 @@ def encode(
         str | None, typer.Option(metavar="N", help="Quality of the video, lower is better.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Speed of the H.264 encoder, ultrafast to veryslow.")
+        str | None,
+        typer.Option(
+            "--encoder-preset",
+            "--preset",
+            metavar="NAME",
+            help="Speed of the H.264 encoder, ultrafast to veryslow.",
+        ),
     ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,

@@ -83,7 +83,7 @@ def _parameter(item: Field[Any], hint: Any, panel: str | None) -> inspect.Parame
     )
 
 
-_METAVARS = {int: "N", float: "NUMBER", str: "NAME", Path: "PATH"}
+_METAVARS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
 
 def describe(item: Field[Any]) -> str:

@@ -19,6 +19,7 @@ from kadr.cli.exchange import export, import_
 from kadr.cli.info import info, stylizers
 from kadr.cli.new import new
 from kadr.cli.plan import plan
+from kadr.cli.presets import presets
 from kadr.cli.preview import preview
 from kadr.cli.run import run
 from kadr.cli.session import FAILED, STOPPED
@@ -31,7 +32,19 @@ app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=False)
 app.command("run", context_settings={"allow_extra_args": True})(run)
 app.command("new", context_settings={"allow_extra_args": True})(new)
 app.command("import")(import_)
-for _command in (frames, encode, export, info, stylizers, doctor, plan, preview, status, clean):
+for _command in (
+    frames,
+    encode,
+    export,
+    info,
+    stylizers,
+    presets,
+    doctor,
+    plan,
+    preview,
+    status,
+    clean,
+):
     app.command(_command.__name__)(_command)
 app.command("synth", cls=SynthCommand, add_help_option=False)(synth)
 

@@ -27,8 +27,16 @@ from kadr.cli.flags import (
     StylizerOptions,
     Verbose,
 )
+from kadr.cli.look import (
+    LOOK_FIELDS,
+    LOOK_PANEL,
+    LikePicture,
+    Look,
+    LookFlags,
+    PresetName,
+    find_preset,
+)
 from kadr.cli.session import session
-from kadr.cli.values import parse_assignments
 from kadr.core.numbers import parse_bytes, parse_rate
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions
@@ -59,6 +67,7 @@ Result = Annotated[
 )
 @field_options("output", RunOptions, ("per_key", "crf", "encoder_preset"), panel=OUTPUT_PANEL)
 @field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
+@field_options("flags", LookFlags, LOOK_FIELDS, panel=LOOK_PANEL)
 @field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
 def new(
     context: typer.Context,
@@ -71,7 +80,10 @@ def new(
     key_paths: Keys = None,
     ranges: Ranges = None,
     keys: dict[str, Any],
+    preset: PresetName = None,
+    flags: dict[str, Any],
     stylizer_options: StylizerOptions = None,
+    like: LikePicture = None,
     detail: Detail = None,
     picture: dict[str, Any],
     to: Result = None,
@@ -84,7 +96,6 @@ def new(
     """Make a project: a folder with a clip's keys and settings, in which runs keep their work."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
         from kadr import new_project
-        from kadr import stylizer_options as options_of
 
         if context.args and not key_paths:
             raise OptionsError(f"{context.args[0]}: one clip at a time; give keys after --keys")
@@ -92,11 +103,15 @@ def new(
         settings |= read_fields(PropagateOptions, picture)
         if work_limit is not None:
             settings["work_limit"] = parse_bytes(work_limit, "work-limit")
-        if stylizer_options:
-            name = settings.get("stylizer", "external")
-            settings["stylizer_options"] = parse_assignments(
-                stylizer_options, options_of(name), f"stylizer {name}"
-            )
+        painted = bool(key_paths) or settings.get("stylizer") == "external"
+        found = find_preset(preset, painted, settings, now.speaker.notice)
+        look = Look(found, like, flags, stylizer_options or (), work.get("seed"))
+        if found is not None:
+            settings = {**found.run, **found.picture, **settings}
+            detail = detail or found.detail
+        name = look.stylizer(settings.get("stylizer"), "external")
+        settings["stylizer"] = name
+        settings["stylizer_options"] = look.options(name, now.speaker.notice)
         made = new_project(
             clip,
             [*(key_paths or []), *map(Path, context.args)],

@@ -30,8 +30,16 @@ from kadr.cli.flags import (
     Verbose,
 )
 from kadr.cli.foretold import facts, lines
+from kadr.cli.look import (
+    LOOK_FIELDS,
+    LOOK_PANEL,
+    LikePicture,
+    Look,
+    LookFlags,
+    PresetName,
+    find_preset,
+)
 from kadr.cli.session import Session, session
-from kadr.cli.values import parse_assignments
 from kadr.core import words
 from kadr.core.numbers import parse_bytes, parse_rate
 from kadr.errors import OptionsError, OutputError
@@ -62,7 +70,7 @@ class _Given:
 
     run: dict[str, Any]
     picture: dict[str, Any]
-    stylizer_options: Sequence[str]
+    look: Look
     detail: str | None
     ranges: Sequence[str]
     frames: str | None
@@ -79,6 +87,7 @@ class _Given:
     panel=OUTPUT_PANEL,
 )
 @field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
+@field_options("flags", LookFlags, LOOK_FIELDS, panel=LOOK_PANEL)
 @field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
 def run(
     context: typer.Context,
@@ -92,7 +101,10 @@ def run(
     key_paths: Keys = None,
     ranges: Ranges = None,
     keys: dict[str, Any],
+    preset: PresetName = None,
+    flags: dict[str, Any],
     stylizer_options: StylizerOptions = None,
+    like: LikePicture = None,
     detail: Detail = None,
     picture: dict[str, Any],
     output: dict[str, Any],
@@ -117,12 +129,18 @@ def run(
         if work_limit is not None:
             fields["work_limit"] = parse_bytes(work_limit, "work-limit")
         chosen = read_fields(PropagateOptions, picture)
-        given = _Given(fields, chosen, stylizer_options or (), detail, ranges or (), frames, fps)
+        painted = "keys" in fields or fields.get("stylizer") == "external"
+        found = find_preset(preset, painted, fields, now.speaker.notice)
+        look = Look(found, like, flags, stylizer_options or (), work.get("seed"))
+        if found is not None:
+            fields, chosen = {**found.run, **fields}, {**found.picture, **chosen}
+            detail = detail or found.detail
+        given = _Given(fields, chosen, look, detail, ranges or (), frames, fps)
         project = is_project(target)
         if project:
             options = _of_project(target, given, now, dry_run)
         else:
-            options = _of_clip(target, given)
+            options = _of_clip(target, given, now)
         _check_heeded(given, options)
         if dry_run:
             _foretell(options, now)
@@ -130,18 +148,19 @@ def run(
             _restyle(options, now, cached=not project and "work" not in fields)
 
 
-def _of_clip(clip: str, given: _Given) -> RunOptions:
+def _of_clip(clip: str, given: _Given, now: Session) -> RunOptions:
     from kadr import cache_folder, with_numbers
 
     if "output" not in given.run:
         raise OptionsError(f"{clip}: say where the result goes, with --output OUT")
-    stylizer = given.run.get("stylizer", "external")
+    stylizer = given.look.stylizer(given.run.get("stylizer"), "external")
     values = {
         "clip": Path(clip),
         "propagate": detail_options(given.detail or "medium", **given.picture),
-        "stylizer_options": _assigned(stylizer, given.stylizer_options),
+        "stylizer_options": given.look.options(stylizer, now.speaker.notice),
         "work": cache_folder(clip, given.run["output"]),
         **given.run,
+        "stylizer": stylizer,
     }
     if given.fps is not None:
         values["frame_rate"] = _frame_rate(given.fps, clip)
@@ -160,9 +179,9 @@ def _of_project(name: str, given: _Given, now: Session, dry_run: bool) -> RunOpt
         project = project.settle(found)
         project.sweep()
     changes = dict(given.run)
-    if given.stylizer_options:
-        stylizer = changes.get("stylizer", project.settings.stylizer)
-        changes["stylizer_options"] = _assigned(stylizer, given.stylizer_options)
+    other = "external" if "keys" in changes else project.settings.stylizer
+    changes["stylizer"] = given.look.stylizer(changes.get("stylizer"), other)
+    changes["stylizer_options"] = given.look.options(changes["stylizer"], now.speaker.notice)
     if given.fps is not None:
         changes["frame_rate"] = _frame_rate(given.fps, found.path)
     if given.ranges:
@@ -236,14 +255,6 @@ def _frame_rate(fps: str, clip: str | Path) -> float:
     return float(rate)
 
 
-def _assigned(stylizer: str, given: Sequence[str]) -> dict[str, Any]:
-    if not given:
-        return {}
-    from kadr import stylizer_options
-
-    return parse_assignments(given, stylizer_options(stylizer), f"stylizer {stylizer}")
-
-
 def _check_heeded(given: _Given, options: RunOptions) -> None:
     """Refuse what was given and would be left unheeded beside the rest."""
     if options.stylizer == "external":
@@ -251,8 +262,5 @@ def _check_heeded(given: _Given, options: RunOptions) -> None:
             if name in given.run:
                 shown = f"{name.replace('_', '-')} {given.run[name]}"
                 raise OptionsError(f"{shown}: {_MADE}; leave it out beside painted keys")
-        for option in given.stylizer_options:
-            name = option.partition("=")[0].strip()
-            raise OptionsError(f"stylizer-option {name}: {_MADE}; leave it out beside painted keys")
     elif given.run.get("fit_keys"):
         raise OptionsError(f"fit-keys: {_PAINTED}; {options.stylizer} makes its own")

@@ -99,7 +99,7 @@ def read_settings(path: Path, text: str) -> Settings:
 
     Raises OptionsError naming the file and the line for anything unknown, wrong or missing.
     """
-    content = _parsed(path, text)
+    content = parsed(path, text)
     blame = Blame(path, text)
     _check_format(content.pop("format", None), path, text)
     known = sections()
@@ -109,9 +109,9 @@ def read_settings(path: Path, text: str) -> Settings:
                 raise OptionsError(f"section {unknown(section, list(known))}")
             if not isinstance(entries, dict):
                 raise OptionsError(f"{section}: expected a section, [{section}]")
-    stylizer = _stylizer(content.get("stylizer", {}), known["stylizer"][0], blame)
+    stylizer = read_stylizer(content.get("stylizer", {}), known["stylizer"][0], blame)
     values = {
-        section: _read(section, entries, content.get(section, {}), blame)
+        section: read_entries(section, entries, content.get(section, {}), blame)
         for section, entries in known.items()
         if section != "stylizer"
     }
@@ -141,7 +141,8 @@ def read_settings(path: Path, text: str) -> Settings:
     return settings
 
 
-def _parsed(path: Path, text: str) -> dict[str, Any]:
+def parsed(path: Path, text: str) -> dict[str, Any]:
+    """The sections of a TOML text. Raises OptionsError naming the file and the line."""
     try:
         content: dict[str, Any] = tomlkit.parse(text).unwrap()
     except TOMLKitError as error:
@@ -166,10 +167,10 @@ def _check_format(given: Any, path: Path, text: str) -> None:
         )
 
 
-def _read(
+def read_entries(
     section: str, entries: tuple[Entry, ...], given: Mapping[str, Any], blame: Blame
 ) -> dict[str, Any]:
-    """Entry name → value of the right type."""
+    """Entry name → value of the right type. Raises OptionsError naming the line."""
     known = {entry.name: entry for entry in entries}
     values = {}
     for name, value in given.items():
@@ -180,16 +181,21 @@ def _read(
     return values
 
 
-def _stylizer(given: Mapping[str, Any], own: Entry, blame: Blame) -> dict[str, Any]:
-    """The stylizer's name and the options that are set, by their fields."""
+def read_stylizer(
+    given: Mapping[str, Any], own: Entry, blame: Blame, *, whole: bool = True
+) -> dict[str, Any]:
+    """The stylizer's "name" and the options that are set, by their fields.
+
+    whole: they are all that is set, so they are checked together as well.
+    """
     with blame("stylizer", "name"):
         name = checked_value(own, given.get("name", "external"))
         kind = stylizer_options(name)
     entries = () if name == "external" else stylizer_entries(kind)
-    values = _read("stylizer", (own, *entries), given, blame)
+    values = read_entries("stylizer", (own, *entries), given, blame)
     values.pop("name", None)
     options = {option.replace("-", "_"): value for option, value in values.items()}
-    if entries:
+    if entries and whole:
         with blame.any_of("stylizer", {e.name: e.field for e in entries if e.field in options}):
             kind(**options)
     return {"name": name, **options}
@@ -221,7 +227,9 @@ def _check(settings: Settings, fields: Mapping[str, Mapping[str, Any]], blame: B
         detail_options(settings.detail)
     with blame.any_of("picture", _names(fields["picture"])):
         settings.propagate()
-    whole = RunOptions(clip=Path("clip"), output="out", keys=(Path("keys"),))
+    painted = settings.stylizer == "external"
+    keys = (Path("keys"),) if painted else ()
+    whole = RunOptions(Path("clip"), "out", keys, stylizer=settings.stylizer)
     for section in ("clip", "keys", "output", "run"):
         with blame.any_of(section, _names(fields[section])):
             replace(whole, **fields[section])

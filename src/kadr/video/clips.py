@@ -14,7 +14,7 @@ from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
 """File types that ``create_clip`` writes."""
 
-PRESETS = (
+ENCODER_PRESETS = (
     "ultrafast",
     "superfast",
     "veryfast",
@@ -140,13 +140,13 @@ def _check_quality(path: Path, crf: int | None, preset: str | None) -> None:
     best = 63 if suffix == ".webm" else 51
     if crf is not None and not 0 <= crf <= best:
         raise OptionsError(f"crf {crf}: expected 0 (best) to {best} for {suffix}")
-    if preset is not None and preset not in PRESETS:
-        raise OptionsError(f"preset {preset!r}: expected one of {', '.join(PRESETS)}")
+    if preset is not None and preset not in ENCODER_PRESETS:
+        raise OptionsError(f"encoder-preset {preset!r}: expected one of {', '.join(ENCODER_PRESETS)}")
 
 
 def _check_no_quality(path: Path, crf: int | None, preset: str | None) -> None:
     """Refuse what the output would leave unheeded."""
-    for name, value in (("crf", crf), ("preset", preset)):
+    for name, value in (("crf", crf), ("encoder-preset", preset)):
         if value is not None:
             raise OptionsError(f"{name} {value}: means nothing for {path}; leave it out")
 

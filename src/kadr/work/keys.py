@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -32,6 +33,9 @@ from kadr.work.workspace import Workspace
 
 STEP = "stylize"
 VERSION = 2
+
+_TELL_EVERY = 0.2
+"""Seconds between events about how much of a frame is done."""
 
 _log = logging.getLogger(__name__)
 
@@ -186,7 +190,7 @@ class KeyStyles:
     def _stylize(self, wanted: Sequence[int], cancel: CancelToken) -> Generator[Event, None, None]:
         total, missing, shares = len(wanted), set(wanted), dict.fromkeys(wanted, 0.0)
         yield Event(STEP, 0, total)
-        space = self._space
+        space, said = self._space, 0.0
         lender = Lender(space.clip, self.indices, self._shots, self._kept, self._masks.mask)
         context = lender.context(cancel, space.options.threads)
         jobs = self._jobs(wanted, lender)
@@ -195,6 +199,9 @@ class KeyStyles:
                 if isinstance(item, Told):
                     if item.index in missing:
                         shares[item.index] = item.share
+                    if time.monotonic() - said < _TELL_EVERY:
+                        continue
+                    said = time.monotonic()
                     yield Event(STEP, total - len(missing), total, share=sum(shares.values()))
                     continue
                 for styled in item:

@@ -1,0 +1,113 @@
+"""The name or the file of a preset in, what it sets of a run out: sections as in project.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from kadr.errors import InputError, OptionsError
+from kadr.options import detail_options
+from kadr.project.schema import Entry, sections, unknown
+from kadr.project.settings import Blame, parsed, read_entries, read_stylizer
+
+_SECTIONS = ("keys", "stylizer", "picture", "output", "run")
+_SUFFIX = ".toml"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset sets; all else stays as it is. text: of its file, to be read and copied.
+
+    picture, run: fields of PropagateOptions and of RunOptions. stylizer: "" if it sets none.
+    """
+
+    name: str
+    text: str
+    stylizer: str = ""
+    stylizer_options: Mapping[str, Any] = field(default_factory=dict)
+    detail: str | None = None
+    picture: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def about(self) -> str:
+        """The first paragraph of the comment that the file begins with, as one line."""
+        words: list[str] = []
+        for line in self.text.splitlines():
+            if not line.startswith("# "):
+                break
+            words.append(line.removeprefix("# ").strip())
+        return " ".join(words)
+
+
+def preset_names() -> tuple[str, ...]:
+    """The presets that come with kadr."""
+    names = (item.name for item in files("kadr").joinpath("presets").iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
+
+
+def read_preset(name: str) -> Preset:
+    """A preset by its name, or by the path of a TOML file.
+
+    Raises InputError if there is none, OptionsError naming the file and the line for anything
+    unknown or wrong in it.
+    """
+    path = Path(name)
+    if name in preset_names():
+        text = files("kadr").joinpath("presets", f"{name}{_SUFFIX}").read_text("utf-8")
+    elif path.suffix == _SUFFIX:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InputError(f"{path}: cannot be read ({cause})") from error
+        name = path.stem
+    else:
+        raise OptionsError(
+            f"preset {name!r}: expected one of {', '.join(preset_names())}, or a .toml file; "
+            "see kadr presets"
+        )
+    return _preset(name, path, text)
+
+
+def _preset(name: str, path: Path, text: str) -> Preset:
+    content, blame, known = parsed(path, text), Blame(path, text), sections()
+    for section, entries in content.items():
+        with blame(section):
+            if section not in _SECTIONS:
+                raise OptionsError(f"section {unknown(section, _SECTIONS)}")
+            if not isinstance(entries, dict):
+                raise OptionsError(f"{section}: expected a section, [{section}]")
+    stylizer: dict[str, Any] = {"name": ""}
+    if "stylizer" in content:
+        stylizer = read_stylizer(content["stylizer"], known["stylizer"][0], blame, whole=False)
+    given: dict[str, dict[str, Any]] = {}
+    for section in _SECTIONS:
+        if section != "stylizer":
+            entries = tuple(entry for entry in known[section] if _may_be_set(entry))
+            values = read_entries(section, entries, content.get(section, {}), blame)
+            by_name = {entry.name: entry.field or entry.name for entry in entries}
+            given[section] = {by_name[entry]: value for entry, value in values.items()}
+    picture = given["picture"]
+    detail = picture.pop("detail", None)
+    with blame("picture", "detail"):
+        detail_options(detail or "medium")
+    with blame.any_of("picture", {field.replace("_", "-"): field for field in picture}):
+        detail_options(detail or "medium", **picture)
+    return Preset(
+        name,
+        text,
+        stylizer.pop("name"),
+        stylizer,
+        detail,
+        picture,
+        given["keys"] | given["output"] | given["run"],
+    )
+
+
+def _may_be_set(entry: Entry) -> bool:
+    """Entries that belong to one clip are no part of a preset."""
+    return bool(entry.field) or entry.name == "detail"

@@ -1,0 +1,257 @@
+"""Whole runs by Stable Diffusion at the command line: both ways, presets, stops, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from trained import painted
+
+from kadr.cli.main import main
+from kadr.core.frames import Frame, Image
+from kadr.errors import InputError
+from kadr.files import write_image
+from kadr.stylize.infotext_files import read_infotext
+from kadr.video.clips import create_clip, open_clip
+
+SMALL = ("-O", "pixels=4096", "--steps", "8", "--sampler", "Euler", "--cfg-scale", "3")
+"""Settings that the small model needs and that keep it quick."""
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KADR_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def kadr(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call ``kadr``: its exit code and what it said on stderr, or with --json on stdout."""
+
+    def call(*words: object) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        return code, said.out if "--json" in words else said.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def disc_clip(tmp_path_factory: pytest.TempPathFactory, disc_frames: list[Image]) -> Path:
+    """The disc as an mp4 with a tone."""
+    folder = tmp_path_factory.mktemp("disc")
+    with create_clip(folder / "mute.mp4", like=None, crf=4) as writer:
+        for index, image in enumerate(disc_frames):
+            writer.write(Frame(index, image))
+    return _with_tone(folder / "mute.mp4", folder / "disc.mp4")
+
+
+def _with_tone(mute: Path, path: Path) -> Path:
+    with av.open(str(mute)) as source, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(source.streams.video[0])
+        sound = target.add_stream("aac", rate=44100, layout="mono")
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = video
+                target.mux(packet)
+        for start in range(0, 29400, 1024):
+            wave = np.sin(np.arange(start, start + 1024) / 16).astype(np.float32)[None]
+            block = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+            block.sample_rate, block.pts, block.time_base = 44100, start, Fraction(1, 44100)
+            target.mux(sound.encode(block))
+        target.mux(sound.encode(None))
+    return path
+
+
+def _frames(path: Path) -> list[Image]:
+    with open_clip(path) as clip:
+        return [frame.rgb for frame in clip.frames()]
+
+
+def _away(image: Image, other: Image) -> float:
+    return float(np.abs(image.astype(int) - other.astype(int)).mean())
+
+
+def _is_painting(made: list[Image], filmed: list[Image]) -> bool:
+    """Whether every frame looks like its own painting, not like what was filmed."""
+    return all(
+        _away(image, painted(frame)) < 0.75 * _away(image, frame)
+        for image, frame in zip(made, filmed, strict=True)
+    )
+
+
+def test_keys_are_made_and_carried_into_a_film_with_sound(
+    kadr: Run, trained_model: Path, disc_clip: Path, disc_frames: list[Image], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    code, said = kadr(
+        "run", disc_clip, "-o", out, "--stylizer", "diffusion", "--model", trained_model,
+        "--prompt", "painting", "--keys-budget", "3", *SMALL, "--json",
+    )  # fmt: skip
+    assert code == 0, said
+    result = json.loads(said.splitlines()[-1])
+    assert len(result["keys"]) == 3
+    with open_clip(out) as clip:
+        assert clip.info.has_audio
+        assert len(clip) == len(disc_frames)
+    assert _is_painting(_frames(out), disc_frames)
+
+
+def test_every_second_frame_is_made_and_the_rest_carried(
+    kadr: Run, trained_model: Path, disc_clip: Path, disc_frames: list[Image], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    words = (
+        "run", disc_clip, "-o", out, "--stylizer", "diffusion", "--model", trained_model,
+        "--every-frame", "--every", "2", "--batch", "4", *SMALL, "--json",
+    )  # fmt: skip
+    code, said = kadr(*words, "--prompt", "painting")
+    assert code == 0, said
+    assert json.loads(said.splitlines()[-1])["keys"] == [0, 2, 4, 6, 8, 10, 12, 14, 15]
+    assert _is_painting(_frames(out), disc_frames)
+    code, said = kadr(*words, "--prompt", "painting", "--overwrite")
+    steps = [json.loads(line).get("step") for line in said.splitlines()]
+    assert "stylize" not in steps, "all is kept"
+    kadr(*words, "--prompt", "photo", "--overwrite")
+    assert not _is_painting(_frames(out), disc_frames)
+
+
+def test_frames_build_on_one_another_over_a_stop(
+    kadr: Run, trained_model: Path, disc_clip: Path, tmp_path: Path
+) -> None:
+    words = [
+        "run", str(disc_clip), "--stylizer", "diffusion", "--model", str(trained_model),
+        "--prompt", "painting", "--every-frame", "-O", "previous-start=0.5",
+        "-O", "cross-frame=both", *SMALL, "--json",
+    ]  # fmt: skip
+    whole, halted = tmp_path / "whole", tmp_path / "halted"
+    assert kadr(*words, "-o", f"{whole}/")[0] == 0
+    environment = os.environ | {"KADR_CACHE": str(tmp_path / "other")}
+    for _ in range(1):
+        with subprocess.Popen(
+            [sys.executable, "-m", "kadr.cli.main", *words, "-o", f"{halted}/"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment | {"OMP_NUM_THREADS": "1"},
+        ) as process:
+            assert process.stdout is not None
+            done = 0
+            for line in process.stdout:
+                event = json.loads(line)
+                done = max(done, event.get("index", 0) if event.get("step") == "stylize" else 0)
+                if done >= 4:
+                    process.send_signal(signal.SIGKILL)
+                    break
+    os.environ["KADR_CACHE"] = str(tmp_path / "other")
+    code, said = kadr(*words, "-o", f"{halted}/")
+    assert code == 0, said
+    totals = [json.loads(line) for line in said.splitlines() if '"stylize"' in line]
+    assert 0 < totals[0]["total"] <= 16 - 3, "what was made is kept"
+    names = sorted(path.name for path in whole.iterdir())
+    assert names == sorted(path.name for path in halted.iterdir())
+    for name in names:
+        made = np.asarray(PillowImage.open(halted / name)).astype(int)
+        wanted = np.asarray(PillowImage.open(whole / name)).astype(int)
+        assert np.abs(made - wanted).max() == 0, name
+
+
+def test_the_classic_recipe(
+    kadr: Run, tiny_model: Callable[..., Path], disc_clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    model = tiny_model("sd1-inpaint", ".safetensors")  # nine channels, as the recipe's own
+    code, said = kadr(
+        "run", disc_clip, "--frames", "0:2", "-o", f"{out}/", "--preset", "classic",
+        "--model", model, "--original-prompt", "photo", "--prompt", "painting",
+        "-O", "pixels=4096", "--json",
+    )  # fmt: skip
+    assert code == 0, said
+    assert json.loads(said.splitlines()[-1])["keys"] == [0, 2]
+    assert len(_frames(out)) == 3
+    told = read_infotext(sorted(out.iterdir())[2])
+    assert told.prompt == "painting"
+    wanted = {
+        "Steps": "60", "Sampler": "Euler", "CFG scale": "24", "Denoising strength": "0.5",
+        "Decode prompt": "photo", "Decode CFG scale": "1", "Decode steps": "50",
+        "Randomness": "0", "Sigma Adjustment": "True", "Conditional mask weight": "1",
+    }  # fmt: skip
+    assert wanted.items() <= dict(told.fields).items()
+    with pytest.raises(InputError, match="carries no generation parameters"):
+        read_infotext(sorted(out.iterdir())[1])  # was carried, not generated
+
+
+def test_a_picture_tells_the_settings_of_others_like_it(
+    kadr: Run, trained_model: Path, disc_frames: list[Image], tmp_path: Path
+) -> None:
+    for index in (0, 1):
+        write_image(tmp_path / "clip" / f"f_{index:03d}.png", disc_frames[index])
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = ("run", tmp_path / "clip", "--every-frame", "--model", trained_model)
+    assert (
+        kadr(
+            *words, "-o", f"{first}/", "--stylizer", "diffusion", "--prompt", "painting",
+            "--negative-prompt", "photo", "--seed", "7", "--denoising-strength", "0.4", *SMALL,
+        )[0]
+        == 0
+    )  # fmt: skip
+    told = read_infotext(first / "f_000.png")
+    assert (told.prompt, told.negative_prompt, told.fields["Seed"]) == ("painting", "photo", "7")
+    code, said = kadr(*words, "-o", f"{second}/", "--like", first / "f_000.png", "--seed", "7")
+    assert code == 0, said
+    for name in ("f_000.png", "f_001.png"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    code, said = kadr(
+        "run", tmp_path / "clip", "--every-frame", "-o", f"{tmp_path}/c/", "--like",
+        first / "f_000.png",
+    )  # fmt: skip
+    assert code == 2
+    assert "left out model" in said
+    assert "no model; give model=PATH" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--stylizer", "diffusion", "--prompt", "fox"], "no model"),
+        (["--stylizer", "diffusion", "--model", "gone.ckpt"], "gone.ckpt: no such model"),
+        (
+            ["--stylizer", "diffusion", "--model", "owner/gone"],
+            "owner/gone: is not on this machine",
+        ),
+        (["--prompt", "fox"], "prompt: is for a stylizer that makes keys"),
+        (["--stylizer", "paint", "--prompt", "fox"], "stylizer paint: no option 'prompt'"),
+        (["--stylizer", "diffusion", "--steps", "many"], "steps 'many': expected a whole number"),
+        (["--stylizer", "diffusion", "--cfg-scale", "-1"], "cfg-scale -1.0: expected 0 to 100"),
+        (["--preset", "warp"], "preset 'warp': expected one of classic, faithful, fast, keyframes"),
+        (["--preset", "gone.toml"], "gone.toml: cannot be read"),
+        (["--like", "gone.png"], "gone.png: cannot be read"),
+        (
+            ["--stylizer", "diffusion", "--every", "2", "--model", "m"],
+            "every 2: is for every-frame",
+        ),
+        (["--stylizer", "comfyui", "--workflow", "gone.json"], "gone.json"),
+        (["--stylizer", "a1111", "--url", "http://127.0.0.1:9", "-O", "retries=0"], "127.0.0.1:9"),
+    ],
+)
+def test_bad_input_is_told_in_a_line(
+    kadr: Run, disc_clip: Path, tmp_path: Path, words: list[str], told: str
+) -> None:
+    code, said = kadr("run", disc_clip, "-o", tmp_path / "out.mp4", *words)
+    last = said.strip().splitlines()[-1]
+    assert code == 2
+    assert last.startswith("error: ")
+    assert told in last
+    assert "Traceback" not in said
+    assert not (tmp_path / "out.mp4").exists()
