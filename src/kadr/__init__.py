@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = {
+    "kadr.seeds": ("Trial", "seed_sheet", "try_seeds"),
     "kadr.survey": ("survey_clip",),
     "kadr.plan.coverage": ("Survey",),
     "kadr.plan.keyframes": ("choose_keyframes",),
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from kadr.report.html import write_report
     from kadr.report.record import RunRecord, read_record
     from kadr.run.compiling import on_first_compile
+    from kadr.seeds import Trial, seed_sheet, try_seeds
     from kadr.stylize.external import find_keys
     from kadr.stylize.like import Like, settings_like
     from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
@@ -155,6 +157,7 @@ __all__ = [
     "Survey",
     "SynthOptions",
     "Synthesis",
+    "Trial",
     "WorkFiles",
     "__version__",
     "cache_folder",
@@ -192,6 +195,7 @@ __all__ = [
     "read_record",
     "restyle",
     "restyle_events",
+    "seed_sheet",
     "settings_like",
     "stylizer_names",
     "stylizer_options",
@@ -199,6 +203,7 @@ __all__ = [
     "surveys_folder",
     "synthesize",
     "trim_caches",
+    "try_seeds",
     "with_numbers",
     "write_ebs",
     "write_image",

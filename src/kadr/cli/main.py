@@ -22,6 +22,7 @@ from kadr.cli.plan import plan
 from kadr.cli.presets import presets
 from kadr.cli.preview import preview
 from kadr.cli.run import run
+from kadr.cli.seeds import seeds
 from kadr.cli.session import FAILED, STOPPED
 from kadr.cli.status import status
 from kadr.cli.synth import SynthCommand, synth
@@ -39,6 +40,7 @@ for _command in (
     info,
     stylizers,
     presets,
+    seeds,
     doctor,
     plan,
     preview,

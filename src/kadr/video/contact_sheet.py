@@ -53,6 +53,29 @@ def contact_sheet(
     return _grid(cells, min(columns, len(cells)))
 
 
+def labelled_sheet(
+    *rows: Sequence[tuple[Image, str]], columns: int, cell_width: int = 320
+) -> Image:
+    """Lay images out in a grid, each with its own label; each of ``rows`` begins a new row.
+
+    images: (H, W, 3 or 4) uint8, fitted into cells of the first one's shape.
+    Gives (H, W, 3) uint8. Raises OptionsError if there is no image.
+    """
+    if not rows or not rows[0]:
+        raise OptionsError("contact sheet: no image to show; expected at least one")
+    height, width = rows[0][0][0].shape[:2]
+    size = (cell_width, max(1, round(cell_width * height / width)))
+    cells: list[Image] = []
+    for row in rows:
+        made = [
+            _cell([_fit(_opaque(Frame(0, image)), size)], label, marked=False)
+            for image, label in row
+        ]
+        rest = -len(made) % columns if row is not rows[-1] else 0
+        cells += made + [np.full_like(made[0], _PAPER) for _ in range(rest)]
+    return _grid(cells, columns)
+
+
 def _clock(seconds: float) -> str:
     """1:02.37 for 62.37 seconds."""
     hundredths = round(seconds * 100)
