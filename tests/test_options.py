@@ -25,6 +25,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "PropagateOptions": {},
     "RunOptions": {"clip": Path("a.mp4"), "output": Path("b.mp4"), "keys": (Path("keys"),)},
 }
+_MADE = {"keys": (), "stylizer": "paint", "every_frame": True}
+BESIDE: dict[str, dict[str, Any]] = {"every": _MADE, "refine": _MADE}
+"""What a field needs beside it."""
 BOUNDED = [
     (kind, item.name)
     for kind in KINDS
@@ -34,7 +37,8 @@ BOUNDED = [
 
 
 def _make(kind: str, **changes: Any) -> Any:
-    return getattr(module, kind)(**{**KINDS[kind], **changes})
+    beside = {key: value for name in changes for key, value in BESIDE.get(name, {}).items()}
+    return getattr(module, kind)(**{**KINDS[kind], **beside, **changes})
 
 
 def test_every_kind_is_tested() -> None:

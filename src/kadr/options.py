@@ -150,6 +150,16 @@ class RunOptions:
             "frame number"
         },
     )
+    refine: float | None = option(
+        None,
+        "go over finished frames with the stylizer where the error is above this, 0.2 say; none: "
+        "nowhere",
+        low=0,
+        high=1,
+    )
+    refine_strength: float = option(
+        0.3, "with refine: how far from the carried frame it may go", low=0, high=1
+    )
     ranges: tuple[Span, ...] = ()
     """Spans set by hand; other keys reach to their neighbours, never over a cut."""
     per_key: Path | None = field(
@@ -201,6 +211,15 @@ class RunOptions:
             name = "every-frame" if self.every_frame else "masks"
             raise OptionsError(
                 f"{name}: is for a stylizer that makes keys; leave it out beside painted keys"
+            )
+        if self.refine is not None and self.stylizer == "external":
+            raise OptionsError(
+                f"refine {self.refine}: is for a stylizer that makes keys; leave it out beside "
+                "painted keys"
+            )
+        if self.refine is not None and self.work_limit is not None:
+            raise OptionsError(
+                "refine: looks at work files that work-limit gives up; leave one of them out"
             )
         if self.every > 1 and not self.every_frame:
             raise OptionsError(f"every {self.every}: is for every-frame; give that too")

@@ -16,10 +16,11 @@ from kadr.work.memory import remember
 from kadr.work.per_key import PerKeyWriter
 from kadr.work.planning import plan_run
 from kadr.work.produce import Producer
+from kadr.work.refine import Refiner
 from kadr.work.schedule import make_schedule
 from kadr.work.workspace import open_workspace
 
-STEPS = ("plan", "stylize", "propagate", "join", "write")
+STEPS = ("plan", "stylize", "propagate", "join", "refine", "write")
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,16 @@ def restyle_events(
             remember(schedule, space.work)
             producer = Producer(space, schedule, keys, cancel)
             account.tally = producer.tally
-            with account.step("propagate"), closing(producer.frames()) as made:
+            refiner = None if options.refine is None else Refiner(space, schedule, cancel)
+            with account.step("propagate"), closing(_finished(producer, refiner)) as made:
                 for item in made:
                     if isinstance(item, Frame):
                         writer.write(item)
                         yield Event("write", space.nth(item.index), len(space.frames), item.rgb)
                     else:
                         yield item
+            if refiner is not None:
+                account.add("refine", computed=refiner.refined, reused=refiner.reused)
             if options.per_key is not None:
                 per_key.write_all(producer.pass_frames())
         account.finish(writer.path)
@@ -93,3 +97,9 @@ def restyle_events(
             producer.tally.pass_frames,
             account.report(),
         )
+
+
+def _finished(producer: Producer, refiner: Refiner | None) -> Generator[Event | Frame, None, None]:
+    """Events and finished frames, in order."""
+    with closing(producer.frames()) as made:
+        yield from made if refiner is None else refiner.frames(made)

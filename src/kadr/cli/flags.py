@@ -21,6 +21,8 @@ KEYS_FIELDS = (
     "every_frame",
     "every",
     "masks",
+    "refine",
+    "refine_strength",
     "ignore_cuts",
     "fit_keys",
 )

@@ -22,7 +22,7 @@ _KINDS = {
 """What to call a file → its path in the folder, in full. Finished frames are known by a mark."""
 
 _FRAMES = "finished frames"
-_FRAME = re.compile(r"frames/[^/]+\.png")
+_FRAME = re.compile(r"(frames|joined)/[^/]+\.png")
 
 
 @dataclass(frozen=True)

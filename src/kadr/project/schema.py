@@ -45,6 +45,8 @@ _PLACES: Mapping[str, frozenset[str]] = {
             "every_frame",
             "every",
             "masks",
+            "refine",
+            "refine_strength",
             "ignore_cuts",
             "fit_keys",
         }

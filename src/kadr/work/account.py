@@ -116,7 +116,7 @@ class Account:
             self.record(),
             space.options.report,
             lambda index: space.clip.frame(index).rgb,
-            lambda index: space.folder.get(index, space.size),
+            lambda index: space.shown.get(index, space.size),
         )
 
     def _counted(self) -> tuple[StepRecord, ...]:

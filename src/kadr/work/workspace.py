@@ -37,6 +37,12 @@ class Workspace:
     folder: FrameFolder
 
     @property
+    def shown(self) -> FrameFolder:
+        """The finished frames that people see: ``folder``, or what is made of its frames."""
+        options = self.options
+        return FrameFolder(options.frames_folder or self.work / "frames", self.clip.name)
+
+    @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the clip's frames."""
         return self.clip.info.width, self.clip.info.height
@@ -92,8 +98,15 @@ def open_workspace(options: RunOptions, *, exclusive: bool = True) -> Iterator[W
             frames,
             work,
             FolderStore(work / "store"),
-            FrameFolder(options.frames_folder or work / "frames", clip.name),
+            FrameFolder(_folder(options, work), clip.name),
         )
+
+
+def _folder(options: RunOptions, work: Path) -> Path:
+    """Where frames are joined; those that are still to be refined are not shown to people."""
+    if options.refine is not None:
+        return work / "joined"
+    return options.frames_folder or work / "frames"
 
 
 def _open(options: RunOptions) -> Clip:
