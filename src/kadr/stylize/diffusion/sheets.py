@@ -21,7 +21,7 @@ def sheet_shape(count: int, size: tuple[int, int]) -> tuple[int, int]:
     def cost(shape: tuple[int, int]) -> tuple[float, int]:
         columns, rows = shape
         aspect = abs(math.log(columns * size[0] / (rows * size[1])))
-        return aspect + (columns * rows - count) / count, columns
+        return round(aspect + (columns * rows - count) / count, 6), columns
 
     return min(shapes, key=cost)
 
