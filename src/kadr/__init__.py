@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = {
+    "kadr.comparison": ("Comparison", "Measures", "Way", "compare"),
     "kadr.seeds": ("Trial", "seed_sheet", "try_seeds"),
     "kadr.survey": ("survey_clip",),
     "kadr.plan.coverage": ("Survey",),
@@ -73,6 +74,7 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 if TYPE_CHECKING:
+    from kadr.comparison import Comparison, Measures, Way, compare
     from kadr.core.events import CancelToken, Event
     from kadr.core.frames import Frame, FrameRange, Span
     from kadr.errors import (
@@ -127,6 +129,7 @@ __all__ = [
     "Clip",
     "ClipInfo",
     "ClipWriter",
+    "Comparison",
     "EbsProject",
     "EbsRange",
     "EbsTail",
@@ -140,6 +143,7 @@ __all__ = [
     "InputError",
     "KadrError",
     "Like",
+    "Measures",
     "OptionsError",
     "OutputError",
     "Prepared",
@@ -158,6 +162,7 @@ __all__ = [
     "SynthOptions",
     "Synthesis",
     "Trial",
+    "Way",
     "WorkFiles",
     "__version__",
     "cache_folder",
@@ -165,6 +170,7 @@ __all__ = [
     "cached_work",
     "choose_keyframes",
     "clip_identity",
+    "compare",
     "create_clip",
     "create_stylizer",
     "delete_work_files",

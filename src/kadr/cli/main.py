@@ -13,6 +13,7 @@ import typer
 
 import kadr
 from kadr.cli.clean import clean
+from kadr.cli.compare import compare
 from kadr.cli.convert import encode, frames
 from kadr.cli.doctor import doctor
 from kadr.cli.exchange import export, import_
@@ -41,6 +42,7 @@ for _command in (
     stylizers,
     presets,
     seeds,
+    compare,
     doctor,
     plan,
     preview,
