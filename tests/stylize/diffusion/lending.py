@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -41,7 +41,7 @@ class Lender:
 
     def previous_index(self, index: int) -> int | None:
         """The job before, in the same group."""
-        jobs = list(self.indices or range(len(self.frames)))
+        jobs = self._indices()
         place = jobs.index(index)
         if place == 0 or self._group(jobs[place - 1]) != self._group(index):
             return None
@@ -70,13 +70,16 @@ class Lender:
 
     def run(self, stylizer: Stylizer) -> list[Image]:
         """Stylize what is not made yet; gives all jobs' frames in their order."""
-        jobs = list(self.indices or range(len(self.frames)))
-        wanted = [
-            Job(Frame(index, self.frames[index]), self._group(index), seed=1000 + index)
-            for index in jobs
-            if index not in self.made
-        ]
-        for batch in stylizer.stylize(iter(wanted), self.context):
+        for batch in stylizer.stylize(self.jobs(), self.context):
             for styled in batch:
                 self.made[styled.index] = styled.image
-        return [self.made[index] for index in jobs]
+        return [self.made[index] for index in self._indices()]
+
+    def jobs(self) -> Iterator[Job]:
+        """What is not made yet."""
+        for index in self._indices():
+            if index not in self.made:
+                yield Job(Frame(index, self.frames[index]), self._group(index), seed=1000 + index)
+
+    def _indices(self) -> list[int]:
+        return list(self.indices or range(len(self.frames)))
