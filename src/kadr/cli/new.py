@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,10 +36,13 @@ from kadr.cli.look import (
     PresetName,
     find_preset,
 )
-from kadr.cli.session import session
+from kadr.cli.session import Session, session
 from kadr.core.numbers import parse_bytes, parse_rate
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions
+
+if TYPE_CHECKING:
+    from kadr import ProjectFolder
 
 Project = Annotated[
     str | None,
@@ -123,12 +126,17 @@ def new(
             detail=detail or "medium",
             **settings,
         )
-        count = sum(1 for _ in made.keys.iterdir())
-        painted = made.settings.stylizer == "external"
-        hint = f"; paint keys into {made.keys}" if painted and not count else ""
-        now.speaker.result(
-            f"{made.root}: a new project with {count} keys{hint}; go on with kadr run {made.root}",
-            project=made.root,
-            clip=made.clip,
-            keys=count,
-        )
+        _tell(made, now)
+
+
+def _tell(made: ProjectFolder, now: Session) -> None:
+    """Say what was made and what to do next."""
+    count = sum(1 for _ in made.keys.iterdir())
+    painted = made.settings.stylizer == "external"
+    hint = f"; paint keys into {made.keys}" if painted and not count else ""
+    now.speaker.result(
+        f"{made.root}: a new project with {count} keys{hint}; go on with kadr run {made.root}",
+        project=made.root,
+        clip=made.clip,
+        keys=count,
+    )

@@ -18,7 +18,7 @@ from kadr.project.numbers import open_run_clip, with_numbers
 from kadr.project.schema import ELSEWHERE, unknown
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text
-from kadr.stylize.external import find_keys
+from kadr.stylize.external import KeyFile, find_keys
 from kadr.stylize.registry import create_stylizer
 from kadr.video.identity import clip_identity, clip_size
 
@@ -68,12 +68,7 @@ def new_project(
             keys="keys" if copy_keys else relative_path(keys[0], root),
             run={name: _placed(value, root) for name, value in (found.run or {}).items()},
         )
-        for name in ("keys", "work"):
-            (temporary / name).mkdir(exist_ok=True)
-        for key in chosen if copy_keys else ():
-            shutil.copyfile(key.path, temporary / "keys" / key.path.name)
-        for name, data in (files or {}).items():
-            (temporary / name).write_bytes(data)
+        _fill(temporary, chosen if copy_keys else (), files or {})
         text = project_text(found)
         read_settings(root / FILE, text)
         write_text(temporary / FILE, text)
@@ -89,6 +84,16 @@ def new_project(
             shutil.rmtree(temporary, ignore_errors=True)
         remove_empty(made)
     return open_project(root)
+
+
+def _fill(folder: Path, keys: Sequence[KeyFile], files: Mapping[str, bytes]) -> None:
+    """Put copies of the keys and other files into a new project."""
+    for name in ("keys", "work"):
+        (folder / name).mkdir(exist_ok=True)
+    for key in keys:
+        shutil.copyfile(key.path, folder / "keys" / key.path.name)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
 
 
 def clip_name(clip: Path) -> str:
