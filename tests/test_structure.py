@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "exchange": BASE | {"plan", "project", "stylize", "video"},
     "report": BASE,
     # where the steps come together
-    "comparison": BASE | {"guides", "pipeline", "video"},
+    "comparison": BASE | {"guides", "pipeline", "stylize", "video"},
     "seeds": BASE | {"stylize", "video"},
     "survey": BASE | {"guides", "plan", "run", "video"},
     "work": BASE | STAGES | {"project", "propagate", "report", "run", "survey"},

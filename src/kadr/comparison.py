@@ -22,6 +22,8 @@ from kadr.guides.flow import flow_pair, gray
 from kadr.guides.warp import warp
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle_events
+from kadr.stylize.base import Context, Job
+from kadr.stylize.registry import create_stylizer
 from kadr.video.beside import Heading, SideBySide
 from kadr.video.clips import create_clip, open_clip
 
@@ -87,6 +89,7 @@ def compare(
         raise OptionsError(f"{output}: expected a video file, such as compare.mp4")
     if output.exists() and not options.overwrite:
         raise OutputError(f"{output}: exists already; use --overwrite or another name")
+    yield from _warm_up(options, cancel)
     ways = []
     for name, whole in (("keyframes", False), ("every frame", True)):
         slug = name.replace(" ", "-")
@@ -116,6 +119,17 @@ def compare(
     )
     yield from _write(options, (first, second), cancel)
     return Comparison(output, (first, second))
+
+
+def _warm_up(options: RunOptions, cancel: CancelToken) -> Generator[Event, None, None]:
+    """Make one frame in vain, so that loading libraries is not timed as a part of the first way."""
+    with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
+        frame = clip.frame(options.frames.start if options.frames is not None else 0)
+        yield Event("warm up", 0, 1)
+        stylizer = create_stylizer(options.stylizer, **options.stylizer_options)
+        context = Context(number=clip.number, cancel=cancel, threads=options.threads)
+        for _ in stylizer.stylize(iter([Job(frame, 0, options.seed)]), context):
+            yield Event("warm up", 1, 1)
 
 
 def _told(

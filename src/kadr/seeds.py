@@ -18,6 +18,9 @@ from kadr.video.contact_sheet import labelled_sheet
 
 STEP = "seeds"
 
+_SHORT = {"cfg_scale": "cfg", "denoising_strength": "strength"}
+"""Of options, for labels."""
+
 _COMPANY = frozenset(
     {
         "joint",
@@ -36,7 +39,8 @@ _COMPANY = frozenset(
 class Trial:
     """One way in which the frame was made.
 
-    settings: what was set beside the seed, by option. parameters: what its image file is to carry.
+    settings: numbers that were set beside the seed, by option. parameters: what its image file is
+    to carry.
     """
 
     seed: int
@@ -47,7 +51,7 @@ class Trial:
     @property
     def label(self) -> str:
         """Short, for a sheet."""
-        parts = [f"{name.replace('_', ' ')} {value}" for name, value in self.settings.items()]
+        parts = [f"{_SHORT.get(name, name)} {value:g}" for name, value in self.settings.items()]
         return "  ".join([f"seed {self.seed}", *parts])
 
 

@@ -43,7 +43,7 @@ def test_trials_come_by_axes_and_seeds(model: str, disc_frames: list[Image]) -> 
     assert [(trial.seed, *trial.settings.values()) for trial in trials] == [
         (seed, cfg, strength) for cfg in (3.0, 9.0) for strength in (0.3, 0.9) for seed in (4, 5)
     ]
-    assert trials[2].label == "seed 4  cfg scale 3.0  denoising strength 0.9"
+    assert trials[2].label == "seed 4  cfg 3  strength 0.9"
     assert [(event.index, event.total) for event in events] == [(at, 8) for at in range(9)]
     pictures = {trial.image.tobytes() for trial in trials}
     assert len(pictures) == 8
