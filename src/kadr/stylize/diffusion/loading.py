@@ -173,6 +173,7 @@ def _encoders(
     encoders = []
     for place, (config, prefix) in enumerate(zip(family.text_encoders, family.text_prefixes)):
         settings = CLIPTextConfig(**config)
+        network: torch.nn.Module
         network = CLIPTextModelWithProjection(settings) if place else CLIPTextModel(settings)
         renamed = text_weights(weights, prefix, config["num_hidden_layers"])
         if not place:
