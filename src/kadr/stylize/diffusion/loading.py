@@ -173,8 +173,8 @@ def _encoders(
     encoders = []
     for place, (config, prefix) in enumerate(zip(family.text_encoders, family.text_prefixes)):
         settings = CLIPTextConfig(**config)
-        network: torch.nn.Module
-        network = CLIPTextModelWithProjection(settings) if place else CLIPTextModel(settings)
+        kind: type[torch.nn.Module] = CLIPTextModelWithProjection if place else CLIPTextModel
+        network = kind(settings)
         renamed = text_weights(weights, prefix, config["num_hidden_layers"])
         if not place:
             renamed.pop("text_projection.weight", None)
