@@ -141,7 +141,9 @@ def _check_quality(path: Path, crf: int | None, preset: str | None) -> None:
     if crf is not None and not 0 <= crf <= best:
         raise OptionsError(f"crf {crf}: expected 0 (best) to {best} for {suffix}")
     if preset is not None and preset not in ENCODER_PRESETS:
-        raise OptionsError(f"encoder-preset {preset!r}: expected one of {', '.join(ENCODER_PRESETS)}")
+        raise OptionsError(
+            f"encoder-preset {preset!r}: expected one of {', '.join(ENCODER_PRESETS)}"
+        )
 
 
 def _check_no_quality(path: Path, crf: int | None, preset: str | None) -> None:
