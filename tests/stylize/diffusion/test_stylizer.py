@@ -52,7 +52,7 @@ def restyle(trained_model: Path) -> Restyle:
     """Restyle frames by the trained model with options that show what they do."""
 
     def run(frames: Sequence[Image], context: Context | None = None, **options: Any) -> list[Image]:
-        known = {"sampler": "Euler", "steps": 12, "pixels": 4096, "cfg_scale": 3, "batch": 4}
+        known = {"sampler": "Euler", "steps": 12, "pixels": 4096, "cfg_scale": 1.5, "batch": 4}
         return _run(trained_model, frames, context, **(known | {"prompt": "painting"} | options))
 
     return run
@@ -68,7 +68,8 @@ def test_prompt_and_strength_restyle_what_is_filmed(restyle: Restyle, disc_frame
     strong = restyle(frames, denoising_strength=0.5)
     photos = restyle(frames, denoising_strength=0.5, prompt="photo")
     for place, (frame, want) in enumerate(zip(frames, wanted, strict=True)):
-        assert _nearer(faint[place], frame, want)
+        assert _away(faint[place], frame) < 0.8 * _away(strong[place], frame)
+        assert _away(faint[place], frame) < _away(faint[place], want)
         assert _nearer(strong[place], want, frame)
         assert _nearer(photos[place], frame, want)
     # the disc is where it was: each result is nearer to its own frame's look
@@ -81,7 +82,7 @@ def test_negative_prompt_and_guidance(restyle: Restyle, disc_frames) -> None:
     want = painted(frame)
     towards = restyle([frame], negative_prompt="photo")[0]
     from_it = restyle([frame], prompt="photo", negative_prompt="painting")[0]
-    assert _away(towards, want) < 0.5 * _away(from_it, want)
+    assert _away(towards, want) < 0.65 * _away(from_it, want)
     # at 0 only the negative prompt counts, at 1 only the prompt
     assert _nearer(restyle([frame], negative_prompt="photo", cfg_scale=0)[0], frame, want)
     one = [restyle([frame], negative_prompt=text, cfg_scale=1)[0] for text in ("photo", "")]

@@ -36,19 +36,23 @@ def train_model(
     frames: Sequence[Image],
     folder: Path,
     *,
+    paintings: Sequence[Image] | None = None,
     inpaint: bool = False,
-    steps: int = 150,
+    steps: int = 250,
     seed: int = 0,
 ) -> Path:
-    """Train on frames of one size, sides multiples of 8; save as a diffusers folder."""
+    """Train on frames of one size, sides multiples of 8; save as a diffusers folder.
+
+    paintings: as many images of that size that "painting" stands for; None: ``painted`` frames.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = Parts("sd1-inpaint" if inpaint else "sd1", seed)
         parts.vae, parts.unet = _vae(), _unet(9 if inpaint else 4)
         # learns what a picture is about from much noise far sooner than noise prediction does
         parts.prediction = "v_prediction"
-        looks = [[_pixels(frame) for frame in frames], [_pixels(painted(f)) for f in frames]]
-        pixels = [torch.stack(look) for look in looks]
+        looks = frames, [painted(f) for f in frames] if paintings is None else paintings
+        pixels = [torch.stack([_pixels(image) for image in look]) for look in looks]
         with torch.no_grad():
             spread = _encode(parts.vae, torch.cat(pixels)).std()
         parts.vae.register_to_config(scaling_factor=1 / float(spread))
@@ -164,8 +168,8 @@ def _train_unet(
         which = torch.randint(len(latents[0]), (8,))
         clean = torch.where(look[:, None, None, None] == 0, latents[0][which], latents[1][which])
         words = torch.where(torch.rand(8) < 0.1, torch.tensor(2), look)
-        # mostly much noise: there the words matter
-        timestep = (999 * (1 - torch.rand(8) ** 2)).long()
+        # rather much noise: there the words matter
+        timestep = (999 * (1 - torch.rand(8) ** 1.3)).long()
         sigma = sigmas[timestep][:, None, None, None]
         noise = torch.randn_like(clean)
         spread = (1 + sigma**2).sqrt()
