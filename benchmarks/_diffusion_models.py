@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -18,9 +19,14 @@ from kadr.core.frames import Image
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "stylize" / "diffusion"))
 
 from tiny import Parts, save_folder
-from trained import painted, train_model
+from trained import train_model
 
-__all__ = ["painted", "random_model", "trained_on"]
+INKS = (
+    ((250, 190, 90), (40, 30, 110)),
+    ((120, 230, 240), (110, 20, 60)),
+    ((235, 150, 235), (10, 80, 40)),
+)
+"""Colours for light and for dark."""
 
 _CROP = 64
 
@@ -57,19 +63,27 @@ def random_model(folder: Path, *, full: bool) -> Path:
     return save_folder(parts, folder)
 
 
-def trained_on(
-    frames: Sequence[Image], folder: Path, *, picture_steps: int, noise_steps: int
-) -> Path:
-    """A small model that knows pieces of these frames as "photo" and ``painted`` as "painting".
+def in_ink(image: Image, ink: int) -> Image:
+    """An image in two tones, a warm and a cold one or others, ``ink`` of ``INKS``."""
+    smooth = cv2.bilateralFilter(np.ascontiguousarray(image), 7, 40, 5)
+    light, dark = (np.array(tone) for tone in INKS[ink])
+    share = np.clip((smooth.mean(axis=2, keepdims=True) - 60) / 120, 0, 1)
+    return (dark + (light - dark) * share).astype(np.uint8)
 
-    It is trained on pieces of 64×64, at random places and half of them mirrored, so that what it
-    makes follows what is filmed and is not the mean of all frames.
+
+def trained_on(frames: Sequence[Image], folder: Path, *, steps: int) -> Path:
+    """A small model that knows pieces of these frames as "photo" and in any ink as "painting".
+
+    Which ink a painting is in the prompt does not say: the noise decides, as with large models.
+    Pieces are 64×64, from random places and half of them mirrored, so that what it makes follows
+    what is filmed and is not the mean of all frames.
     """
     random = np.random.default_rng(0)
     pieces = []
-    for _ in range(160):
+    for _ in range(120):
         frame = frames[random.integers(len(frames))]
         y, x = (random.integers(0, side - _CROP + 1) for side in frame.shape[:2])
         piece = frame[y : y + _CROP, x : x + _CROP]
         pieces.append(np.ascontiguousarray(piece[:, ::-1] if random.random() < 0.5 else piece))
-    return train_model(pieces, folder, picture_steps=picture_steps, noise_steps=noise_steps)
+    paintings = [in_ink(piece, ink) for ink in range(len(INKS)) for piece in pieces]
+    return train_model(pieces * len(INKS), folder, paintings=paintings, steps=steps)
