@@ -22,7 +22,6 @@ from kadr.cli.look import (
 from kadr.cli.session import Session, session
 from kadr.cli.values import parse_assignments
 from kadr.errors import OptionsError, OutputError
-from kadr.files import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from kadr import Frame, ProjectFolder
@@ -170,6 +169,8 @@ def _subject(target: str, number: int | None) -> _Subject:
         with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
             return _Subject(*_frame_of(clip, number), project)
     path = Path(target)
+    from kadr.files import IMAGE_SUFFIXES
+
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         if number is not None:
             raise OptionsError(f"frame {number}: {target} is one image; leave out --frame")

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
 _STEADY = np.float32(0.6)
 """Share of the last frame's weights, carried along the motion, in this frame's."""
 _TIME = np.float32(1.3)
