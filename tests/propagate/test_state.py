@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_what_is_no_state_of_this_size_is_refused(fault: str) -> None:
 
 
 def _steps(frames: list[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
-    for before, frame in zip(frames, frames[1:], strict=False):
+    for before, frame in itertools.pairwise(frames):
         yield frame, flow_pair(gray(frame.rgb), gray(before.rgb))
 
 

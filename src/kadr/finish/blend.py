@@ -31,7 +31,7 @@ class Candidate:
 
 
 class Joiner:
-    """Weighs candidates frame by frame; keeps the weights so that the choice moves with the picture.
+    """Weighs candidates frame by frame; keeps weights so that the choice moves with the picture.
 
     Each pixel is taken mostly from the key that explains it better and is nearer in time. The
     choice is smooth in space, follows the motion in time, and passes from key to key at different

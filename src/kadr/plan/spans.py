@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -37,7 +38,7 @@ def pair_spans(
     spans = {key: Span(key, key, key + 1) for key in order}
     for key in order[:1]:
         spans[key] = Span(key, frames.start, key + 1)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         between = [cut for cut in sorted(cuts) if before < cut <= after]
         # shots without a key of their own are reached from both sides
         first, last = (between[0], between[-1]) if between else (before + 1, after)
