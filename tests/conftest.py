@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ settings.register_profile("kadr", deadline=None)  # kernels compile in some exam
 settings.load_profile("kadr")
 
 sys.path.append(str(Path(__file__).parent / "video"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # shells let what they run in the background ignore it, and so would all that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
