@@ -28,8 +28,6 @@ INKS = (
 )
 """Colours for light and for dark."""
 
-_CROP = 64
-
 
 def random_model(folder: Path, *, full: bool) -> Path:
     """Random weights in the shape of Stable Diffusion 1.5, at full size or small."""
@@ -72,18 +70,9 @@ def in_ink(image: Image, ink: int) -> Image:
 
 
 def trained_on(frames: Sequence[Image], folder: Path, *, steps: int) -> Path:
-    """A small model that knows pieces of these frames as "photo" and in any ink as "painting".
+    """A small model that knows these frames as "photo" and, in any ink, as "painting".
 
     Which ink a painting is in the prompt does not say: the noise decides, as with large models.
-    Pieces are 64×64, from random places and half of them mirrored, so that what it makes follows
-    what is filmed and is not the mean of all frames.
     """
-    random = np.random.default_rng(0)
-    pieces = []
-    for _ in range(120):
-        frame = frames[random.integers(len(frames))]
-        y, x = (random.integers(0, side - _CROP + 1) for side in frame.shape[:2])
-        piece = frame[y : y + _CROP, x : x + _CROP]
-        pieces.append(np.ascontiguousarray(piece[:, ::-1] if random.random() < 0.5 else piece))
-    paintings = [in_ink(piece, ink) for ink in range(len(INKS)) for piece in pieces]
-    return train_model(pieces * len(INKS), folder, paintings=paintings, steps=steps)
+    paintings = [in_ink(frame, ink) for ink in range(len(INKS)) for frame in frames]
+    return train_model([*frames] * len(INKS), folder, paintings=paintings, steps=steps)

@@ -1,7 +1,7 @@
 """The diffusion stylizer: frames a second beside a plain diffusers loop, and frames that hold.
 
     python benchmarks/diffusion.py speed [--full] [--frames 16] [--side 128] [--threads 1]
-    python benchmarks/diffusion.py hold CLIP [--frames 24] [--size 192x128] [--save FOLDER]
+    python benchmarks/diffusion.py hold CLIP [--frames 12] [--size WxH] [--save FOLDER]
 
 ``speed`` runs both in one process, by turns, on the same frames with the same weights, steps and
 noise levels. The plain loop is diffusers' img2img pipeline with its own attention, one frame after
@@ -10,7 +10,7 @@ says how far the pictures are apart where both are given the same latents and no
 largest difference in levels of 255. Weights are random: of full size with ``--full``, for which a
 card is wanted, else small.
 
-``hold`` trains a small model on frames of the clip (a minute or two), restyles them with each way
+``hold`` trains a small model on frames of the clip (two minutes), restyles them with each way
 of holding frames together, and measures what comes out along the motion of what was filmed:
 
 - warp: mean change along the motion outside occlusions, over the clip's own.
@@ -59,11 +59,18 @@ _STEPS, _STRENGTH, _CFG = 20, 0.5, 7.5
 _RUN = int(_STEPS * _STRENGTH) + 1
 """Steps that A1111 runs of them; diffusers is given a strength by which it runs as many."""
 
+_PIXELS = 288 * 384
+
 _SEEDS = {0: "one", None: "own"}
 
 WAYS: dict[str, dict[str, Any]] = {
     "nothing": {},
-    "inverted noise": {"inversion": "refined", "original_prompt": "photo", "refinements": 3},
+    "inverted noise": {
+        "inversion": "refined",
+        "original_prompt": "photo",
+        "refinements": 3,
+        "sampler": "Euler",
+    },
     "carried noise": {"carry_noise": True},
     "previous as start": {"previous_start": 0.5},
     "… anchor every 8": {"previous_start": 0.5, "anchor_every": 8},
@@ -255,7 +262,7 @@ class Held:
 
 def measure_hold(args: argparse.Namespace) -> list[Held]:
     """Train, restyle by every way, print a row each, save sheets if asked to."""
-    width, height = (int(side) for side in args.size.split("x"))
+    width, height = _size(args.clip, args.size)
     frames = list(_reduced(args.clip, (width, height), args.frames, args.every))
     rows = []
     with tempfile.TemporaryDirectory(prefix="kadr-diffusion-") as folder:
@@ -346,6 +353,18 @@ def _away(frames: Sequence[Image], made: Sequence[Image]) -> float:
     )
 
 
+def _size(path: Path, given: str | None) -> tuple[int, int]:
+    """Large enough for faces to be known in latents, small enough to learn in minutes."""
+    if given is not None:
+        width, height = (int(side) for side in given.split("x"))
+        return width, height
+    with open_clip(path) as clip:
+        scale = (_PIXELS / (clip.info.width * clip.info.height)) ** 0.5
+        sides = (clip.info.width, clip.info.height)
+    width, height = (max(16, round(side * scale / 16) * 16) for side in sides)
+    return width, height
+
+
 def _reduced(path: Path, size: tuple[int, int], count: int, every: int) -> Iterator[Image]:
     with open_clip(path) as clip:
         for frame in clip.frames():
@@ -376,10 +395,10 @@ def main() -> None:
     speed.add_argument("--compile", action="store_true", help="a compiled network as well")
     hold = parts.add_parser("hold")
     hold.add_argument("clip", type=Path)
-    hold.add_argument("--frames", type=int, default=24)
+    hold.add_argument("--frames", type=int, default=12)
     hold.add_argument("--every", type=int, default=1, help="take every n-th frame of the clip")
-    hold.add_argument("--size", default="192x128")
-    hold.add_argument("--training", type=int, default=800, help="steps of it")
+    hold.add_argument("--size", help="WxH in multiples of 16 (some 110,000 pixels like the clip)")
+    hold.add_argument("--training", type=int, default=600, help="steps of it")
     hold.add_argument(
         "--model", type=Path, help="a model of the benchmark's that is trained already"
     )

@@ -30,6 +30,8 @@ def work(tmp_path: Path) -> Path:
     store.put("ab12", {"image": np.zeros((4, 4, 3), np.uint8)})
     store.put("propagate/cd34/000012", {"image": np.zeros((4, 4, 3), np.uint8)})
     _frames(folder / "frames").put(3, np.zeros((4, 4, 3), np.uint8), "ef56", 0.1)
+    (folder / "noise").mkdir()
+    np.save(folder / "noise" / f"{0x1A2B:032x}.npy", np.zeros((4, 2, 2), np.float32))
     for name in ("run.json", "made.json", "shots-0a1b.json", "store/propagate/cd34/.kadr-xyz.zip"):
         (folder / name).write_text("{}")
     return folder
@@ -44,6 +46,7 @@ def test_all_work_files_are_found_and_deleted(work: Path) -> None:
     assert sorted(_names(found)) == [
         "frames/frame_00003.png",
         "made.json",
+        "noise/00000000000000000000000000001a2b.npy",
         "run.json",
         "shots-0a1b.json",
         "store/ab12.zip",

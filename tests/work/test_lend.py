@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kadr.core.events import CancelToken
 from kadr.errors import InputError, OptionsError
 from kadr.files import write_image
 from kadr.guides.warp import warp
@@ -61,10 +62,13 @@ def test_what_leaves_the_picture_has_no_match(clip: Clip) -> None:
     assert occlusion[20:-20, 30:-30].mean() < 0.05
 
 
-def test_the_output_before_comes_from_memory_or_from_what_is_kept(clip: Clip) -> None:
+def test_the_output_before_comes_from_memory_or_from_what_is_kept(
+    clip: Clip, tmp_path: Path
+) -> None:
     kept = {0: IMAGES[0] // 2}
     lender = _lender(clip, kept)
-    context = lender.context(cancel=None, threads=1)  # type: ignore[arg-type]
+    context = lender.context(CancelToken(), 1, tmp_path)
+    assert context.folder == tmp_path
     assert context.previous(0) is None
     assert context.previous(6) is None, "a shot begins"
     assert context.previous_index(4) == 0

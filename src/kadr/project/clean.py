@@ -16,6 +16,7 @@ from kadr.run.finished import Found, FrameFolder
 
 _KINDS = {
     "results of steps": re.compile(r"store/(.+/)?[^/]+\.zip"),
+    "noise found in frames": re.compile(r"noise/[0-9a-f]{32}\.npy"),
     "plans and notes": re.compile(r"(run|clips|made|shots-\w+)\.json|survey-\w+\.zip"),
     "left over from a run that broke off": re.compile(r"(.+/)?\.kadr-[^/]+"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -132,6 +133,9 @@ class Context:
 
     threads: int | None = None
     """How many cores to use; None: all. No result may depend on it."""
+
+    folder: Path | None = None
+    """Where to keep what may serve another run over the same frames; None: nowhere."""
 
 
 class Stylizer(Protocol):

@@ -192,7 +192,7 @@ class KeyStyles:
         yield Event(STEP, 0, total)
         space, said = self._space, 0.0
         lender = Lender(space.clip, self.indices, self._shots, self._kept, self._masks.mask)
-        context = lender.context(cancel, space.options.threads)
+        context = lender.context(cancel, space.options.threads, space.work / "noise")
         jobs = self._jobs(wanted, lender)
         with closing(run_stylizer(self._stylizer, jobs, context, lender.made)) as made:
             for item in made:

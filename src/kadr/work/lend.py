@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import cv2
@@ -64,8 +65,8 @@ class Lender:
         self._ways: OrderedDict[tuple[int, int], Field] = OrderedDict()
         self._last: tuple[int, Image] | None = None
 
-    def context(self, cancel: CancelToken, threads: int | None) -> Context:
-        """What a stylizer is given."""
+    def context(self, cancel: CancelToken, threads: int | None, folder: Path) -> Context:
+        """What a stylizer is given; see there."""
         return Context(
             flow=self.flow,
             occlusion=self.occlusion,
@@ -76,6 +77,7 @@ class Lender:
             number=self._clip.number,
             cancel=cancel,
             threads=threads,
+            folder=folder,
         )
 
     def saw(self, frame: Frame) -> None:

@@ -82,3 +82,9 @@ def test_without_torch_it_says_what_to_install() -> None:
 def test_unknown_option_is_named() -> None:
     with pytest.raises(OptionsError, match="no option 'strength'"):
         create_stylizer("diffusion", model="m", strength=1)
+
+
+def test_found_noise_is_walked_back_by_euler() -> None:
+    assert DiffusionOptions(model="a").sampler == "Euler a"
+    assert DiffusionOptions(model="a", inversion="refined").sampler == "Euler"
+    assert DiffusionOptions(model="a", inversion="refined", sampler="Heun").sampler == "Heun"

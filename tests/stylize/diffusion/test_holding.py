@@ -98,7 +98,10 @@ def _away(frames: Sequence[Image], images: Sequence[Image]) -> float:
 
 WAYS: dict[str, tuple[dict[str, Any], float]] = {
     "same noise": ({"seed": 3}, 0.3),
-    "inverted noise": ({"inversion": "refined", "original_prompt": "photo"}, 0.75),
+    "inverted noise": (
+        {"inversion": "refined", "original_prompt": "photo", "sampler": "Euler"},
+        0.75,
+    ),
     "carried noise": ({"seed": 3, "carry_noise": True}, 0.4),
     "previous as start": ({"previous_start": 0.6}, 0.75),
     "previous blended": ({"previous_blend": 0.5}, 0.75),

@@ -193,6 +193,8 @@ def test_the_classic_recipe(
     assert wanted.items() <= dict(told.fields).items()
     with pytest.raises(InputError, match="carries no generation parameters"):
         read_infotext(sorted(out.iterdir())[1])  # was carried, not generated
+    kept = list((tmp_path / "cache").rglob("noise/*.npy"))
+    assert len(kept) == 2, "found noise serves the next prompt too"
 
 
 def test_a_picture_tells_the_settings_of_others_like_it(

@@ -277,13 +277,17 @@ def test_parameters_read_back_as_the_options(trained_model: Path, disc_frames) -
     assert np.array_equal(again, styled.image)
 
 
-def test_found_noise_is_kept_and_taken_up(restyle: Restyle, tmp_path: Path, disc_frames) -> None:
+@pytest.mark.parametrize("named", [True, False], ids=["named folder", "the run's folder"])
+def test_found_noise_is_kept_and_taken_up(
+    restyle: Restyle, tmp_path: Path, disc_frames, named: bool
+) -> None:
     told: list[float] = []
-    context = Context(progress=lambda index, share: told.append(share))
+    folder = tmp_path / ("run's" if named else "noise")
+    context = Context(progress=lambda index, share: told.append(share), folder=folder)
     options = {
         "inversion": "refined",
         "original_prompt": "photo",
-        "noise_cache": tmp_path / "noise",
+        "noise_cache": tmp_path / "noise" if named else None,
         "denoising_strength": 1.0,
     }
     first = restyle(disc_frames[:2], context, **options)
@@ -295,9 +299,9 @@ def test_found_noise_is_kept_and_taken_up(restyle: Restyle, tmp_path: Path, disc
     assert len(told) - looked == looked / 2
     assert _away(first[0], again[0]) < 0.1
     # another prompt and seed need no other noise, another original prompt does
-    restyle(disc_frames[:2], prompt="photo", seed=9, randomness=0.2, **options)
+    restyle(disc_frames[:2], context, prompt="photo", seed=9, randomness=0.2, **options)
     assert sorted((tmp_path / "noise").iterdir()) == kept
-    restyle(disc_frames[:2], **(options | {"original_prompt": "painting"}))
+    restyle(disc_frames[:2], context, **(options | {"original_prompt": "painting"}))
     assert len(list((tmp_path / "noise").iterdir())) == 4
 
 

@@ -38,7 +38,7 @@ def train_model(
     *,
     paintings: Sequence[Image] | None = None,
     inpaint: bool = False,
-    steps: int = 250,
+    steps: int = 500,
     seed: int = 0,
 ) -> Path:
     """Train on frames of one size, sides multiples of 8; save as a diffusers folder.
@@ -48,7 +48,9 @@ def train_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = Parts("sd1-inpaint" if inpaint else "sd1", seed)
-        parts.vae, parts.unet = _vae(), _unet(9 if inpaint else 4)
+        height, width = frames[0].shape[:2]
+        parts.vae = _vae()
+        parts.unet = _unet(9 if inpaint else 4, fine=height * width <= _FINE)
         # learns what a picture is about from much noise far sooner than noise prediction does
         parts.prediction = "v_prediction"
         looks = frames, [painted(f) for f in frames] if paintings is None else paintings
@@ -120,7 +122,12 @@ def _pass_on(half: torch.nn.Module) -> None:
     half.conv_norm_out.bias.fill_(_BENT)
 
 
-def _unet(channels: int) -> UNet2DConditionModel:
+def _unet(channels: int, *, fine: bool) -> UNet2DConditionModel:
+    """fine: whether it attends on the finest level too, or on the coarser one alone."""
+    down, up = ["CrossAttnDownBlock2D", "DownBlock2D"], ["UpBlock2D", "CrossAttnUpBlock2D"]
+    if not fine:
+        down.reverse()
+        up.reverse()
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=channels,
@@ -128,8 +135,8 @@ def _unet(channels: int) -> UNet2DConditionModel:
         block_out_channels=(48, 64),
         layers_per_block=1,
         norm_num_groups=8,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        down_block_types=tuple(down),
+        up_block_types=tuple(up),
         cross_attention_dim=32,
         attention_head_dim=4,
     )
@@ -161,21 +168,21 @@ def _train_unet(
         latents = [torch.cat([_encode(vae, p) for p in look.split(8)]) * scale for look in pixels]
         grey = _encode(vae, torch.zeros_like(pixels[0][:1])) * scale
     sigmas = Schedule.scaled_linear().sigmas
-    optimizer = torch.optim.AdamW(unet.parameters(), 4e-3, weight_decay=0)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(unet.parameters(), _RATE, (0.9, 0.99), weight_decay=0)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     for _ in range(steps):
-        look = torch.randint(2, (8,))
-        which = torch.randint(len(latents[0]), (8,))
+        look = torch.randint(2, (_BATCH,))
+        which = torch.randint(len(latents[0]), (_BATCH,))
         clean = torch.where(look[:, None, None, None] == 0, latents[0][which], latents[1][which])
-        words = torch.where(torch.rand(8) < 0.1, torch.tensor(2), look)
+        words = torch.where(torch.rand(_BATCH) < 0.1, torch.tensor(2), look)
         # rather much noise: there the words matter
-        timestep = (999 * (1 - torch.rand(8) ** 1.3)).long()
+        timestep = (999 * (1 - torch.rand(_BATCH) ** 1.3)).long()
         sigma = sigmas[timestep][:, None, None, None]
         noise = torch.randn_like(clean)
         spread = (1 + sigma**2).sqrt()
         x, velocity = (clean + sigma * noise) / spread, (noise - sigma * clean) / spread
         if inpaint:
-            hidden = grey.expand(8, -1, -1, -1)
+            hidden = grey[..., :1, :1].expand_as(x)
             x = torch.cat([x, torch.ones_like(x[:, :1]), hidden], dim=1)
         output = unet(x, timestep, encoder_hidden_states=text[words]).sample
         loss = functional.mse_loss(output, velocity)
@@ -184,6 +191,13 @@ def _train_unet(
         optimizer.step()
         rate.step()
     unet.eval()
+
+
+_FINE = 192 * 256
+"""Pixels of a frame up to which attention on the finest level is cheap."""
+
+_BATCH, _RATE = 4, 1.5e-3
+"""Many small steps learn more in a minute than few large ones."""
 
 
 def _encode(vae: AutoencoderKL, pixels: Tensor) -> Tensor:

@@ -177,6 +177,7 @@ def test_inversion_keeps_the_restyling_prompt(server: FakeA1111, inversion: str)
         None, False, False, "a photo", "blur", False, 30, False, 1.5, 0.25,
         inversion == "adjusted",
     ]  # fmt: skip
+    assert request["sampler_name"] == "Euler"
     _run(server, inversion=inversion, decode_steps=50)
     assert _request(server)["script_args"][6] == 50
 

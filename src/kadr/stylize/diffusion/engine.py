@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -139,7 +140,7 @@ class Engine:
         latent, eps = self._encode(plates)
         prompts = self._prompts.of_size((latent.shape[-1] * 8, latent.shape[-2] * 8))
         check = step_checker([i for plate in plates for i in plate.indices], context, self.sampling)
-        found = self._find(plates, eps, latent, prompts, check)
+        found = self._find(plates, eps, latent, prompts, check, context.folder)
         steps = restyle_latent(
             self._company(eps, plates, anchor),
             schedule,
@@ -181,14 +182,18 @@ class Engine:
         latent: Tensor,
         prompts: Prompts,
         check: Callable[[Progress], object],
+        folder: Path | None,
     ) -> Tensor | None:
-        """Found noise, from the cache where it holds that of all frames; None without inversion."""
+        """Found noise, from the cache where it holds that of all frames; None without inversion.
+
+        folder: the cache, unless the options name one.
+        """
         sampling = self.sampling
         if sampling.inversion is None or self._no_steps():
             return None
-        cache = None
-        if self._options.noise_cache is not None:
-            cache = NoiseCache(self._options.noise_cache, self._noise_facts(latent))
+        cache, folder = None, self._options.noise_cache or folder
+        if folder is not None:
+            cache = NoiseCache(folder, self._noise_facts(latent))
             kept = [cache.get(plate.picture) for plate in plates]
             known = [noise for noise in kept if noise is not None]
             if len(known) == len(plates):

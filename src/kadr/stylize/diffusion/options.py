@@ -37,7 +37,10 @@ class DiffusionOptions:
     cfg_scale: float | None = option(
         None, "how firmly the prompt is followed; none: 7, or the pipeline's own", low=0, high=100
     )
-    sampler: str = option("Euler a", "the stepping rule, as in A1111: Euler, DPM++ 2M Karras ...")
+    sampler: str = option(
+        "", "the stepping rule, as in A1111: Euler, DPM++ 2M Karras ...; empty: "
+        "Euler a, or Euler with inversion",
+    )  # fmt: skip
     steps: int | None = option(
         None, "sampling steps; none: 20, or the pipeline's own", low=1, high=1000
     )
@@ -79,7 +82,9 @@ class DiffusionOptions:
     refinements: int = option(
         8, "how often refined inversion repeats a step at most; 2 or 3 mostly do", low=0, high=50
     )
-    noise_cache: Path | None = option(None, "a folder where found noise is kept for other runs")
+    noise_cache: Path | None = option(
+        None, "a folder where found noise is kept for other runs; none: with the run's work files"
+    )
 
     carry_noise: bool = option(
         False, "move the noise along with what is filmed; new noise where something comes to light"
@@ -139,6 +144,9 @@ class DiffusionOptions:
         words = [self.embedding] if isinstance(self.embedding, str | Path) else self.embedding
         object.__setattr__(self, "embedding", tuple(Path(word).expanduser() for word in words))
         object.__setattr__(self, "model", str(self.model))
+        if not self.sampler:
+            # the fresh noise of an ancestral sampler would undo what inversion found
+            object.__setattr__(self, "sampler", "Euler a" if self.inversion == "none" else "Euler")
         # A1111 writes it in capitals
         object.__setattr__(self, "noise_source", self.noise_source.lower())
         check_fields(self)

@@ -24,7 +24,9 @@ class A1111Options(ServerOptions):
         0.5, "how far from the filmed frame; 0: as filmed, 1: only the prompt", low=0, high=1
     )
     cfg_scale: float = option(7.0, "how firmly the prompt is followed", low=0, high=100)
-    sampler: str = option("Euler a", "the stepping rule, by the server's name")
+    sampler: str = option(
+        "", "the stepping rule, by the server's name; empty: Euler a, or Euler with inversion"
+    )
     scheduler: str = option("", "the noise levels, by the server's name; empty: the sampler's own")
     steps: int = option(20, "sampling steps", low=1, high=1000)
     exact_steps: bool = option(False, "run all steps whatever the strength")
@@ -64,6 +66,9 @@ class A1111Options(ServerOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.sampler:
+            # the fresh noise of an ancestral sampler would undo what inversion found
+            object.__setattr__(self, "sampler", "Euler a" if self.inversion == "none" else "Euler")
         for name in ("controlnet", "control"):
             object.__setattr__(self, name, as_tuple(getattr(self, name)))
         if self.payload is not None:
