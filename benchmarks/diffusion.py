@@ -59,7 +59,7 @@ _STEPS, _STRENGTH, _CFG = 20, 0.5, 7.5
 _RUN = int(_STEPS * _STRENGTH) + 1
 """Steps that A1111 runs of them; diffusers is given a strength by which it runs as many."""
 
-_PIXELS = 288 * 384
+_PIXELS = 192 * 256
 
 _SEEDS = {0: "one", None: "own"}
 
@@ -397,7 +397,7 @@ def main() -> None:
     hold.add_argument("clip", type=Path)
     hold.add_argument("--frames", type=int, default=12)
     hold.add_argument("--every", type=int, default=1, help="take every n-th frame of the clip")
-    hold.add_argument("--size", help="WxH in multiples of 16 (some 110,000 pixels like the clip)")
+    hold.add_argument("--size", help="WxH in multiples of 16 (some 50,000 pixels, shaped like the clip)")
     hold.add_argument("--training", type=int, default=600, help="steps of it")
     hold.add_argument(
         "--model", type=Path, help="a model of the benchmark's that is trained already"
