@@ -397,7 +397,9 @@ def main() -> None:
     hold.add_argument("clip", type=Path)
     hold.add_argument("--frames", type=int, default=12)
     hold.add_argument("--every", type=int, default=1, help="take every n-th frame of the clip")
-    hold.add_argument("--size", help="WxH in multiples of 16 (some 50,000 pixels, shaped like the clip)")
+    hold.add_argument(
+        "--size", help="WxH in multiples of 16 (some 50,000 pixels, shaped like the clip)"
+    )
     hold.add_argument("--training", type=int, default=600, help="steps of it")
     hold.add_argument(
         "--model", type=Path, help="a model of the benchmark's that is trained already"

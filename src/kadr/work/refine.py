@@ -31,12 +31,13 @@ from kadr.work.schedule import Schedule
 from kadr.work.workspace import Workspace
 
 STEP = "refine"
-VERSION = 1
+VERSION = 2
 
 _LEAST = 0.002
 """Share of a frame below which it is left as it is: specks are noise of the measure."""
 _GROW = 0.012
-"""Of the longer side: how far around what is wrong is made again, so that it joins on."""
+"""Of the longer side: how far around what is wrong is made again in full, how far from there it
+fades into what was carried, and half the width of gaps that are made again as well."""
 _COMPANY: Mapping[str, Any] = {
     "joint": "none",
     "carry_noise": False,
@@ -110,11 +111,13 @@ class Refiner:
         small = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         if small.mean() < _LEAST:
             return None
-        reach = max(1, round(max(small.shape) * _GROW))
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        small = cv2.dilate(small, disc)
-        whole = cv2.resize(small, self._space.size, interpolation=cv2.INTER_NEAREST)
-        mask: Mask = whole.astype(np.bool_)
+        reach = _reach(small.shape)
+        # islands of what was carried inside what was not would show as scraps of another picture
+        small = cv2.erode(cv2.dilate(small, _disc(3 * reach)), _disc(reach))
+        whole = cv2.resize(
+            small.astype(np.float32), self._space.size, interpolation=cv2.INTER_CUBIC
+        )
+        mask: Mask = whole > 0.5
         return mask
 
     def _name(self, frame: Frame) -> str:
@@ -183,11 +186,22 @@ class Refiner:
             yield from itertools.chain.from_iterable(batches)
 
 
+def _reach(shape: tuple[int, ...]) -> int:
+    return max(1, round(max(shape[:2]) * _GROW))
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    disc: NDArray[np.uint8] = cv2.getStructuringElement(
+        cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)
+    ).astype(np.uint8)
+    return disc
+
+
 def _within(carried: Image, styled: Styled, mask: Mask) -> Image:
-    """The stylized frame where the mask is, softly joined to what was carried, which stays."""
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    share = cv2.GaussianBlur(inner.astype(np.float32), (0, 0), 2.0)[..., None]
-    share *= mask[..., None]
+    """The stylized frame where the mask is, fading at its edges into what was carried."""
+    deep = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) / (_reach(mask.shape) + 1)
+    share = np.clip(deep, 0, 1)[..., None]
+    share *= share * (3 - 2 * share)
     carried, alpha = carried[..., :3], carried[..., 3:]
     mixed = carried + share * (styled.image[..., :3].astype(np.float32) - carried)
     image: Image = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
