@@ -48,6 +48,10 @@ _COMPANY: Mapping[str, Any] = {
     "inversion": "none",
     "original_prompt": "",
     "original_negative_prompt": "",
+    "decode_cfg_scale": 1.0,
+    "decode_steps": None,
+    "randomness": 0.0,
+    "refinements": 8,
     "noise_cache": None,
 }
 """Options of frames that are made with others or from filmed ones; here a frame starts from what

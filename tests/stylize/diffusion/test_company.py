@@ -172,6 +172,14 @@ def test_smaller_sheets_when_memory_is_short(
     assert set(sizes[1:]) == {2}
 
 
+def test_sheets_of_latents_that_are_stretched(tiny_model, disc_frames) -> None:
+    frames = [frame[:48] for frame in disc_frames[:3]]
+    options = {"joint": "grid", "joint_size": 2, "resize_mode": 3}
+    sized = {"pixels": None, "width": 64, "height": 64}
+    made = Lender(frames).run(_stylizer(tiny_model("sd1"), **options, **sized))
+    assert [image.shape for image in made] == [(48, 64, 3)] * 3
+
+
 def test_controls_steer_frames_but_not_what_they_look_at(
     tiny_model, tmp_path: Path, disc_frames
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from tiny import KINDS, Kind, original_names, original_vae, save_single
 
@@ -106,8 +108,21 @@ def test_other_autoencoder(prefix: str, tiny_model, tiny_parts, tmp_path: Path) 
     save_file({prefix + name: value.contiguous() for name, value in original_vae(other)}, path)
     model = load_model(str(tiny_model("sd1")), LoadOptions(vae=path))
     assert torch.equal(model.vae.decoder.conv_in.weight, other.decoder.conv_in.weight)
+    # a file does not say its scale: it is the model's
+    assert model.vae.config.scaling_factor == pytest.approx(0.18215)
+    xl = load_model(str(tiny_model("sdxl")), LoadOptions(vae=path))
+    assert xl.vae.config.scaling_factor == pytest.approx(0.13025)
+    assert xl.vae.config.force_upcast
     from_folder = load_model(str(tiny_model("sd1")), LoadOptions(vae=tiny_model("sdxl") / "vae"))
     assert torch.equal(from_folder.vae.decoder.conv_in.weight, other.decoder.conv_in.weight)
+
+
+def test_a_network_of_other_channels_is_refused(tiny_model, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model("sd1"), tmp_path / "edits")
+    config = json.loads((folder / "unet" / "config.json").read_text()) | {"in_channels": 8}
+    UNet2DConditionModel.from_config(config).save_pretrained(folder / "unet")
+    with pytest.raises(InputError, match=r"edits: its network takes 8 channels, expected 4, or 9"):
+        load_model(str(folder))
 
 
 def test_probe_tells_v_from_noise(tiny_model) -> None:

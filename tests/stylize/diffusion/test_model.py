@@ -139,6 +139,9 @@ def test_offloaded_model_gives_the_same(offload: str, tiny_model) -> None:
     images = _images(1)
     latents = plain.encode(images)
     assert torch.equal(moved.encode(images), latents)
+    chunk = [chunk_of([320, 2368], 49407)]
+    written = moved.encode_text(0, chunk)[0]
+    assert torch.allclose(written, plain.encode_text(0, chunk)[0], atol=1e-6)
     text = Conditioning(torch.randn(1, 77, 32))
     timestep = torch.tensor([500.0])
     expected = plain.predict()(latents, timestep, text)

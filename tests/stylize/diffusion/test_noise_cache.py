@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from stylize_samples import picture
 
 from kadr.errors import OutputError
-from kadr.stylize.diffusion.noise_cache import NoiseCache
+from kadr.stylize.diffusion.noise_cache import NoiseCache, stamp
 
 
 def test_noise_comes_back_for_its_picture_and_facts_only(tmp_path: Path) -> None:
     noise = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(0))
     cache = NoiseCache(tmp_path / "noise", "model a; refined")
     assert cache.get(picture()) is None
-    cache.put(picture(), noise)
+    cache.put(noise, picture())
     found = NoiseCache(tmp_path / "noise", "model a; refined").get(picture())
     assert found is not None
     assert torch.equal(found, noise)
     assert cache.get(picture(seed=1)) is None
+    mask = np.zeros((48, 64), np.uint8)
+    assert cache.get(picture(), mask) is None, "an inpainting model sees the mask"
+    cache.put(noise + 1, picture(), mask)
+    assert torch.equal(cache.get(picture(), mask), noise + 1)
+    assert cache.get(picture(), mask + 1) is None
     assert NoiseCache(tmp_path / "noise", "model b; refined").get(picture()) is None
-    assert [path.suffix for path in (tmp_path / "noise").iterdir()] == [".npy"]
+    assert [path.suffix for path in (tmp_path / "noise").iterdir()] == [".npy"] * 2
+
+
+def test_a_file_replaced_under_its_name_is_another(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "model" / "style.safetensors"
+    path.write_bytes(b"one")
+    before = stamp(path), stamp(tmp_path / "model")
+    assert (stamp(path), stamp(tmp_path / "model")) == before
+    path.write_bytes(b"other")
+    assert stamp(path) != before[0]
+    assert stamp(tmp_path / "model") != before[1]
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
 def test_what_is_damaged_counts_as_not_found(tmp_path: Path, damage: bytes | None) -> None:
     cache = NoiseCache(tmp_path, "facts")
-    cache.put(picture(), torch.full((4, 6, 8), float("nan") if damage is None else 0))
+    cache.put(torch.full((4, 6, 8), float("nan") if damage is None else 0), picture())
     (path,) = tmp_path.iterdir()
     if damage is not None:
         path.write_bytes(damage)
@@ -38,4 +55,4 @@ def test_what_is_damaged_counts_as_not_found(tmp_path: Path, damage: bytes | Non
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "noise").write_text("")
     with pytest.raises(OutputError, match="noise"):
-        NoiseCache(tmp_path / "noise", "facts").put(picture(), torch.zeros(4, 6, 8))
+        NoiseCache(tmp_path / "noise", "facts").put(torch.zeros(4, 6, 8), picture())

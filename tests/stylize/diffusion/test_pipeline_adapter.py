@@ -101,10 +101,62 @@ def test_options_of_our_own_loop_are_refused() -> None:
         {"embedding": "e.pt"},
         {"vae": Path("v")},
         {"color_correction": True},
+        {"sampler": "Heun"},
+        {"clip_skip": 2},
+        {"batch": 4},
     ):
         options = DiffusionOptions(model="m", **given)
         with pytest.raises(OptionsError, match="is for Stable Diffusion 1, 2 and XL"):
             PipelineAdapter.load(source, options)
+
+
+class _Guided:
+    """One that has both kinds of guidance; black in half precision."""
+
+    def __init__(self, distilled: bool, dtype: torch.dtype = torch.float32) -> None:
+        config = SimpleNamespace(guidance_embeds=distilled)
+        self.transformer, self.dtype = SimpleNamespace(config=config), dtype
+        self.calls: list[dict[str, Any]] = []
+
+    def to(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+
+    def __call__(
+        self, image=None, prompt=None, negative_prompt=None, guidance_scale=3.5, true_cfg_scale=1.0
+    ):
+        self.calls.append(
+            {"negative": negative_prompt, "told": guidance_scale, "true": true_cfg_scale}
+        )
+        black = Picture.new("RGB", image.size)
+        return SimpleNamespace(images=[image if self.dtype == torch.float32 else black])
+
+
+def test_guidance_goes_where_a_model_heeds_it() -> None:
+    options = DiffusionOptions(model="m", cfg_scale=4, pixels=4096)
+    for distilled, expected in (
+        (False, {"negative": " ", "told": 3.5, "true": 4}),
+        (True, {"negative": None, "told": 4, "true": 1.0}),
+    ):
+        pipeline = _Guided(distilled)
+        _restyle(PipelineAdapter(pipeline, options, "m"))
+        assert pipeline.calls[0] == expected
+
+
+def test_a_black_picture_is_made_again_in_float32(caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = _Guided(True, torch.float16)
+    with caplog.at_level(logging.WARNING):
+        images = _restyle(PipelineAdapter(pipeline, DiffusionOptions(model="m", pixels=4096), "m"))
+    assert "one colour in half precision" in caplog.text
+    assert len(pipeline.calls) == 3, "the second frame is made in float32 at once"
+    assert all(image.std() > 1 for image in images)
+
+
+def test_latents_are_not_resized_for_a_pipeline() -> None:
+    pipeline = _Editor()
+    options = DiffusionOptions(model="m", width=128, height=64, resize_mode=3)
+    adapter = PipelineAdapter(pipeline, options, "m")
+    _restyle(adapter)
+    assert pipeline.calls[0]["image"].size == (128, 64)
 
 
 @pytest.fixture

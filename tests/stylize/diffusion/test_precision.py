@@ -9,12 +9,15 @@ import torch
 from kadr.errors import BackendError
 from kadr.stylize.diffusion.loading import LoadOptions, load_model
 from kadr.stylize.diffusion.model import Model
+from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.precision import (
     LostPrecisionError,
     check_latents,
     decode_soundly,
+    is_flat,
     with_fallback,
 )
+from kadr.stylize.diffusion.words import EncodedPrompts
 
 
 def _half(tiny_model, kind: str = "sd1") -> Model:
@@ -42,10 +45,10 @@ def test_spoiled_autoencoder_goes_to_float32_for_good(value: float, tiny_model) 
     model = _half(tiny_model)
     seen = _spoil(model, value)
     latents = torch.randn(2, 4, 8, 8)
-    first = decode_soundly(model, latents)
+    first = decode_soundly(model, latents, [False, False])
     assert seen == [torch.bfloat16, torch.float32]
     assert all(image.std() > 1 for image in first)
-    second = decode_soundly(model, latents)
+    second = decode_soundly(model, latents, [False, False])
     assert seen[2:] == [torch.float32]
     assert np.array_equal(first[0], second[0])
     assert model.dtype == torch.bfloat16
@@ -54,7 +57,7 @@ def test_spoiled_autoencoder_goes_to_float32_for_good(value: float, tiny_model) 
 
 def test_sound_pictures_stay_in_half(tiny_model) -> None:
     model = _half(tiny_model)
-    decode_soundly(model, torch.randn(1, 4, 8, 8))
+    decode_soundly(model, torch.randn(1, 4, 8, 8), [False])
     assert model.vae_dtype == torch.bfloat16
 
 
@@ -63,7 +66,7 @@ def test_one_colour_is_believed_in_float32(tiny_model) -> None:
     with torch.no_grad():
         model.vae.decoder.conv_out.weight.zero_()
         model.vae.decoder.conv_out.bias.fill_(-1)
-    assert not decode_soundly(model, torch.randn(1, 4, 8, 8))[0].any()
+    assert not decode_soundly(model, torch.randn(1, 4, 8, 8), [False])[0].any()
 
 
 def test_all_is_done_again_in_float32(tiny_model) -> None:
@@ -99,3 +102,35 @@ def test_autoencoder_known_to_overflow_starts_in_float32(tiny_model) -> None:
     assert load_model(str(tiny_model("sd1")), LoadOptions(dtype="float16")).vae_dtype == (
         torch.float16
     )
+
+
+def test_one_colour_is_not_believed_while_the_network_is_in_half(tiny_model) -> None:
+    model = load_model(str(tiny_model("sdxl")), LoadOptions(dtype="float16"))
+    with torch.no_grad():
+        model.vae.decoder.conv_out.weight.zero_()
+    latents = torch.randn(1, 4, 8, 8)
+    with pytest.raises(LostPrecisionError):
+        decode_soundly(model, latents, [False])
+    decode_soundly(model, latents, [True])  # a frame of a fade may come out as it is
+
+
+def test_prompts_are_encoded_anew_in_another_precision(tiny_model) -> None:
+    model = _half(tiny_model)
+    prompts = EncodedPrompts(model, DiffusionOptions(model="m", prompt="fox"))
+    network = model.networks.encoders[0].network
+    norm = getattr(network, "text_model", network).final_layer_norm
+    kept = norm.weight.detach().clone()
+    with torch.no_grad():
+        norm.weight.fill_(float("nan"))
+    assert prompts.of_size((64, 64)).cond.crossattn.isnan().all()
+    model.upcast("all")
+    with torch.no_grad():
+        norm.weight.copy_(kept)
+    assert prompts.of_size((64, 64)).cond.crossattn.isfinite().all()
+
+
+def test_a_frame_of_one_colour_is_known() -> None:
+    image = np.full((8, 8, 3), (3, 9, 0), np.uint8)
+    assert is_flat(image)
+    image[4, 4, 2] = 2
+    assert not is_flat(image)

@@ -229,7 +229,7 @@ def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -
         {"emb_params": 9 * torch.randn(2, 32, generator=generator)}, tmp_path / "zeth.safetensors"
     )
     known = {"prompt": "zeth", "steps": 4, "pixels": 4096, "denoising_strength": 0.8}
-    run = lambda **more: _run(tiny_model("sd1"), disc_frames[:1], **known, **more)[0]  # noqa: E731
+    run = lambda **more: _run(tiny_model("sd1"), disc_frames[:1], **known | more)[0]  # noqa: E731
     plain = run()
     control = {"controlnet": f"{tmp_path / 'control'}:0.5"}
     changed = [
@@ -247,6 +247,11 @@ def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -
     lent = Context(control=lambda name, index: np.zeros((64, 64, 3), np.uint8))
     dark = _run(tiny_model("sd1"), disc_frames[:1], lent, **known, **control, control="depth")[0]
     assert not np.array_equal(dark, plain)
+    # the part of the way counts from where sampling starts, at half strength too
+    half = {"denoising_strength": 0.5}
+    early = run(**(known | half), **control, control="canny", control_until=0.4)
+    assert not np.array_equal(early, run(**(known | half)))
+    assert not np.array_equal(early, run(**(known | half), **control, control="canny"))
     with pytest.raises(OptionsError, match="control 'depth' for frame 0"):
         run(**control, control="depth")
     with pytest.raises(InputError, match=r"gone\.safetensors: not found"):
@@ -303,6 +308,52 @@ def test_found_noise_is_kept_and_taken_up(
     assert sorted((tmp_path / "noise").iterdir()) == kept
     restyle(disc_frames[:2], context, **(options | {"original_prompt": "painting"}))
     assert len(list((tmp_path / "noise").iterdir())) == 4
+
+
+def test_a_lent_control_lies_on_a_frame_that_is_cropped(
+    tiny_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kadr.stylize.diffusion import engine
+
+    shown: list[np.ndarray] = []
+    whole = engine.control_image
+
+    def seen(*args: Any) -> np.ndarray:
+        shown.append(whole(*args))
+        return shown[-1]
+
+    monkeypatch.setattr(engine, "control_image", seen)
+    ControlNetModel.from_unet(load_model(str(tiny_model("sd1"))).unet).save_pretrained(
+        tmp_path / "control"
+    )
+    line = np.zeros((64, 128, 3), np.uint8)
+    line[:, 60:64] = 255
+    lent = Context(control=lambda name, index: line)
+    options = {"steps": 1, "width": 64, "height": 64, "resize_mode": 1, "denoising_strength": 0.1}
+    control = {"controlnet": str(tmp_path / "control"), "control": "depth"}
+    _run(tiny_model("sd1"), [line], lent, **options, **control)
+    bright = np.flatnonzero(shown[0].mean(axis=(0, 2)) > 128)
+    assert bright.tolist() == [28, 29, 30, 31]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+        "MPS backend out of memory",
+    ],
+)
+def test_memory_that_is_short_in_other_words(
+    restyle: Restyle, monkeypatch: pytest.MonkeyPatch, disc_frames, said: str
+) -> None:
+    from kadr.stylize.diffusion.model import Model
+
+    def never(self: Model, pixels: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(Model, "encode_pixels", never)
+    with pytest.raises(BackendError, match="does not fit into memory"):
+        restyle(disc_frames[:1])
 
 
 def test_smaller_batches_when_memory_is_short(

@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import Context, Job
+from kadr.stylize.diffusion.addons import split_weight
 from kadr.stylize.diffusion.attention import FrameAttention, Reference
 from kadr.stylize.diffusion.canvas import Canvas, Layout, lay_out
 from kadr.stylize.diffusion.carried_noise import CarriedNoise
@@ -33,18 +34,20 @@ from kadr.stylize.diffusion.img2img import (
     finish,
     resize_latent,
     restyle_latent,
+    sampling_sigmas,
 )
 from kadr.stylize.diffusion.masks import latent_mask
 from kadr.stylize.diffusion.model import Model
 from kadr.stylize.diffusion.noise import NoiseSource, create_noise
-from kadr.stylize.diffusion.noise_cache import NoiseCache
+from kadr.stylize.diffusion.noise_cache import NoiseCache, stamp
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.plates import Plate, Shown, masks_of, sheet_of
-from kadr.stylize.diffusion.precision import check_latents, decode_soundly, with_fallback
+from kadr.stylize.diffusion.precision import check_latents, decode_soundly, is_flat, with_fallback
 from kadr.stylize.diffusion.samplers import find_sampler
-from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, frame_points, nearest_size, resize
+from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, fit, frame_points, nearest_size, resize
 from kadr.stylize.diffusion.steps import step_checker
 from kadr.stylize.diffusion.temporal import Past
+from kadr.stylize.diffusion.weights import is_out_of_memory
 from kadr.stylize.diffusion.words import EncodedPrompts
 
 _log = logging.getLogger(__name__)
@@ -63,6 +66,8 @@ class Engine:
     def __init__(self, model: Model, options: DiffusionOptions) -> None:
         self.model, self._options = model, options
         self.sampling = sampling_of(options)
+        sigmas = sampling_sigmas(model.schedule, self.sampling)
+        self._first = float(model.schedule.sigma_to_t(sigmas[0]))
         self._prompts = EncodedPrompts(model, options)
         self._most = options.batch if options.joint == "none" else options.joint_size
         self._attention = FrameAttention(model.unet, model.device) if options.attends else None
@@ -125,6 +130,9 @@ class Engine:
         self, plates: Sequence[Plate], anchor: Image | None, context: Context
     ) -> list[Image]:
         """All of a batch as one picture, the anchor in it as it is."""
+        if anchor is not None:
+            height, width = plates[0].picture.shape[:2]
+            anchor = resize(anchor, (width, height))
         sheet = sheet_of(plates, anchor)
         made = self._sample_plates([sheet.plate], None, context, sheet.noise)
         return sheet.cut(made[0])
@@ -152,7 +160,8 @@ class Engine:
             found=found,
             around=around or self._carrying(plates),
         )
-        return decode_soundly(model, finish(steps, check))
+        flat = [is_flat(plate.picture) for plate in plates]
+        return decode_soundly(model, finish(steps, check), flat)
 
     def _encode(self, plates: Sequence[Plate], *, steered: bool = True) -> tuple[Tensor, Eps]:
         """Latents of a batch, and the network as a function of them alone."""
@@ -166,7 +175,9 @@ class Engine:
         if size is not None:
             latent = resize_latent(latent, *size)
             concat = None if concat is None else resize_latent(concat, *size)
-        predict = model.predict(concat, self._hint_pixels(plates) if steered else None)
+        predict = model.predict(
+            concat, self._hint_pixels(plates) if steered else None, first=self._first
+        )
         return latent, eps_from(predict, model.schedule, model.prediction)
 
     def _carrying(self, plates: Sequence[Plate]) -> Callable[[NoiseSource], NoiseSource] | None:
@@ -194,7 +205,8 @@ class Engine:
         cache, folder = None, self._options.noise_cache or folder
         if folder is not None:
             cache = NoiseCache(folder, self._noise_facts(latent))
-            kept = [cache.get(plate.picture) for plate in plates]
+            seen = [(plate.picture, plate.mask, *plate.hints) for plate in plates]
+            kept = [cache.get(*images) for images in seen]
             known = [noise for noise in kept if noise is not None]
             if len(known) == len(plates):
                 return torch.stack(known).to(latent)
@@ -204,8 +216,8 @@ class Engine:
         found = finish(steps, check)
         check_latents(found)
         if cache is not None:
-            for plate, noise in zip(plates, found):
-                cache.put(plate.picture, noise)
+            for images, noise in zip(seen, found):
+                cache.put(noise, *images)
         return found
 
     def _no_steps(self) -> bool:
@@ -220,13 +232,27 @@ class Engine:
             "inpainting_mask_weight mask_blur inpaint_area mask_padding"
         )
         values = {name: getattr(chosen, name, None) for name in named.split()}
-        values |= {"digest": model.digest, "dtype": model.dtype, "shape": latent.shape[1:]}
+        values |= {
+            "files": self._stamps,
+            "digest": model.digest,
+            "dtype": model.dtype,
+            "shape": latent.shape[1:],
+        }
         if not (chosen.original_prompt or chosen.original_negative_prompt):
             values |= {"prompt": chosen.prompt, "negative": chosen.negative_prompt}
         # how much of it is replaced afterwards does not change what is found
         assert self.sampling.inversion is not None
         values["inversion"] = replace(self.sampling.inversion, randomness=0.0)
         return repr(sorted(values.items()))
+
+    @cached_property
+    def _stamps(self) -> list[list[tuple[str, int, int]]]:
+        """What tells a file of the model or its additions from another of the same name."""
+        chosen = self._options
+        paths = [Path(chosen.model).expanduser(), *chosen.embedding]
+        paths += [split_weight(text)[0] for text in chosen.lora + chosen.controlnet]
+        paths += [chosen.vae] if chosen.vae is not None else []
+        return [stamp(path) for path in paths if path.exists()]
 
     # --- company ------------------------------------------------------------------------------
 
@@ -281,7 +307,7 @@ class Engine:
                     sample = partial(self._sample, part, anchor, context)
                     made += with_fallback(self.model, sample)
             except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._most = self._fewer(len(part), part[0].picture, error)
         return made
@@ -367,9 +393,14 @@ class Engine:
                 f"control {lent[0]!r}: shows whole frames; with inpaint-area mask give one of "
                 f"{', '.join(OWN_CONTROLS)}"
             )
+        # laid out as the frame is, so that they lie on each other
+        mode = "stretch" if layout.mode == "latent" else layout.mode
+
+        def lent_image(name: str) -> Image:
+            return fit(context.control(name, job.index)[..., :3], layout.size, mode)
+
         return tuple(
-            control_image(name, seen, lambda name: context.control(name, job.index), layout.size)
-            for name in self._options.control
+            control_image(name, seen, lent_image, layout.size) for name in self._options.control
         )
 
     def _hint_pixels(self, plates: Sequence[Plate]) -> list[Tensor]:
@@ -378,8 +409,3 @@ class Engine:
             images = torch.from_numpy(np.stack([plate.hints[place] for plate in plates]))
             hints.append(images.to(self.model.device, torch.float32).permute(0, 3, 1, 2) / 255)
         return hints
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    said = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in said

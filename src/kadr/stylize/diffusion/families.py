@@ -85,13 +85,17 @@ def find_family(shapes: Shapes, path: Path) -> Family:
     return Family(name, unet, vae, tuple(encoders), _TEXT[name], config["scheduler"])
 
 
-def vae_config(shapes: Shapes, prefix: str) -> dict[str, Any]:
-    """The configuration of an autoencoder given alone, its weights beginning with ``prefix``."""
+def vae_config(shapes: Shapes, prefix: str, instead: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of an autoencoder given alone, its weights beginning with ``prefix``.
+
+    instead: the configuration of the one whose place it takes.
+    """
     config = json.loads(
         files("kadr.stylize.diffusion").joinpath("configs", "sd1.json").read_text("utf-8")
     )
     vae: dict[str, Any] = config["vae"]
-    return vae | _vae_sizes(shapes, prefix)
+    scale = {name: instead[name] for name in ("scaling_factor", "force_upcast") if name in instead}
+    return vae | scale | _vae_sizes(shapes, prefix)
 
 
 def _has(shapes: Shapes, prefixes: Iterable[str]) -> bool:

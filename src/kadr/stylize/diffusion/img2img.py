@@ -93,7 +93,7 @@ def restyle_latent(
     Raises OptionsError for a bad number or name in ``sampling``.
     """
     sampler = find_sampler(sampling.sampler)
-    sigmas = _sigmas(schedule, sampling)
+    sigmas = sampling_sigmas(schedule, sampling)
     source = create_noise(
         sampling.noise_source,
         seeds,
@@ -130,7 +130,7 @@ def find_noise(
 
     Depends on no seed. ``sampling`` must have an inversion and at least one step.
     """
-    inversion, sigmas = sampling.inversion, _sigmas(schedule, sampling)
+    inversion, sigmas = sampling.inversion, sampling_sigmas(schedule, sampling)
     if inversion is None or len(sigmas) < 2:
         raise ValueError("expected a sampling with an inversion and at least one step")
     guided = guided_eps(
@@ -180,7 +180,7 @@ def _rising(schedule: Schedule, sigmas: Tensor, steps: int, inversion: Inversion
     return torch.cat([sigmas[:1], own[own < sigmas[0]]]).flip(0)
 
 
-def _sigmas(schedule: Schedule, sampling: Sampling) -> Tensor:
+def sampling_sigmas(schedule: Schedule, sampling: Sampling) -> Tensor:
     """The falling noise levels of a sampling."""
     sampler = find_sampler(sampling.sampler)
     return img2img_sigmas(

@@ -85,8 +85,14 @@ def load_model(model: str | Source, options: LoadOptions | None = None) -> Model
             networks, scheduler = _from_file(source.path, dtype)
         else:
             networks, scheduler = _from_folder(source, dtype)
+        channels = int(networks.unet.config.in_channels)
+        if channels not in (4, 9):
+            raise InputError(
+                f"{source.path}: its network takes {channels} channels, expected 4, or 9 for "
+                "inpainting; give another model"
+            )
         if options.vae is not None:
-            networks.vae = load_vae(options.vae, dtype)
+            networks.vae = load_vae(options.vae, dtype, instead=networks.vae.config)
         _add(networks, options)
     made = Model(
         networks,
@@ -126,8 +132,12 @@ def _add(networks: Networks, options: LoadOptions) -> None:
         networks.vae.enable_slicing()
 
 
-def load_vae(path: Path, dtype: torch.dtype) -> Any:
-    """An autoencoder from a diffusers folder or a single file."""
+def load_vae(path: Path, dtype: torch.dtype, *, instead: Mapping[str, Any]) -> Any:
+    """An autoencoder from a diffusers folder or a single file.
+
+    instead: the configuration of the model's own. A file does not say its scale, which is that of
+    the models it was made for.
+    """
     from diffusers import AutoencoderKL
 
     if path.is_dir():
@@ -139,7 +149,7 @@ def load_vae(path: Path, dtype: torch.dtype) -> Any:
         raise InputError(
             f"{path}: holds no autoencoder under its original names; give the diffusers folder"
         )
-    return convert(AutoencoderKL, weights, vae_config(shapes, prefix), path, dtype)
+    return convert(AutoencoderKL, weights, vae_config(shapes, prefix, instead), path, dtype)
 
 
 def _from_file(path: Path, dtype: torch.dtype) -> tuple[Networks, Mapping[str, Any]]:

@@ -106,7 +106,7 @@ class Model:
         """What text encoder ``place`` makes of chunks of token numbers; see TextEncoder."""
         encoder = self.networks.encoders[place]
         with self._resident(encoder.network):
-            return encoder.encode(chunks, clip_skip=clip_skip)
+            return encoder.encode(chunks, clip_skip=clip_skip, device=self.device)
 
     # --- pictures -----------------------------------------------------------------------------
 
@@ -147,13 +147,19 @@ class Model:
     # --- noise --------------------------------------------------------------------------------
 
     def predict(
-        self, concat: Tensor | None = None, controls: Sequence[Tensor] | None = None
+        self,
+        concat: Tensor | None = None,
+        controls: Sequence[Tensor] | None = None,
+        *,
+        first: float | None = None,
     ) -> Predict:
         """The network as a function of scaled latents, timesteps and conditioning.
 
         concat: (B, 5, h, w), mask and masked latent of a 9-channel model.
         controls: for each ControlNet (B, 3, H, W) float32 from 0 to 1; None: it runs unsteered.
-        Both are repeated where the latents hold the batch several times over.
+        first: the timestep at which sampling starts, by which a ControlNet's part of the way is
+        measured; None: the highest there is.
+        Both tensors are repeated where the latents hold the batch several times over.
         """
         if (self.channels == 9) != (concat is not None):
             raise ValueError(f"{self.name}: a network of {self.channels} channels, concat {concat}")
@@ -163,7 +169,7 @@ class Model:
 
         def predict(x: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor:
             with self._resident(self.unet), torch.inference_mode():
-                return self._run(x, timestep, conditioning, concat, hints)
+                return self._run(x, timestep, conditioning, concat, hints, first)
 
         return predict
 
@@ -174,6 +180,7 @@ class Model:
         conditioning: Conditioning,
         concat: Tensor | None,
         hints: Sequence[Tensor],
+        first: float | None,
     ) -> Tensor:
         x = x.to(self.device, self.dtype)
         timestep = timestep.to(self.device)
@@ -184,20 +191,26 @@ class Model:
                 "text_embeds": conditioning.pooled.to(self.device, self.dtype),
                 "time_ids": conditioning.time_ids.to(self.device, self.dtype),
             }
-        residuals = self._steer(x, timestep, text, hints, more)
+        residuals = self._steer(x, timestep, text, hints, more, first)
         if concat is not None:
             x = torch.cat([x, _repeated(concat.to(x), len(x))], dim=1)
         noise: Tensor = self.unet(x, timestep, encoder_hidden_states=text, **more, **residuals)[0]
         return noise.float()
 
     def _steer(
-        self, x: Tensor, timestep: Tensor, text: Tensor, hints: Sequence[Tensor], more: Any
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: Tensor,
+        hints: Sequence[Tensor],
+        more: Any,
+        first: float | None,
     ) -> dict[str, Any]:
         """What the ControlNets add to the network's inner values, summed."""
         if not hints:  # on a card, asking for a timestep waits for it
             return {}
-        last = len(self.schedule.sigmas) - 1
-        gone = 1 - float(timestep[0]) / last
+        whole = len(self.schedule.sigmas) - 1 if first is None else max(first, 1.0)
+        gone = 1 - float(timestep[0]) / whole
         down: list[Tensor] = []
         middle: Tensor | None = None
         for control, hint in zip(self.networks.controls, hints):

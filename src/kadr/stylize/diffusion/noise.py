@@ -127,7 +127,9 @@ class _Batch:
     ) -> None:
         self._shape, self._device = shape, device
         self._streams = [_Stream(source, seed) for seed in seeds]
-        self._later = [_Stream(source, seed + reseed) for seed in seeds] if reseed else None
+        self._later = (
+            [_Stream(source, (seed + reseed) % 2**64) for seed in seeds] if reseed else None
+        )
         self._first = first
 
     def draw(self) -> Tensor:

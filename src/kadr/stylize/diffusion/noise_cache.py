@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +28,33 @@ class NoiseCache:
     def __init__(self, folder: Path, facts: str) -> None:
         self._folder, self._facts = folder, facts
 
-    def get(self, picture: Image) -> Tensor | None:
-        """(4, h, w) float32 found for this picture; None: not looked for yet, or damaged."""
+    def get(self, *seen: Image | None) -> Tensor | None:
+        """(4, h, w) float32 found for these; None: not looked for yet, or damaged.
+
+        seen: the picture, its mask or None, and what steers ControlNets, in this order.
+        """
         with contextlib.suppress(OSError, ValueError, EOFError):
-            noise = np.load(self._path(picture), allow_pickle=False)
+            noise = np.load(self._path(seen), allow_pickle=False)
             if noise.ndim == 3 and noise.dtype == np.float32 and np.isfinite(noise).all():
                 return torch.from_numpy(noise)
         return None
 
-    def put(self, picture: Image, noise: Tensor) -> None:
-        """Keep (4, h, w) noise for this picture. Raises OutputError if it cannot be written."""
-        with atomic_file(self._path(picture)) as temporary, temporary.open("wb") as file:
+    def put(self, noise: Tensor, *seen: Image | None) -> None:
+        """Keep (4, h, w) noise for what ``get`` is given. Raises OutputError if it cannot."""
+        with atomic_file(self._path(seen)) as temporary, temporary.open("wb") as file:
             np.save(file, noise.detach().to("cpu", torch.float32).numpy())
 
-    def _path(self, picture: Image) -> Path:
-        digest = hashlib.sha256(f"{self._facts}\0{picture.shape}\0".encode())
-        digest.update(np.ascontiguousarray(picture).tobytes())
+    def _path(self, seen: Sequence[Image | None]) -> Path:
+        digest = hashlib.sha256(self._facts.encode())
+        for image in seen:
+            digest.update(f"\0{None if image is None else image.shape}\0".encode())
+            if image is not None:
+                digest.update(np.ascontiguousarray(image).tobytes())
         return self._folder / f"{digest.hexdigest()[:32]}.npy"
+
+
+def stamp(path: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of a file, or of all in a folder: these change when its contents do."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    kept = [(file, file.stat()) for file in files if file.is_file()]
+    return [(str(file), about.st_size, about.st_mtime_ns) for file, about in kept]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from kadr.errors import OptionsError
@@ -20,6 +21,12 @@ _CHOICES = {
     "joint": ("none", "attention", "grid"),
 }
 """Option → what it may be; said here so that it is checked before torch is loaded."""
+
+_OF_INVERSION = (
+    "original_prompt", "original_negative_prompt", "noise_cache", "decode_cfg_scale",
+    "decode_steps", "randomness",
+)  # fmt: skip
+_OF_REFINED = ("refinements",)
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,10 @@ class DiffusionOptions:
             )
         if (self.width is None) != (self.height is None):
             raise OptionsError("width and height: give both, or neither for the nearest size")
+        for name, side in (("width", self.width), ("height", self.height)):
+            if side is not None and side % 8:
+                near = max(64, round(side / 8) * 8)
+                raise OptionsError(f"{name} {side}: expected a multiple of 8, such as {near}")
         if self.width is not None and self.pixels is not None:
             raise OptionsError("pixels: is for sizes that are chosen; leave out width and height")
         if len(self.control) != len(self.controlnet):
@@ -184,10 +195,11 @@ class DiffusionOptions:
                 f"control: {len(self.control)} given for {len(self.controlnet)} ControlNets; "
                 "give as many, in their order"
             )
-        if self.inversion == "none" and (self.original_prompt or self.noise_cache is not None):
-            given = "original-prompt" if self.original_prompt else "noise-cache"
+        of_inversion = {"none": _OF_INVERSION + _OF_REFINED, "refined": ()}
+        for name in unlike_default(self, of_inversion.get(self.inversion, _OF_REFINED)):
             raise OptionsError(
-                f"{given}: is for inversion; give inversion=refined, or leave it out"
+                f"{name.replace('_', '-')}: is for inversion; give inversion=refined, or leave it "
+                "out"
             )
 
     def _check_company(self) -> None:
@@ -217,3 +229,14 @@ class DiffusionOptions:
         for name, given in against.items():
             if given:
                 raise OptionsError(f"carry-noise: cannot be had with {name}; leave one of them out")
+
+
+_DEFAULTS = {item.name: item.default for item in fields(DiffusionOptions)}
+
+
+def unlike_default(options: DiffusionOptions, names: Iterable[str]) -> Iterator[str]:
+    """Those of these options that were given another value than their default."""
+    for name in names:
+        default = "Euler a" if name == "sampler" else _DEFAULTS[name]
+        if getattr(options, name) != default:
+            yield name

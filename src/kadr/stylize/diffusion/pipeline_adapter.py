@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,13 @@ from kadr.stylize.base import Job
 from kadr.stylize.diffusion.addons import split_weight
 from kadr.stylize.diffusion.canvas import Layout, lay_out
 from kadr.stylize.diffusion.facts import company_facts
-from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.options import DiffusionOptions, unlike_default
+from kadr.stylize.diffusion.precision import is_flat
 from kadr.stylize.diffusion.quiet import quiet
 from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, nearest_size, resize
 from kadr.stylize.diffusion.sources import Source
 from kadr.stylize.diffusion.temporal import Past
-from kadr.stylize.diffusion.weights import pick_device, pick_dtype
+from kadr.stylize.diffusion.weights import has_bfloat16, pick_device, pick_dtype
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,16 @@ _NOT_HEEDED = (
     "carry_noise",
     "cross_frame",
     "joint",
+    "sampler",
+    "exact_steps",
+    "noise_source",
+    "noise_multiplier",
+    "eta_noise_seed_delta",
+    "clip_skip",
+    "inpainting_mask_weight",
+    "prediction",
+    "batch",
+    "compile",
 )
 """Options that are of kadr's own loop and mean nothing to a pipeline of another kind."""
 
@@ -72,7 +83,10 @@ class PipelineAdapter:
         refuse_own_options(options, source)
         device = pick_device(options.device)
         with quiet():
-            pipeline = _load(source, dtype=pick_dtype(options.dtype, device))
+            dtype = pick_dtype(options.dtype, device)
+            if options.dtype == "auto" and dtype == torch.float16 and has_bfloat16(device):
+                dtype = torch.bfloat16  # most of these models were trained in it
+            pipeline = _load(source, dtype=dtype)
         pipeline.set_progress_bar_config(disable=True)
         for text in options.lora:
             path, weight = split_weight(text)
@@ -80,6 +94,9 @@ class PipelineAdapter:
                 raise InputError(f"{path}: not found; give the path of a LoRA")
             pipeline.load_lora_weights(str(path), adapter_name=path.stem)
             pipeline.set_adapters([path.stem], [weight])
+        for wanted, part in ((options.vae_tiling, "tiling"), (options.vae_slicing, "slicing")):
+            if wanted:
+                _enable(pipeline, part, source)
         if options.offload == "parts":
             pipeline.enable_model_cpu_offload(device=device)
         elif options.offload == "layers":
@@ -135,9 +152,11 @@ class PipelineAdapter:
         size = nearest_size(frame, pixels=chosen.pixels or _PIXELS)
         if chosen.width is not None and chosen.height is not None:
             size = chosen.width, chosen.height
+        mode = RESIZE_MODES[chosen.resize_mode]
         return Layout(
             size,
-            RESIZE_MODES[chosen.resize_mode],
+            # a pipeline takes pictures, not latents
+            "stretch" if mode == "latent" else mode,
             chosen.mask_blur,
             only_masked=chosen.inpaint_area == "mask",
             mask_padding=chosen.mask_padding,
@@ -157,23 +176,39 @@ class PipelineAdapter:
             raise BackendError(f"{self.name}: {type(self._pipeline).__name__}: {first}") from error
         if len(pictures) != 1:
             raise BackendError(f"{self.name}: gave {len(pictures)} pictures for one frame")
-        made = pictures[0].convert("RGB")
-        size = picture.shape[1], picture.shape[0]
+        made = np.asarray(pictures[0].convert("RGB"), dtype=np.uint8)
+        if is_flat(made) and not is_flat(picture) and self._upcast():
+            return self._one(picture, seed, check)
         # some round the size that they are asked for
-        return resize(np.asarray(made, dtype=np.uint8), size)
+        return resize(made, (picture.shape[1], picture.shape[0]))
+
+    def _upcast(self) -> bool:
+        """Work in float32 from now on; False if that is done already."""
+        if getattr(self._pipeline, "dtype", torch.float32) == torch.float32:
+            return False
+        _log.warning(
+            "%s: a picture of one colour in half precision; all is done in float32 from here",
+            self.name,
+        )
+        self._pipeline.to(torch.float32)
+        return True
 
     def arguments(self, image: Image, seed: int) -> dict[str, Any]:
         """What the pipeline is called with: of all that is known, what its signature has."""
         chosen, size = self._options, (image.shape[1], image.shape[0])
-        guidance = chosen.cfg_scale
+        guidance, negative = chosen.cfg_scale, chosen.negative_prompt or None
+        true_guidance = None
+        if "true_cfg_scale" in self._known and not self._distilled():
+            # guided by two prompts, and only if there is a second
+            true_guidance, guidance = guidance, None
+            negative = negative or " "
         wanted: dict[str, Any] = {
             "image": Picture.fromarray(image),
             "prompt": chosen.prompt,
-            "negative_prompt": chosen.negative_prompt or None,
+            "negative_prompt": negative,
             "strength": chosen.denoising_strength,
             "guidance_scale": guidance,
-            # models that distil guidance take the real one apart from it
-            "true_cfg_scale": guidance if "guidance_scale" not in self._known else None,
+            "true_cfg_scale": true_guidance,
             "num_inference_steps": chosen.steps,
             "generator": torch.Generator().manual_seed(seed),
             "width": size[0],
@@ -186,6 +221,15 @@ class PipelineAdapter:
             if name in self._known and value is not None
         }
 
+    def _distilled(self) -> bool:
+        """Whether the model was trained to be told how firmly to follow the prompt.
+
+        Such a model takes ``guidance_scale``; its ``true_cfg_scale`` would cost twice the time.
+        """
+        config = getattr(getattr(self._pipeline, "transformer", None), "config", None)
+        told = getattr(config, "guidance_embeds", None)
+        return "guidance_scale" in self._known if told is None else bool(told)
+
     def _warn_of_unheeded(self) -> None:
         given = {
             "negative-prompt": (self._options.negative_prompt, "negative_prompt"),
@@ -194,6 +238,13 @@ class PipelineAdapter:
         for name, (value, argument) in given.items():
             if value and argument not in self._known:
                 _log.warning("%s: %s has no use for %s", self.name, type(self._pipeline), name)
+
+
+def _enable(pipeline: Any, part: str, source: Source) -> None:
+    vae = getattr(pipeline, "vae", None)
+    if not hasattr(vae, f"enable_{part}"):
+        raise OptionsError(f"vae-{part}: {source.name} has no autoencoder for it; leave it out")
+    getattr(vae, f"enable_{part}")()
 
 
 def _load(source: Source, **settings: Any) -> Any:
@@ -215,13 +266,11 @@ def _load(source: Source, **settings: Any) -> Any:
 
 def refuse_own_options(options: DiffusionOptions, source: Source) -> None:
     """Raise OptionsError for options that only kadr's own loop heeds."""
-    unset: Mapping[str, Any] = {"inversion": "none", "cross_frame": "none", "joint": "none"}
-    for name in _NOT_HEEDED:
-        if getattr(options, name) not in (unset.get(name), None, (), False):
-            raise OptionsError(
-                f"{name.replace('_', '-')}: is for Stable Diffusion 1, 2 and XL; "
-                f"{source.name} is a {source.index.get('_class_name')}; leave it out"
-            )
+    for name in unlike_default(options, _NOT_HEEDED):
+        raise OptionsError(
+            f"{name.replace('_', '-')}: is for Stable Diffusion 1, 2 and XL; "
+            f"{source.name} is a {source.index.get('_class_name')}; leave it out"
+        )
 
 
 def _after_step(check: Callable[[float], object]) -> Callable[..., dict[str, Any]]:

@@ -8,8 +8,9 @@ float32. The model keeps the higher precision, so the next frames do not fail ag
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,19 +31,21 @@ def check_latents(latents: Tensor) -> None:
         raise LostPrecisionError
 
 
-def decode_soundly(model: Model, latents: Tensor) -> list[Image]:
+def decode_soundly(model: Model, latents: Tensor, flat: Sequence[bool]) -> list[Image]:
     """Pictures of latents; the autoencoder goes to float32 if one is not sound.
 
-    A picture of one colour is believed in float32 only. Raises LostPrecisionError if values are
-    not numbers even so.
+    flat: which of them are of frames of one colour themselves, such as the black of a fade.
+    Another picture of one colour is believed only if all is in float32. Raises LostPrecisionError
+    for one that is not, and for values that are not numbers.
     """
     check_latents(latents)
     pixels = model.decode_pixels(latents)
-    if not _sound(pixels) and model.vae_dtype != torch.float32:
+    if not _sound(pixels, flat) and model.vae_dtype != torch.float32:
         _log.warning("the autoencoder overflowed in half precision; it works in float32 from here")
         model.upcast("vae")
         pixels = model.decode_pixels(latents)
-    if not bool(torch.isfinite(pixels).all()):
+    finite = bool(torch.isfinite(pixels).all())
+    if not finite or (not model.precise and not _sound(pixels, flat)):
         raise LostPrecisionError
     return to_images(pixels)
 
@@ -68,9 +71,15 @@ def with_fallback(model: Model, make: Callable[[], list[Image]]) -> list[Image]:
     )
 
 
-def _sound(pixels: Tensor) -> bool:
-    """Whether all values are numbers and no picture of the batch is of one colour."""
+def is_flat(picture: Image) -> bool:
+    """Whether a picture is of one colour, or as good as."""
+    return bool((np.ptp(picture[..., :3], axis=(0, 1)) <= 1).all())
+
+
+def _sound(pixels: Tensor, flat: Sequence[bool]) -> bool:
+    """Whether all values are numbers and no picture is of one colour that is not to be so."""
     if not bool(torch.isfinite(pixels).all()):
         return False
-    flat = pixels.flatten(2)
-    return bool((flat.amax(2) - flat.amin(2) > 1e-3).any(dim=1).all())
+    values = pixels.flatten(2)
+    varied = (values.amax(2) - values.amin(2) > 1e-3).any(dim=1).tolist()
+    return all(has or may for has, may in zip(varied, flat, strict=True))

@@ -94,6 +94,15 @@ def create_maker(options: DiffusionOptions) -> Maker:
             return PipelineAdapter.load(source, options)
         Engine.check(options)
         return Engine(load_model(source, LoadOptions.of(options)), options)
+    except RuntimeError as error:
+        from kadr.stylize.diffusion.weights import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        raise BackendError(
+            f"{options.model}: does not fit into memory; try dtype=float16, offload=parts or a "
+            "smaller model"
+        ) from error
     except ImportError as error:
         raise BackendError(
             f"stylizer diffusion: {error.name or error} is not installed; "

@@ -40,18 +40,23 @@ class TextEncoder:
 
     @torch.inference_mode()
     def encode(
-        self, chunks: Sequence[Sequence[int]], *, clip_skip: int = 1
+        self,
+        chunks: Sequence[Sequence[int]],
+        *,
+        clip_skip: int = 1,
+        device: torch.device | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """((chunks, T, width) float32, (1, P) float32 of the first chunk or None).
 
         chunks: equally long, with start and end. clip_skip: 1 reads the last layer, 2 the one
         before it and so on, then the last norm; SDXL has a layer of its own and heeds none.
+        device: where it runs, if its weights wait elsewhere; None: where they are.
         Raises OptionsError for a clip_skip that the encoder has no layer for.
         """
         layers = int(self.network.config.num_hidden_layers)
         if not 1 <= clip_skip <= layers:
             raise OptionsError(f"clip_skip {clip_skip}: expected 1 to {layers}")
-        numbers = torch.tensor([list(chunk) for chunk in chunks], device=self.device)
+        numbers = torch.tensor([list(chunk) for chunk in chunks], device=device or self.device)
         found = self.network(input_ids=numbers, output_hidden_states=True)
         hidden = found.hidden_states
         if self.penultimate:

@@ -85,6 +85,18 @@ def short_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:10]
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was too small, in the words of cards and of this machine's own memory."""
+    said = str(error).lower()
+    known = ("not enough memory", "out of memory", "can't allocate memory", "alloc_failed")
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in known)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether it computes in bfloat16 itself."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     """``auto``, ``float32``, ``float16`` or ``bfloat16`` as a dtype; auto: half on a GPU only.
 

@@ -20,14 +20,16 @@ class EncodedPrompts:
 
     def __init__(self, model: Model, options: DiffusionOptions) -> None:
         self._model, self._options = model, options
-        self._known: dict[Size, Prompts] = {}
+        self._known: dict[tuple[Size, torch.dtype], Prompts] = {}
 
     def of_size(self, size: Size) -> Prompts:
         """The prompts for pictures of ``size`` (width, height)."""
-        if size not in self._known:
+        # in another precision they are encoded anew: what overflowed must not stay
+        known = size, self._model.dtype
+        if known not in self._known:
             chosen = self._options
             given = bool(chosen.original_prompt or chosen.original_negative_prompt)
-            self._known[size] = Prompts(
+            self._known[known] = Prompts(
                 self._encoded(chosen.prompt, size),
                 self._encoded(chosen.negative_prompt, size, negative=True),
                 self._encoded(chosen.original_prompt, size) if given else None,
@@ -35,7 +37,7 @@ class EncodedPrompts:
                 if given
                 else None,
             )
-        return self._known[size]
+        return self._known[known]
 
     def _encoded(self, text: str, size: Size, *, negative: bool = False) -> Conditioning:
         model, skip = self._model, self._options.clip_skip
