@@ -26,7 +26,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "RunOptions": {"clip": Path("a.mp4"), "output": Path("b.mp4"), "keys": (Path("keys"),)},
 }
 _MADE = {"keys": (), "stylizer": "paint", "every_frame": True}
-BESIDE: dict[str, dict[str, Any]] = {"every": _MADE, "refine": _MADE}
+BESIDE: dict[str, dict[str, Any]] = {
+    "every": _MADE,
+    "refine": _MADE | {"every": 2},
+    "refine_strength": _MADE | {"every": 2, "refine": 0.2},
+}
 """What a field needs beside it."""
 BOUNDED = [
     (kind, item.name)

@@ -118,6 +118,9 @@ def detail_options(detail: str, **changes: Any) -> PropagateOptions:
     return replace(DETAIL[detail], **given)
 
 
+_REFINE_STRENGTH = 0.3
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """One whole run: a clip, its keys or the stylizer that makes them, and the output."""
@@ -158,7 +161,7 @@ class RunOptions:
         high=1,
     )
     refine_strength: float = option(
-        0.3, "with refine: how far from the carried frame it may go", low=0, high=1
+        _REFINE_STRENGTH, "with refine: how far from the carried frame it may go", low=0, high=1
     )
     ranges: tuple[Span, ...] = ()
     """Spans set by hand; other keys reach to their neighbours, never over a cut."""
@@ -220,6 +223,16 @@ class RunOptions:
         if self.refine is not None and self.work_limit is not None:
             raise OptionsError(
                 "refine: looks at work files that work-limit gives up; leave one of them out"
+            )
+        if self.refine is None and self.refine_strength != _REFINE_STRENGTH:
+            raise OptionsError(
+                f"refine-strength {self.refine_strength}: is for refine; give that too, or leave "
+                "it out"
+            )
+        if self.refine is not None and self.every_frame and self.every == 1:
+            raise OptionsError(
+                f"refine {self.refine}: is for carried frames, and every-frame makes all of them; "
+                "leave one of them out, or give every 2"
             )
         if self.every > 1 and not self.every_frame:
             raise OptionsError(f"every {self.every}: is for every-frame; give that too")

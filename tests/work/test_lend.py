@@ -103,5 +103,8 @@ def test_masks_belong_to_frames_by_their_numbers(clip: Clip, tmp_path: Path) -> 
     one = Masks(folder / "m_0011.png", clip, [0, 5])
     assert np.array_equal(one.mask(5), one.mask(0))
     assert Masks(None, clip, [0]).mask(0) is None
+    write_image(tmp_path / "square.png", white[:100, :100])
+    with pytest.raises(InputError, match=r"square\.png: is a mask of 100×100, the clip is 160×120"):
+        Masks(tmp_path / "square.png", clip, [0]).mask(0)
     with pytest.raises(InputError, match="no mask for frame 16; add one named by that number"):
         Masks(folder, clip, [0, 5])

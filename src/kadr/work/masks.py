@@ -17,6 +17,9 @@ from kadr.video.base import Clip
 _WHITE = 128
 """Levels of 255 from which a mask counts as white."""
 
+_SQUEEZE = 0.02
+"""By how much a mask's aspect may differ: sizes are rounded when images are reduced."""
+
 
 class Masks:
     """Masks of some frames: white is stylized, black stays as it was filmed.
@@ -59,7 +62,16 @@ class Masks:
         white = _WHITE * (257 if image.dtype == np.uint16 else 1)
         mask: NDArray[np.bool_] = np.all(image >= white, axis=2)
         if (mask.shape[1], mask.shape[0]) != self._size:
+            self._check_shape(path, mask.shape[1], mask.shape[0])
             mask = cv2.resize(
                 mask.astype(np.uint8), self._size, interpolation=cv2.INTER_NEAREST
             ).astype(np.bool_)
         return mask
+
+    def _check_shape(self, path: Path, width: int, height: int) -> None:
+        """Raise InputError for a mask that would have to be squeezed, not resized."""
+        if abs(width * self._size[1] / (height * self._size[0]) - 1) > _SQUEEZE:
+            raise InputError(
+                f"{path}: is a mask of {width}×{height}, the clip is {self._size[0]}×"
+                f"{self._size[1]}; give a mask of that shape"
+            )

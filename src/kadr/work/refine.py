@@ -40,6 +40,7 @@ _GROW = 0.012
 fades into what was carried, and half the width of gaps that are made again as well."""
 _COMPANY: Mapping[str, Any] = {
     "joint": "none",
+    "joint_size": 4,
     "carry_noise": False,
     "previous_start": 0.0,
     "previous_blend": 0.0,

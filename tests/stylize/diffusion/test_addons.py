@@ -9,7 +9,7 @@ import torch
 from diffusers import ControlNetModel
 from safetensors.torch import save_file
 
-from kadr.errors import InputError
+from kadr.errors import InputError, OptionsError
 from kadr.stylize.diffusion.addons import add_embedding, load_control, split_weight
 from kadr.stylize.diffusion.guidance import Conditioning
 from kadr.stylize.diffusion.loading import load_model
@@ -270,3 +270,9 @@ def test_control_faults(tiny_model, tmp_path: Path) -> None:
     _control(model).save_pretrained(tmp_path / "control")
     with pytest.raises(InputError, match="with text 32 wide, this one has 96"):
         load_control(other.networks, tmp_path / "control", 1, 1)
+
+
+def test_a_weight_that_is_no_number(tmp_path: Path) -> None:
+    (tmp_path / "style.safetensors").touch()
+    with pytest.raises(OptionsError, match="weight 'much': expected a number"):
+        split_weight(f"{tmp_path}/style.safetensors:much")

@@ -117,6 +117,17 @@ def test_other_autoencoder(prefix: str, tiny_model, tiny_parts, tmp_path: Path) 
     assert torch.equal(from_folder.vae.decoder.conv_in.weight, other.decoder.conv_in.weight)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "is empty"), (b"version https://git-lfs.github.com/spec/v1\n", "is a text file")],
+)
+def test_files_that_hold_no_weights_at_all(content: bytes, said: str, tmp_path: Path) -> None:
+    for name in ("a.ckpt", "a.safetensors"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=said):
+            load_model(str(tmp_path / name))
+
+
 def test_a_network_of_other_channels_is_refused(tiny_model, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model("sd1"), tmp_path / "edits")
     config = json.loads((folder / "unet" / "config.json").read_text()) | {"in_channels": 8}

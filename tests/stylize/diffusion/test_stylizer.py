@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -185,7 +187,9 @@ def test_outside_the_mask_nothing_changes(
     mask[16:48, 32:] = True
     context = Context(mask=lambda index: mask if index == 0 else np.zeros_like(mask))
     model = trained_model if kind == "trained" else tiny_model("sd1-inpaint")
-    options = {"inpaint_area": area, "mask_blur": 2, "mask_padding": 8, "batch": 2, "steps": 6}
+    options = {"inpaint_area": area, "mask_blur": 2, "batch": 2, "steps": 6}
+    if area == "mask":
+        options["mask_padding"] = 8
     made, untouched = _run(
         model, [frame, frame], context, prompt="painting", pixels=4096, **options
     )
@@ -334,6 +338,28 @@ def test_a_lent_control_lies_on_a_frame_that_is_cropped(
     _run(tiny_model("sd1"), [line], lent, **options, **control)
     bright = np.flatnonzero(shown[0].mean(axis=(0, 2)) > 128)
     assert bright.tolist() == [28, 29, 30, 31]
+
+
+def test_a_mask_weight_is_for_inpainting_models(tiny_model, disc_frames) -> None:
+    with pytest.raises(OptionsError, match="inpainting-mask-weight: is for inpainting models"):
+        _run(tiny_model("sd1"), disc_frames[:1], steps=1, inpainting_mask_weight=0.5)
+
+
+@pytest.mark.parametrize("name", ["torch", "safetensors"])
+def test_a_library_that_is_missing_is_named(name: str, tiny_model) -> None:
+    program = f"""
+import sys
+sys.modules[{name!r}] = None
+from kadr.errors import BackendError
+from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.stylizer import create_maker
+try:
+    create_maker(DiffusionOptions(model={str(tiny_model("sd1"))!r}))
+except BackendError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert f"{name} is not installed; pip install 'kadr[diffusion]'" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(

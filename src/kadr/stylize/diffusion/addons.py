@@ -22,7 +22,8 @@ def split_weight(text: str) -> tuple[Path, float]:
         try:
             return Path(path).expanduser(), float(weight)
         except ValueError:
-            pass
+            if Path(path).expanduser().exists():
+                raise OptionsError(f"{text}: weight {weight!r}: expected a number") from None
     return Path(text).expanduser(), 1.0
 
 

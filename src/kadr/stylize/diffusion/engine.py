@@ -65,6 +65,11 @@ class Engine:
 
     def __init__(self, model: Model, options: DiffusionOptions) -> None:
         self.model, self._options = model, options
+        if model.channels == 4 and options.inpainting_mask_weight != 1:
+            raise OptionsError(
+                f"inpainting-mask-weight: is for inpainting models of 9 channels; {model.name} has "
+                "4; leave it out"
+            )
         self.sampling = sampling_of(options)
         sigmas = sampling_sigmas(model.schedule, self.sampling)
         self._first = float(model.schedule.sigma_to_t(sigmas[0]))

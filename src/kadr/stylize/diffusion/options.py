@@ -202,6 +202,16 @@ class DiffusionOptions:
                 "out"
             )
 
+        idle = {
+            "joint_size": ("joint", self.joint == "none"),
+            "control_until": ("controlnet", not self.controlnet),
+            "mask_padding": ("inpaint-area mask", self.inpaint_area != "mask"),
+        }
+        for name in unlike_default(self, (name for name, (_, off) in idle.items() if off)):
+            raise OptionsError(
+                f"{name.replace('_', '-')}: is for {idle[name][0]}; give that too, or leave it out"
+            )
+
     def _check_company(self) -> None:
         """Refuse what cannot be had together among the ways of holding frames together."""
         if self.joint != "none" and self.sequential:

@@ -95,6 +95,9 @@ def create_maker(options: DiffusionOptions) -> Maker:
         Engine.check(options)
         return Engine(load_model(source, LoadOptions.of(options)), options)
     except RuntimeError as error:
+        absent = _not_installed(error)
+        if absent is not None:
+            raise absent from error
         from kadr.stylize.diffusion.weights import is_out_of_memory
 
         if not is_out_of_memory(error):
@@ -104,7 +107,16 @@ def create_maker(options: DiffusionOptions) -> Maker:
             "smaller model"
         ) from error
     except ImportError as error:
-        raise BackendError(
-            f"stylizer diffusion: {error.name or error} is not installed; "
-            "pip install 'kadr[diffusion]'"
-        ) from error
+        raise _not_installed(error) or error from error
+
+
+def _not_installed(error: BaseException | None) -> BackendError | None:
+    """What to say of a library that is missing; diffusers tells of one behind another error."""
+    while error is not None and not isinstance(error, ImportError):
+        error = error.__cause__
+    if error is None:
+        return None
+    name = (error.name or str(error)).split(".")[0]
+    return BackendError(
+        f"stylizer diffusion: {name} is not installed; pip install 'kadr[diffusion]'"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,8 +51,12 @@ def read_pickle(path: Path) -> dict[str, Any]:
     try:
         # a zip can stay on disk until its tensors are copied; the old format cannot
         packed = zipfile.is_zipfile(path)
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
+        with warnings.catch_warnings():  # what it says of old formats is of no use here
+            warnings.simplefilter("ignore")
+            stored = torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
     except pickle.UnpicklingError as error:
+        if _is_text(path):
+            raise _damaged(path, error) from error
         raise InputError(
             f"{path}: is a pickle that would run code when opened, so it is refused; "
             "get the model as .safetensors, or convert it where you trust it: "
@@ -76,7 +81,17 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, error: Exception) -> InputError:
     first = str(error).split("\n")[0]
+    if path.stat().st_size == 0:
+        return InputError(f"{path}: is empty; fetch the file again")
+    if _is_text(path):
+        return InputError(f"{path}: is a text file, expected weights; fetch the file itself")
     return InputError(f"{path}: is damaged or not whole ({first}); fetch the file again")
+
+
+def _is_text(path: Path) -> bool:
+    """Whether it begins as a text does: a page with an error, or what Git LFS left in its place."""
+    with path.open("rb") as file:
+        return not file.read(256).translate(None, bytes(range(32, 127)) + b"\t\r\n")
 
 
 def short_hash(path: Path) -> str:
