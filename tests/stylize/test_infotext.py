@@ -92,8 +92,29 @@ def test_inversion_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sampler", "schedule", "expected"),
+    [
+        ("DPM++ 2M", "Automatic", "DPM++ 2M Karras"),
+        ("DPM++ 2M", "Uniform", "DPM++ 2M"),
+        ("Euler a", "Automatic", "Euler a"),
+        ("Euler", "Normal", "Euler"),
+        ("Euler", "Simple", "Euler Simple"),
+    ],
+)
+def test_the_schedule_joins_the_sampler(sampler: str, schedule: str, expected: str) -> None:
+    fields = {"Sampler": sampler, "Schedule type": schedule}
+    assert infotext_settings(Infotext("a", fields=fields))["sampler"] == expected
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
-    [("Steps", "many"), ("CFG scale", "high"), ("Size", "big"), ("Sigma Adjustment", "2")],
+    [
+        ("Inpaint area", "some"),
+        ("Steps", "many"),
+        ("CFG scale", "high"),
+        ("Size", "big"),
+        ("Sigma Adjustment", "2"),
+    ],
 )
 def test_an_odd_value_is_named(field: str, value: str) -> None:
     with pytest.raises(InputError, match=f"parameters: {field} '{value}': expected"):

@@ -21,6 +21,15 @@ from kadr.errors import InputError
 KEY = "parameters"
 """The name of the text in a PNG, and in ``Styled.info``."""
 
+SCHEDULE = "Schedule type"
+"""The field of the noise levels, where they stand apart from the sampler."""
+
+EVEN_SCHEDULES = frozenset({"uniform", "normal"})
+"""Names, in lower case, of the one spread evenly over timesteps: a sampler's bare name says it."""
+
+LISTED = ", "
+"""Between several values of one field."""
+
 _NEGATIVE = "Negative prompt:"
 _FIELD = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _LEAST_FIELDS = 3
@@ -97,10 +106,11 @@ def _unquoted(value: str) -> str:
 def infotext_settings(info: Infotext) -> dict[str, Any]:
     """What a text says under the names that kadr's stylizers give these options.
 
-    Holds only what the text has: prompt, negative_prompt, steps, sampler ("DPM++ 2M Karras" also
-    where the schedule stands apart), cfg_scale, seed, width, height, denoising_strength, model,
-    vae, clip_skip, noise_source, and the settings of inversion. A1111 and Forge leave the source
-    of noise out when it is the graphics card's: then it is "nv", which makes the same numbers.
+    Holds only what the text has: prompt, negative_prompt, width, height, and what ``_OPTIONS``
+    lists. The sampler is "DPM++ 2M Karras" also where the schedule stands apart, and "Euler" with
+    the even one. A1111 and Forge leave the source of noise out when it is the graphics card's:
+    then it is "nv", which makes the same numbers. What goes on one another's account, as original
+    prompts on inversion's, comes behind it.
     Raises InputError naming a field with an odd value.
     """
     fields = info.fields
@@ -108,9 +118,8 @@ def infotext_settings(info: Infotext) -> dict[str, Any]:
     for name, (option, kind) in _OPTIONS.items():
         if name in fields:
             settings[option] = _read(name, fields[name], kind)
-    schedule = fields.get("Schedule type", "Automatic")
-    if "sampler" in settings and schedule != "Automatic":
-        settings["sampler"] += f" {schedule}"
+    if "sampler" in settings and SCHEDULE in fields:
+        settings["sampler"] = _with_schedule(settings["sampler"], fields[SCHEDULE].strip())
     if "seed" in settings and re.match(r"[vf]\d", fields.get("Version", "")):
         settings.setdefault("noise_source", "nv")
     if "Size" in fields:
@@ -121,12 +130,28 @@ def infotext_settings(info: Infotext) -> dict[str, Any]:
     return settings
 
 
+def infotext_rest(info: Infotext) -> dict[str, str]:
+    """The fields of a text that are not among its settings, but for those that set nothing."""
+    read = {*_OPTIONS, "Size", SCHEDULE}
+    return {
+        name: value
+        for name, value in info.fields.items()
+        if name not in read and name not in _TELLING and not name.endswith((" hash", " hashes"))
+    }
+
+
+def _with_schedule(sampler: str, schedule: str) -> str:
+    word = schedule.casefold()
+    if word == "automatic":
+        return f"{sampler} Karras" if sampler in _KARRAS_ITSELF else sampler
+    return sampler if word in EVEN_SCHEDULES else f"{sampler} {schedule}"
+
+
 def _read(name: str, text: str, kind: Callable[[str], Any]) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        expected = "a whole number" if kind is int else "a number"
-        expected = "True or False" if kind in (_adjusted, _yes) else expected
+        expected = _EXPECTED.get(kind, "a number")
         raise InputError(f"parameters: {name} {text!r}: expected {expected}") from error
 
 
@@ -144,6 +169,30 @@ def _noise_source(text: str) -> str:
     return "nv" if text == "GPU" else text.lower()
 
 
+def _area(text: str) -> str:
+    areas = {"Only masked": "mask", "Whole picture": "picture"}
+    if text not in areas:
+        raise ValueError(text)
+    return areas[text]
+
+
+def _several(text: str) -> tuple[str, ...]:
+    return tuple(text.split(LISTED))
+
+
+_EXPECTED: dict[Callable[[str], Any], str] = {
+    int: "a whole number",
+    _yes: "True or False",
+    _adjusted: "True or False",
+    _area: "Only masked or Whole picture",
+}
+
+_KARRAS_ITSELF = frozenset({"DPM++ 2M", "DPM++ SDE", "DPM++ 2S a", "DPM2", "DPM2 a"})
+"""Samplers that A1111 runs on Karras' noise levels when its schedule is "Automatic"."""
+
+_TELLING = frozenset({"Hashes", "Version", "User", "Pipeline"})
+"""Fields that tell of a picture and set nothing."""
+
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "Steps": ("steps", int),
     "Sampler": ("sampler", str),
@@ -154,13 +203,30 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "VAE": ("vae", str),
     "Clip skip": ("clip_skip", int),
     "RNG": ("noise_source", _noise_source),
+    "ENSD": ("eta_noise_seed_delta", int),
+    "Noise multiplier": ("noise_multiplier", float),
+    "Conditional mask weight": ("inpainting_mask_weight", float),
+    "Sigma Adjustment": ("inversion", _adjusted),
+    "Inversion": ("inversion", str),
     "Decode prompt": ("original_prompt", str),
     "Decode negative prompt": ("original_negative_prompt", str),
     "Decode CFG scale": ("decode_cfg_scale", float),
     "Decode steps": ("decode_steps", int),
     "Randomness": ("randomness", float),
-    "Sigma Adjustment": ("inversion", _adjusted),
-    "Inversion": ("inversion", str),
+    "Refinements": ("refinements", int),
+    "Exact steps": ("exact_steps", _yes),
+    "Color correction": ("color_correction", _yes),
+    "Lora": ("lora", _several),
+    "Embedding": ("embedding", _several),
+    "ControlNets": ("controlnet", _several),
+    "Controls": ("control", _several),
+    "Control until": ("control_until", float),
+    "Prediction": ("prediction", str),
+    "VAE tiling": ("vae_tiling", _yes),
+    "Mask blur": ("mask_blur", float),
+    "Inpaint area": ("inpaint_area", _area),
+    "Masked area padding": ("mask_padding", int),
+    "Resize mode": ("resize_mode", int),
     "Carry noise": ("carry_noise", _yes),
     "Previous start": ("previous_start", float),
     "Previous blend": ("previous_blend", float),

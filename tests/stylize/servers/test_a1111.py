@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_a1111 import ALTERNATIVE, FakeA1111, tint
-from fake_http import Answer, as_json
+from fake_http import Answer, Seen, as_json
 from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
@@ -323,6 +323,34 @@ def test_a_drop_and_a_500_are_survived(server: FakeA1111) -> None:
     np.testing.assert_array_equal(_run(server, retries=2)[0].image, expected.image)
 
 
+def test_a_frame_is_given_up_before_it_is_asked_for_again() -> None:
+    class Losing(FakeA1111):
+        """At work still on the first request when its line breaks."""
+
+        def answer(self, seen: Seen) -> Answer:
+            tries = len(self.asked("/img2img"))
+            if seen.path.endswith("/img2img") and tries == 1:
+                self.task = seen.json["force_task_id"]
+                return Answer(drop=True)
+            if seen.path.endswith("/interrupt"):
+                interrupted.append(tries)
+            return super().answer(seen)
+
+    interrupted: list[int] = []
+    with Losing() as server:
+        _run(server, retries=1)
+    assert interrupted == [1]
+
+
+def test_numbers_that_overflow_are_not_asked_for_again(server: FakeA1111) -> None:
+    said = "A tensor with all NaNs was produced in VAE. Use --disable-nan-check to disable this."
+    server.fail("/img2img", as_json({"error": "NansException", "errors": said}, 500), times=9)
+    with pytest.raises(BackendError, match=r"--no-half-vae .* another vae") as caught:
+        _run(server, retries=3)
+    assert "\n" not in str(caught.value)
+    assert len(server.asked("/img2img")) == 1
+
+
 def test_another_server_at_that_address_is_told() -> None:
     with FakeA1111() as server:
         server.fail("/options", as_json({"detail": "Not Found"}, 404))
@@ -401,6 +429,12 @@ def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
         ({"width": 500, "height": 512}, "width 500: expected a multiple of 8"),
         ({"controlnet": ("a",)}, "control: 0 given for 1 ControlNets"),
         ({"original_prompt": "a"}, "original-prompt: is for inversion"),
+        ({"original_negative_prompt": "a"}, "original-negative-prompt: is for inversion"),
+        ({"decode_cfg_scale": 2.0}, "decode-cfg-scale: is for inversion; give inversion, or"),
+        ({"decode_steps": 9}, "decode-steps: is for inversion"),
+        ({"randomness": 0.5}, "randomness: is for inversion"),
+        ({"mask_blur": 9}, "mask-blur: is for a mask that is sent; give send-mask, or"),
+        ({"width": 512, "height": 512, "pixels": 9999}, "pixels: is for sizes that are chosen"),
         ({"denoising_strength": 2}, "denoising-strength 2: expected 0 to 1"),
         ({"url": "nowhere:x"}, "expected an address"),
     ],

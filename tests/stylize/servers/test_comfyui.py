@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_comfyui import FakeComfyUI
-from fake_http import Answer, as_json
+from fake_http import Answer, Seen, as_json
 from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
@@ -259,6 +259,13 @@ def test_the_graphs_parameters_come_with_the_frame(server: FakeComfyUI, tmp_path
     }
 
 
+def test_other_schedules_are_set_and_told(server: FakeComfyUI) -> None:
+    (styled,) = _run(server, sampler="Euler Simple")
+    assert _graph(server)["6"]["inputs"]["sampler_name"] == "euler"
+    assert _graph(server)["6"]["inputs"]["scheduler"] == "simple"
+    assert infotext_settings(parse_infotext(styled.info[KEY]))["sampler"] == "Euler Simple"
+
+
 def test_the_mask_goes_along_as_alpha(server: FakeComfyUI) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :32] = True
@@ -475,6 +482,30 @@ def test_a_slow_server_is_left_after_the_time_out() -> None:
         with pytest.raises(BackendError, match="no image within 1 s"):
             _run(server, timeout=1)
         assert server.interrupted.wait(2)
+
+
+def test_a_prompt_that_cannot_be_watched_is_stopped() -> None:
+    class Deaf(FakeComfyUI):
+        def answer(self, seen: Seen) -> Answer:
+            deaf = seen.path.startswith("/history/") and self.running
+            return Answer(500) if deaf else super().answer(seen)
+
+    with Deaf(slow=30) as server:
+        with pytest.raises(BackendError, match="500"):
+            _run(server, retries=0)
+        assert server.interrupted.wait(2)
+
+
+def test_a_prompt_that_was_queued_unheard_is_stopped() -> None:
+    class Mute(FakeComfyUI):
+        def answer(self, seen: Seen) -> Answer:
+            answer = super().answer(seen)
+            return Answer(drop=True) if seen.path == "/prompt" else answer
+
+    with Mute(slow=30) as server:
+        with pytest.raises(BackendError, match="broke off"):
+            _run(server, retries=0)
+        assert server.interrupted.wait(2) or not server.running
 
 
 def test_a_stop_interrupts_the_server() -> None:

@@ -104,6 +104,8 @@ def test_a_dropped_line_is_told_in_one_line(server: FakeServer) -> None:
         ),
         (Answer(302, headers={"Location": "https://x/"}), r"302, moved to https://x/; give that"),
         (Answer(500, b'{"error": "OutOfMemoryError"}'), r"500, OutOfMemoryError$"),
+        (Answer(500, b'{"error": "NansException"}'), r"500, NansException$"),
+        (Answer(500, b'{"errors": "A tensor with all NaNs was produced in VAE"}'), r"all NaNs"),
         (Answer(418), r"418, I'm a Teapot"),
         (Answer(200, b"<html>Sign in</html>"), r"is not JSON but begins '<html>Sign in"),
         (Answer(200, b"[" * 100_000), r"is not JSON but begins"),
@@ -115,6 +117,19 @@ def test_refusals_are_not_tried_again(server: FakeServer, fault: Answer, told: s
         _client(server).get_json("/a")
     assert "\n" not in str(caught.value)
     assert len(server.asked("/a")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [(Answer(drop=True), 2), (Answer(504), 2), (Answer(500), 0), (Answer(503), 0)],
+)
+def test_work_that_may_go_on_is_given_up_before_it_is_asked_for_again(
+    server: FakeServer, fault: Answer, times: int
+) -> None:
+    server.fail("/a", fault, times=2)
+    asked: list[int] = []
+    _client(server).post_json("/a", {}, abandon=lambda: asked.append(len(server.asked("/a"))))
+    assert asked == list(range(1, times + 1))
 
 
 def test_nobody_there() -> None:

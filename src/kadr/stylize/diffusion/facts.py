@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from kadr.stylize.diffusion.img2img import Sampling
 from kadr.stylize.diffusion.inversion import Inversion
 from kadr.stylize.diffusion.model import Model
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.samplers import find_sampler
 from kadr.stylize.diffusion.sizes import Size
+from kadr.stylize.infotext import LISTED
 
 Facts = dict[str, str | int | float | None]
 """A1111's words for how a picture was made; None: not told."""
 
 DEFAULT_STEPS, DEFAULT_CFG = 20, 7.0
+
+_MASK_BLUR, _REFINEMENTS = DiffusionOptions.mask_blur, DiffusionOptions.refinements
 
 
 def sampling_of(options: DiffusionOptions) -> Sampling:
@@ -57,17 +63,16 @@ def facts_of(model: Model, options: DiffusionOptions, size: Size, seed: int) -> 
         "ENSD": sampling.reseed or None,
         "RNG": "NV" if sampling.noise_source == "nv" else "CPU",
         "Noise multiplier": sampling.noise_multiplier if sampling.noise_multiplier != 1 else None,
-        "Mask blur": options.mask_blur if options.inpaint_area == "mask" else None,
     }
     if sampling.inversion is not None:
         facts |= _inversion_facts(options, sampling.inversion, sampling.steps)
-    return facts | company_facts(options)
+    return facts | _own_facts(options) | company_facts(options)
 
 
 def company_facts(options: DiffusionOptions) -> Facts:
-    """How a frame is held together with others; what is off is not told."""
+    """How a frame is laid out and held together with others; what is off is not told."""
     joint = options.joint != "none"
-    return {
+    return _layout_facts(options) | {
         "Carry noise": options.carry_noise or None,
         "Previous start": options.previous_start or None,
         "Previous blend": options.previous_blend or None,
@@ -78,13 +83,51 @@ def company_facts(options: DiffusionOptions) -> Facts:
     }
 
 
+def _layout_facts(options: DiffusionOptions) -> Facts:
+    """What a model sees of a frame and its mask; A1111 has the same words for masks."""
+    masked = options.inpaint_area == "mask"
+    return {
+        "Mask blur": options.mask_blur if masked or options.mask_blur != _MASK_BLUR else None,
+        "Inpaint area": "Only masked" if masked else None,
+        "Masked area padding": options.mask_padding if masked else None,
+        "Resize mode": options.resize_mode or None,
+    }
+
+
+def _own_facts(options: DiffusionOptions) -> Facts:
+    """What else changes a picture, where it is not as it is by default. Files go by their names:
+    where they are is nobody else's business."""
+    controls = bool(options.controlnet)
+    return {
+        "Exact steps": options.exact_steps or None,
+        "Color correction": options.color_correction or None,
+        "Lora": _names(options.lora),
+        "Embedding": _names(options.embedding),
+        "ControlNets": _names(options.controlnet),
+        "Controls": LISTED.join(options.control) if controls else None,
+        "Control until": options.control_until if controls else None,
+        "Prediction": options.prediction if options.prediction != "auto" else None,
+        "VAE tiling": options.vae_tiling or None,
+    }
+
+
+def _names(paths: Iterable[str | Path]) -> str | None:
+    """The names of files, each with the weight that may follow its path; None for no files."""
+    return LISTED.join(Path(path).name for path in paths) or None
+
+
 def _inversion_facts(options: DiffusionOptions, inversion: Inversion, steps: int) -> Facts:
+    # A1111's kinds take as many steps as sampling does, unless told; "refined" then takes the very
+    # levels of sampling, which that many steps of its own are not where a schedule is a sampler's
+    decode = inversion.steps or (None if inversion.kind == "refined" else steps)
+    again = inversion.refinements if inversion.kind == "refined" else _REFINEMENTS
     return {
         "Decode prompt": options.original_prompt or None,
         "Decode negative prompt": options.original_negative_prompt or None,
         "Decode CFG scale": inversion.cfg_scale,
-        "Decode steps": inversion.steps or steps,
+        "Decode steps": decode,
         "Randomness": inversion.randomness,
         "Sigma Adjustment": inversion.kind == "adjusted",
         "Inversion": inversion.kind,
+        "Refinements": again if again != _REFINEMENTS else None,
     }

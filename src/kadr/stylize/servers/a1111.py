@@ -56,13 +56,19 @@ class A1111:
         request = frame_request(self._options, known, job, context) | {"force_task_id": task}
         size = (request["width"], request["height"])
         try:
-            answer = client.post_json("/sdapi/v1/img2img", request, _progress(client, context, job))
+            answer = client.post_json(
+                "/sdapi/v1/img2img",
+                request,
+                _progress(client, context, job),
+                # or the server would make the frame to its end, and then once more
+                abandon=lambda: _interrupt(client, task),
+            )
         except (Cancelled, KeyboardInterrupt):
             _interrupt(client, task)
             raise
         except ServerError as error:
-            if error.status is None:
-                _interrupt(client, task)  # it may be at work still, for nobody
+            if error.may_go_on:
+                _interrupt(client, task)
             raise _explained(error, size) from error
         where = client.endpoint.shown
         image, text = _chosen(answer, size, where)
@@ -106,7 +112,10 @@ def _explained(error: ServerError, size: tuple[int, int]) -> ServerError:
     if "outofmemory" in words or "out of memory" in words:
         help = f"it ran out of memory at {size[0]}×{size[1]}; give pixels={size[0] * size[1] // 2}"
     elif "nan" in words.split() or "nans" in words:
-        help = "half precision overflowed; start it with --no-half-vae, or with --no-half"
+        help = (
+            "half precision overflowed; start it with --no-half-vae (or --no-half), or give "
+            "another vae"
+        )
     elif "sampler" in words:
         help = "give a sampler that the web interface lists"
     if not help:

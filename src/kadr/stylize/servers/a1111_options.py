@@ -7,10 +7,17 @@ from pathlib import Path
 
 from kadr.errors import OptionsError
 from kadr.options import option
-from kadr.stylize.servers.options import ServerOptions, as_tuple
+from kadr.stylize.servers.options import ServerOptions, as_tuple, check_idle
 
 INVERSIONS = ("none", "plain", "adjusted")
 NOISE_SOURCES = ("", "gpu", "cpu", "nv")
+_OF_INVERSION = (
+    "original_prompt",
+    "original_negative_prompt",
+    "decode_cfg_scale",
+    "decode_steps",
+    "randomness",
+)
 
 
 @dataclass(frozen=True)
@@ -83,5 +90,7 @@ class A1111Options(ServerOptions):
                 f"control: {len(self.control)} given for {len(self.controlnet)} ControlNets; "
                 "give as many, in their order"
             )
-        if self.inversion == "none" and self.original_prompt:
-            raise OptionsError("original-prompt: is for inversion; give inversion, or leave it out")
+        if self.inversion == "none":
+            check_idle(self, _OF_INVERSION, "inversion", "inversion")
+        if not self.send_mask:
+            check_idle(self, ("mask_blur",), "a mask that is sent", "send-mask")

@@ -48,7 +48,15 @@ _SAMPLERS = {
 }
 """A1111's name → ComfyUI's."""
 
-_SCHEDULERS = {"Karras": "karras", "Exponential": "exponential", "SGM Uniform": "sgm_uniform"}
+_SCHEDULERS = {
+    "Karras": "karras",
+    "Exponential": "exponential",
+    "SGM Uniform": "sgm_uniform",
+    "Normal": "normal",
+    "Simple": "simple",
+    "DDIM": "ddim_uniform",
+    "Beta": "beta",
+}
 
 
 def changed_graph(graph: Graph, options: ComfyUIOptions, models: Sequence[str]) -> Graph:

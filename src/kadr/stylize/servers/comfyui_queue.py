@@ -31,20 +31,32 @@ def run_graph(
 ) -> Images:
     """Queue a graph and wait until it has run; images are none where all came from its cache.
 
-    A stop takes the prompt out of the queue, or interrupts it if it runs. Raises LostError, or
-    ServerError for a graph that is refused or fails, and when it takes longer than the time-out.
+    A stop takes the prompt out of the queue, or interrupts it if it runs; so does whatever keeps
+    its images from being waited for. Raises LostError, or ServerError for a graph that is refused
+    or fails, and when it takes longer than the time-out.
     """
-    body = {"prompt": graph, "client_id": client_id, "prompt_id": str(uuid4())}
-    answer = client.post_json("/prompt", body)
-    prompt = answer.get("prompt_id") if isinstance(answer, dict) else None
+    asked = str(uuid4())
     where = client.endpoint.shown
+    try:
+        answer = client.post_json(
+            "/prompt", {"prompt": graph, "client_id": client_id, "prompt_id": asked}
+        )
+    except (Cancelled, KeyboardInterrupt):
+        stop_prompt(client, asked)
+        raise
+    except ServerError as error:
+        if error.may_go_on:
+            stop_prompt(client, asked)
+        raise
+    prompt = answer.get("prompt_id") if isinstance(answer, dict) else None
     if not isinstance(prompt, str):
         raise ServerError(f"{where}: queued no prompt; is there another program at url?")
     try:
-        return _images(_wait(client, prompt, meanwhile), where)
-    except (Cancelled, KeyboardInterrupt):
+        entry = _wait(client, prompt, meanwhile)
+    except (Cancelled, KeyboardInterrupt, ServerError):
         stop_prompt(client, prompt)
         raise
+    return _images(entry, where)
 
 
 def stop_prompt(client: Client, prompt: str) -> None:
@@ -65,7 +77,6 @@ def _wait(client: Client, prompt: str, meanwhile: Callable[[], object]) -> Mappi
         if isinstance(entry, dict) and isinstance(entry.get(prompt), dict):
             return dict(entry[prompt])
         if time.monotonic() > end:
-            stop_prompt(client, prompt)
             raise ServerError(
                 f"{client.endpoint.shown}: no image within {client.timeout:g} s; "
                 "give a longer timeout, or ask for less"

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 _PASSING = frozenset({429, 500, 502, 503, 504})
 """Statuses that the same request may not get a second time."""
 
+_LASTING = ("OutOfMemory", "NansException", "tensor with all NaNs")
+"""Words of failures that the same request, with the same seed, meets again: each try would take
+as long as the first."""
+
 _TICK = 0.05
 """Seconds between two looks at whether an answer came or a stop was asked for."""
 
@@ -39,12 +43,18 @@ class ServerError(BackendError):
 
     status: of the answer, None without one.
     detail: one line of what the server said, "" if nothing.
+    may_go_on: whether the server may still be at work on the request, for nobody.
     """
 
     def __init__(self, message: str, status: int | None = None, detail: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.detail = detail
+
+    @property
+    def may_go_on(self) -> bool:
+        # 502 and 504 are said by a gateway that lost its server, or would wait no longer
+        return self.status in (None, 502, 504)
 
 
 @dataclass(frozen=True)
@@ -75,14 +85,19 @@ class Client:
         return self._json(path, self.get(path, **query))
 
     def post_json(
-        self, path: str, value: Any, meanwhile: Callable[[], object] | None = None
+        self,
+        path: str,
+        value: Any,
+        meanwhile: Callable[[], object] | None = None,
+        abandon: Callable[[], object] | None = None,
     ) -> Any:
         """Send a JSON value, get one back; None for an empty answer.
 
         meanwhile: called again and again while the server is at work; what it raises ends it.
+        abandon: called before the value is sent again to a server that may still be at work on it.
         """
         body = json.dumps(value).encode()
-        answer = self._send(Request("POST", path, body, "application/json"), meanwhile)
+        answer = self._send(Request("POST", path, body, "application/json"), meanwhile, abandon)
         return self._json(path, answer) if answer.strip() else None
 
     def post_form(
@@ -110,7 +125,12 @@ class Client:
                 f"{one_line(answer[:60].decode('utf-8', 'replace'))!r}; {self.hint}"
             ) from error
 
-    def _send(self, request: Request, meanwhile: Callable[[], object] | None = None) -> bytes:
+    def _send(
+        self,
+        request: Request,
+        meanwhile: Callable[[], object] | None = None,
+        abandon: Callable[[], object] | None = None,
+    ) -> bytes:
         attempt = 0
         while True:
             self.cancel.check()
@@ -122,6 +142,8 @@ class Client:
                 attempt += 1
                 wait = fault.wait if fault.wait is not None else self._backoff(attempt)
                 log.info("%s; trying again in %.1f s", fault.error, wait)
+                if abandon is not None and fault.error.may_go_on:
+                    abandon()
                 self.wait(wait)
 
     def _backoff(self, attempt: int) -> float:
@@ -192,7 +214,7 @@ class Client:
         else:
             text = f"{where}, {detail or http.client.responses.get(status, 'no reason given')}"
         error = ServerError(text, status, detail)
-        if status not in _PASSING or "OutOfMemory" in detail:
+        if status not in _PASSING or any(word in detail for word in _LASTING):
             return error
         seconds = reply.headers.get("retry-after", "")
         wait = min(_LONGEST_WAIT, float(seconds)) if seconds.isdigit() else None

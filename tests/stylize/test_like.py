@@ -1,0 +1,155 @@
+"""Options read back from the pictures that they made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import pytest
+from stylize_samples import picture
+
+from kadr.stylize.infotext import format_infotext
+from kadr.stylize.infotext_files import embed_parameters
+from kadr.stylize.like import Like, settings_like
+
+FIELDS = "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x512"
+
+
+def _like(folder: Path, text: str, stylizer: str) -> Like:
+    path = folder / "frame.png"
+    png = cv2.imencode(".png", picture())[1].tobytes()
+    path.write_bytes(embed_parameters(png, text))
+    return settings_like(path, stylizer)
+
+
+def _text(**given: Any) -> str:
+    """The parameters of a frame that kadr's own diffusion makes with these options."""
+    pytest.importorskip("torch")
+    from kadr.stylize.diffusion.facts import facts_of
+    from kadr.stylize.diffusion.options import DiffusionOptions
+
+    options = DiffusionOptions(model="m", **given)
+    model: Any = SimpleNamespace(digest="0123456789", name="m", channels=9)
+    facts = facts_of(model, options, (options.width or 64, options.height or 64), 5)
+    return format_infotext(options.prompt, options.negative_prompt, facts)
+
+
+ROUND: list[dict[str, Any]] = [
+    {"eta_noise_seed_delta": 31337, "noise_multiplier": 1.05, "noise_source": "nv"},
+    {"inpainting_mask_weight": 0.3, "exact_steps": True, "color_correction": True},
+    {"mask_blur": 7.5},
+    {"inpaint_area": "mask", "mask_padding": 16},
+    {"inpaint_area": "mask", "mask_blur": 9.0},
+    {"resize_mode": 2, "prediction": "v_prediction", "vae_tiling": True},
+    {"inversion": "refined", "refinements": 3, "sampler": "DPM++ 2M Karras", "randomness": 0.1},
+    {"inversion": "refined", "decode_steps": 10, "steps": 20, "decode_cfg_scale": 1.5},
+    {"inversion": "adjusted", "original_prompt": "a, b: c", "original_negative_prompt": "d"},
+    {"cross_frame": "anchor", "anchor_every": 8, "carry_noise": True, "previous_start": 0.25},
+    {"joint": "grid", "joint_size": 6},
+]
+
+
+@pytest.mark.parametrize("given", ROUND, ids=lambda given: "-".join(given))
+def test_a_frame_of_ones_own_gives_the_options_that_made_it(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    text = _text(**given)
+    from kadr.stylize.diffusion.options import DiffusionOptions
+
+    like = _like(tmp_path, text, "diffusion")
+    assert like.left_out == {"model": "m"}
+    made = DiffusionOptions(model="m", **given)
+    again = DiffusionOptions(model="m", **like.options)
+    for name, value in given.items():
+        assert getattr(again, name) == value
+    if made.inversion in ("none", "refined"):
+        assert again.decode_steps == made.decode_steps
+
+
+def test_refined_noise_is_found_along_the_levels_of_sampling_again(tmp_path: Path) -> None:
+    text = _text(inversion="refined", sampler="DPM++ 2M Karras", steps=10)
+    assert "Decode steps" not in text
+    assert "decode_steps" not in _like(tmp_path, text, "diffusion").options
+    assert "Decode steps: 10" in _text(inversion="plain", steps=10)
+
+
+def test_files_go_by_their_names_and_are_taken_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "lora": ("/far/ink.safetensors:0.8", "/far/oil.safetensors"),
+        "embedding": ("/far/word.pt",),
+        "controlnet": "/far/edges.safetensors:0.5",
+        "control": "canny",
+        "control_until": 0.7,
+    }
+    text = _text(**given)
+    assert "/far" not in text
+    like = _like(tmp_path, text, "diffusion")
+    assert like.left_out["lora"] == "ink.safetensors:0.8, oil.safetensors"
+    assert not {*given} & set(like.options)
+    monkeypatch.chdir(tmp_path)
+    for name in ("ink.safetensors", "oil.safetensors", "word.pt", "edges.safetensors"):
+        Path(name).touch()
+    like = _like(tmp_path, text, "diffusion")
+    assert like.options["lora"] == ("ink.safetensors:0.8", "oil.safetensors")
+    assert like.options["controlnet"] == ("edges.safetensors:0.5",)
+    assert (like.options["control"], like.options["control_until"]) == (("canny",), 0.7)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "sampler", "left"),
+    [
+        ("Uniform", "Euler", False),
+        ("Normal", "Euler", False),
+        ("Automatic", "Euler", False),
+        ("Karras", "Euler Karras", False),
+        ("Simple", "Euler", True),
+        ("SGM Uniform", "Euler", True),
+    ],
+)
+def test_schedules_of_others(tmp_path: Path, schedule: str, sampler: str, left: bool) -> None:
+    text = f"oil\n{FIELDS}, Schedule type: {schedule}"
+    like = _like(tmp_path, text, "diffusion")
+    assert like.options["sampler"] == sampler
+    assert like.left_out == ({"Schedule type": schedule} if left else {})
+    like = _like(tmp_path, text, "a1111")
+    assert (like.options["sampler"], like.options["scheduler"]) == ("Euler", schedule)
+
+
+def test_what_is_not_understood_is_named(tmp_path: Path) -> None:
+    further = "Model hash: 6ce0161689, Variation seed: 5, Hires upscale: 2, Version: v1.9.4"
+    like = _like(tmp_path, f"oil\n{FIELDS}, {further}", "diffusion")
+    assert like.left_out == {"Variation seed": "5", "Hires upscale": "2"}
+
+
+def test_a_server_gets_no_inversion_of_kadrs_own(tmp_path: Path) -> None:
+    text = _text(
+        prompt="oil", inversion="refined", original_prompt="a photo", randomness=0.2, mask_blur=9.0
+    )
+    like = _like(tmp_path, text, "a1111")
+    assert like.options["prompt"] == "oil"
+    assert "inversion" not in like.options
+    assert like.left_out == {
+        "inversion": "refined",
+        "original_prompt": "a photo",
+        "randomness": 0.2,
+        "mask_blur": 9.0,
+        "inpainting_mask_weight": 1.0,
+    }
+    from kadr.stylize.registry import create_stylizer
+
+    create_stylizer("a1111", **like.options)
+
+
+def test_what_a_stylizer_would_refuse_is_left_out(tmp_path: Path) -> None:
+    text = f"oil\n{FIELDS}, Decode prompt: a photo".replace("Seed: 1", f"Seed: {2**40}")
+    like = _like(tmp_path, text.replace("512x512", "500x512"), "a1111")
+    assert like.left_out == {
+        "seed": 2**40,
+        "original_prompt": "a photo",
+        "width": 500,
+        "height": 512,
+    }
