@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kadr.cli.main import main
-from kadr.comparison import _Measure
-from kadr.core.frames import Image
+from kadr.comparison import Comparison, _Measure, compare
+from kadr.core.events import Event, follow
+from kadr.core.frames import FrameRange, Image
+from kadr.options import RunOptions, detail_options
+from kadr.pipeline import RunResult, restyle_events
 from kadr.video.beside import Heading, SideBySide
 from kadr.video.clips import open_clip
 from scenes import sliding, texture, write_sequence
@@ -97,6 +105,102 @@ def test_both_ways_side_by_side(
     assert main(again) == 0
     steps = {json.loads(line).get("step") for line in capsys.readouterr().out.splitlines()}
     assert "keyframes: stylize" not in steps, "all is kept"
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way takes ten seconds in each run."""
+    count = itertools.count(0.0, 10.0)
+    monkeypatch.setattr("kadr.comparison.time", SimpleNamespace(monotonic=lambda: next(count)))
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
+    """The options of all runs that comparisons start."""
+    seen: list[RunOptions] = []
+
+    def spy(options: RunOptions, *rest: Any) -> Generator[Event, None, RunResult]:
+        seen.append(options)
+        return restyle_events(options, *rest)
+
+    monkeypatch.setattr("kadr.comparison.restyle_events", spy)
+    return seen
+
+
+def _options(clip: Path, detail: str = "draft", **values: Any) -> RunOptions:
+    place = clip.parent
+    return RunOptions(
+        clip,
+        place / "beside.mp4",
+        stylizer="paint",
+        keys_budget=2,
+        every_frame=True,
+        every=2,
+        propagate=detail_options(detail),
+        overwrite=True,
+        **{"work": place / "work", **values},
+    )
+
+
+def _facts(made: Comparison) -> list[tuple[float, bool, int]]:
+    return [(way.seconds, way.untimed, way.carried) for way in made.ways]
+
+
+@pytest.mark.usefixtures("ticks")
+def test_the_time_is_kept_with_the_work(clip: Path) -> None:
+    first = _facts(follow(compare(_options(clip)), None))
+    assert [(seconds, untimed) for seconds, untimed, _ in first] == [(10, False)] * 2
+    assert all(carried > 0 for *_, carried in first)
+    assert _facts(follow(compare(_options(clip)), None)) == first, "all is kept"
+    other = follow(compare(_options(clip, "low")), None)
+    assert all(way.untimed for way in other.ways), "keys are kept whose time was another's"
+
+
+@pytest.mark.usefixtures("ticks")
+def test_the_time_of_a_stopped_run_counts(clip: Path) -> None:
+    with closing(compare(_options(clip))) as events:
+        for event in events:
+            if event.step == "keyframes: propagate":
+                break
+    made = follow(compare(_options(clip)), None)
+    assert [(way.seconds, way.untimed) for way in made.ways] == [(20, False), (10, False)]
+
+
+@pytest.mark.usefixtures("ticks")
+def test_the_time_counts_anew_when_nothing_is_kept(clip: Path) -> None:
+    for _ in range(2):
+        made = follow(compare(_options(clip, work=None)), None)
+        assert [(way.seconds, way.untimed) for way in made.ways] == [(10, False)] * 2
+    follow(compare(_options(clip)), None)
+    for name in ("keyframes", "every-frame"):
+        for path in (clip.parent / "work" / name).rglob("*"):
+            if path.is_file() and path.parent.name != "compare":
+                path.unlink()
+    assert [way.seconds for way in follow(compare(_options(clip)), None).ways] == [10, 10]
+
+
+def test_styling_and_carrying_are_warmed_up_untimed(clip: Path, runs: list[RunOptions]) -> None:
+    follow(compare(_options(clip, frames=FrameRange(3, 9))), None)
+    warm, *ways = runs
+    assert (warm.frames, warm.every_frame, warm.keys_budget) == (FrameRange(3, 5), False, 1)
+    assert warm.work is None
+    assert [way.every_frame for way in ways] == [False, True]
+    runs.clear()
+    follow(compare(_options(clip, frames=FrameRange(3, 9))), None)
+    assert len(runs) == 2, "what is kept needs no warming up"
+
+
+@pytest.mark.parametrize("name", ["beside", "beside-keyframes", "beside-every-frame"])
+def test_what_exists_is_seen_before_any_work(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / f"{name}.mp4").write_bytes(b"mine")
+    out = str(tmp_path / "beside.mp4")
+    assert main(["compare", str(clip), "-o", out, *RUN, "--json"]) == 2
+    told = capsys.readouterr()
+    assert f"{name}.mp4: exists already" in told.out + told.err
+    assert '"step"' not in told.out
+    assert not (tmp_path / "cache").exists()
 
 
 def test_bad_ends(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

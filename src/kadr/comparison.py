@@ -6,7 +6,10 @@ n-th) made by the stylizer. Both run with the same settings of the stylizer.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import logging
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,21 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event
-from kadr.core.frames import Frame, Image
+from kadr.core.frames import Frame, FrameRange, Image
 from kadr.errors import OptionsError, OutputError
 from kadr.guides.flow import flow_pair, gray
 from kadr.guides.warp import warp
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle_events
-from kadr.stylize.base import Context, Job
-from kadr.stylize.registry import create_stylizer
+from kadr.report.record import RunRecord, read_record
+from kadr.run.store import FolderStore, fingerprint
 from kadr.video.beside import Heading, SideBySide
 from kadr.video.clips import create_clip, open_clip
+from kadr.video.identity import clip_identity
+from kadr.work.account import RECORD
+from kadr.work.keys import STEP as STYLIZE
+from kadr.work.passes import STEP as PROPAGATE
 
 STEP = "compare"
+VERSION = 1
 
 _STILL = 0.25
 """Pixels of motion a frame below which a place stands still."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,8 +59,9 @@ class Measures:
 class Way:
     """One of the ways: its name, what it made, and how well that holds together.
 
-    styled: frames that the stylizer made. carried: frames of passes that were computed.
-    seconds: of this run; what an earlier run left is not in it.
+    styled: frames that the stylizer made. carried: frames of passes, whichever run computed them.
+    seconds: of all runs with these options that made it; loading libraries is in neither way's.
+    untimed: whether some of it was kept from runs whose time is not known.
     """
 
     name: str
@@ -60,6 +71,7 @@ class Way:
     carried: int
     seconds: float
     measures: Measures
+    untimed: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,62 +99,178 @@ def compare(
         raise OptionsError("compare: needs a stylizer that makes keys, such as diffusion")
     if not output.suffix or output.suffix == ".png":
         raise OptionsError(f"{output}: expected a video file, such as compare.mp4")
-    if output.exists() and not options.overwrite:
-        raise OutputError(f"{output}: exists already; use --overwrite or another name")
-    yield from _warm_up(options, cancel)
-    ways = []
-    for name, whole in (("keyframes", False), ("every frame", True)):
-        slug = name.replace(" ", "-")
-        run = replace(
-            options,
-            output=output.with_name(f"{output.stem}-{slug}{output.suffix}"),
-            every_frame=whole,
-            every=options.every if whole else 1,
-            work=None if options.work is None else options.work / slug,
-            frames_folder=None,
-            report=None,
-        )
-        made = yield from _told(restyle_events(run, cancel), name)
-        ways.append((name if not whole or options.every == 1 else f"every {options.every}", made))
-    found = yield from _measured(options, [made for _, made in ways], cancel)
+    runs = {
+        name: _run(options, name, whole)
+        for name, whole in (("keyframes", False), ("every frame", True))
+    }
+    for path in (output, *(Path(run.output) for run in runs.values())):
+        if path.exists() and not options.overwrite:
+            raise OutputError(f"{path}: exists already; use --overwrite or another name")
+    with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
+        count = len(clip)
+    clocks = {name: _Clock(run) for name, run in runs.items()}
+    if not all(clock.finished for clock in clocks.values()):
+        yield from _warm_up(options, count, cancel)
+    made = []
+    for name, run in runs.items():
+        made.append((yield from clocks[name].timed(restyle_events(run, cancel), name)))
+    found = yield from _measured(options, made, cancel)
     first, second = (
         Way(
-            name,
-            made.output,
-            made.frame_count,
-            len(made.keys),
-            made.computed,
-            made.seconds,
+            name if name == "keyframes" or options.every == 1 else f"every {options.every}",
+            each.output,
+            each.frame_count,
+            len(each.keys),
+            max(each.computed, clocks[name].carried),
+            clocks[name].seconds,
             measures,
+            clocks[name].untimed,
         )
-        for (name, made), measures in zip(ways, found, strict=True)
+        for name, each, measures in zip(runs, made, found, strict=True)
     )
     yield from _write(options, (first, second), cancel)
     return Comparison(output, (first, second))
 
 
-def _warm_up(options: RunOptions, cancel: CancelToken) -> Generator[Event, None, None]:
-    """Make one frame in vain, so that loading libraries is not timed as a part of the first way."""
-    with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
-        frame = clip.frame(options.frames.start if options.frames is not None else 0)
-        yield Event("warm up", 0, 1)
-        stylizer = create_stylizer(options.stylizer, **options.stylizer_options)
-        context = Context(number=clip.number, cancel=cancel, threads=options.threads)
-        for _ in stylizer.stylize(iter([Job(frame, 0, options.seed)]), context):
-            yield Event("warm up", 1, 1)
+def _run(options: RunOptions, name: str, whole: bool) -> RunOptions:
+    """The options of one of the ways."""
+    slug, output = name.replace(" ", "-"), Path(options.output)
+    return replace(
+        options,
+        output=output.with_name(f"{output.stem}-{slug}{output.suffix}"),
+        every_frame=whole,
+        every=options.every if whole else 1,
+        work=None if options.work is None else options.work / slug,
+        frames_folder=None,
+        report=None,
+    )
 
 
-def _told(
-    events: Generator[Event, None, RunResult], name: str
-) -> Generator[Event, None, RunResult]:
-    with closing(events):
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as stop:
-                result: RunResult = stop.value
-                return result
-            yield replace(event, step=f"{name}: {event.step}")
+def _warm_up(options: RunOptions, count: int, cancel: CancelToken) -> Generator[Event, None, None]:
+    """Style a frame and carry it to the next in vain: the first way is not to pay for loading.
+
+    count: frames of the clip.
+    """
+    whole = options.frames or FrameRange(0, count)
+    yield Event("warm up", 0, 1)
+    with tempfile.TemporaryDirectory(prefix="kadr-") as folder:
+        run = replace(
+            options,
+            output=Path(folder, Path(options.output).name),
+            frames=FrameRange(whole.start, min(whole.start + 2, whole.stop)),
+            every_frame=False,
+            every=1,
+            keys_budget=1,
+            min_gap=None,
+            max_gap=None,
+            ignore_cuts=True,
+            ranges=(),
+            refine=None,
+            refine_strength=RunOptions.refine_strength,
+            per_key=None,
+            work=None,
+            frames_folder=None,
+            report=None,
+        )
+        with closing(restyle_events(run, cancel)) as events:
+            for _ in events:
+                yield Event("warm up", 0, 1)
+    yield Event("warm up", 1, 1)
+
+
+class _Clock:
+    """Times one of the ways, over all runs that made what is kept of it.
+
+    The time is noted in the store of the way's work, under a name made of all that it depends on:
+    other options find none, and whoever deletes the work deletes it too.
+    """
+
+    def __init__(self, run: RunOptions) -> None:
+        self._work = run.work
+        self._store: FolderStore | None = None
+        self._entry = ""
+        self.seconds, self.untimed, self.finished = 0.0, True, False
+        if run.work is None:
+            return
+        same = replace(
+            run,
+            clip=Path(),
+            output="",
+            overwrite=False,
+            crf=None,
+            encoder_preset=None,
+            threads=None,
+            workers=None,
+            work=None,
+        )
+        if run.every_frame:  # which plans no keys
+            same = replace(same, keys_budget=1, min_gap=None, max_gap=None)
+        identity = clip_identity(run.clip, run.work)
+        self._entry = f"{STEP}/{fingerprint(STEP, VERSION, identity, same)}"
+        self._store = FolderStore(run.work / "store")
+        noted = self._store.get(self._entry)
+        if noted is not None:
+            self.seconds = float(noted["seconds"])
+            self.untimed, self.finished = bool(noted["untimed"]), bool(noted["finished"])
+
+    def timed(
+        self, events: Generator[Event, None, RunResult], name: str
+    ) -> Generator[Event, None, RunResult]:
+        """Carry out the run, its events told under the way's name."""
+        start, asked = time.monotonic(), dict[str, int]()
+        try:
+            with closing(events):
+                while True:
+                    try:
+                        event = next(events)
+                    except StopIteration as stop:
+                        result: RunResult = stop.value
+                        break
+                    if event.step in (STYLIZE, PROPAGATE):
+                        if not asked:
+                            # stands if this run is killed, whose time is then lost
+                            self._note(self.seconds, untimed=True, finished=False)
+                        asked[event.step] = max(asked.get(event.step, 0), event.total or 0)
+                    yield replace(event, step=f"{name}: {event.step}")
+        except BaseException:  # one that is stopped leaves its work, and so its time
+            if asked:
+                self._add(time.monotonic() - start, asked, finished=False)
+            raise
+        if asked or not self.seconds:
+            self._add(time.monotonic() - start, asked, finished=True)
+        return result
+
+    def _add(self, seconds: float, asked: Mapping[str, int], *, finished: bool) -> None:
+        """Add the time of a run that has ended. asked: step → how many results it had to make."""
+        record = self._record()
+        kept = False
+        if record is not None:
+            kept = asked.get(STYLIZE, 0) < len(record.keys)
+            if finished or PROPAGATE in asked:
+                kept = kept or asked.get(PROPAGATE, 0) < self.carried
+        if not kept:
+            self.seconds, self.untimed = 0.0, False
+        self.seconds += seconds
+        self._note(self.seconds, untimed=self.untimed, finished=finished)
+
+    @property
+    def carried(self) -> int:
+        """Frames of the passes of the run that has ended, made in it or kept; 0 without work."""
+        record = self._record()
+        steps = () if record is None else record.steps
+        return sum(step.computed + step.reused for step in steps if step.name == PROPAGATE)
+
+    def _record(self) -> RunRecord | None:
+        return None if self._work is None else read_record(self._work / RECORD)
+
+    def _note(self, seconds: float, *, untimed: bool, finished: bool) -> None:
+        if self._store is None:
+            return
+        facts = {"seconds": seconds, "untimed": untimed, "finished": finished}
+        try:
+            self._store.put(self._entry, {name: np.array(fact) for name, fact in facts.items()})
+        except OutputError as error:
+            _log.info("%s; how long this took will not be known", error)
 
 
 class _Measure:
@@ -248,10 +376,11 @@ def _write(
 def _heading(way: Way) -> Heading:
     measures = way.measures
     flicker = "–" if measures.flicker is None else f"{measures.flicker:.2f}"
+    speed = f"{way.frames / max(way.seconds, 1e-9):.2f} frames/s"
     return Heading(
         way.name,
         (
-            f"{way.seconds:.1f} s, {way.frames / max(way.seconds, 1e-9):.2f} frames/s",
+            f"{way.seconds:.1f} s, {'some kept from an earlier run' if way.untimed else speed}",
             f"{way.styled} by the stylizer, {way.carried} carried",
             f"change along motion {measures.warp:.2f}, flicker {flicker} of the filmed",
         ),
