@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
-from collections.abc import Collection, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,7 +63,6 @@ _AXES = ("cfg_scale", "denoising_strength", "steps")
 """Flags of which several values may be given, commas between."""
 
 _COUNT = 16
-_HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
 
 
 @dataclass(frozen=True)
@@ -251,48 +246,12 @@ def _keep(target: str, seed: int, stylizer: str | None, look: Look, now: Session
     options = {**look.options(name, now.speaker.notice), "seed": seed}
     values: dict[str, Any] = {} if name == before else {"name": name}
     values |= {option.replace("_", "-"): _plain(value) for option, value in options.items()}
-    text = _with_room(project.text, "stylizer", values)
-    replace(project, text=text).edit("stylizer", values)
+    project.edit("stylizer", values)
     now.speaker.result(
         f"{project.toml}: seed {seed} is kept; go on with kadr run {project.root}",
         project=project.root,
         seed=seed,
     )
-
-
-def _with_room(text: str, section: str, names: Collection[str]) -> str:
-    """A project file with an empty entry below the section's last one for each name it lacks.
-
-    An edit sets an entry where it stands, but puts a new one at the very end of the section: below
-    the words that introduce the next. A text in which no place can be told comes back as it is.
-    """
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:  # a newer TOML than this Python's, which the project reads
-        return text
-    new = dict.fromkeys((name for name in names if name not in told.get(section, {})), "")
-    wanted = {**told, section: {**told.get(section, {}), **new}}
-    lines = text.split("\n")
-    mark = "\r" if "\r\n" in text else ""
-    room = [f'{name} = ""{mark}' for name in new]
-    for at in _places(lines, section):
-        changed = "\n".join([*lines[:at], *room, *lines[at:]])
-        # what looks like a header or a comment may be part of a value: see what became of it
-        with suppress(tomllib.TOMLDecodeError):
-            if tomllib.loads(changed) == wanted:
-                return changed
-    return text
-
-
-def _places(lines: list[str], section: str) -> Iterator[int]:
-    """Where a section may take another entry, as indices of lines, the likeliest first."""
-    headers = {
-        at: found[1].strip() for at, line in enumerate(lines) if (found := _HEADER.match(line))
-    }
-    for start in (at for at, name in headers.items() if name == section):
-        for end in (*(at for at in headers if at > start), len(lines)):
-            said = (at for at in range(start, end) if lines[at].strip()[:1] not in ("", "#"))
-            yield from range(max(said) + 1, end + 1)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from kadr.errors import InputError
 from kadr.files import HIDDEN, atomic_file
 from kadr.options import RunOptions
 from kadr.project.find import find_clip
+from kadr.project.lines import with_room
 from kadr.project.lock import lock_folder
 from kadr.project.numbers import with_numbers
 from kadr.project.settings import Blame, Settings, read_settings
@@ -217,7 +218,8 @@ class ProjectFolder:
         None takes an entry away. Gives the project as it then stands. Raises OptionsError for what
         the file may not hold, with the file left as it was; OutputError if it cannot be written.
         """
-        document = tomlkit.parse(self.text)
+        given = [name for name, value in values.items() if value is not None]
+        document = tomlkit.parse(with_room(self.text, section, given))
         table: Any = document.setdefault(section, tomlkit.table())
         for name, value in values.items():
             if value is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 
 _HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+|\s*\.\s*)+?)\s*=""")
@@ -38,6 +40,45 @@ def repeated_line(text: str) -> int | None:
             return number
         seen.add(path)
     return None
+
+
+def with_room(text: str, section: str, names: Collection[str]) -> str:
+    """A project file with an empty entry below the section's last one for each name it lacks.
+
+    An edit sets an entry where it stands, but puts a new one at the very end of the section: below
+    the words that introduce the next. A text in which no place can be told comes back as it is.
+    """
+    try:
+        told = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:  # a newer TOML than this Python's, which the project reads
+        return text
+    new = dict.fromkeys((name for name in names if name not in told.get(section, {})), "")
+    wanted = {**told, section: {**told.get(section, {}), **new}}
+    lines = text.split("\n")
+    mark = "\r" if "\r\n" in text else ""
+    room = [f'{name} = ""{mark}' for name in new]
+    for at in _places(lines, section):
+        changed = "\n".join([*lines[:at], *room, *lines[at:]])
+        # what looks like a header or a comment may be part of a value: see what became of it
+        with suppress(tomllib.TOMLDecodeError):
+            if tomllib.loads(changed) == wanted:
+                return changed
+    return text
+
+
+def _places(lines: list[str], section: str) -> Iterator[int]:
+    """Where a section may take another entry, as indices of lines, the likeliest first."""
+    headers = {
+        at: found[1].strip() for at, line in enumerate(lines) if (found := _HEADER.match(line))
+    }
+    for start in (at for at, name in headers.items() if name == section):
+        for end in (*(at for at in headers if at > start), len(lines)):
+            said = (at for at in range(start, end) if lines[at].strip()[:1] not in ("", "#"))
+            first = max(said) + 1
+            # a comment right below an entry belongs to it
+            while first < end and lines[first].strip().startswith("#"):
+                first += 1
+            yield from range(first, end + 1)
 
 
 def _paths(lines: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -99,7 +99,7 @@ def test_a_kept_look_stands_in_its_own_section(clip: Path, tmp_path: Path) -> No
     "end",
     [
         "SEED",
-        "SEED\n# prompt =\n\n# Next\n[run]\n",
+        "# prompt =\nSEED\n\n# Next\n[run]\n",
         'prompt = """\n[run]\n# no"""\nSEED\n\n# Next\n[run]\n',
         'prompt = "[run]" # a [fox]\nSEED\n\n# Next\n\n[ run ] # how\nworkers = 1\n',
     ],
