@@ -152,6 +152,9 @@ def test_the_time_is_kept_with_the_work(clip: Path) -> None:
     assert [(seconds, untimed) for seconds, untimed, _ in first] == [(10, False)] * 2
     assert all(carried > 0 for *_, carried in first)
     assert _facts(follow(compare(_options(clip)), None)) == first, "all is kept"
+    (noted,) = (clip.parent / "work" / "keyframes").rglob("compare/*.zip")
+    noted.write_bytes(b"PK\x03\x04 cut short")
+    assert [way.untimed for way in follow(compare(_options(clip)), None).ways] == [True, False]
     other = follow(compare(_options(clip, "low")), None)
     assert all(way.untimed for way in other.ways), "keys are kept whose time was another's"
 

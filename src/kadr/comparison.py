@@ -6,9 +6,12 @@ n-th) made by the stylizer. Both run with the same settings of the stylizer.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import tempfile
 import time
+import zipfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,21 +24,18 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange, Image
 from kadr.errors import OptionsError, OutputError
+from kadr.files import atomic_file
 from kadr.guides.flow import flow_pair, gray
 from kadr.guides.warp import warp
 from kadr.options import RunOptions
-from kadr.pipeline import RunResult, restyle_events
-from kadr.report.record import RunRecord, read_record
-from kadr.run.store import FolderStore, fingerprint
+from kadr.pipeline import STEPS, RunResult, restyle_events
 from kadr.video.beside import Heading, SideBySide
 from kadr.video.clips import create_clip, open_clip
 from kadr.video.identity import clip_identity
-from kadr.work.account import RECORD
-from kadr.work.keys import STEP as STYLIZE
-from kadr.work.passes import STEP as PROPAGATE
 
 STEP = "compare"
-VERSION = 1
+
+_STYLIZE, _PROPAGATE = STEPS[1:3]
 
 _STILL = 0.25
 """Pixels of motion a frame below which a place stands still."""
@@ -187,14 +187,14 @@ class _Clock:
 
     def __init__(self, run: RunOptions) -> None:
         self._work = run.work
-        self._store: FolderStore | None = None
-        self._entry = ""
+        self._path: Path | None = None
         self.seconds, self.untimed, self.finished = 0.0, True, False
         if run.work is None:
             return
         same = replace(
             run,
-            clip=Path(),
+            clip=Path(clip_identity(run.clip, run.work)),
+            stylizer_options=dict(sorted(run.stylizer_options.items())),
             output="",
             overwrite=False,
             crf=None,
@@ -205,13 +205,19 @@ class _Clock:
         )
         if run.every_frame:  # which plans no keys
             same = replace(same, keys_budget=1, min_gap=None, max_gap=None)
-        identity = clip_identity(run.clip, run.work)
-        self._entry = f"{STEP}/{fingerprint(STEP, VERSION, identity, same)}"
-        self._store = FolderStore(run.work / "store")
-        noted = self._store.get(self._entry)
-        if noted is not None:
-            self.seconds = float(noted["seconds"])
-            self.untimed, self.finished = bool(noted["untimed"]), bool(noted["finished"])
+        name = hashlib.sha256(repr(same).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        self._path = run.work / "store" / STEP / f"{name}.zip"
+        self._recall(self._path)
+
+    def _recall(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file, np.load(file) as noted:
+                self.seconds = float(noted["seconds"])
+                self.untimed, self.finished = bool(noted["untimed"]), bool(noted["finished"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.info("%s: cannot be used (%s)", path, error)
 
     def timed(
         self, events: Generator[Event, None, RunResult], name: str
@@ -226,7 +232,7 @@ class _Clock:
                     except StopIteration as stop:
                         result: RunResult = stop.value
                         break
-                    if event.step in (STYLIZE, PROPAGATE):
+                    if event.step in (_STYLIZE, _PROPAGATE):
                         if not asked:
                             # stands if this run is killed, whose time is then lost
                             self._note(self.seconds, untimed=True, finished=False)
@@ -242,12 +248,10 @@ class _Clock:
 
     def _add(self, seconds: float, asked: Mapping[str, int], *, finished: bool) -> None:
         """Add the time of a run that has ended. asked: step → how many results it had to make."""
-        record = self._record()
-        kept = False
-        if record is not None:
-            kept = asked.get(STYLIZE, 0) < len(record.keys)
-            if finished or PROPAGATE in asked:
-                kept = kept or asked.get(PROPAGATE, 0) < self.carried
+        keys, carried = self._counted()
+        kept = asked.get(_STYLIZE, 0) < keys
+        if finished or _PROPAGATE in asked:
+            kept = kept or asked.get(_PROPAGATE, 0) < carried
         if not kept:
             self.seconds, self.untimed = 0.0, False
         self.seconds += seconds
@@ -256,19 +260,26 @@ class _Clock:
     @property
     def carried(self) -> int:
         """Frames of the passes of the run that has ended, made in it or kept; 0 without work."""
-        record = self._record()
-        steps = () if record is None else record.steps
-        return sum(step.computed + step.reused for step in steps if step.name == PROPAGATE)
+        return self._counted()[1]
 
-    def _record(self) -> RunRecord | None:
-        return None if self._work is None else read_record(self._work / RECORD)
+    def _counted(self) -> tuple[int, int]:
+        """Keys, and frames of passes, by the run's own record of itself."""
+        if self._work is None:
+            return 0, 0
+        try:
+            record = json.loads((self._work / "run.json").read_text(encoding="utf-8"))
+            steps = [step for step in record["steps"] if step["name"] == _PROPAGATE]
+            return len(record["keys"]), sum(step["computed"] + step["reused"] for step in steps)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            _log.info("%s: its record cannot be read (%s)", self._work, error)
+            return 0, 0
 
     def _note(self, seconds: float, *, untimed: bool, finished: bool) -> None:
-        if self._store is None:
+        if self._path is None:
             return
-        facts = {"seconds": seconds, "untimed": untimed, "finished": finished}
         try:
-            self._store.put(self._entry, {name: np.array(fact) for name, fact in facts.items()})
+            with atomic_file(self._path) as temporary, temporary.open("wb") as file:
+                np.savez(file, seconds=seconds, untimed=untimed, finished=finished)
         except OutputError as error:
             _log.info("%s; how long this took will not be known", error)
 
