@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from kadr.cli.main import main
-from kadr.comparison import Comparison, _Measure, compare
+from kadr.comparison import _Measure, compare
 from kadr.core.events import Event, follow
 from kadr.core.frames import FrameRange, Image
 from kadr.options import RunOptions, detail_options
@@ -108,13 +105,6 @@ def test_both_ways_side_by_side(
 
 
 @pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each way takes ten seconds in each run."""
-    count = itertools.count(0.0, 10.0)
-    monkeypatch.setattr("kadr.comparison.time", SimpleNamespace(monotonic=lambda: next(count)))
-
-
-@pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
     """The options of all runs that comparisons start."""
     seen: list[RunOptions] = []
@@ -142,44 +132,11 @@ def _options(clip: Path, detail: str = "draft", **values: Any) -> RunOptions:
     )
 
 
-def _facts(made: Comparison) -> list[tuple[float, bool, int]]:
-    return [(way.seconds, way.untimed, way.carried) for way in made.ways]
-
-
-@pytest.mark.usefixtures("ticks")
-def test_the_time_is_kept_with_the_work(clip: Path) -> None:
-    first = _facts(follow(compare(_options(clip)), None))
-    assert [(seconds, untimed) for seconds, untimed, _ in first] == [(10, False)] * 2
-    assert all(carried > 0 for *_, carried in first)
-    assert _facts(follow(compare(_options(clip)), None)) == first, "all is kept"
-    (noted,) = (clip.parent / "work" / "keyframes").rglob("compare/*.zip")
-    noted.write_bytes(b"PK\x03\x04 cut short")
-    assert [way.untimed for way in follow(compare(_options(clip)), None).ways] == [True, False]
+def test_what_an_earlier_run_made_is_said_to_be_kept(clip: Path) -> None:
+    assert [way.kept for way in follow(compare(_options(clip)), None).ways] == [False, False]
+    assert [way.kept for way in follow(compare(_options(clip)), None).ways] == [True, True]
     other = follow(compare(_options(clip, "low")), None)
-    assert all(way.untimed for way in other.ways), "keys are kept whose time was another's"
-
-
-@pytest.mark.usefixtures("ticks")
-def test_the_time_of_a_stopped_run_counts(clip: Path) -> None:
-    with closing(compare(_options(clip))) as events:
-        for event in events:
-            if event.step == "keyframes: propagate":
-                break
-    made = follow(compare(_options(clip)), None)
-    assert [(way.seconds, way.untimed) for way in made.ways] == [(20, False), (10, False)]
-
-
-@pytest.mark.usefixtures("ticks")
-def test_the_time_counts_anew_when_nothing_is_kept(clip: Path) -> None:
-    for _ in range(2):
-        made = follow(compare(_options(clip, work=None)), None)
-        assert [(way.seconds, way.untimed) for way in made.ways] == [(10, False)] * 2
-    follow(compare(_options(clip)), None)
-    for name in ("keyframes", "every-frame"):
-        for path in (clip.parent / "work" / name).rglob("*"):
-            if path.is_file() and path.parent.name != "compare":
-                path.unlink()
-    assert [way.seconds for way in follow(compare(_options(clip)), None).ways] == [10, 10]
+    assert [way.kept for way in other.ways] == [True, True], "keys are"
 
 
 def test_styling_and_carrying_are_warmed_up_untimed(clip: Path, runs: list[RunOptions]) -> None:
@@ -188,9 +145,6 @@ def test_styling_and_carrying_are_warmed_up_untimed(clip: Path, runs: list[RunOp
     assert (warm.frames, warm.every_frame, warm.keys_budget) == (FrameRange(3, 5), False, 1)
     assert warm.work is None
     assert [way.every_frame for way in ways] == [False, True]
-    runs.clear()
-    follow(compare(_options(clip, frames=FrameRange(3, 9))), None)
-    assert len(runs) == 2, "what is kept needs no warming up"
 
 
 @pytest.mark.parametrize("name", ["beside", "beside-keyframes", "beside-every-frame"])

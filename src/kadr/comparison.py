@@ -6,13 +6,8 @@ n-th) made by the stylizer. Both run with the same settings of the stylizer.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import tempfile
-import time
-import zipfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,23 +19,19 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange, Image
 from kadr.errors import OptionsError, OutputError
-from kadr.files import atomic_file
 from kadr.guides.flow import flow_pair, gray
 from kadr.guides.warp import warp
 from kadr.options import RunOptions
 from kadr.pipeline import STEPS, RunResult, restyle_events
 from kadr.video.beside import Heading, SideBySide
 from kadr.video.clips import create_clip, open_clip
-from kadr.video.identity import clip_identity
 
 STEP = "compare"
 
-_STYLIZE, _PROPAGATE = STEPS[1:3]
+_STYLIZE = STEPS[1]
 
 _STILL = 0.25
 """Pixels of motion a frame below which a place stands still."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,9 +50,9 @@ class Measures:
 class Way:
     """One of the ways: its name, what it made, and how well that holds together.
 
-    styled: frames that the stylizer made. carried: frames of passes, whichever run computed them.
-    seconds: of all runs with these options that made it; loading libraries is in neither way's.
-    untimed: whether some of it was kept from runs whose time is not known.
+    styled: frames that the stylizer made. carried: frames of passes that were computed.
+    seconds: of this run; loading libraries is in neither way's. kept: whether an earlier run made
+    some of it, whose time is not in ``seconds``.
     """
 
     name: str
@@ -71,7 +62,7 @@ class Way:
     carried: int
     seconds: float
     measures: Measures
-    untimed: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,25 +99,23 @@ def compare(
             raise OutputError(f"{path}: exists already; use --overwrite or another name")
     with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
         count = len(clip)
-    clocks = {name: _Clock(run) for name, run in runs.items()}
-    if not all(clock.finished for clock in clocks.values()):
-        yield from _warm_up(options, count, cancel)
+    yield from _warm_up(options, count, cancel)
     made = []
     for name, run in runs.items():
-        made.append((yield from clocks[name].timed(restyle_events(run, cancel), name)))
-    found = yield from _measured(options, made, cancel)
+        made.append((yield from _told(restyle_events(run, cancel), name)))
+    found = yield from _measured(options, [result for result, _ in made], cancel)
     first, second = (
         Way(
             name if name == "keyframes" or options.every == 1 else f"every {options.every}",
             each.output,
             each.frame_count,
             len(each.keys),
-            max(each.computed, clocks[name].carried),
-            clocks[name].seconds,
+            each.computed,
+            each.seconds,
             measures,
-            clocks[name].untimed,
+            kept,
         )
-        for name, each, measures in zip(runs, made, found, strict=True)
+        for name, (each, kept), measures in zip(runs, made, found, strict=True)
     )
     yield from _write(options, (first, second), cancel)
     return Comparison(output, (first, second))
@@ -178,110 +167,22 @@ def _warm_up(options: RunOptions, count: int, cancel: CancelToken) -> Generator[
     yield Event("warm up", 1, 1)
 
 
-class _Clock:
-    """Times one of the ways, over all runs that made what is kept of it.
-
-    The time is noted in the store of the way's work, under a name made of all that it depends on:
-    other options find none, and whoever deletes the work deletes it too.
-    """
-
-    def __init__(self, run: RunOptions) -> None:
-        self._work = run.work
-        self._path: Path | None = None
-        self.seconds, self.untimed, self.finished = 0.0, True, False
-        if run.work is None:
-            return
-        same = replace(
-            run,
-            clip=Path(clip_identity(run.clip, run.work)),
-            stylizer_options=dict(sorted(run.stylizer_options.items())),
-            output="",
-            overwrite=False,
-            crf=None,
-            encoder_preset=None,
-            threads=None,
-            workers=None,
-            work=None,
-        )
-        if run.every_frame:  # which plans no keys
-            same = replace(same, keys_budget=1, min_gap=None, max_gap=None)
-        name = hashlib.sha256(repr(same).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        self._path = run.work / "store" / STEP / f"{name}.zip"
-        self._recall(self._path)
-
-    def _recall(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file, np.load(file) as noted:
-                self.seconds = float(noted["seconds"])
-                self.untimed, self.finished = bool(noted["untimed"]), bool(noted["finished"])
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _log.info("%s: cannot be used (%s)", path, error)
-
-    def timed(
-        self, events: Generator[Event, None, RunResult], name: str
-    ) -> Generator[Event, None, RunResult]:
-        """Carry out the run, its events told under the way's name."""
-        start, asked = time.monotonic(), dict[str, int]()
-        try:
-            with closing(events):
-                while True:
-                    try:
-                        event = next(events)
-                    except StopIteration as stop:
-                        result: RunResult = stop.value
-                        break
-                    if event.step in (_STYLIZE, _PROPAGATE):
-                        if not asked:
-                            # stands if this run is killed, whose time is then lost
-                            self._note(self.seconds, untimed=True, finished=False)
-                        asked[event.step] = max(asked.get(event.step, 0), event.total or 0)
-                    yield replace(event, step=f"{name}: {event.step}")
-        except BaseException:  # one that is stopped leaves its work, and so its time
-            if asked:
-                self._add(time.monotonic() - start, asked, finished=False)
-            raise
-        if asked or not self.seconds:
-            self._add(time.monotonic() - start, asked, finished=True)
-        return result
-
-    def _add(self, seconds: float, asked: Mapping[str, int], *, finished: bool) -> None:
-        """Add the time of a run that has ended. asked: step → how many results it had to make."""
-        keys, carried = self._counted()
-        kept = asked.get(_STYLIZE, 0) < keys
-        if finished or _PROPAGATE in asked:
-            kept = kept or asked.get(_PROPAGATE, 0) < carried
-        if not kept:
-            self.seconds, self.untimed = 0.0, False
-        self.seconds += seconds
-        self._note(self.seconds, untimed=self.untimed, finished=finished)
-
-    @property
-    def carried(self) -> int:
-        """Frames of the passes of the run that has ended, made in it or kept; 0 without work."""
-        return self._counted()[1]
-
-    def _counted(self) -> tuple[int, int]:
-        """Keys, and frames of passes, by the run's own record of itself."""
-        if self._work is None:
-            return 0, 0
-        try:
-            record = json.loads((self._work / "run.json").read_text(encoding="utf-8"))
-            steps = [step for step in record["steps"] if step["name"] == _PROPAGATE]
-            return len(record["keys"]), sum(step["computed"] + step["reused"] for step in steps)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            _log.info("%s: its record cannot be read (%s)", self._work, error)
-            return 0, 0
-
-    def _note(self, seconds: float, *, untimed: bool, finished: bool) -> None:
-        if self._path is None:
-            return
-        try:
-            with atomic_file(self._path) as temporary, temporary.open("wb") as file:
-                np.savez(file, seconds=seconds, untimed=untimed, finished=finished)
-        except OutputError as error:
-            _log.info("%s; how long this took will not be known", error)
+def _told(
+    events: Generator[Event, None, RunResult], name: str
+) -> Generator[Event, None, tuple[RunResult, bool]]:
+    """Carry out a run, its events under the way's name; and whether it took up earlier work."""
+    styled = 0
+    with closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as stop:
+                result: RunResult = stop.value
+                # what is carried depends on the keys: if all of them are new, so is the rest
+                return result, styled < len(result.keys)
+            if event.step == _STYLIZE:
+                styled = max(styled, event.total or 0)
+            yield replace(event, step=f"{name}: {event.step}")
 
 
 class _Measure:
@@ -391,7 +292,7 @@ def _heading(way: Way) -> Heading:
     return Heading(
         way.name,
         (
-            f"{way.seconds:.1f} s, {'some kept from an earlier run' if way.untimed else speed}",
+            f"{way.seconds:.1f} s, {'some kept from an earlier run' if way.kept else speed}",
             f"{way.styled} by the stylizer, {way.carried} carried",
             f"change along motion {measures.warp:.2f}, flicker {flicker} of the filmed",
         ),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from project_samples import make_project
 from kadr.errors import OutputError
 from kadr.project.cache import cache_folder, surveys_folder
 from kadr.project.clean import WorkFiles, cached_work, delete_work_files, find_work_files
-from kadr.project.lock import lock_folder
+from kadr.project.lock import LOCK, lock_folder
 from kadr.run.finished import FrameFolder
 from kadr.run.store import FolderStore
 
@@ -58,6 +59,17 @@ def test_all_work_files_are_found_and_deleted(work: Path) -> None:
     assert found.size == size == sum(size for _, size in found.kinds.values())
     assert delete_work_files(found) == size
     assert not work.exists()
+
+
+def test_a_comparison_has_a_folder_for_each_way(work: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    for way in ("keyframes", "every-frame"):
+        shutil.copytree(work, both / way)
+        (both / way / LOCK).touch()
+    found = find_work_files(both)
+    assert found.others == ()
+    assert delete_work_files(found) == 2 * find_work_files(work).size
+    assert not both.exists()
 
 
 def test_what_kadr_did_not_make_stays(work: Path) -> None:

@@ -106,7 +106,7 @@ def compare(
 def _line(way: Way) -> str:
     measures = way.measures
     flicker = "–" if measures.flicker is None else f"{measures.flicker:.2f}"
-    kept = " (some kept from an earlier run)" if way.untimed else ""
+    kept = " (some kept from an earlier run)" if way.kept else ""
     return (
         f"{way.output}: {way.name}, {way.seconds:.1f} s{kept}, {way.styled} of {way.frames} "
         f"frames by the stylizer, change along motion {measures.warp:.2f}, flicker {flicker} of "

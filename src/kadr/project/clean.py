@@ -24,6 +24,8 @@ _KINDS = {
 
 _FRAMES = "finished frames"
 _FRAME = re.compile(r"(frames|joined)/[^/]+\.png")
+_WAY = re.compile(r"^(keyframes|every-frame)/")
+"""A comparison keeps the work of each way in a folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _kind(folder: Path, path: Path) -> str | None:
     """What kind of work file it is; None for anything else."""
-    place = path.relative_to(folder).as_posix()
+    whole = path.relative_to(folder).as_posix()
+    place = _WAY.sub("", whole)
+    if place == LOCK != whole:
+        return "plans and notes"
     for kind, pattern in _KINDS.items():
         if pattern.fullmatch(place):
             return kind
