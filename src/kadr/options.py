@@ -7,7 +7,7 @@ sit in its own file.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,18 @@ def detail_options(detail: str, **changes: Any) -> PropagateOptions:
         raise OptionsError(f"detail {detail!r}: expected one of {', '.join(DETAIL)}")
     given = {name: value for name, value in changes.items() if value is not None}
     return replace(DETAIL[detail], **given)
+
+
+def check_idle(options: Any, names: Iterable[str], what: str, need: str) -> None:
+    """Raise OptionsError for the first option that would be left unheeded without another.
+
+    names: options that must be as they are by default. what: what they are for. need: the option
+    that makes them count.
+    """
+    for name in names:
+        if getattr(options, name) != getattr(type(options), name):
+            dashed = name.replace("_", "-")
+            raise OptionsError(f"{dashed}: is for {what}; give {need}, or leave it out")
 
 
 _REFINE_STRENGTH = 0.3

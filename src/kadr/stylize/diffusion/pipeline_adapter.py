@@ -20,7 +20,7 @@ from kadr.stylize.base import Job
 from kadr.stylize.diffusion.addons import split_weight
 from kadr.stylize.diffusion.canvas import Layout, lay_out
 from kadr.stylize.diffusion.facts import company_facts
-from kadr.stylize.diffusion.options import DiffusionOptions, unlike_default
+from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.precision import is_flat
 from kadr.stylize.diffusion.quiet import quiet
 from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, nearest_size, resize
@@ -266,11 +266,13 @@ def _load(source: Source, **settings: Any) -> Any:
 
 def refuse_own_options(options: DiffusionOptions, source: Source) -> None:
     """Raise OptionsError for options that only kadr's own loop heeds."""
-    for name in unlike_default(options, _NOT_HEEDED):
-        raise OptionsError(
-            f"{name.replace('_', '-')}: is for Stable Diffusion 1, 2 and XL; "
-            f"{source.name} is a {source.index.get('_class_name')}; leave it out"
-        )
+    plain = DiffusionOptions(model=options.model)
+    for name in _NOT_HEEDED:
+        if getattr(options, name) != getattr(plain, name):
+            raise OptionsError(
+                f"{name.replace('_', '-')}: is for Stable Diffusion 1, 2 and XL; "
+                f"{source.name} is a {source.index.get('_class_name')}; leave it out"
+            )
 
 
 def _after_step(check: Callable[[float], object]) -> Callable[..., dict[str, Any]]:

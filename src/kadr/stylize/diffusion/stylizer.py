@@ -94,20 +94,11 @@ def create_maker(options: DiffusionOptions) -> Maker:
             return PipelineAdapter.load(source, options)
         Engine.check(options)
         return Engine(load_model(source, LoadOptions.of(options)), options)
-    except RuntimeError as error:
-        absent = _not_installed(error)
-        if absent is not None:
-            raise absent from error
-        from kadr.stylize.diffusion.weights import is_out_of_memory
-
-        if not is_out_of_memory(error):
+    except (ImportError, RuntimeError) as error:
+        told = _not_installed(error) or _too_large(error, options.model)
+        if told is None:
             raise
-        raise BackendError(
-            f"{options.model}: does not fit into memory; try dtype=float16, offload=parts or a "
-            "smaller model"
-        ) from error
-    except ImportError as error:
-        raise _not_installed(error) or error from error
+        raise told from error
 
 
 def _not_installed(error: BaseException | None) -> BackendError | None:
@@ -119,4 +110,15 @@ def _not_installed(error: BaseException | None) -> BackendError | None:
     name = (error.name or str(error)).split(".")[0]
     return BackendError(
         f"stylizer diffusion: {name} is not installed; pip install 'kadr[diffusion]'"
+    )
+
+
+def _too_large(error: Exception, model: str) -> BackendError | None:
+    """What to say of a model for which memory is too small; None for other errors."""
+    from kadr.stylize.diffusion.weights import is_out_of_memory
+
+    if not is_out_of_memory(error):
+        return None
+    return BackendError(
+        f"{model}: does not fit into memory; try dtype=float16, offload=parts or a smaller model"
     )

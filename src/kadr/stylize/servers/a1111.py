@@ -11,13 +11,12 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from kadr.core.frames import Image
-from kadr.errors import Cancelled
 from kadr.stylize.base import Context, Job, Styled
 from kadr.stylize.infotext import KEY, format_infotext
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_probe import Probe, probe
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
-from kadr.stylize.servers.http import Client, ServerError
+from kadr.stylize.servers.http import Client, ServerError, stopping
 from kadr.stylize.servers.images import check_not_flat, fitted, from_base64
 
 _HINT = "start the web interface with --api, or give its address as url"
@@ -56,19 +55,15 @@ class A1111:
         request = frame_request(self._options, known, job, context) | {"force_task_id": task}
         size = (request["width"], request["height"])
         try:
-            answer = client.post_json(
-                "/sdapi/v1/img2img",
-                request,
-                _progress(client, context, job),
-                # or the server would make the frame to its end, and then once more
-                abandon=lambda: _interrupt(client, task),
-            )
-        except (Cancelled, KeyboardInterrupt):
-            _interrupt(client, task)
-            raise
+            with stopping(lambda: _interrupt(client, task)):
+                answer = client.post_json(
+                    "/sdapi/v1/img2img",
+                    request,
+                    _progress(client, context, job),
+                    # or the server would make the frame to its end, and then once more
+                    abandon=lambda: _interrupt(client, task),
+                )
         except ServerError as error:
-            if error.may_go_on:
-                _interrupt(client, task)
             raise _explained(error, size) from error
         where = client.endpoint.shown
         image, text = _chosen(answer, size, where)

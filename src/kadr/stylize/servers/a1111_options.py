@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import OptionsError
-from kadr.options import option
-from kadr.stylize.servers.options import ServerOptions, as_tuple, check_idle
+from kadr.options import check_idle, option
+from kadr.stylize.servers.options import ServerOptions, as_tuple
 
 INVERSIONS = ("none", "plain", "adjusted")
 NOISE_SOURCES = ("", "gpu", "cpu", "nv")

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from kadr.errors import Cancelled
 from kadr.stylize.servers.comfyui_graph import Graph
-from kadr.stylize.servers.http import Client, ServerError
+from kadr.stylize.servers.http import Client, ServerError, stopping
 
 _SHORTEST_POLL, _LONGEST_POLL = 0.05, 1.0
 _LOST_AFTER = 3
@@ -37,17 +37,10 @@ def run_graph(
     """
     asked = str(uuid4())
     where = client.endpoint.shown
-    try:
+    with stopping(lambda: stop_prompt(client, asked)):
         answer = client.post_json(
             "/prompt", {"prompt": graph, "client_id": client_id, "prompt_id": asked}
         )
-    except (Cancelled, KeyboardInterrupt):
-        stop_prompt(client, asked)
-        raise
-    except ServerError as error:
-        if error.may_go_on:
-            stop_prompt(client, asked)
-        raise
     prompt = answer.get("prompt_id") if isinstance(answer, dict) else None
     if not isinstance(prompt, str):
         raise ServerError(f"{where}: queued no prompt; is there another program at url?")

@@ -11,14 +11,15 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from kadr.core.events import CancelToken
 from kadr.core.seeds import derive_seed
-from kadr.errors import BackendError
+from kadr.errors import BackendError, Cancelled
 from kadr.stylize.servers.address import Endpoint
 from kadr.stylize.servers.answers import one_line, said
 from kadr.stylize.servers.exchange import MOST_BYTES, Exchange, Reply, Request, TooMuchError
@@ -55,6 +56,20 @@ class ServerError(BackendError):
     def may_go_on(self) -> bool:
         # 502 and 504 are said by a gateway that lost its server, or would wait no longer
         return self.status in (None, 502, 504)
+
+
+@contextmanager
+def stopping(stop: Callable[[], object]) -> Iterator[None]:
+    """Call ``stop`` if the block is left with the server perhaps still at work, for nobody."""
+    try:
+        yield
+    except (Cancelled, KeyboardInterrupt):
+        stop()
+        raise
+    except ServerError as error:
+        if error.may_go_on:
+            stop()
+        raise
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from kadr.core.events import CancelToken
 from kadr.errors import OptionsError
@@ -60,18 +58,6 @@ class ServerOptions:
         if self.width is not None and self.height is not None:
             return self.width, self.height
         return nearest_size(size, pixels=self.pixels or _PIXELS, multiple=8)
-
-
-def check_idle(options: Any, names: Iterable[str], what: str, need: str) -> None:
-    """Raise OptionsError for the first option that would be left unheeded without another.
-
-    names: options that must be as they are by default. what: what they are for. need: the option
-    that makes them count.
-    """
-    for name in names:
-        if getattr(options, name) != getattr(type(options), name):
-            dashed = name.replace("_", "-")
-            raise OptionsError(f"{dashed}: is for {what}; give {need}, or leave it out")
 
 
 def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
