@@ -111,7 +111,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     kadr: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(doctor_module._LIBRARIES, "Brushes", "kadr_has_no_such_module")
-    monkeypatch.setitem(doctor_module._EXTRAS, "kadr_has_no_such_extra", "nothing")
+    monkeypatch.setitem(doctor_module._EXTRAS, "kadr_has_no_such_extra", ("nothing", None))
     done = kadr("doctor")
     assert done.code == 1
     (line,) = [line for line in done.out.splitlines() if "Brushes" in line]
