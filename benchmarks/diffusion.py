@@ -43,11 +43,11 @@ from PIL import Image as Picture
 
 from _diffusion_models import INKS, in_ink, random_model, trained_on
 from kadr.core.frames import Frame, Image
+from kadr.core.warp import Field, warp
 from kadr.files import write_image
 from kadr.guides.flow import estimate_flow, flow_pair, gray
 from kadr.guides.occlusion import find_occlusion
-from kadr.guides.warp import Field, warp
-from kadr.stylize.base import Context, Job
+from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.stylizer import Diffusion
 from kadr.video.clips import open_clip
@@ -109,13 +109,13 @@ class Lent:
         """All of these frames stylized, as one shot."""
         self.made, self._order = {}, list(indices)
         before = dict(zip(self._order[1:], self._order))
-        context = Context(
+        context = StylizeContext(
             flow=self.flow,
             occlusion=self.occlusion,
             previous=lambda index: self.made[before[index]] if index in before else None,
             previous_index=before.get,
         )
-        jobs = (Job(Frame(index, self.frames[index]), 0, 1000 + index) for index in indices)
+        jobs = (StylizeJob(Frame(index, self.frames[index]), 0, 1000 + index) for index in indices)
         for batch in stylizer.stylize(jobs, context):
             self.made |= {styled.index: styled.image for styled in batch}
         return [self.made[index] for index in indices]
@@ -217,7 +217,7 @@ def _plain(model: Path, card: bool) -> Callable[..., Image]:
 
 
 def _print_agreement(plain: Callable[..., Image], common: dict[str, Any], frame: Image) -> None:
-    from kadr.stylize.diffusion.loading import LoadOptions, load_model
+    from kadr.stylize.diffusion.model.loading import LoadOptions, load_model
 
     options = DiffusionOptions(**common)
     model = load_model(options.model, LoadOptions.of(options))

@@ -34,8 +34,8 @@ from kadr.files import write_image
 from kadr.options import DETAIL, PropagateOptions, detail_options
 from kadr.plan.coverage import Survey
 from kadr.plan.keyframes import choose_keyframes, space_keyframes
+from kadr.plan.survey import survey_clip
 from kadr.stylize.paint import PaintOptions, paint
-from kadr.survey import survey_clip
 from kadr.video.clips import open_clip
 
 

@@ -29,13 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _energy import energy, texture_distance
+from kadr.core.warp import Field, sample
 from kadr.files import read_image, write_image
 from kadr.guides.channels import edge_guide, position_guide
 from kadr.guides.flow import flow_pair, gray
 from kadr.guides.transport import carry, identity
-from kadr.guides.warp import Field, sample
 from kadr.options import SynthOptions, detail_options
-from kadr.synth import Guide, Source, prepare
+from kadr.synth import Guide, StyleSource, prepare
 
 Image = NDArray[np.uint8]
 
@@ -168,7 +168,7 @@ def _bytes(guide: NDArray[np.float32]) -> Image:
 def _run(case: Case, threads: int | None) -> tuple[float, Image, dict[str, float]]:
     """Seconds, the picture, and the seconds of each stage."""
     start = time.perf_counter()
-    source = Source(case.style, [guide.source for guide in case.guides])
+    source = StyleSource(case.style, [guide.source for guide in case.guides])
     weights = [guide.weight for guide in case.guides]
     prepared = prepare([source], weights, options=case.options, threads=threads)
     if case.start is not None:  # a key is packed once and makes many frames

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import kadr
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 
 
 class Posterize:
@@ -13,18 +13,20 @@ class Posterize:
 
     name, joint, sequential, max_batch = "posterize", False, False, 1
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield each frame in three levels a channel."""
         for job in jobs:
             context.cancel.check()
-            yield [Styled(job.index, job.frame.image[..., :3] // 86 * 127)]
+            yield [StyledFrame(job.index, job.frame.image[..., :3] // 86 * 127)]
 
 
 path, folder, output = (Path(name) for name in sys.argv[1:])
 with kadr.open_clip(path) as clip:
     frames = (clip.frame(index) for index in range(0, len(clip), 24))
-    jobs = (Job(frame, group=0, seed=0) for frame in frames)
-    for batch in Posterize().stylize(jobs, Context()):
+    jobs = (StylizeJob(frame, group=0, seed=0) for frame in frames)
+    for batch in Posterize().stylize(jobs, StylizeContext()):
         for styled in batch:
             kadr.write_image(folder / f"{clip.name(styled.index)}.png", styled.image)
 

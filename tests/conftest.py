@@ -1,4 +1,4 @@
-"""Fixtures for all tests; helpers beside this file and in ``video`` are importable everywhere."""
+"""Fixtures for all tests; the helper modules in HELPERS are importable everywhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from hypothesis import settings
 settings.register_profile("kadr", deadline=None)  # kernels compile in some example or other
 settings.load_profile("kadr")
 
-sys.path.append(str(Path(__file__).parent / "video"))
+HELPERS = ("", "project", "stylize", "stylize/diffusion", "stylize/servers", "video")
+"""Folders of tests whose helper modules other folders use too."""
+sys.path += [str(Path(__file__).parent / folder) for folder in HELPERS]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # shells let what they run in the background ignore it, and so would all that tests start

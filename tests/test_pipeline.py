@@ -21,7 +21,7 @@ from kadr.errors import Cancelled, InputError, KadrError, OptionsError, OutputEr
 from kadr.files import read_image, write_image
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle, restyle_events
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.video.clips import open_clip
 from scenes import paint, psnr, sliding, texture, write_sequence
 
@@ -510,17 +510,19 @@ class _Breaks:
     sequential = False
     max_batch = 1
 
-    def stylize(self, jobs: Iterator[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterator[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """One answer, then an error."""
         job = next(jobs)
-        yield [Styled(job.index, job.frame.image)]
+        yield [StyledFrame(job.index, job.frame.image)]
         raise InputError(f"frame {next(jobs).index}: too dark to paint")
 
 
 def test_a_failing_stylizer_leaves_nothing(
     tmp_path: Path, clip: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kadr.work.keys.create_stylizer", lambda name, **options: _Breaks())
+    monkeypatch.setattr("kadr.render.keyframes.create_stylizer", lambda name, **options: _Breaks())
     options = RunOptions(clip=clip, output=tmp_path / "out", stylizer="paint", keys_budget=3)
     with pytest.raises(InputError, match="frame 8: too dark"):
         restyle(options)

@@ -10,15 +10,15 @@ from pathlib import Path
 from kadr.core.events import CancelToken, Event, follow
 from kadr.core.frames import Frame
 from kadr.options import RunOptions
-from kadr.work.account import Account
-from kadr.work.keys import KeyStyles
-from kadr.work.memory import remember
-from kadr.work.per_key import PerKeyWriter
-from kadr.work.planning import plan_run
-from kadr.work.produce import Producer
-from kadr.work.refine import Refiner
-from kadr.work.schedule import make_schedule
-from kadr.work.workspace import open_workspace
+from kadr.render.keyframes import KeyStyles
+from kadr.render.pass_history import save_history
+from kadr.render.per_key import PerKeyWriter
+from kadr.render.recorder import RunRecorder
+from kadr.render.refine import Refiner
+from kadr.render.renderer import Renderer
+from kadr.render.run_context import open_run
+from kadr.render.run_plan import plan_run
+from kadr.render.schedule import make_schedule
 
 STEPS = ("plan", "stylize", "propagate", "join", "refine", "write")
 
@@ -60,28 +60,28 @@ def restyle_events(
     """The same, as a generator of Events whose return value is the RunResult."""
     cancel = cancel or CancelToken()
     with ExitStack() as stack:
-        space = stack.enter_context(open_workspace(options))
-        account = stack.enter_context(closing(Account(space)))
+        run = stack.enter_context(open_run(options))
+        account = stack.enter_context(closing(RunRecorder(run)))
         with ExitStack() as outputs:
             per_key = outputs.enter_context(
-                PerKeyWriter(options.per_key, space.clip, options.overwrite)
+                PerKeyWriter(options.per_key, run.clip, options.overwrite)
             )
-            writer = outputs.enter_context(space.create_output())
+            writer = outputs.enter_context(run.create_output())
             with account.step("plan"):
-                account.plan = plan = yield from plan_run(space, cancel)
-            keys = KeyStyles(space, plan.keys, plan.painted)
+                account.plan = plan = yield from plan_run(run, cancel)
+            keys = KeyStyles(run, plan.keys, plan.painted)
             with account.step("stylize"):
                 yield from keys.stylize(cancel)
-            schedule = make_schedule(space, plan.spans, keys)
-            remember(schedule, space.work)
-            producer = Producer(space, schedule, keys, cancel)
+            schedule = make_schedule(run, plan.spans, keys)
+            save_history(schedule, run.work)
+            producer = Renderer(run, schedule, keys, cancel)
             account.tally = producer.tally
-            refiner = None if options.refine is None else Refiner(space, schedule, cancel)
+            refiner = None if options.refine is None else Refiner(run, schedule, cancel)
             with account.step("propagate"), closing(_finished(producer, refiner)) as made:
                 for item in made:
                     if isinstance(item, Frame):
                         writer.write(item)
-                        yield Event("write", space.nth(item.index), len(space.frames), item.rgb)
+                        yield Event("write", run.ordinal(item.index), len(run.frames), item.rgb)
                     else:
                         yield item
             if refiner is not None:
@@ -92,14 +92,14 @@ def restyle_events(
         return RunResult(
             writer.path,
             tuple(keys.indices),
-            len(space.frames),
+            len(run.frames),
             account.seconds,
             producer.tally.pass_frames,
             account.report(),
         )
 
 
-def _finished(producer: Producer, refiner: Refiner | None) -> Generator[Event | Frame, None, None]:
+def _finished(producer: Renderer, refiner: Refiner | None) -> Generator[Event | Frame, None, None]:
     """Events and finished frames, in order."""
     with closing(producer.frames()) as made:
         yield from made if refiner is None else refiner.frames(made)

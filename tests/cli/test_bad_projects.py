@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cli_samples import COUNT, Call
 
-from kadr import ProjectFolder, new_project, open_project
+from kadr import new_project, open_project
+from kadr.project.folder import ProjectFolder
 
 Refused = Callable[..., str]
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from cli_samples import Call
 
-from kadr import ProjectFolder, cache_folder, new_project
-from kadr.run.store import FolderStore
+from kadr import new_project
+from kadr.project.folder import ProjectFolder
+from kadr.storage.cache import cache_folder
+from kadr.storage.store import FolderStore
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from cli_samples import COUNT, FIRST, Call, make_images, make_keys
 
-from kadr import EbsProject, EbsRange, open_project, read_ebs, write_ebs
+from kadr import open_project
+from kadr.exchange.ebs import EbsProject, EbsRange, read_ebs, write_ebs
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from cli_samples import FIRST, Call
 
-from kadr import ProjectFolder, RunRecord, new_project, open_clip, read_image
-from kadr.report.record import ClipFacts, KeyRecord, write_record
+from kadr import new_project, open_clip, read_image
+from kadr.project.folder import ProjectFolder
+from kadr.report.record import ClipFacts, KeyRecord, RunRecord, write_record
 from scenes import sliding, write_sequence
 
 _CUT, _COUNT = 12, 22

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from cli_samples import COUNT, Call, frames_of, make_keys, make_video, painted
 
-from kadr import ProjectFolder, cache_folder, new_project, open_project, read_image, write_image
-from kadr.project.lock import lock_folder
+from kadr import new_project, open_project, read_image, write_image
+from kadr.project.folder import ProjectFolder
+from kadr.storage.cache import cache_folder
+from kadr.storage.lock import lock_folder
 
 QUICK = ("--detail", "draft")
 

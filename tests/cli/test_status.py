@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from cli_samples import COUNT, SIZE, Call, make_keys
 
-from kadr import ProjectFolder, RunRecord, new_project
-from kadr.report.record import ClipFacts, KeyRecord, NextKey, write_record
+from kadr import new_project
+from kadr.project.folder import ProjectFolder
+from kadr.report.record import ClipFacts, KeyRecord, NextKey, RunRecord, write_record
 
 
 @pytest.fixture

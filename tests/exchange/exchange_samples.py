@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kadr import EbsProject, EbsRange, write_ebs, write_image
+from kadr import write_image
+from kadr.exchange.ebs import EbsProject, EbsRange, write_ebs
 
 SIZE = (16, 12)
 

@@ -12,17 +12,17 @@ from exchange_samples import EBS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kadr import (
+from kadr import InputError, OutputError
+from kadr.exchange.ebs import (
     EbsProject,
     EbsRange,
     EbsTail,
     EbsWeights,
-    InputError,
-    OutputError,
+    pack_ebs,
+    parse_ebs,
     read_ebs,
     write_ebs,
 )
-from kadr.exchange.ebs import pack_ebs, parse_ebs
 
 LAYOUT = (
     b"EBS05\0"

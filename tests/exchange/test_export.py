@@ -15,30 +15,23 @@ from hypothesis import strategies as st
 from kadr import (
     Cancelled,
     CancelToken,
-    EbsProject,
-    EbsRange,
-    EbsTail,
-    EbsWeights,
     Event,
     Frame,
     OptionsError,
     OutputError,
-    ProjectFolder,
     Span,
     create_clip,
-    export_ebs,
-    export_frames,
-    import_project,
-    key_numbers,
     new_project,
     open_clip,
     open_project,
-    read_ebs,
     read_image,
 )
 from kadr.core.events import follow
-from kadr.exchange.ebs import pack_ebs
-from kadr.exchange.imported import ORIGIN
+from kadr.exchange.ebs import EbsProject, EbsRange, EbsTail, EbsWeights, pack_ebs, read_ebs
+from kadr.exchange.export_ebs import export_ebs
+from kadr.exchange.frames import export_frames, key_numbers
+from kadr.exchange.import_project import ORIGIN, import_project
+from kadr.project.folder import ProjectFolder
 
 
 def export(project: ProjectFolder, path: Path, **options: object) -> EbsProject:

@@ -8,20 +8,9 @@ from pathlib import Path
 import pytest
 from exchange_samples import EBS, RANGES, make_ebs, make_images
 
-from kadr import (
-    EbsRange,
-    EbsTail,
-    EbsWeights,
-    FrameRange,
-    InputError,
-    OutputError,
-    Span,
-    import_project,
-    open_project,
-    restyle,
-    write_ebs,
-)
-from kadr.exchange.imported import ORIGIN
+from kadr import FrameRange, InputError, OutputError, Span, open_project, restyle
+from kadr.exchange.ebs import EbsRange, EbsTail, EbsWeights, write_ebs
+from kadr.exchange.import_project import ORIGIN, import_project
 
 
 def test_everything_of_a_plain_project_is_carried_over(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kadr import EbsWeights, PropagateOptions
+from kadr import PropagateOptions
+from kadr.exchange.ebs import EbsWeights
 from kadr.exchange.weights import DETAILS, FIELDS, factor, from_ebsynth, highest, to_ebsynth
 from kadr.options import DETAIL
 

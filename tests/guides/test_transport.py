@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from kadr.core.warp import grid
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.guides.transport import carry, identity, register, stretch
-from kadr.guides.warp import grid
 from scenes import Matrix, positions, rotation, show, texture, translation
 
 HEIGHT, WIDTH = 140, 180

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kadr import Frame, ProjectFolder, create_clip, new_project, open_project, write_image
+from kadr import Frame, create_clip, new_project, open_project, write_image
+from kadr.project.folder import ProjectFolder
 
 SIZE = (32, 24)
 COUNT = 8

@@ -9,19 +9,10 @@ from pathlib import Path
 import pytest
 from project_samples import COUNT, make_images, make_keys, make_project, make_video, rewrite
 
-from kadr import (
-    FrameRange,
-    InputError,
-    OptionsError,
-    OutputError,
-    Span,
-    is_project,
-    new_project,
-    open_project,
-)
+from kadr import FrameRange, InputError, OptionsError, OutputError, Span, new_project, open_project
 from kadr.options import DETAIL
 from kadr.project import folder as folder_module
-from kadr.project.folder import relative_path
+from kadr.project.folder import is_project, relative_path
 
 
 def test_a_new_project_holds_what_people_need(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from kadr.errors import Cancelled
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PassFrame, PassState, propagate
-from kadr.run.store import FolderStore
+from kadr.storage.store import FolderStore
 from scenes import as_frames, paint, psnr, sliding, texture
 
 OPTIONS = PropagateOptions()

@@ -8,7 +8,7 @@ import numpy as np
 
 from kadr.core.frames import Frame, Image
 from kadr.core.seeds import derive_seed
-from kadr.stylize.base import Context, Job, Styled, Stylizer, batches
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, Stylizer, batches
 
 
 def picture(height: int = 48, width: int = 64, *, seed: int = 0, alpha: bool = False) -> Image:
@@ -24,11 +24,11 @@ def picture(height: int = 48, width: int = 64, *, seed: int = 0, alpha: bool = F
     return image
 
 
-def jobs(indices: Sequence[int], *, per_group: int = 2, seed: int = 7) -> Iterator[Job]:
+def jobs(indices: Sequence[int], *, per_group: int = 2, seed: int = 7) -> Iterator[StylizeJob]:
     """Jobs for frames of a made-up clip, ``per_group`` to a shot."""
     for place, index in enumerate(indices):
         frame = Frame(index, picture(seed=index))
-        yield Job(frame, place // per_group, derive_seed(seed, "stylize", index))
+        yield StylizeJob(frame, place // per_group, derive_seed(seed, "stylize", index))
 
 
 class Echo:
@@ -41,12 +41,14 @@ class Echo:
     ) -> None:
         self.joint, self.sequential, self.max_batch = joint, sequential, max_batch
 
-    def stylize(self, jobs: Iterator[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterator[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Each frame as it is."""
         stylizer: Stylizer = self
         for batch in batches(jobs, stylizer):
             context.cancel.check()
-            yield [Styled(job.index, job.frame.image) for job in batch]
+            yield [StyledFrame(job.index, job.frame.image) for job in batch]
 
 
 class NumberedFrames:

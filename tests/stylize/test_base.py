@@ -12,11 +12,11 @@ from stylize_samples import Echo, jobs, picture
 
 from kadr.core.frames import Frame
 from kadr.errors import OptionsError
-from kadr.stylize.base import Context, Job, Styled, batches
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, batches
 
 
 def test_job_knows_its_index() -> None:
-    assert Job(Frame(12, picture()), group=0, seed=1).index == 12
+    assert StylizeJob(Frame(12, picture()), group=0, seed=1).index == 12
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ def test_job_knows_its_index() -> None:
 )
 def test_styled_refuses_other_arrays(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"stylized frame 3: expected \(H, W, 3 or 4\) uint8"):
-        Styled(3, image)
+        StyledFrame(3, image)
 
 
 def test_a_bare_context_says_what_it_lacks() -> None:
-    context = Context()
+    context = StylizeContext()
     with pytest.raises(OptionsError, match="lends no flow from frame 4 to frame 3"):
         context.flow(4, 3)
     with pytest.raises(OptionsError, match="lends no occlusion"):
@@ -41,14 +41,14 @@ def test_a_bare_context_says_what_it_lacks() -> None:
     assert context.number(4) == 4
 
 
-def _seeds(made: Iterable[list[Job]]) -> list[list[int]]:
+def _seeds(made: Iterable[list[StylizeJob]]) -> list[list[int]]:
     return [[job.seed for job in batch] for batch in made]
 
 
 @given(count=st.integers(0, 12), limit=st.integers(1, 5), per_group=st.integers(1, 4))
 def test_batches_keep_order_and_limits(count: int, limit: int, per_group: int) -> None:
     frame = Frame(0, np.zeros((2, 2, 3), np.uint8))
-    work = [Job(frame, place // per_group, place) for place in range(count)]
+    work = [StylizeJob(frame, place // per_group, place) for place in range(count)]
     plain = _seeds(batches(work, Echo(max_batch=limit)))
     assert [seed for batch in plain for seed in batch] == list(range(count))
     assert all(len(batch) == limit for batch in plain[:-1])
@@ -62,7 +62,7 @@ def test_batches_keep_order_and_limits(count: int, limit: int, per_group: int) -
 
 def test_a_batch_holds_one_frame_size() -> None:
     small, large = Frame(0, picture(8, 8)), Frame(1, picture(16, 8))
-    work = [Job(frame, 0, 0) for frame in (small, small, large)]
+    work = [StylizeJob(frame, 0, 0) for frame in (small, small, large)]
     assert [len(batch) for batch in batches(work, Echo(max_batch=9))] == [2, 1]
 
 

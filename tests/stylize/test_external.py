@@ -10,7 +10,7 @@ from stylize_samples import NumberedFrames, jobs, picture
 
 from kadr.errors import InputError, OptionsError
 from kadr.files import write_image
-from kadr.stylize.base import Context
+from kadr.stylize.base import StylizeContext
 from kadr.stylize.external import KeyFile, find_keys, load_key
 from kadr.stylize.registry import create_stylizer
 
@@ -140,7 +140,7 @@ def test_external_answers_by_the_numbers_of_the_clip(tmp_path: Path) -> None:
     write_image(tmp_path / "1003.png", image)
     clip = NumberedFrames(10, first=1001)
     stylizer = create_stylizer("external", keys=tmp_path)
-    ((styled,),) = stylizer.stylize(jobs((2,)), Context(number=clip.number))
+    ((styled,),) = stylizer.stylize(jobs((2,)), StylizeContext(number=clip.number))
     assert (styled.index, styled.info["file"]) == (2, str(tmp_path / "1003.png"))
     np.testing.assert_array_equal(styled.image, image)
 
@@ -150,7 +150,7 @@ def test_external_without_a_key_for_the_frame(tmp_path: Path) -> None:
         _key(tmp_path / f"{index}.png")
     stylizer = create_stylizer("external", keys=(tmp_path,))
     with pytest.raises(InputError, match=r"no key for frame 30; there are 0, 1, .* and 2 more"):
-        list(stylizer.stylize(jobs((30,)), Context()))
+        list(stylizer.stylize(jobs((30,)), StylizeContext()))
 
 
 def test_external_needs_keys() -> None:

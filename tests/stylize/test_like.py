@@ -12,12 +12,12 @@ from stylize_samples import picture
 
 from kadr.stylize.infotext import format_infotext
 from kadr.stylize.infotext_files import embed_parameters
-from kadr.stylize.like import Like, settings_like
+from kadr.stylize.like import LikeSettings, settings_like
 
 FIELDS = "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x512"
 
 
-def _like(folder: Path, text: str, stylizer: str) -> Like:
+def _like(folder: Path, text: str, stylizer: str) -> LikeSettings:
     path = folder / "frame.png"
     png = cv2.imencode(".png", picture())[1].tobytes()
     path.write_bytes(embed_parameters(png, text))

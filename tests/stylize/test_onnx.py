@@ -17,7 +17,7 @@ from stylize_samples import jobs, picture
 from kadr.core.frames import Frame
 from kadr.errors import BackendError, InputError, OptionsError
 from kadr.files import write_image
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.onnx_ranges import OUTPUT_RANGES, RANGES, decode, encode, probe_picture
 from kadr.stylize.onnx_styles import parse_mix
 from kadr.stylize.registry import create_stylizer
@@ -25,10 +25,12 @@ from kadr.stylize.registry import create_stylizer
 MEAN, SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def _run(image: np.ndarray | None = None, context: Context | None = None, **options) -> Styled:
+def _run(
+    image: np.ndarray | None = None, context: StylizeContext | None = None, **options
+) -> StyledFrame:
     frame = Frame(0, picture() if image is None else image)
     stylizer = create_stylizer("onnx", **options)
-    ((styled,),) = stylizer.stylize([Job(frame, 0, 1)], context or Context())
+    ((styled,),) = stylizer.stylize([StylizeJob(frame, 0, 1)], context or StylizeContext())
     return styled
 
 
@@ -168,7 +170,9 @@ def test_mask_and_alpha_and_16_bits(tmp_path: Path) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :32] = True
     image = picture(alpha=True)
-    styled = _run(image.astype(np.uint16) * 257, Context(mask=lambda _: mask), network=network)
+    styled = _run(
+        image.astype(np.uint16) * 257, StylizeContext(mask=lambda _: mask), network=network
+    )
     np.testing.assert_array_equal(styled.image[:, 32:], image[:, 32:])
     np.testing.assert_array_equal(styled.image[..., 3], image[..., 3])
     _near(styled.image[:, :32, :3], 255 - image[:, :32, :3])
@@ -394,7 +398,7 @@ class TestStyletransferLite:
 
     def test_the_thread_count_does_not_show(self) -> None:
         one, three = (
-            next(create_stylizer("onnx", style="7").stylize(jobs((1,)), Context(threads=n)))
+            next(create_stylizer("onnx", style="7").stylize(jobs((1,)), StylizeContext(threads=n)))
             for n in (1, 3)
         )
         np.testing.assert_array_equal(one[0].image, three[0].image)

@@ -7,13 +7,13 @@ import pytest
 from stylize_samples import picture
 
 from kadr.core.frames import Frame
-from kadr.stylize.base import Context, Job
+from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.paint import Paint, PaintOptions, paint
 
 
-def _one(image: np.ndarray, context: Context | None = None, **options: float) -> np.ndarray:
+def _one(image: np.ndarray, context: StylizeContext | None = None, **options: float) -> np.ndarray:
     work = Paint(PaintOptions(**options)).stylize(
-        [Job(Frame(0, image), 0, 5)], context or Context()
+        [StylizeJob(Frame(0, image), 0, 5)], context or StylizeContext()
     )
     ((styled,),) = work
     return styled.image
@@ -38,7 +38,7 @@ def test_outside_the_mask_it_stays_as_filmed() -> None:
     image = picture()
     mask = np.zeros(image.shape[:2], bool)
     mask[:20] = True
-    painted = _one(image, Context(mask=lambda index: mask))
+    painted = _one(image, StylizeContext(mask=lambda index: mask))
     np.testing.assert_array_equal(painted[20:], image[20:])
     assert not np.array_equal(painted[:20], image[:20])
 

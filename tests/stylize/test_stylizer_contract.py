@@ -18,7 +18,7 @@ from tiny_networks import affine
 from kadr.core.events import CancelToken
 from kadr.errors import Cancelled
 from kadr.files import write_image
-from kadr.stylize.base import Context, Styled, Stylizer
+from kadr.stylize.base import StyledFrame, StylizeContext, Stylizer
 from kadr.stylize.external import ExternalOptions
 from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options
 
@@ -59,8 +59,10 @@ def stylizer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stylize
         yield create_stylizer(request.param, url=server.url, pixels=64 * 64, **settings)
 
 
-def _run(stylizer: Stylizer, context: Context | None = None, seed: int = 7) -> list[list[Styled]]:
-    return list(stylizer.stylize(jobs(INDICES, seed=seed), context or Context()))
+def _run(
+    stylizer: Stylizer, context: StylizeContext | None = None, seed: int = 7
+) -> list[list[StyledFrame]]:
+    return list(stylizer.stylize(jobs(INDICES, seed=seed), context or StylizeContext()))
 
 
 def test_every_job_is_answered_once_with_an_image_of_its_size(stylizer: Stylizer) -> None:
@@ -82,8 +84,8 @@ def test_batches_are_as_announced(stylizer: Stylizer) -> None:
 
 
 def test_same_seed_same_bytes_for_any_thread_count(stylizer: Stylizer) -> None:
-    first = _run(stylizer, Context(threads=1))
-    second = _run(stylizer, Context(threads=3))
+    first = _run(stylizer, StylizeContext(threads=1))
+    second = _run(stylizer, StylizeContext(threads=3))
     for one, other in zip(first, second, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a.image, b.image)
@@ -102,14 +104,14 @@ def test_two_threads_can_use_one_stylizer(stylizer: Stylizer) -> None:
 def test_inputs_are_left_alone(stylizer: Stylizer) -> None:
     given = list(jobs(INDICES))
     before = [job.frame.image.copy() for job in given]
-    list(stylizer.stylize(given, Context()))
+    list(stylizer.stylize(given, StylizeContext()))
     for job, image in zip(given, before, strict=True):
         np.testing.assert_array_equal(job.frame.image, image)
 
 
 def test_cancelling_stops_before_the_next_job(stylizer: Stylizer) -> None:
     cancel = CancelToken()
-    work = stylizer.stylize(jobs(INDICES), Context(cancel=cancel))
+    work = stylizer.stylize(jobs(INDICES), StylizeContext(cancel=cancel))
     next(work)
     cancel.cancel()
     with pytest.raises(Cancelled):
@@ -124,13 +126,13 @@ def test_jobs_are_read_no_further_than_a_batch_needs(stylizer: Stylizer) -> None
             taken.append(job.index)
             yield job
 
-    first = next(iter(stylizer.stylize(watched(), Context())))
+    first = next(iter(stylizer.stylize(watched(), StylizeContext())))
     # the end of a group shows only in the job after it
     assert len(taken) <= len(first) + stylizer.joint
 
 
 def test_no_jobs_no_batches(stylizer: Stylizer) -> None:
-    assert list(stylizer.stylize([], Context())) == []
+    assert list(stylizer.stylize([], StylizeContext())) == []
 
 
 @pytest.mark.parametrize("name", stylizer_names())

@@ -11,13 +11,13 @@ from synth_samples import identity, noise, quick
 
 from kadr.errors import BackendError, InputError, OptionsError
 from kadr.options import SynthOptions
-from kadr.synth import Guide, Source, prepare, synthesize
+from kadr.synth import Guide, StyleSource, prepare, synthesize
 
 STYLE, GUIDE, TARGET = noise(12, 14, 3), noise(12, 14, 2), noise(10, 11, 2)
 
 
 def _frame(guides: list[np.ndarray] | None = None, **inputs: Any) -> None:
-    prepared = prepare([Source(STYLE, [GUIDE])], [1.0], options=quick())
+    prepared = prepare([StyleSource(STYLE, [GUIDE])], [1.0], options=quick())
     prepared.frame([TARGET] if guides is None else guides, **inputs)
 
 
@@ -46,21 +46,31 @@ def test_frames_that_do_not_fit(inputs: dict[str, Any], message: str) -> None:
     ("sources", "weights", "message"),
     [
         ([], [1.0], "no sources; at least one style is needed"),
-        ([Source(STYLE, [])], [1.0], "source 1 has 0 guides for 1 weights"),
-        ([Source(STYLE, [TARGET])], [1.0], "source 1: a guide is 11x10, its style 14x12"),
-        ([Source(STYLE, [GUIDE], np.ones((3, 3), np.bool_))], [1.0], "a mask is 3x3"),
-        ([Source(STYLE, [GUIDE], np.zeros((12, 14), np.bool_))], [1.0], "mask leaves no pixel"),
-        ([Source(STYLE.astype(np.float32), [GUIDE])], [1.0], "style 1: float32, 3 channels"),
-        ([Source(noise(12, 14, 9), [GUIDE])], [1.0], "expected uint8, 1 to 8 channels"),
+        ([StyleSource(STYLE, [])], [1.0], "source 1 has 0 guides for 1 weights"),
+        ([StyleSource(STYLE, [TARGET])], [1.0], "source 1: a guide is 11x10, its style 14x12"),
+        ([StyleSource(STYLE, [GUIDE], np.ones((3, 3), np.bool_))], [1.0], "a mask is 3x3"),
         (
-            [Source(STYLE, [GUIDE]), Source(STYLE, [noise(12, 14, 1)])],
+            [StyleSource(STYLE, [GUIDE], np.zeros((12, 14), np.bool_))],
+            [1.0],
+            "mask leaves no pixel",
+        ),
+        ([StyleSource(STYLE.astype(np.float32), [GUIDE])], [1.0], "style 1: float32, 3 channels"),
+        ([StyleSource(noise(12, 14, 9), [GUIDE])], [1.0], "expected uint8, 1 to 8 channels"),
+        (
+            [StyleSource(STYLE, [GUIDE]), StyleSource(STYLE, [noise(12, 14, 1)])],
             [1.0],
             "source 2: its channels differ from the first source's",
         ),
-        ([Source(STYLE, [GUIDE])] * 256, [1.0], "256 sources; at most 255 can share one search"),
+        (
+            [StyleSource(STYLE, [GUIDE])] * 256,
+            [1.0],
+            "256 sources; at most 255 can share one search",
+        ),
     ],
 )
-def test_sources_that_do_not_fit(sources: list[Source], weights: list[float], message: str) -> None:
+def test_sources_that_do_not_fit(
+    sources: list[StyleSource], weights: list[float], message: str
+) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         prepare(sources, weights)
 
@@ -68,14 +78,14 @@ def test_sources_that_do_not_fit(sources: list[Source], weights: list[float], me
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_weights_that_are_none(weight: float) -> None:
     with pytest.raises(OptionsError, match=f"weight {weight}: expected a number, 0 or more"):
-        prepare([Source(STYLE, [GUIDE])], [weight])
+        prepare([StyleSource(STYLE, [GUIDE])], [weight])
     with pytest.raises(OptionsError, match=f"weight {weight}: expected a number, 0 or more"):
-        prepare([Source(STYLE, [GUIDE])], [1.0], style_weight=weight)
+        prepare([StyleSource(STYLE, [GUIDE])], [1.0], style_weight=weight)
 
 
 def test_backends_that_are_not_there() -> None:
     with pytest.raises(BackendError, match="'cuda': not in this release; use 'cpu'"):
-        prepare([Source(STYLE, [GUIDE])], [1.0], backend="cuda")
+        prepare([StyleSource(STYLE, [GUIDE])], [1.0], backend="cuda")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from synth_samples import identity, noise, quick, waves
 
 import naive
 from kadr.options import SynthOptions
-from kadr.synth import Guide, Source, Synthesis, prepare, synthesize
+from kadr.synth import Guide, StyleSource, Synthesis, prepare, synthesize
 
 Sides = st.integers(1, 20)
 
@@ -135,10 +135,12 @@ def test_any_thread_count_gives_the_same_bytes(options: SynthOptions) -> None:
 
 def test_frames_made_at_once_are_the_same_as_in_turn() -> None:
     style, guides = _case()
-    prepared = prepare([Source(style, [g.source for g in guides])], [4.0, 1.0], options=quick())
+    prepared = prepare(
+        [StyleSource(style, [g.source for g in guides])], [4.0, 1.0], options=quick()
+    )
     targets = [g.target for g in guides]
     in_turn = [prepared.frame(targets, seed=seed) for seed in range(4)]
-    fresh = prepare([Source(style, [g.source for g in guides])], [4.0, 1.0], options=quick())
+    fresh = prepare([StyleSource(style, [g.source for g in guides])], [4.0, 1.0], options=quick())
     with ThreadPoolExecutor(4) as pool:
         at_once = list(pool.map(lambda seed: fresh.frame(targets, seed=seed), range(4)))
     assert all(_same(a, b) for a, b in zip(in_turn, at_once, strict=True))
@@ -174,7 +176,7 @@ def test_layout_of_inputs_does_not_matter() -> None:
 def test_each_half_comes_from_its_own_source() -> None:
     styles = [np.full((30, 30, 3), 40, np.uint8), np.full((26, 34, 3), 200, np.uint8)]
     guides = [noise(30, 30, 3, 1), noise(26, 34, 3, 2)]
-    sources = [Source(style, [guide]) for style, guide in zip(styles, guides, strict=True)]
+    sources = [StyleSource(style, [guide]) for style, guide in zip(styles, guides, strict=True)]
     target = np.concatenate([guides[0][2:26, :20], guides[1][:24, 10:30]], axis=1)
     made = prepare(sources, [8.0], options=SynthOptions(uniformity=0.0)).frame([target])
     left, right = made.source[:, :16], made.source[:, 24:]
@@ -191,7 +193,7 @@ def test_start_is_honoured_source_by_source() -> None:
     flat = np.full((20, 20, 1), 9, np.uint8)
     styles = [noise(20, 20, 3, 1), noise(20, 20, 3, 2)]
     prepared = prepare(
-        [Source(style, [flat]) for style in styles],
+        [StyleSource(style, [flat]) for style in styles],
         [1.0],
         options=quick(vote_iterations=1, search_iterations=1, uniformity=0.0, search_radius=1),
     )
@@ -345,7 +347,9 @@ def test_float_guides_see_less_than_a_level() -> None:
 
 def test_stages_are_timed() -> None:
     style, guides = _case()
-    prepared = prepare([Source(style, [g.source for g in guides])], [4.0, 1.0], options=quick())
+    prepared = prepare(
+        [StyleSource(style, [g.source for g in guides])], [4.0, 1.0], options=quick()
+    )
     prepared.frame([g.target for g in guides])
     stages = {"sources", "start", "pack", "vote", "search", "penalty", "measure", "result"}
     assert set(prepared.seconds) == stages

@@ -10,11 +10,11 @@ import typer
 
 from kadr.cli.flags import Json, Quiet
 from kadr.cli.session import Session, session
-from kadr.core import words
+from kadr.core import formatting
 from kadr.errors import OptionsError
 
 if TYPE_CHECKING:
-    from kadr import WorkFiles
+    from kadr.storage.clean import WorkFiles
 
 Project = Annotated[str | None, typer.Argument(metavar="[NAME.kadr]", help="The project to clean.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
@@ -35,7 +35,7 @@ def clean(
 ) -> None:
     """Delete work files, which the next run makes again; keys, settings and output stay."""
     with session(quiet=quiet, json=json) as now:
-        from kadr import delete_work_files, find_work_files
+        from kadr.storage.clean import delete_work_files, find_work_files
 
         found = [find_work_files(folder) for folder in _folders(project, all_caches)]
         for each in found:
@@ -55,7 +55,8 @@ def clean(
 
 
 def _folders(project: str | None, all_caches: bool) -> list[Path]:
-    from kadr import cached_work, open_project
+    from kadr.project.folder import open_project
+    from kadr.storage.clean import cached_work
 
     if project is None and not all_caches:
         raise OptionsError("nothing to clean: give a project, NAME.kadr, or --all-caches")
@@ -66,7 +67,7 @@ def _folders(project: str | None, all_caches: bool) -> list[Path]:
 def _tell(found: WorkFiles, now: Session) -> None:
     for kind, (count, size) in found.kinds.items():
         now.speaker.notice(
-            f"{found.folder}: {kind}: {words.counted(count, 'file')}, {words.size(size)}"
+            f"{found.folder}: {kind}: {formatting.counted(count, 'file')}, {formatting.size(size)}"
         )
     if found.others:
         others = ", ".join(path.relative_to(found.folder).as_posix() for path in found.others[:3])
@@ -79,7 +80,7 @@ def _is_wanted(yes: bool, silent: bool, count: int, size: int) -> bool:
         return True
     if silent or not sys.stdin.isatty():
         raise OptionsError("clean: nobody to ask; give --yes to delete, or --dry-run to look")
-    asked = f"Delete {words.counted(count, 'file')}, {words.size(size)}?"
+    asked = f"Delete {formatting.counted(count, 'file')}, {formatting.size(size)}?"
     return typer.confirm(asked, default=False, err=True)
 
 
@@ -87,5 +88,5 @@ def _outcome(dry_run: bool, count: int, size: int, freed: int) -> str:
     if not count:
         return "nothing to clean"
     if dry_run:
-        return f"would delete {words.counted(count, 'file')}, {words.size(size)}"
-    return f"freed {words.size(freed)}" if freed else "nothing was deleted"
+        return f"would delete {formatting.counted(count, 'file')}, {formatting.size(size)}"
+    return f"freed {formatting.size(freed)}" if freed else "nothing was deleted"

@@ -13,28 +13,28 @@ from kadr.cli.flags import (
     KEYS_PANEL,
     OUTPUT_PANEL,
     WORK_PANEL,
+    ClipArgument,
     Detail,
     Frames,
     Json,
     Quiet,
-    Source,
     StylizerOptions,
     Verbose,
 )
-from kadr.cli.look import (
-    LOOK_FIELDS,
-    LOOK_PANEL,
+from kadr.cli.session import session
+from kadr.cli.stylizer_arguments import (
+    STYLIZER_FIELDS,
+    STYLIZER_PANEL,
     LikePicture,
-    Look,
-    LookFlags,
     PresetName,
+    StylizerArguments,
+    StylizerFlags,
     find_preset,
 )
-from kadr.cli.session import session
 from kadr.options import RunOptions, detail_options
 
 if TYPE_CHECKING:
-    from kadr import Way
+    from kadr.compare import MethodResult
 
 _KEYS = ("stylizer", "keys_budget", "min_gap", "max_gap", "every", "ignore_cuts")
 
@@ -46,10 +46,10 @@ Out = Annotated[
 
 @field_options("work", RunOptions, ("threads", "workers", "seed", "work"), panel=WORK_PANEL)
 @field_options("output", RunOptions, ("overwrite", "crf", "encoder_preset"), panel=OUTPUT_PANEL)
-@field_options("flags", LookFlags, LOOK_FIELDS, panel=LOOK_PANEL)
+@field_options("flags", StylizerFlags, STYLIZER_FIELDS, panel=STYLIZER_PANEL)
 @field_options("keys", RunOptions, _KEYS, panel=KEYS_PANEL)
 def compare(
-    clip: Source,
+    clip: ClipArgument,
     *,
     out: Out,
     keys: dict[str, Any],
@@ -71,12 +71,13 @@ def compare(
     The results themselves are written beside OUT. What is finished is kept for the same command.
     """
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import cache_folder, with_numbers
-        from kadr import compare as compare_ways
+        from kadr.compare import compare_methods
+        from kadr.project.frame_numbers import with_numbers
+        from kadr.storage.cache import cache_folder
 
         fields = read_fields(RunOptions, keys | output | work)
         found = find_preset(preset, False, fields, now.speaker.notice)
-        look = Look(found, like, flags, stylizer_options or (), work.get("seed"))
+        look = StylizerArguments(found, like, flags, stylizer_options or (), work.get("seed"))
         picture = {}
         if found is not None:
             fields = {**found.run, **fields}
@@ -95,7 +96,7 @@ def compare(
         options = with_numbers(RunOptions(**values), (), frames)
         now.stopped = "stopped; what is finished is kept for the same command with --overwrite"
         with now.announced_kernels():
-            made = now.follow(compare_ways(options, now.cancel))
+            made = now.follow(compare_methods(options, now.cancel))
         now.speaker.result(
             "\n".join([f"{made.output}: side by side", *map(_line, made.ways)]),
             output=made.output,
@@ -103,7 +104,7 @@ def compare(
         )
 
 
-def _line(way: Way) -> str:
+def _line(way: MethodResult) -> str:
     measures = way.measures
     flicker = "–" if measures.flicker is None else f"{measures.flicker:.2f}"
     kept = " (some kept from an earlier run)" if way.kept else ""

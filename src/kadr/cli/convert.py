@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kadr.cli.flags import AllowTruncated, Json, Output, Overwrite, Quiet, Source, Verbose
+from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
 from kadr.cli.session import session
 from kadr.cli.values import parse_value
 from kadr.core.events import Event
@@ -17,7 +17,7 @@ from kadr.errors import OptionsError
 
 
 def frames(
-    clip: Source,
+    clip: ClipArgument,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the images go.")],
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Each how many-th frame; all by default.")
@@ -35,7 +35,8 @@ def frames(
 ) -> None:
     """Save a clip's frames as images named by frame number, to paint keyframes from."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import extract_frames, open_clip
+        from kadr.video.clips import open_clip
+        from kadr.video.convert import extract_frames
 
         if every is not None and fps is not None:
             raise OptionsError(f"every {every}, fps {fps}: give one of them")
@@ -85,7 +86,8 @@ def encode(
 ) -> None:
     """Write a folder of images as a video, with the times and sound of the clip it came from."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import encode_frames, open_clip
+        from kadr.video.clips import open_clip
+        from kadr.video.convert import encode_frames
 
         rate = None if fps is None else parse_rate(fps)
         quality = None if crf is None else parse_value(crf, int, "crf")

@@ -35,7 +35,7 @@ def import_(
 ) -> None:
     """Make a project of another program's: its frames, keys, ranges, weights and detail."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import import_project
+        from kadr.exchange.import_project import import_project
 
         made = import_project(source, project)
         for notice in made.notices:
@@ -84,7 +84,9 @@ def export(
 
 
 def _export_ebs(source: Path, file: Path, overwrite: bool, now: Session) -> None:
-    from kadr import export_ebs, open_project, read_record
+    from kadr.exchange.export_ebs import export_ebs
+    from kadr.project.folder import open_project
+    from kadr.report.record import read_record
 
     project = open_project(source)
     found = project.locate()
@@ -103,7 +105,9 @@ def _export_ebs(source: Path, file: Path, overwrite: bool, now: Session) -> None
 def _export_frames(
     source: Path, folder: Path, numbers: str | None, overwrite: bool, now: Session
 ) -> None:
-    from kadr import export_frames, is_project, key_numbers, open_clip, open_project
+    from kadr.exchange.frames import export_frames, key_numbers
+    from kadr.project.folder import is_project, open_project
+    from kadr.video.clips import open_clip
 
     chosen = None if numbers is None else _numbers(numbers)
     if is_project(source):

@@ -29,10 +29,10 @@ KEYS_FIELDS = (
 PICTURE_FIELDS = tuple(item.name for item in fields(PropagateOptions))
 """Fields of RunOptions and of PropagateOptions under these headings."""
 
-Source = Annotated[
+ClipArgument = Annotated[
     str, typer.Argument(metavar="CLIP", help="A video, or a folder or pattern of images.")
 ]
-Target = Annotated[
+ClipOrProject = Annotated[
     str,
     typer.Argument(
         metavar="CLIP|NAME.kadr", help="A video, a folder or pattern of images, or a project."

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadr.cli.fields import describe
-from kadr.cli.flags import AllowTruncated, Source
+from kadr.cli.flags import AllowTruncated, ClipArgument
 from kadr.cli.session import session
 
 if TYPE_CHECKING:
-    from kadr import Clip
+    from kadr.video.base import Clip
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 def info(
-    clip: Source,
+    clip: ClipArgument,
     allow_truncated: AllowTruncated = False,
     json: AsJson = False,
 ) -> None:
     """Say what a clip holds: size, frames, rate, sound, how it is stored."""
     with session(json=json):
-        from kadr import open_clip
+        from kadr.video.clips import open_clip
 
         with open_clip(clip, allow_truncated=allow_truncated) as opened:
             if json:
@@ -79,7 +79,7 @@ def _lines(clip: Clip) -> dict[str, str]:
 def stylizers(json: AsJson = False) -> None:
     """List what can make keyframes, with the options of each."""
     with session(json=json):
-        from kadr import stylizer_names, stylizer_options
+        from kadr.stylize.registry import stylizer_names, stylizer_options
 
         known = {name: fields(stylizer_options(name)) for name in stylizer_names()}
         if json:

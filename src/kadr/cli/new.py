@@ -15,6 +15,7 @@ from kadr.cli.flags import (
     PICTURE_FIELDS,
     PICTURE_PANEL,
     WORK_PANEL,
+    ClipArgument,
     Detail,
     Frames,
     Json,
@@ -23,26 +24,25 @@ from kadr.cli.flags import (
     Quiet,
     Ranges,
     Rate,
-    Source,
     StylizerOptions,
     Verbose,
 )
-from kadr.cli.look import (
-    LOOK_FIELDS,
-    LOOK_PANEL,
+from kadr.cli.session import Session, session
+from kadr.cli.stylizer_arguments import (
+    STYLIZER_FIELDS,
+    STYLIZER_PANEL,
     LikePicture,
-    Look,
-    LookFlags,
     PresetName,
+    StylizerArguments,
+    StylizerFlags,
     find_preset,
 )
-from kadr.cli.session import Session, session
 from kadr.core.numbers import parse_bytes, parse_rate
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions
 
 if TYPE_CHECKING:
-    from kadr import ProjectFolder
+    from kadr.project.folder import ProjectFolder
 
 Project = Annotated[
     str | None,
@@ -70,11 +70,11 @@ Result = Annotated[
 )
 @field_options("output", RunOptions, ("per_key", "crf", "encoder_preset"), panel=OUTPUT_PANEL)
 @field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
-@field_options("flags", LookFlags, LOOK_FIELDS, panel=LOOK_PANEL)
+@field_options("flags", StylizerFlags, STYLIZER_FIELDS, panel=STYLIZER_PANEL)
 @field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
 def new(
     context: typer.Context,
-    clip: Source,
+    clip: ClipArgument,
     *,
     project: Project = None,
     quiet: Quiet = False,
@@ -98,7 +98,7 @@ def new(
 ) -> None:
     """Make a project: a folder with a clip's keys and settings, in which runs keep their work."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import new_project
+        from kadr.project.create import new_project
 
         if context.args and not key_paths:
             raise OptionsError(f"{context.args[0]}: one clip at a time; give keys after --keys")
@@ -108,7 +108,7 @@ def new(
             settings["work_limit"] = parse_bytes(work_limit, "work-limit")
         painted = bool(key_paths) or settings.get("stylizer") == "external"
         found = find_preset(preset, painted, settings, now.speaker.notice)
-        look = Look(found, like, flags, stylizer_options or (), work.get("seed"))
+        look = StylizerArguments(found, like, flags, stylizer_options or (), work.get("seed"))
         if found is not None:
             settings = {**found.run, **found.picture, **settings}
             detail = detail or found.detail

@@ -14,16 +14,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadr.cli.fields import field_options, read_fields
-from kadr.cli.flags import AllowTruncated, Frames, Json, Overwrite, Quiet, Rate, Target, Verbose
+from kadr.cli.flags import (
+    AllowTruncated,
+    ClipOrProject,
+    Frames,
+    Json,
+    Overwrite,
+    Quiet,
+    Rate,
+    Verbose,
+)
 from kadr.cli.session import Session, session
-from kadr.core import words
+from kadr.core import formatting
 from kadr.core.frames import FrameRange
 from kadr.core.numbers import parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.options import RunOptions
 
 if TYPE_CHECKING:
-    from kadr import Clip, ProjectFolder, RunRecord, Survey
+    from kadr.plan.coverage import Survey
+    from kadr.project.folder import ProjectFolder
+    from kadr.report.record import RunRecord
+    from kadr.video.base import Clip
 
 _SHEET, _TO_PAINT = "plan.png", "to-paint"
 
@@ -85,7 +97,7 @@ class _Plan:
 
 @field_options("given", RunOptions, ("keys_budget", "min_gap", "max_gap"))
 def plan(
-    target: Target,
+    target: ClipOrProject,
     *,
     out: Folder = None,
     given: dict[str, Any],
@@ -100,7 +112,8 @@ def plan(
 ) -> None:
     """Find a clip's shots and the frames that are worth painting; save these frames to paint on."""
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import is_project, open_clip, open_project
+        from kadr.project.folder import is_project, open_project
+        from kadr.video.clips import open_clip
 
         values = read_fields(RunOptions, given)
         if allow_truncated:
@@ -130,7 +143,8 @@ def _frame_rate(fps: str, target: str) -> float:
 
 
 def _of_clip(target: str, values: dict[str, Any], out: str | None, frames: str | None) -> _Subject:
-    from kadr import surveys_folder, with_numbers
+    from kadr.project.frame_numbers import with_numbers
+    from kadr.storage.cache import surveys_folder
 
     folder = Path(out) if out else Path(f"{Path(target).stem or 'clip'}.plan")
     # which stylizer will paint the keys does not matter to where they are
@@ -145,7 +159,8 @@ def _of_project(
     frames: str | None,
     now: Session,
 ) -> _Subject:
-    from kadr import read_record, with_numbers
+    from kadr.project.frame_numbers import with_numbers
+    from kadr.report.record import read_record
 
     found = project.locate()
     for notice in found.notices:
@@ -158,7 +173,10 @@ def _of_project(
 
 
 def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _Plan:
-    from kadr import choose_keyframes, find_keys, next_key, survey_clip
+    from kadr.plan.keyframes import choose_keyframes
+    from kadr.plan.next_key import next_key
+    from kadr.plan.survey import survey_clip
+    from kadr.stylize.external import find_keys
 
     options = subject.options
     frames = options.frames or FrameRange(0, len(clip))
@@ -198,7 +216,9 @@ def _holds_images(path: Path) -> bool:
 
 def _write(made: _Plan, clip: Clip, folder: Path, overwrite: bool, now: Session) -> dict[str, Any]:
     """Save the sheet and the frames to paint; says where they are."""
-    from kadr import create_clip, plan_sheet, write_image
+    from kadr.files import write_image
+    from kadr.video.clips import create_clip
+    from kadr.video.plan_sheet import plan_sheet
 
     sheet, frames = folder / _SHEET, folder / _TO_PAINT
     if sheet.exists() and not overwrite:
@@ -213,7 +233,7 @@ def _write(made: _Plan, clip: Clip, folder: Path, overwrite: bool, now: Session)
     with contextlib.suppress(FileNotFoundError):
         others = [path for path in frames.iterdir() if path.stem not in names]
         if others:
-            what = words.counted(len(others), "other file")
+            what = formatting.counted(len(others), "other file")
             now.speaker.notice(f"{frames}: holds {what} of before, such as {others[0].name}")
     image = plan_sheet(
         map(clip.frame, made.keys),
@@ -269,15 +289,17 @@ def _text(made: _Plan, facts: dict[str, Any]) -> str:
     count, worst = len(made.survey.frames), facts["worst"]
     lines = [
         _table(facts),
-        f"{words.counted(len(made.keys), 'key')} explain {words.percent(facts['coverage'])} of "
-        f"{words.counted(count, 'frame')} in {words.counted(len(facts['shots']), 'shot')}; of "
-        f"frame {worst['number']}, the worst, {words.percent(worst['error'])} is left",
+        f"{formatting.counted(len(made.keys), 'key')} explain "
+        f"{formatting.percent(facts['coverage'])} of {formatting.counted(count, 'frame')} in "
+        f"{formatting.counted(len(facts['shots']), 'shot')}; of "
+        f"frame {worst['number']}, the worst, {formatting.percent(worst['error'])} is left",
     ]
     if made.next_key is not None:
         how = "measured" if made.measured else "predicted"
         lines.append(
             f"paint frame {facts['next']['number']} next: it should lower the {how} mean error "
-            f"from {words.percent(made.now)} to {words.percent(made.now - made.next_gain)}"
+            f"from {formatting.percent(made.now)} to "
+            f"{formatting.percent(made.now - made.next_gain)}"
         )
     if "sheet" in facts:
         lines.append(f"{facts['sheet']}: these frames, over the curve of what they explain")
@@ -300,7 +322,7 @@ def _table(facts: dict[str, Any]) -> str:
         shot = key["shot"]
         first = f"{shot}  {_dash(facts['shots'][shot - 1])}" if shot != last else ""
         last = shot
-        error, painted = words.percent(key["error"]), "painted" if key["painted"] else ""
+        error, painted = formatting.percent(key["error"]), "painted" if key["painted"] else ""
         table.add_row(first, str(key["number"]), _dash(key["styles"]), error, painted)
     text = io.StringIO()
     Console(file=text, width=shutil.get_terminal_size().columns).print(table)

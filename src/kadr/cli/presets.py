@@ -18,7 +18,7 @@ Which = Annotated[
 def presets(name: Which = None, json: AsJson = False) -> None:
     """List the presets that kadr run --preset takes, or show one: copy it to make your own."""
     with session(json=json):
-        from kadr import preset_names, read_preset
+        from kadr.project.presets import preset_names, read_preset
 
         if name is not None and not json:
             print(read_preset(name).text, end="")

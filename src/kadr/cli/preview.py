@@ -13,14 +13,17 @@ import typer
 from kadr.cli.flags import Json, Overwrite, Quiet, Verbose
 from kadr.cli.session import Session, session
 from kadr.cli.values import parse_value
-from kadr.core import words
+from kadr.core import formatting
 from kadr.core.events import Event
 from kadr.core.frames import Frame, FrameRange
 from kadr.core.numbers import parse_frames
 from kadr.errors import OptionsError, OutputError
 
 if TYPE_CHECKING:
-    from kadr import Clip, PreviewResult, ProjectFolder, RunOptions
+    from kadr.options import RunOptions
+    from kadr.preview import PreviewResult
+    from kadr.project.folder import ProjectFolder
+    from kadr.video.base import Clip
 
     Made = Generator[Event | Frame, None, PreviewResult]
 
@@ -56,8 +59,9 @@ def preview(
     After a key was repainted it shows an estimate within seconds, and says so.
     """
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import open_clip, open_project
         from kadr.files import IMAGE_SUFFIXES
+        from kadr.project.folder import open_project
+        from kadr.video.clips import open_clip
 
         if (frame is None) == (range_ is None):
             raise OptionsError("preview: give --frame N or --range FIRST:LAST, one of them")
@@ -103,12 +107,13 @@ def _make(
     options: RunOptions, clip: Clip, frames: FrameRange, path: Path, single: bool, now: Session
 ) -> None:
     """Make the frames and say what they are worth."""
-    from kadr import create_clip, write_image
-    from kadr import preview as make
+    from kadr.files import write_image
+    from kadr.preview import preview_frames
+    from kadr.video.clips import create_clip
 
     began = time.monotonic()
     with now.announced_kernels():
-        work = make(options, frames, now.cancel)
+        work = preview_frames(options, frames, now.cancel)
         if single:
             made = now.follow(_given_to(lambda frame: write_image(path, frame.image), work))
         else:
@@ -116,10 +121,12 @@ def _make(
             with create_clip(path, like=clip, overwrite=True, indices=indices) as writer:
                 made = now.follow(_given_to(writer.write, work))
     seconds = time.monotonic() - began
-    what = f"frame {clip.number(frames.start)}" if single else words.counted(made.frames, "frame")
+    what = (
+        f"frame {clip.number(frames.start)}" if single else formatting.counted(made.frames, "frame")
+    )
     worth = "as a run makes it" if made.exact else "a quick estimate, until the next kadr run"
     now.speaker.result(
-        f"{path}: {what} in {words.duration(seconds)}, {worth}",
+        f"{path}: {what} in {formatting.duration(seconds)}, {worth}",
         output=path,
         frames=made.frames,
         computed=made.computed,

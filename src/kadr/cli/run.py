@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kadr.cli.dry_run import facts, lines
 from kadr.cli.fields import field_options, read_fields
 from kadr.cli.flags import (
     KEYS_FIELDS,
@@ -17,6 +18,7 @@ from kadr.cli.flags import (
     PICTURE_FIELDS,
     PICTURE_PANEL,
     WORK_PANEL,
+    ClipOrProject,
     Detail,
     Frames,
     Json,
@@ -26,21 +28,19 @@ from kadr.cli.flags import (
     Ranges,
     Rate,
     StylizerOptions,
-    Target,
     Verbose,
 )
-from kadr.cli.foretold import facts, lines
-from kadr.cli.look import (
-    LOOK_FIELDS,
-    LOOK_PANEL,
+from kadr.cli.session import Session, session
+from kadr.cli.stylizer_arguments import (
+    STYLIZER_FIELDS,
+    STYLIZER_PANEL,
     LikePicture,
-    Look,
-    LookFlags,
     PresetName,
+    StylizerArguments,
+    StylizerFlags,
     find_preset,
 )
-from kadr.cli.session import Session, session
-from kadr.core import words
+from kadr.core import formatting
 from kadr.core.numbers import parse_bytes, parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.options import PropagateOptions, RunOptions, detail_options
@@ -70,7 +70,7 @@ class _Given:
 
     run: dict[str, Any]
     picture: dict[str, Any]
-    look: Look
+    look: StylizerArguments
     detail: str | None
     ranges: Sequence[str]
     frames: str | None
@@ -87,11 +87,11 @@ class _Given:
     panel=OUTPUT_PANEL,
 )
 @field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
-@field_options("flags", LookFlags, LOOK_FIELDS, panel=LOOK_PANEL)
+@field_options("flags", StylizerFlags, STYLIZER_FIELDS, panel=STYLIZER_PANEL)
 @field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
 def run(
     context: typer.Context,
-    target: Target,
+    target: ClipOrProject,
     *,
     out: Result = None,
     dry_run: DryRun = False,
@@ -119,7 +119,7 @@ def run(
     what depends on what was changed. Options beside a project hold for this run only.
     """
     with session(quiet=quiet, json=json, verbose=verbose) as now:
-        from kadr import is_project
+        from kadr.project.folder import is_project
 
         fields = read_fields(RunOptions, keys | output | work)
         if out is not None:
@@ -131,7 +131,7 @@ def run(
         chosen = read_fields(PropagateOptions, picture)
         painted = "keys" in fields or fields.get("stylizer") == "external"
         found = find_preset(preset, painted, fields, now.speaker.notice)
-        look = Look(found, like, flags, stylizer_options or (), work.get("seed"))
+        look = StylizerArguments(found, like, flags, stylizer_options or (), work.get("seed"))
         if found is not None:
             fields, chosen = {**found.run, **fields}, {**found.picture, **chosen}
             detail = detail or found.detail
@@ -149,7 +149,8 @@ def run(
 
 
 def _of_clip(clip: str, given: _Given, now: Session) -> RunOptions:
-    from kadr import cache_folder, with_numbers
+    from kadr.project.frame_numbers import with_numbers
+    from kadr.storage.cache import cache_folder
 
     if "output" not in given.run:
         raise OptionsError(f"{clip}: say where the result goes, with --output OUT")
@@ -169,7 +170,8 @@ def _of_clip(clip: str, given: _Given, now: Session) -> RunOptions:
 
 def _of_project(name: str, given: _Given, now: Session, dry_run: bool) -> RunOptions:
     """The options of a project's run; what is to be said of its clip is said, and kept."""
-    from kadr import open_project, with_numbers
+    from kadr.project.folder import open_project
+    from kadr.project.frame_numbers import with_numbers
 
     project = open_project(name)
     found = project.locate()
@@ -193,7 +195,7 @@ def _of_project(name: str, given: _Given, now: Session, dry_run: bool) -> RunOpt
 
 
 def _restyle(options: RunOptions, now: Session, cached: bool) -> None:
-    from kadr import restyle_events
+    from kadr.pipeline import restyle_events
 
     if cached and options.work is not None:
         _prepare_cache(options.work, now)
@@ -202,8 +204,8 @@ def _restyle(options: RunOptions, now: Session, cached: bool) -> None:
         made = now.follow(restyle_events(options, now.cancel))
     report = f"\n{made.report}: about this run" if made.report is not None else ""
     now.speaker.result(
-        f"{made.output}: {words.counted(made.frame_count, 'frame')} from "
-        f"{words.counted(len(made.keys), 'key')} in {made.seconds:.1f} s "
+        f"{made.output}: {formatting.counted(made.frame_count, 'frame')} from "
+        f"{formatting.counted(len(made.keys), 'key')} in {made.seconds:.1f} s "
         f"({made.frame_count / made.seconds:.2f} frames/s){report}",
         output=made.output,
         keys=made.keys,
@@ -216,13 +218,13 @@ def _restyle(options: RunOptions, now: Session, cached: bool) -> None:
 
 def _prepare_cache(work: Path, now: Session) -> None:
     """Make room where runs without a project keep their work, and see that it can be used."""
-    from kadr import trim_caches
+    from kadr.storage.trim import trim_caches
 
     trimmed = trim_caches(work)
     if trimmed.folders:
         now.speaker.notice(
-            f"{work.parent}: deleted old work of {words.counted(trimmed.folders, 'other run')}, "
-            f"{words.size(trimmed.size)}"
+            f"{work.parent}: deleted old work of "
+            f"{formatting.counted(trimmed.folders, 'other run')}, {formatting.size(trimmed.size)}"
         )
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -234,10 +236,10 @@ def _prepare_cache(work: Path, now: Session) -> None:
 
 
 def _foretell(options: RunOptions, now: Session) -> None:
-    from kadr import forecast
+    from kadr.dry_run import make_dry_run
 
     with now.announced_kernels():
-        found = now.follow(forecast(options, now.cancel))
+        found = now.follow(make_dry_run(options, now.cancel))
     now.speaker.result("\n".join(lines(found, options)), **facts(found))
 
 

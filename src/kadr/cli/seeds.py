@@ -12,21 +12,23 @@ import typer
 
 from kadr.cli.fields import field_options
 from kadr.cli.flags import Json, Overwrite, Quiet, StylizerOptions, Verbose
-from kadr.cli.look import (
-    LOOK_FIELDS,
-    LOOK_PANEL,
+from kadr.cli.session import Session, session
+from kadr.cli.stylizer_arguments import (
+    STYLIZER_FIELDS,
+    STYLIZER_PANEL,
     LikePicture,
-    Look,
-    LookFlags,
     PresetName,
+    StylizerArguments,
+    StylizerFlags,
     find_preset,
 )
-from kadr.cli.session import Session, session
 from kadr.cli.values import parse_assignments
 from kadr.errors import OptionsError, OutputError
 
 if TYPE_CHECKING:
-    from kadr import Clip, Frame, FrameRange, ProjectFolder
+    from kadr.core.frames import Frame, FrameRange
+    from kadr.project.folder import ProjectFolder
+    from kadr.video.base import Clip
 
 What = Annotated[
     str, typer.Argument(metavar="FRAME|CLIP|NAME.kadr", help="An image, a clip or a project.")
@@ -75,7 +77,7 @@ class _Subject:
     project: ProjectFolder | None
 
 
-@field_options("flags", LookFlags, LOOK_FIELDS, panel=LOOK_PANEL)
+@field_options("flags", StylizerFlags, STYLIZER_FIELDS, panel=STYLIZER_PANEL)
 def seeds(
     target: What,
     *,
@@ -104,7 +106,7 @@ def seeds(
         found = find_preset(preset, False, {}, now.speaker.notice)
         many = {name: flags[name] for name in _AXES if "," in str(flags.get(name, ""))}
         rest = {name: value for name, value in flags.items() if name not in many}
-        look = Look(found, like, rest, stylizer_options or ())
+        look = StylizerArguments(found, like, rest, stylizer_options or ())
         if keep is not None:
             if many:
                 name, values = next(iter(many.items()))
@@ -141,7 +143,7 @@ def seeds(
 
 def _values_of(many: Mapping[str, str], stylizer: str) -> dict[str, list[Any]]:
     """The values of each axis of a grid, checked as the stylizer's options are."""
-    from kadr import stylizer_options as options_of
+    from kadr.stylize.registry import stylizer_options as options_of
 
     known, where = options_of(stylizer), f"stylizer {stylizer}"
     return {
@@ -182,11 +184,12 @@ def _make(
     outputs: tuple[Path, Path | None],
     now: Session,
 ) -> None:
-    from kadr import seed_sheet, try_seeds, write_image
+    from kadr.files import write_image
+    from kadr.seed_grid import make_seed_grid, seed_grid_image
 
-    made = now.follow(try_seeds(subject.frame, seeds, stylizer, options, axes, now.cancel))
+    made = now.follow(make_seed_grid(subject.frame, seeds, stylizer, options, axes, now.cancel))
     sheet, images = outputs
-    write_image(sheet, seed_sheet(subject.frame.rgb, made))
+    write_image(sheet, seed_grid_image(subject.frame.rgb, made))
     files = []
     for trial in made if images is not None else ():
         assert images is not None
@@ -206,7 +209,10 @@ def _make(
 
 
 def _subject(target: str, number: int | None) -> _Subject:
-    from kadr import Frame, is_project, open_clip, open_project, read_image
+    from kadr.core.frames import Frame
+    from kadr.files import read_image
+    from kadr.project.folder import is_project, open_project
+    from kadr.video.clips import open_clip
 
     if is_project(target):
         project = open_project(target)
@@ -237,9 +243,11 @@ def _frame_of(
     return clip.frame(index), clip.number(index)
 
 
-def _keep(target: str, seed: int, stylizer: str | None, look: Look, now: Session) -> None:
+def _keep(
+    target: str, seed: int, stylizer: str | None, look: StylizerArguments, now: Session
+) -> None:
     """Write a seed, and what else was given, into a project's file."""
-    from kadr import is_project, open_project
+    from kadr.project.folder import is_project, open_project
 
     if not is_project(target):
         raise OptionsError(

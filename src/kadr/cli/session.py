@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from kadr.cli.speaker import Speaker, speaker
+from kadr.cli.reporter import Reporter, create_reporter
 from kadr.core.events import CancelToken, Event, Result, follow
 from kadr.errors import Cancelled, KadrError
 
@@ -26,8 +26,8 @@ FAILED, STOPPED = 2, 130
 class Session:
     """What a command works with: someone to speak through and a flag that Ctrl-C raises."""
 
-    def __init__(self, speaker: Speaker) -> None:
-        self.speaker = speaker
+    def __init__(self, create_reporter: Reporter) -> None:
+        self.speaker = create_reporter
         self.cancel = CancelToken()
         self.stopped = "stopped; nothing was written under the final name"
         """What is said after Ctrl-C; a command that keeps what it made says so here."""
@@ -44,7 +44,7 @@ class Session:
     @contextlib.contextmanager
     def announced_kernels(self) -> Iterator[None]:
         """Tell once, as Numba begins to compile: then, and only then, people have to wait."""
-        from kadr import on_first_compile
+        from kadr.tasks.compiling import on_first_compile
 
         tell = functools.partial(self.speaker.notice, "Preparing kernels (first run only) …")
         with on_first_compile(tell):
@@ -83,7 +83,7 @@ def session(*, quiet: bool = False, json: bool = False, verbose: int = 0) -> Ite
     Errors that kadr raises on purpose become one line on stderr (with ``-vv`` or KADR_DEBUG set,
     after their traceback). Others are faults of kadr and pass through.
     """
-    with speaker(quiet=quiet, json=json) as said, _logging(said, quiet, verbose):
+    with create_reporter(quiet=quiet, json=json) as said, _logging(said, quiet, verbose):
         now = Session(said)
         try:
             yield now
@@ -115,7 +115,7 @@ def _in_a_line(error: Exception) -> str | None:
 
 
 @contextlib.contextmanager
-def _logging(said: Speaker, quiet: bool, verbose: int) -> Iterator[None]:
+def _logging(said: Reporter, quiet: bool, verbose: int) -> Iterator[None]:
     """Log lines of the library go where the speaker's own lines go."""
 
     class _ToSpeaker(logging.Handler):

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.foretold import amount, facts, reasons
+from kadr.cli.dry_run import amount, facts, reasons
 from kadr.cli.session import Session, session
-from kadr.core import words
+from kadr.core import formatting
 from kadr.core.events import follow
 from kadr.errors import KadrError, OutputError
 
 if TYPE_CHECKING:
-    from kadr import Forecast, FoundClip, ProjectFolder, RunRecord
+    from kadr.dry_run import DryRun
+    from kadr.project.folder import LocatedClip, ProjectFolder
+    from kadr.report.record import RunRecord
 
 Project = Annotated[str, typer.Argument(metavar="NAME.kadr", help="A project's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -36,7 +38,7 @@ class _Keys:
 
 @dataclass(frozen=True)
 class _State:
-    """All that is told. found: the clip; forecast: of the next run, None before the first one.
+    """All that is told. found: the clip; dry_run: of the next run, None before the first one.
 
     trouble: why there is no clip, or why the next run would be refused.
     """
@@ -45,15 +47,15 @@ class _State:
     record: RunRecord | None
     keys: _Keys
     work_bytes: int | None
-    found: FoundClip | None
-    forecast: Forecast | None
+    found: LocatedClip | None
+    dry_run: DryRun | None
     trouble: str = ""
 
 
 def status(project: Project, json: AsJson = False) -> None:
     """Say what of a project is made, what a run would make anew and why, and what to paint next."""
     with session(json=json) as now:
-        from kadr import open_project
+        from kadr.project.folder import open_project
 
         state = _look(open_project(project), now)
         if json:
@@ -64,14 +66,15 @@ def status(project: Project, json: AsJson = False) -> None:
 
 
 def _look(project: ProjectFolder, now: Session) -> _State:
-    from kadr import forecast, read_record
+    from kadr.dry_run import make_dry_run
+    from kadr.report.record import read_record
 
     record = read_record(project.record) or read_record(project.out / "report.json")
     found, coming, trouble = None, None, ""
     try:
         found = project.locate()
         if record is not None:  # else it is everything, and a first look at a clip takes long
-            coming = follow(forecast(project.options(found), now.cancel))
+            coming = follow(make_dry_run(project.options(found), now.cancel))
     except KadrError as error:
         trouble = str(error)
     keys, work = _keys(project, record), _work_bytes(project)
@@ -80,7 +83,7 @@ def _look(project: ProjectFolder, now: Session) -> _State:
 
 def _work_bytes(project: ProjectFolder) -> int | None:
     """Bytes of the files that ``kadr clean`` would delete; None where it would delete nothing."""
-    from kadr import find_work_files
+    from kadr.storage.clean import find_work_files
 
     try:
         return find_work_files(project.work).size
@@ -138,7 +141,7 @@ def _facts(state: _State) -> dict[str, Any]:
         "output": str(project.output),
         "output_exists": Path(project.output).exists(),
         "last_run": None,
-        "next_run": None if state.forecast is None else facts(state.forecast),
+        "next_run": None if state.dry_run is None else facts(state.dry_run),
     }
     if record is not None:
         worst = record.worst(1)
@@ -173,9 +176,9 @@ def _lines(state: _State) -> Iterator[tuple[str, str]]:
         yield "last run", f"none yet; start with kadr run {project.root}"
     else:
         yield from _run_lines(project, state.record, state.keys)
-    if state.forecast is not None:
-        yield "next run", amount(state.forecast)
-        for line in reasons(state.forecast):
+    if state.dry_run is not None:
+        yield "next run", amount(state.dry_run)
+        for line in reasons(state.dry_run):
             yield "", line
     output = Path(project.output)
     yield "output", f"{output}{'' if output.exists() else ', not written yet'}"
@@ -183,7 +186,7 @@ def _lines(state: _State) -> Iterator[tuple[str, str]]:
         yield "report", str(project.report)
     work = state.work_bytes
     clean = f"; kadr clean {project.root} frees it" if work else ""
-    size = f"behind a link, {project.work}" if work is None else words.size(work)
+    size = f"behind a link, {project.work}" if work is None else formatting.size(work)
     yield "work files", f"{size}{clean}"
 
 
@@ -197,8 +200,8 @@ def _keys_line(project: ProjectFolder, keys: _Keys) -> str:
 
 def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterator[tuple[str, str]]:
     how = "finished in" if record.finished else "stopped after"
-    began = words.moment(record.began)
-    yield "last run", f"{how} {words.duration(record.seconds)}, begun {began}"
+    began = formatting.moment(record.began)
+    yield "last run", f"{how} {formatting.duration(record.seconds)}, begun {began}"
     left = len(record.frames) - record.made
     more = f", {left} missing; go on with kadr run {project.root}" if left else ""
     yield "frames", f"{record.made} of {len(record.frames)} made{more}"
@@ -209,14 +212,14 @@ def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterat
     for worst in record.worst(1):
         yield (
             "error",
-            f"{words.percent(record.mean_error)} on average, "
-            f"{words.percent(record.error(worst))} at worst, in frame {record.number(worst)}",
+            f"{formatting.percent(record.mean_error)} on average, "
+            f"{formatting.percent(record.error(worst))} at worst, in frame {record.number(worst)}",
         )
     step = record.next_key
     if step is None and record.finished:
         yield "next", f"kadr plan {project.root} names the next frame worth painting"
     elif step is not None and step.number not in keys.painted:
-        gain = words.percent(step.gain)
+        gain = formatting.percent(step.gain)
         yield "next", f"paint frame {step.number}: it should lower the mean error by {gain}"
 
 

@@ -33,8 +33,9 @@ def synth(context: typer.Context) -> None:
 
 def synthesize_files(given: SynthArguments, now: Session) -> None:
     """Read the images, synthesize, write what was asked for, and say so."""
-    from kadr import Source, prepare
     from kadr.cli.synth_files import check_outputs, read_images, write_outputs
+    from kadr.synth.prepare import prepare
+    from kadr.synth.values import StyleSource
 
     check_outputs(given)
     began = time.monotonic()
@@ -42,7 +43,7 @@ def synthesize_files(given: SynthArguments, now: Session) -> None:
 
     with now.announced_kernels():
         prepared = prepare(
-            [Source(images.style, images.sources, images.source_mask)],
+            [StyleSource(images.style, images.sources, images.source_mask)],
             given.weights,
             options=given.options,
             style_weight=given.style_weight,

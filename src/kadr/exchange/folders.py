@@ -16,7 +16,7 @@ _SPLIT = re.compile(r"(.*)_\d{5}")
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """Where things lie. keys: stylized, by the number of their frame. projects: of EbSynth."""
 
     program: str
@@ -26,7 +26,7 @@ class Layout:
     projects: tuple[Path, ...]
 
 
-def find_layout(folder: Path) -> Layout:
+def find_layout(folder: Path) -> FolderLayout:
     """Recognize a folder of ebsynth_utility or of TemporalKit.
 
     Raises InputError naming what is missing.
@@ -36,12 +36,12 @@ def find_layout(folder: Path) -> Layout:
         keys_folder = _first_filled(folder, names, "ebsynth_utility")
         keys = _keys(keys_folder, _leading_number)
         projects = _newest(folder)
-        return Layout("ebsynth_utility", folder / "video_frame", keys_folder, keys, projects)
+        return FolderLayout("ebsynth_utility", folder / "video_frame", keys_folder, keys, projects)
     if (folder / "frames").is_dir() and (folder / "keys").is_dir():
         keys_folder = _first_filled(folder, ("keys",), "TemporalKit")
         keys = _keys(keys_folder, last_number)
         projects = tuple(sorted(folder.glob("*.ebs")))
-        return Layout("TemporalKit", folder / "frames", keys_folder, keys, projects)
+        return FolderLayout("TemporalKit", folder / "frames", keys_folder, keys, projects)
     near = sorted(folder.glob("*.ebs"))
     hint = f"; to import {near[0].name}, give the file itself" if near else ""
     raise InputError(

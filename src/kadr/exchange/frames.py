@@ -8,7 +8,7 @@ from pathlib import Path
 from kadr.core.events import CancelToken, Event
 from kadr.errors import OptionsError
 from kadr.project.folder import ProjectFolder
-from kadr.project.numbers import open_run_clip
+from kadr.project.frame_numbers import open_run_clip
 from kadr.stylize.external import find_keys
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.warp import Field
 from kadr.guides.flow import gray
-from kadr.guides.warp import Field
 
 
 def edge_guide(image: NDArray[np.uint8]) -> NDArray[np.float32]:

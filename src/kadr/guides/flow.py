@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.warp import Field
+from kadr.guides.denoise_flow import denoise_flow
 from kadr.guides.occlusion import find_occlusion
-from kadr.guides.settle import settle
-from kadr.guides.warp import Field
 
 _MAX_SIDE = 1280
 """Longest side on which flow is computed; larger frames are reduced, their flow enlarged."""
@@ -89,7 +89,7 @@ def flow_pair(
     a, b = _reduced(frame), _reduced(neighbour)
     there, back = _estimate(a, b, quick), _estimate(b, a, quick)
     occlusion = find_occlusion(there, back)
-    settled = settle(a, b, there)
+    settled = denoise_flow(a, b, there)
     if a is frame:
         return FlowPair(settled, back, occlusion)
     back *= np.array([size[0] / a.shape[1], size[1] / a.shape[0]], np.float32)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.bands import run_bands
+from kadr.core.warp import Field
 from kadr.guides.kernels import occlusion_rows
-from kadr.guides.warp import Field
 
 
 def find_occlusion(

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.bands import run_bands
+from kadr.core.warp import Field, grid, sample, warp
 from kadr.guides.flow import FlowPair, estimate_flow
 from kadr.guides.kernels import stretch_rows
-from kadr.guides.warp import Field, grid, sample, warp
 
 
 def identity(height: int, width: int) -> Field:

@@ -14,7 +14,7 @@ from kadr.errors import OptionsError, OutputError
 from kadr.files import make_folder, publish, remove_empty
 from kadr.options import PropagateOptions, RunOptions
 from kadr.project.folder import FILE, SUFFIX, ProjectFolder, open_project, relative_path, write_text
-from kadr.project.numbers import open_run_clip, with_numbers
+from kadr.project.frame_numbers import open_run_clip, with_numbers
 from kadr.project.schema import ELSEWHERE, unknown
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text

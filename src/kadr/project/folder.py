@@ -15,10 +15,10 @@ from kadr.errors import InputError
 from kadr.files import HIDDEN, atomic_file
 from kadr.options import RunOptions
 from kadr.project.find import find_clip
+from kadr.project.frame_numbers import with_numbers
 from kadr.project.lines import with_room
-from kadr.project.lock import lock_folder
-from kadr.project.numbers import with_numbers
-from kadr.project.settings import Blame, Settings, read_settings
+from kadr.project.settings import EntryErrors, Settings, read_settings
+from kadr.storage.lock import lock_folder
 from kadr.video.identity import clip_files, clip_identity, clip_size
 
 SUFFIX = ".kadr"
@@ -28,7 +28,7 @@ _MOST_STEPS_UP = 3
 
 
 @dataclass(frozen=True)
-class FoundClip:
+class LocatedClip:
     """Where a project's clip lies now, what it holds, and what is to be said of it."""
 
     path: Path
@@ -106,7 +106,7 @@ class ProjectFolder:
         path = self.root / self.settings.output
         return f"{path}/" if self.settings.output.endswith(("/", "\\")) else path
 
-    def locate(self, places: Sequence[Path] = ()) -> FoundClip:
+    def locate(self, places: Sequence[Path] = ()) -> LocatedClip:
         """The clip, where it lies now; what is to be said of it stands in ``notices``.
 
         A clip that is not in its place is sought by its content in ``places`` (folders, or the
@@ -119,7 +119,7 @@ class ProjectFolder:
             size, identity = clip_size(path), clip_identity(path, cache)
             changed = bool(settings.sha256) and identity != settings.sha256
             told = f"{path}: holds something else than before; all will be made anew"
-            return FoundClip(path, identity, size, False, changed, (told,) if changed else ())
+            return LocatedClip(path, identity, size, False, changed, (told,) if changed else ())
         moved = None
         if settings.sha256 and settings.size is not None:
             near = [*places, self.root, self.root.absolute().parent, path.parent]
@@ -130,11 +130,11 @@ class ProjectFolder:
                 f"put it back, or write where it is into {self.toml}, [clip] path"
             )
         notice = f"{path}: is not there any more; the same clip was found as {moved}"
-        return FoundClip(moved, settings.sha256, settings.size or 0, True, False, (notice,))
+        return LocatedClip(moved, settings.sha256, settings.size or 0, True, False, (notice,))
 
     def options(
         self,
-        found: FoundClip | None = None,
+        found: LocatedClip | None = None,
         *,
         detail: str | None = None,
         picture: Mapping[str, Any] | None = None,
@@ -172,7 +172,7 @@ class ProjectFolder:
             RunOptions(**values),
             () if "ranges" in changes else settings.ranges,
             None if "frames" in changes else settings.frames,
-            blame=Blame(self.toml, self.text),
+            blame=EntryErrors(self.toml, self.text),
         )
 
     def _placed(self, name: str, value: Any) -> Any:
@@ -184,7 +184,7 @@ class ProjectFolder:
         places = [Path(output).resolve() for output in outputs if output is not None]
         return all(place.is_relative_to(root) for place in places)
 
-    def settle(self, found: FoundClip) -> ProjectFolder:
+    def settle(self, found: LocatedClip) -> ProjectFolder:
         """Write down where the clip lies now and what it holds, if that is news.
 
         Gives the project as it then stands; meanwhile no other kadr may work in it. Raises

@@ -11,7 +11,7 @@ from typing import Any
 from kadr.errors import InputError, OptionsError
 from kadr.options import detail_options
 from kadr.project.schema import Entry, sections, unknown
-from kadr.project.settings import Blame, parsed, read_entries, read_stylizer
+from kadr.project.settings import EntryErrors, parsed, read_entries, read_stylizer
 
 _SECTIONS = ("keys", "stylizer", "picture", "output", "run")
 _SUFFIX = ".toml"
@@ -74,7 +74,7 @@ def read_preset(name: str) -> Preset:
 
 
 def _preset(name: str, path: Path, text: str) -> Preset:
-    content, blame, known = parsed(path, text), Blame(path, text), sections()
+    content, blame, known = parsed(path, text), EntryErrors(path, text), sections()
     for section, entries in content.items():
         with blame(section):
             if section not in _SECTIONS:

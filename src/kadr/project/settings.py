@@ -52,7 +52,7 @@ class Settings:
         return detail_options(detail or self.detail, **{**(self.picture or {}), **changes})
 
 
-class Blame:
+class EntryErrors:
     """Puts the file and the line before what is wrong."""
 
     def __init__(self, path: Path, text: str) -> None:
@@ -100,7 +100,7 @@ def read_settings(path: Path, text: str) -> Settings:
     Raises OptionsError naming the file and the line for anything unknown, wrong or missing.
     """
     content = parsed(path, text)
-    blame = Blame(path, text)
+    blame = EntryErrors(path, text)
     _check_format(content.pop("format", None), path, text)
     known = sections()
     for section, entries in content.items():
@@ -168,7 +168,7 @@ def _check_format(given: Any, path: Path, text: str) -> None:
 
 
 def read_entries(
-    section: str, entries: tuple[Entry, ...], given: Mapping[str, Any], blame: Blame
+    section: str, entries: tuple[Entry, ...], given: Mapping[str, Any], blame: EntryErrors
 ) -> dict[str, Any]:
     """Entry name → value of the right type. Raises OptionsError naming the line."""
     known = {entry.name: entry for entry in entries}
@@ -182,7 +182,7 @@ def read_entries(
 
 
 def read_stylizer(
-    given: Mapping[str, Any], own: Entry, blame: Blame, *, whole: bool = True
+    given: Mapping[str, Any], own: Entry, blame: EntryErrors, *, whole: bool = True
 ) -> dict[str, Any]:
     """The stylizer's "name" and the options that are set, by their fields.
 
@@ -201,12 +201,12 @@ def read_stylizer(
     return {"name": name, **options}
 
 
-def _rate(given: float | str | None, blame: Blame) -> float | None:
+def _rate(given: float | str | None, blame: EntryErrors) -> float | None:
     with blame("clip", "frame-rate"):
         return None if given is None else float(parse_rate(str(given), "frame-rate"))
 
 
-def _check(settings: Settings, fields: Mapping[str, Mapping[str, Any]], blame: Blame) -> None:
+def _check(settings: Settings, fields: Mapping[str, Mapping[str, Any]], blame: EntryErrors) -> None:
     """What can be checked without the clip."""
     with blame("clip", "path"):
         if not settings.clip:

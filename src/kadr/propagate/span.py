@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.core.seeds import derive_seed
+from kadr.core.warp import Field, sample, warp
 from kadr.guides.channels import edge_guide, position_guide
+from kadr.guides.confidence import similarity, smoothstep
 from kadr.guides.contrast import local_contrast, restore_contrast
 from kadr.guides.flow import FlowPair, gray
 from kadr.guides.transport import carry, identity, register, stretch
-from kadr.guides.trust import similarity, smoothstep
-from kadr.guides.warp import Field, sample, warp
 from kadr.options import PropagateOptions
 from kadr.propagate.state import STATE_INTERVAL, PassState, rounded
-from kadr.synth import Prepared, Source, prepare
+from kadr.synth import Prepared, StyleSource, prepare
 from kadr.synth.values import GuideImage
 
 _SURE = 0.97
@@ -82,7 +82,7 @@ class KeyStyle:
         ]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
         self.prepared: Prepared = prepare(
-            [Source(style, guides)],
+            [StyleSource(style, guides)],
             weights,
             options=options.synth_options(max(self.size), seed),
             style_weight=options.key_weight,

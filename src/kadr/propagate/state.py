@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.guides.warp import Field
+from kadr.core.warp import Field
 
 STATE_INTERVAL = 16
 """Frames from one state that can be stored to the next, counted from the key."""

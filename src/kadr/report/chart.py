@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from kadr.core.words import counted, percent
+from kadr.core.formatting import counted, percent
 from kadr.report.record import KeyRecord, RunRecord
 
 _MOST_POINTS = 1200

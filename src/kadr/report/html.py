@@ -12,7 +12,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path, PurePath
 
-from kadr.core.words import counted, duration, moment, percent, size
+from kadr.core.formatting import counted, duration, moment, percent, size
 from kadr.files import atomic_file
 from kadr.report.chart import error_chart, timeline
 from kadr.report.pictures import Fetch, Picture, embed

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from kadr.core.words import duration, percent
+from kadr.core.formatting import duration, percent
 from kadr.report.chart import record_range
 from kadr.report.record import KeyRecord, RunRecord
 

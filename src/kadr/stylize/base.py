@@ -27,7 +27,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class StylizeJob:
     """One frame to stylize.
 
     group: jobs of one shot share it, and come one after another; a joint stylizer sees a group
@@ -46,7 +46,7 @@ class Job:
 
 
 @dataclass(frozen=True, eq=False)
-class Styled:
+class StyledFrame:
     """One stylized frame.
 
     index: of the job it answers.
@@ -96,7 +96,7 @@ def _untold(index: int, share: float) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Context:
+class StylizeContext:
     """What a run lends to a stylizer; a run gives those it has.
 
     What was not given raises OptionsError when asked for, unless None is a true answer. All
@@ -164,7 +164,9 @@ class Stylizer(Protocol):
         """The most jobs in a batch, at least 1; of no meaning for a joint stylizer."""
         ...
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield what was made, batch by batch; every job is answered exactly once.
 
         ``jobs`` may be lazy: it is read once, no further ahead than a batch needs. Asks
@@ -174,7 +176,7 @@ class Stylizer(Protocol):
         ...
 
 
-def batches(jobs: Iterable[Job], stylizer: Stylizer) -> Iterator[list[Job]]:
+def batches(jobs: Iterable[StylizeJob], stylizer: Stylizer) -> Iterator[list[StylizeJob]]:
     """Group jobs as a stylizer wants them.
 
     joint: each group whole, whatever its size: what its frames share only the stylizer knows, so
@@ -186,7 +188,7 @@ def batches(jobs: Iterable[Job], stylizer: Stylizer) -> Iterator[list[Job]]:
         yield from _groups(jobs)
         return
     limit = 1 if stylizer.sequential else max(1, stylizer.max_batch)
-    batch: list[Job] = []
+    batch: list[StylizeJob] = []
     for job in jobs:
         if batch and job.frame.image.shape != batch[0].frame.image.shape:
             yield batch
@@ -199,7 +201,7 @@ def batches(jobs: Iterable[Job], stylizer: Stylizer) -> Iterator[list[Job]]:
         yield batch
 
 
-def _groups(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+def _groups(jobs: Iterable[StylizeJob]) -> Iterator[list[StylizeJob]]:
     seen: set[int] = set()
     for group, members in itertools.groupby(jobs, key=lambda job: job.group):
         if group in seen:

@@ -15,7 +15,7 @@ from kadr.core.frames import Image
 from kadr.errors import InputError, OptionsError
 from kadr.files import IMAGE_SUFFIXES, last_number, read_image
 from kadr.options import option
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 
 _MOST_STRETCH = 1.25
 """How far the aspects of a key and its frame may lie apart; more is another crop, not rounding."""
@@ -69,7 +69,9 @@ class External:
     def __init__(self, options: ExternalOptions) -> None:
         self._options = options
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield each job's painted file; files belong to frames by ``context.number``.
 
         Raises InputError if a job's frame has no key, or one of another size without ``fit``.
@@ -85,7 +87,7 @@ class External:
                 )
             key = KeyFile(job.index, numbered[number])
             image = load_key(key, job.frame.size, fit=self._options.fit)
-            yield [Styled(job.index, image, {"file": str(key.path)})]
+            yield [StyledFrame(job.index, image, {"file": str(key.path)})]
 
 
 def find_keys(keys: Path | Sequence[Path], clip: NumberedClip) -> list[KeyFile]:

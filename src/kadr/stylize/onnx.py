@@ -15,7 +15,7 @@ import numpy as np
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError, InputError, OptionsError
 from kadr.options import check_fields, option
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.onnx_network import DEVICES, ImageInput, Network
 from kadr.stylize.onnx_ranges import (
     OUTPUT_RANGES,
@@ -93,7 +93,9 @@ class Onnx:
     def __init__(self, options: OnnxOptions) -> None:
         self._options = options
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield each frame restyled; outside ``context.mask`` it stays as filmed.
 
         Raises InputError for a file that is no such network or picture, OptionsError for a style
@@ -109,7 +111,7 @@ class Onnx:
             mask = context.mask(job.index)
             if mask is not None:
                 styled[~mask] = filmed[~mask]
-            yield [Styled(job.index, styled, restyle.facts)]
+            yield [StyledFrame(job.index, styled, restyle.facts)]
 
 
 class _Restyle:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.options import check_fields, option
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.directions import local_directions
 from kadr.stylize.kuwahara import kuwahara
 from kadr.stylize.strokes import paint_strokes
@@ -52,7 +52,9 @@ class Paint:
     def __init__(self, options: PaintOptions) -> None:
         self._options = options
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield each frame painted; outside ``context.mask`` it stays as filmed."""
         for job in jobs:
             context.cancel.check()
@@ -64,7 +66,7 @@ class Paint:
             mask = context.mask(job.index)
             if mask is not None:
                 painted[~mask] = frame[~mask]
-            yield [Styled(job.index, painted)]
+            yield [StyledFrame(job.index, painted)]
 
 
 def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None = None) -> Image:

@@ -2,6 +2,6 @@
 
 from kadr.synth.prepare import Prepared, prepare
 from kadr.synth.synthesize import synthesize
-from kadr.synth.values import Guide, Source, Synthesis
+from kadr.synth.values import Guide, StyleSource, Synthesis
 
-__all__ = ["Guide", "Prepared", "Source", "Synthesis", "prepare", "synthesize"]
+__all__ = ["Guide", "Prepared", "StyleSource", "Synthesis", "prepare", "synthesize"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import InputError, OptionsError
-from kadr.synth.values import GuideImage, Source
+from kadr.synth.values import GuideImage, StyleSource
 
 
 def channels_last(image: NDArray[np.generic]) -> GuideImage:
@@ -28,7 +28,7 @@ def channels_last(image: NDArray[np.generic]) -> GuideImage:
 
 
 def check_sources(
-    sources: Sequence[Source],
+    sources: Sequence[StyleSource],
     images: Sequence[Sequence[GuideImage]],
     weights: Sequence[float],
     style_weight: float,

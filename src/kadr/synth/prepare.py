@@ -17,7 +17,7 @@ from kadr.synth.clock import Clock
 from kadr.synth.frame import FrameInput, FrameSolver
 from kadr.synth.packing import Packing, make_packing
 from kadr.synth.pyramid import Size, count_levels, level_sizes, shrink
-from kadr.synth.values import GuideImage, Source, Synthesis
+from kadr.synth.values import GuideImage, StyleSource, Synthesis
 
 
 class Prepared:
@@ -25,7 +25,7 @@ class Prepared:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[StyleSource],
         weights: Sequence[float],
         options: SynthOptions,
         style_weight: float,
@@ -115,7 +115,7 @@ class Prepared:
 
 
 def prepare(
-    sources: Sequence[Source],
+    sources: Sequence[StyleSource],
     weights: Sequence[float],
     *,
     options: SynthOptions | None = None,

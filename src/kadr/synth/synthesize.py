@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kadr.options import SynthOptions
 from kadr.synth.prepare import prepare
-from kadr.synth.values import Guide, Source, Synthesis
+from kadr.synth.values import Guide, StyleSource, Synthesis
 
 
 def synthesize(
@@ -31,9 +31,9 @@ def synthesize(
     uint8. target_mask, source_mask: (H, W) bool, what to make and what to take from.
     threads: how many to use; the result does not depend on it.
 
-    Raises InputError if shapes do not fit. Source: Fišer et al. 2016; Jamriška et al. 2019.
+    Raises InputError if shapes do not fit. StyleSource: Fišer et al. 2016; Jamriška et al. 2019.
     """
-    source = Source(style, [guide.source for guide in guides], source_mask)
+    source = StyleSource(style, [guide.source for guide in guides], source_mask)
     prepared = prepare(
         [source],
         [guide.weight for guide in guides],

@@ -22,7 +22,7 @@ class Guide:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class StyleSource:
     """A style with its guides, all of one size.
 
     style: (H, W, C) uint8, 1 to 8 channels. guides: one image a guide, in the order of the weights.

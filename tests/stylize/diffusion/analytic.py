@@ -7,12 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from kadr.stylize.diffusion.guidance import Conditioning
-from kadr.stylize.diffusion.schedule import Schedule
+from kadr.stylize.diffusion.sampling.guidance import Conditioning
+from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
 
 MEAN, SPREAD = 0.3, 0.7
 
-SCHEDULE = Schedule.scaled_linear()
+SCHEDULE = NoiseSchedule.scaled_linear()
 
 NO_PROMPT = Conditioning(torch.zeros(1, 77, 8))
 

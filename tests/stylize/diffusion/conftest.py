@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,6 @@ from trained import train_model
 from kadr.core.frames import Image
 
 torch.set_num_threads(1)
-sys.path.append(str(Path(__file__).parents[1]))
 
 Places = Callable[..., Path]
 

@@ -17,11 +17,11 @@ from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
-from kadr.stylize.base import Context, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext
+from kadr.stylize.diffusion.model.sources import ModelSource, find_source
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
-from kadr.stylize.diffusion.sources import Source, find_source
-from kadr.stylize.diffusion.temporal import Past
+from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
 from kadr.stylize.registry import create_stylizer
 
 
@@ -46,8 +46,8 @@ class _NoImage:
         return None
 
 
-def _restyle(adapter: PipelineAdapter, context: Context | None = None) -> list[np.ndarray]:
-    past = Past(context or Context(), DiffusionOptions(model="m"))
+def _restyle(adapter: PipelineAdapter, context: StylizeContext | None = None) -> list[np.ndarray]:
+    past = PreviousFrames(context or StylizeContext(), DiffusionOptions(model="m"))
     return adapter.restyle(list(jobs([3, 5])), past)
 
 
@@ -76,7 +76,7 @@ def test_outside_the_mask_it_stays_as_filmed() -> None:
     options = DiffusionOptions(model="m", pixels=4096, seed=255, mask_blur=0)
     mask = np.zeros((48, 64), bool)
     mask[:, 32:] = True
-    context = Context(mask=lambda index: mask if index == 3 else np.zeros_like(mask))
+    context = StylizeContext(mask=lambda index: mask if index == 3 else np.zeros_like(mask))
     first, second = _restyle(PipelineAdapter(_Editor(), options, "m"), context)
     assert np.array_equal(first[:, :30], picture(seed=3)[:, :30])
     assert (first[:, 34:, 0] == 255).all()
@@ -94,7 +94,7 @@ def test_wrong_pipelines() -> None:
 
 
 def test_options_of_our_own_loop_are_refused() -> None:
-    source = Source(Path("m"), "pipeline", "m", {"_class_name": "FluxKontextPipeline"})
+    source = ModelSource(Path("m"), "pipeline", "m", {"_class_name": "FluxKontextPipeline"})
     for given in (
         {"inversion": "refined"},
         {"controlnet": "c", "control": "canny"},
@@ -175,10 +175,10 @@ def test_a_real_pipeline_through_the_stylizer(other_pipeline: Path) -> None:
     stylizer = create_stylizer(
         "diffusion", model=str(other_pipeline), prompt="ink", steps=4, pixels=4096
     )
-    made: list[Styled] = [
+    made: list[StyledFrame] = [
         item
         for batch in stylizer.stylize(
-            jobs([0, 1]), Context(progress=lambda index, share: told.append((index, share)))
+            jobs([0, 1]), StylizeContext(progress=lambda index, share: told.append((index, share)))
         )
         for item in batch
     ]
@@ -194,7 +194,7 @@ def test_cancelling_stops_within_a_frame(other_pipeline: Path) -> None:
     stylizer = create_stylizer(
         "diffusion", model=str(other_pipeline), steps=4, denoising_strength=1, pixels=4096
     )
-    context = Context(cancel=cancel, progress=lambda index, share: cancel.cancel())
+    context = StylizeContext(cancel=cancel, progress=lambda index, share: cancel.cancel())
     with pytest.raises(Cancelled):
         next(stylizer.stylize(jobs([0, 1]), context))
 

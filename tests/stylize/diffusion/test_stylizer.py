@@ -18,17 +18,19 @@ from trained import painted
 
 from kadr.core.frames import Frame, Image
 from kadr.errors import BackendError, InputError, OptionsError
-from kadr.stylize.base import Context, Job
-from kadr.stylize.diffusion.loading import load_model
-from kadr.stylize.diffusion.samplers import SAMPLERS
+from kadr.stylize.base import StylizeContext, StylizeJob
+from kadr.stylize.diffusion.model.loading import load_model
+from kadr.stylize.diffusion.sampling.samplers import SAMPLERS
 from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 
 Restyle = Callable[..., list[Image]]
 
 
-def _jobs(frames: Sequence[Image]) -> list[Job]:
-    return [Job(Frame(index, frame), 0, seed=1000 + index) for index, frame in enumerate(frames)]
+def _jobs(frames: Sequence[Image]) -> list[StylizeJob]:
+    return [
+        StylizeJob(Frame(index, frame), 0, seed=1000 + index) for index, frame in enumerate(frames)
+    ]
 
 
 def _nearer(image: Image, to: Image, than: Image) -> bool:
@@ -37,10 +39,13 @@ def _nearer(image: Image, to: Image, than: Image) -> bool:
 
 
 def _run(
-    model: Path | str, frames: Sequence[Image], context: Context | None = None, **options: Any
+    model: Path | str,
+    frames: Sequence[Image],
+    context: StylizeContext | None = None,
+    **options: Any,
 ) -> list[Image]:
     stylizer = create_stylizer("diffusion", model=str(model), **options)
-    batches = stylizer.stylize(_jobs(frames), context or Context())
+    batches = stylizer.stylize(_jobs(frames), context or StylizeContext())
     return [item.image for batch in batches for item in batch]
 
 
@@ -53,7 +58,9 @@ def _away(image: Image, other: Image) -> float:
 def restyle(trained_model: Path) -> Restyle:
     """Restyle frames by the trained model with options that show what they do."""
 
-    def run(frames: Sequence[Image], context: Context | None = None, **options: Any) -> list[Image]:
+    def run(
+        frames: Sequence[Image], context: StylizeContext | None = None, **options: Any
+    ) -> list[Image]:
         known = {"sampler": "Euler", "steps": 12, "pixels": 4096, "cfg_scale": 1.5, "batch": 4}
         return _run(trained_model, frames, context, **(known | {"prompt": "painting"} | options))
 
@@ -185,7 +192,7 @@ def test_outside_the_mask_nothing_changes(
     frame = disc_frames[6]
     mask = np.zeros((64, 64), bool)
     mask[16:48, 32:] = True
-    context = Context(mask=lambda index: mask if index == 0 else np.zeros_like(mask))
+    context = StylizeContext(mask=lambda index: mask if index == 0 else np.zeros_like(mask))
     model = trained_model if kind == "trained" else tiny_model("sd1-inpaint")
     options = {"inpaint_area": area, "mask_blur": 2, "batch": 2, "steps": 6}
     if area == "mask":
@@ -248,7 +255,7 @@ def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -
     for place, image in enumerate(changed):
         assert not np.array_equal(image, plain), place
         assert all(not np.array_equal(image, other) for other in changed[:place])
-    lent = Context(control=lambda name, index: np.zeros((64, 64, 3), np.uint8))
+    lent = StylizeContext(control=lambda name, index: np.zeros((64, 64, 3), np.uint8))
     dark = _run(tiny_model("sd1"), disc_frames[:1], lent, **known, **control, control="depth")[0]
     assert not np.array_equal(dark, plain)
     # the part of the way counts from where sampling starts, at half strength too
@@ -278,7 +285,7 @@ def test_parameters_read_back_as_the_options(trained_model: Path, disc_frames) -
         "height": 64,
     }
     stylizer = create_stylizer("diffusion", model=str(trained_model), **options)
-    styled = next(stylizer.stylize(_jobs(disc_frames[:1]), Context()))[0]
+    styled = next(stylizer.stylize(_jobs(disc_frames[:1]), StylizeContext()))[0]
     read = infotext_settings(parse_infotext(styled.info[KEY]))
     assert {name: read[name] for name in options} == options
     like = {name: value for name, value in read.items() if name != "model"}
@@ -292,7 +299,7 @@ def test_found_noise_is_kept_and_taken_up(
 ) -> None:
     told: list[float] = []
     folder = tmp_path / ("run's" if named else "noise")
-    context = Context(progress=lambda index, share: told.append(share), folder=folder)
+    context = StylizeContext(progress=lambda index, share: told.append(share), folder=folder)
     options = {
         "inversion": "refined",
         "original_prompt": "photo",
@@ -332,7 +339,7 @@ def test_a_lent_control_lies_on_a_frame_that_is_cropped(
     )
     line = np.zeros((64, 128, 3), np.uint8)
     line[:, 60:64] = 255
-    lent = Context(control=lambda name, index: line)
+    lent = StylizeContext(control=lambda name, index: line)
     options = {"steps": 1, "width": 64, "height": 64, "resize_mode": 1, "denoising_strength": 0.1}
     control = {"controlnet": str(tmp_path / "control"), "control": "depth"}
     _run(tiny_model("sd1"), [line], lent, **options, **control)
@@ -372,7 +379,7 @@ except BackendError as error:
 def test_memory_that_is_short_in_other_words(
     restyle: Restyle, monkeypatch: pytest.MonkeyPatch, disc_frames, said: str
 ) -> None:
-    from kadr.stylize.diffusion.model import Model
+    from kadr.stylize.diffusion.model.model import Model
 
     def never(self: Model, pixels: torch.Tensor) -> torch.Tensor:
         raise RuntimeError(said)
@@ -385,7 +392,7 @@ def test_memory_that_is_short_in_other_words(
 def test_smaller_batches_when_memory_is_short(
     restyle: Restyle, monkeypatch: pytest.MonkeyPatch, disc_frames
 ) -> None:
-    from kadr.stylize.diffusion.model import Model
+    from kadr.stylize.diffusion.model.model import Model
 
     expected = restyle(disc_frames[:4], batch=1)
     sizes: list[int] = []
@@ -413,7 +420,7 @@ def test_smaller_batches_when_memory_is_short(
 def test_never_a_black_picture(
     trained_model: Path, monkeypatch: pytest.MonkeyPatch, disc_frames
 ) -> None:
-    from kadr.stylize.diffusion.model import Model
+    from kadr.stylize.diffusion.model.model import Model
 
     types: list[torch.dtype] = []
     whole = Model._run

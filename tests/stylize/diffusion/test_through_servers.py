@@ -12,15 +12,15 @@ from fake_a1111 import FakeA1111
 from fake_comfyui import MODELS, FakeComfyUI
 
 from kadr.core.frames import Frame, Image
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 
 ASKED = {"denoising_strength": 0.6, "steps": 8, "sampler": "Euler", "cfg_scale": 2.0, "seed": 5}
 
 
-def _first(stylizer: Any, image: Image) -> Styled:
-    ((styled,),) = stylizer.stylize([Job(Frame(0, image), 0, 1)], Context(threads=1))
+def _first(stylizer: Any, image: Image) -> StyledFrame:
+    ((styled,),) = stylizer.stylize([StylizeJob(Frame(0, image), 0, 1)], StylizeContext(threads=1))
     return styled
 
 

@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from kadr.stylize.diffusion.tokens import write_tokenizer
+from kadr.stylize.diffusion.prompt.tokenizer import write_tokenizer
 
 Kind = Literal["sd1", "sd1-inpaint", "sd2", "sd2-v", "sdxl"]
 KINDS: tuple[Kind, ...] = ("sd1", "sd1-inpaint", "sd2", "sd2-v", "sdxl")

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from kadr.core.frames import Image
-from kadr.stylize.diffusion.schedule import Schedule
-from kadr.stylize.diffusion.text import chunk_of
-from kadr.stylize.diffusion.tokens import load_tokenizer
+from kadr.stylize.diffusion.prompt.text_encoder import chunk_of
+from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
+from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
 
 WORDS = ("photo", "painting", "")
 
@@ -167,7 +167,7 @@ def _train_unet(
         scale = float(vae.config.scaling_factor)
         latents = [torch.cat([_encode(vae, p) for p in look.split(8)]) * scale for look in pixels]
         grey = _encode(vae, torch.zeros_like(pixels[0][:1])) * scale
-    sigmas = Schedule.scaled_linear().sigmas
+    sigmas = NoiseSchedule.scaled_linear().sigmas
     optimizer = torch.optim.AdamW(unet.parameters(), _RATE, (0.9, 0.99), weight_decay=0)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     for _ in range(steps):

@@ -19,7 +19,7 @@ from stylize_samples import jobs, picture
 from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import KEY
 from kadr.stylize.registry import create_stylizer
 
@@ -33,10 +33,13 @@ def server() -> Iterator[FakeA1111]:
 
 
 def _run(
-    server: FakeA1111, context: Context | None = None, indices: tuple[int, ...] = (4,), **options
-) -> list[Styled]:
+    server: FakeA1111,
+    context: StylizeContext | None = None,
+    indices: tuple[int, ...] = (4,),
+    **options,
+) -> list[StyledFrame]:
     stylizer = create_stylizer("a1111", url=server.url, **{**SIZE, **options})
-    batches = stylizer.stylize(jobs(indices), context or Context())
+    batches = stylizer.stylize(jobs(indices), context or StylizeContext())
     return [styled for batch in batches for styled in batch]
 
 
@@ -197,7 +200,7 @@ def test_a_server_without_the_script_is_told_before_any_frame(server: FakeA1111)
 
 def test_controlnets_see_the_frame_or_what_the_run_lends(server: FakeA1111) -> None:
     edges = picture(seed=99)
-    lent = Context(control=lambda name, index: edges if name == "edges" else picture())
+    lent = StylizeContext(control=lambda name, index: edges if name == "edges" else picture())
     names = ("control_v11p_sd15_canny:0.8", "tile")
     _run(server, lent, controlnet=names, control=("canny", "@edges"))
     canny, tile = _request(server)["alwayson_scripts"]["ControlNet"]["args"]
@@ -219,11 +222,11 @@ def test_an_unknown_controlnet_lists_the_known(server: FakeA1111) -> None:
 def test_outside_the_mask_a_frame_stays_as_filmed(server: FakeA1111) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :32] = True
-    (styled,) = _run(server, Context(mask=lambda index: mask))
+    (styled,) = _run(server, StylizeContext(mask=lambda index: mask))
     np.testing.assert_array_equal(styled.image[:, 32:], picture(seed=4)[:, 32:])
     assert (styled.image[:, :32] != picture(seed=4)[:, :32]).any()
     assert "mask" not in _request(server)
-    _run(server, Context(mask=lambda index: mask), send_mask=True, mask_blur=7)
+    _run(server, StylizeContext(mask=lambda index: mask), send_mask=True, mask_blur=7)
     sent = _request(server)
     np.testing.assert_array_equal(_image(sent["mask"]) == 255, mask)
     assert (sent["mask_blur"], sent["inpaint_full_res"], sent["inpainting_fill"]) == (7, False, 1)
@@ -232,7 +235,7 @@ def test_outside_the_mask_a_frame_stays_as_filmed(server: FakeA1111) -> None:
 def test_alpha_and_16_bits(server: FakeA1111) -> None:
     stylizer = create_stylizer("a1111", url=server.url, **SIZE)
     deep = picture(alpha=True).astype(np.uint16) * 257
-    ((styled,),) = stylizer.stylize([Job(Frame(0, deep), 0, 1)], Context())
+    ((styled,),) = stylizer.stylize([StylizeJob(Frame(0, deep), 0, 1)], StylizeContext())
     assert styled.image.shape == (48, 64, 4)
     assert (styled.image[..., 3] == 200).all()
 
@@ -284,8 +287,8 @@ def test_a_picture_of_one_colour_is_not_taken(server: FakeA1111) -> None:
     with pytest.raises(BackendError, match=r"frame 4 came back all of one colour.*--no-half"):
         _run(server)
     stylizer = create_stylizer("a1111", url=server.url, **SIZE)
-    dark = Job(Frame(0, np.zeros((48, 64, 3), np.uint8)), 0, 1)
-    ((styled,),) = stylizer.stylize([dark], Context())
+    dark = StylizeJob(Frame(0, np.zeros((48, 64, 3), np.uint8)), 0, 1)
+    ((styled,),) = stylizer.stylize([dark], StylizeContext())
     assert not styled.image.any()
 
 
@@ -380,7 +383,7 @@ def test_a_stop_interrupts_the_server() -> None:
         threading.Timer(0.3, cancel.cancel).start()
         start = time.monotonic()
         with pytest.raises(Cancelled):
-            _run(server, Context(cancel=cancel))
+            _run(server, StylizeContext(cancel=cancel))
         assert time.monotonic() - start < 5
         assert server.interrupted.is_set()
 
@@ -392,7 +395,7 @@ def test_a_stop_leaves_somebody_elses_work_alone() -> None:
         server.task = "task(of somebody else)"
         threading.Timer(0.2, cancel.cancel).start()
         with pytest.raises(Cancelled):
-            _run(server, Context(cancel=cancel))
+            _run(server, StylizeContext(cancel=cancel))
         assert server.asked("/progress")
         assert not server.asked("/interrupt")
 
@@ -400,7 +403,7 @@ def test_a_stop_leaves_somebody_elses_work_alone() -> None:
 def test_progress_is_the_servers_own() -> None:
     told: list[tuple[int, float]] = []
     with FakeA1111(slow=2.3) as server:
-        _run(server, Context(progress=lambda index, share: told.append((index, share))))
+        _run(server, StylizeContext(progress=lambda index, share: told.append((index, share))))
     shares = [share for _, share in told]
     assert {index for index, _ in told} == {4}
     assert shares == sorted(shares)

@@ -19,7 +19,7 @@ from stylize_samples import jobs, picture
 from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 from kadr.stylize.servers.comfyui_graph import plain_graph
@@ -36,14 +36,14 @@ def server() -> Iterator[FakeComfyUI]:
 
 def _run(
     server: FakeComfyUI,
-    context: Context | None = None,
+    context: StylizeContext | None = None,
     indices: tuple[int, ...] = (4,),
     **options: Any,
-) -> list[Styled]:
+) -> list[StyledFrame]:
     if "workflow" not in options:
         options = {"model": "v1-5-pruned-emaonly", **SIZE, **options}
     stylizer = create_stylizer("comfyui", url=server.url, **options)
-    batches = stylizer.stylize(jobs(indices), context or Context())
+    batches = stylizer.stylize(jobs(indices), context or StylizeContext())
     return [styled for batch in batches for styled in batch]
 
 
@@ -120,7 +120,7 @@ def test_a_workflow_stays_as_it_is_but_for_the_frame(server: FakeComfyUI, tmp_pa
 def test_a_workflow_gets_frames_in_their_own_size(server: FakeComfyUI, tmp_path: Path) -> None:
     path = _saved(tmp_path, _users_graph())
     stylizer = create_stylizer("comfyui", url=server.url, workflow=path)
-    list(stylizer.stylize([Job(Frame(0, picture(45, 61)), 0, 1)], Context()))
+    list(stylizer.stylize([StylizeJob(Frame(0, picture(45, 61)), 0, 1)], StylizeContext()))
     name = next(name for name in server.files if name.startswith("input"))
     sent = cv2.imdecode(np.frombuffer(server.files[name], np.uint8), cv2.IMREAD_COLOR)
     assert sent.shape == (48, 64, 3)
@@ -269,7 +269,7 @@ def test_other_schedules_are_set_and_told(server: FakeComfyUI) -> None:
 def test_the_mask_goes_along_as_alpha(server: FakeComfyUI) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :32] = True
-    (styled,) = _run(server, Context(mask=lambda index: mask))
+    (styled,) = _run(server, StylizeContext(mask=lambda index: mask))
     np.testing.assert_array_equal(styled.image[:, 32:], picture(seed=4)[:, 32:])
     assert (styled.image[:, :32] != picture(seed=4)[:, :32]).any()
     name = next(name for name in server.files if name.startswith("input"))
@@ -279,7 +279,7 @@ def test_the_mask_goes_along_as_alpha(server: FakeComfyUI) -> None:
 
 
 def test_numbers_in_names_are_the_clips(server: FakeComfyUI) -> None:
-    _run(server, Context(number=lambda index: index + 1000))
+    _run(server, StylizeContext(number=lambda index: index + 1000))
     assert "kadr-1004-" in _graph(server)["2"]["inputs"]["image"]
 
 
@@ -514,7 +514,7 @@ def test_a_stop_interrupts_the_server() -> None:
         threading.Timer(0.3, cancel.cancel).start()
         start = time.monotonic()
         with pytest.raises(Cancelled):
-            _run(server, Context(cancel=cancel))
+            _run(server, StylizeContext(cancel=cancel))
         assert time.monotonic() - start < 5
         assert server.interrupted.wait(2)
 
@@ -533,7 +533,7 @@ def test_a_stop_leaves_somebody_elses_work_alone() -> None:
             time.sleep(0.01)
         threading.Timer(0.3, cancel.cancel).start()
         with pytest.raises(Cancelled):
-            _run(server, Context(cancel=cancel))
+            _run(server, StylizeContext(cancel=cancel))
         assert not server.interrupted.is_set()
         assert not server.pending
         server.interrupted.set()
@@ -543,7 +543,7 @@ def test_a_stop_leaves_somebody_elses_work_alone() -> None:
 def test_progress_is_heard_from_the_server() -> None:
     told: list[tuple[int, float]] = []
     with FakeComfyUI(slow=1.2) as server:
-        _run(server, Context(progress=lambda index, share: told.append((index, share))))
+        _run(server, StylizeContext(progress=lambda index, share: told.append((index, share))))
     shares = [share for _, share in told]
     assert {index for index, _ in told} == {4}
     assert shares == sorted(shares)

@@ -1,0 +1,1 @@
+"""The ``diffusion`` stylizer: Stable Diffusion and other diffusers pipelines."""

@@ -17,36 +17,46 @@ from torch import Tensor
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError, OptionsError
-from kadr.stylize.base import Context, Job
-from kadr.stylize.diffusion.attention import FrameAttention, Reference
-from kadr.stylize.diffusion.canvas import Canvas, Layout, lay_out
-from kadr.stylize.diffusion.carried_noise import CarriedNoise
+from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.diffusion.controls import OWN_CONTROLS, control_image
-from kadr.stylize.diffusion.drift import noise_cells
+from kadr.stylize.diffusion.encoded_prompts import EncodedPrompts
 from kadr.stylize.diffusion.facts import Facts, facts_of, sampling_of
-from kadr.stylize.diffusion.guidance import Eps, eps_from
-from kadr.stylize.diffusion.img2img import (
-    Progress,
+from kadr.stylize.diffusion.model.model import Model
+from kadr.stylize.diffusion.model.precision import (
+    check_latents,
+    decode_soundly,
+    is_flat,
+    with_fallback,
+)
+from kadr.stylize.diffusion.model.weights import is_out_of_memory
+from kadr.stylize.diffusion.noise_cache import NoiseCache, noise_facts
+from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.sampling.guidance import Eps, eps_from
+from kadr.stylize.diffusion.sampling.img2img import (
     Prompts,
+    SamplingProgress,
     find_noise,
     finish,
     resize_latent,
     restyle_latent,
     sampling_sigmas,
 )
-from kadr.stylize.diffusion.masks import latent_mask
-from kadr.stylize.diffusion.model import Model
-from kadr.stylize.diffusion.noise import NoiseSource, create_noise
-from kadr.stylize.diffusion.noise_cache import NoiseCache, noise_facts
-from kadr.stylize.diffusion.options import DiffusionOptions
-from kadr.stylize.diffusion.plates import Plate, Shown, masks_of, sheet_of
-from kadr.stylize.diffusion.precision import check_latents, decode_soundly, is_flat, with_fallback
-from kadr.stylize.diffusion.samplers import find_sampler
-from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, fit, frame_points, nearest_size, resize
+from kadr.stylize.diffusion.sampling.noise import NoiseSource, create_noise
+from kadr.stylize.diffusion.sampling.samplers import find_sampler
 from kadr.stylize.diffusion.steps import step_checker
-from kadr.stylize.diffusion.temporal import Past
-from kadr.stylize.diffusion.weights import is_out_of_memory
-from kadr.stylize.diffusion.words import EncodedPrompts
+from kadr.stylize.diffusion.temporal.attention import AttentionReference, FrameAttention
+from kadr.stylize.diffusion.temporal.carried_noise import CarriedNoise
+from kadr.stylize.diffusion.temporal.drift import noise_cells
+from kadr.stylize.diffusion.temporal.model_input import (
+    ModelInput,
+    ReferenceImage,
+    masks_of,
+    sheet_of,
+)
+from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
+from kadr.stylize.layout.canvas import Canvas, CanvasLayout, lay_out
+from kadr.stylize.layout.masks import latent_mask
+from kadr.stylize.layout.sizes import RESIZE_MODES, Size, fit, frame_points, nearest_size, resize
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +84,7 @@ class Engine:
         self._prompts = EncodedPrompts(model, options)
         self._most = options.batch if options.joint == "none" else options.joint_size
         self._attention = FrameAttention(model.unet, model.device) if options.attends else None
-        self._references: dict[str, Reference] = {}
+        self._references: dict[str, AttentionReference] = {}
 
     @staticmethod
     def check(options: DiffusionOptions) -> None:
@@ -89,11 +99,11 @@ class Engine:
         own = _PIXELS_XL if self.model.is_xl else _PIXELS
         return nearest_size(frame, pixels=chosen.pixels or own)
 
-    def seed(self, job: Job) -> int:
+    def seed(self, job: StylizeJob) -> int:
         """The number that a frame's noise is drawn by."""
         return job.seed % 2**32 if self._options.seed is None else self._options.seed
 
-    def restyle(self, jobs: Sequence[Job], past: Past) -> list[Image]:
+    def restyle(self, jobs: Sequence[StylizeJob], past: PreviousFrames) -> list[Image]:
         """Each job's frame restyled, (H, W, 3 or 4) uint8; frames are of one size.
 
         Raises BackendError if memory is too small even for one frame, or the values are not
@@ -101,7 +111,7 @@ class Engine:
         """
         layout = self._layout(jobs[0].frame.size)
         images: dict[int, Image] = {}
-        made: list[tuple[Job, Canvas]] = []
+        made: list[tuple[StylizeJob, Canvas]] = []
         plates = []
         for job in jobs:
             frame = to_8_bits(job.frame.image)
@@ -115,14 +125,14 @@ class Engine:
             images[job.index] = past.blend(job, canvas.restore(picture))
         return [images[job.index] for job in jobs]
 
-    def facts(self, job: Job) -> Facts:
+    def facts(self, job: StylizeJob) -> Facts:
         """How a frame is made, in A1111's words and order."""
         return facts_of(self.model, self._options, self.size(job.frame.size), self.seed(job))
 
     # --- one batch ----------------------------------------------------------------------------
 
     def _sample(
-        self, plates: Sequence[Plate], anchor: Image | None, context: Context
+        self, plates: Sequence[ModelInput], anchor: Image | None, context: StylizeContext
     ) -> list[Image]:
         """Encode, find or draw noise, sample, decode. anchor: what a group was begun with."""
         if self._options.joint == "grid":
@@ -130,7 +140,7 @@ class Engine:
         return self._sample_plates(plates, anchor, context)
 
     def _sample_sheet(
-        self, plates: Sequence[Plate], anchor: Image | None, context: Context
+        self, plates: Sequence[ModelInput], anchor: Image | None, context: StylizeContext
     ) -> list[Image]:
         """All of a batch as one picture, the anchor in it as it is."""
         if anchor is not None:
@@ -142,9 +152,9 @@ class Engine:
 
     def _sample_plates(
         self,
-        plates: Sequence[Plate],
+        plates: Sequence[ModelInput],
         anchor: Image | None,
-        context: Context,
+        context: StylizeContext,
         around: Callable[[NoiseSource], NoiseSource] | None = None,
     ) -> list[Image]:
         model, schedule = self.model, self.model.schedule
@@ -166,7 +176,7 @@ class Engine:
         flat = [is_flat(plate.picture) for plate in plates]
         return decode_soundly(model, finish(steps, check), flat)
 
-    def _encode(self, plates: Sequence[Plate], *, steered: bool = True) -> tuple[Tensor, Eps]:
+    def _encode(self, plates: Sequence[ModelInput], *, steered: bool = True) -> tuple[Tensor, Eps]:
         """Latents of a batch, and the network as a function of them alone."""
         model = self.model
         pixels, masks = self._pixels(plates)
@@ -183,7 +193,9 @@ class Engine:
         )
         return latent, eps_from(predict, model.schedule, model.prediction)
 
-    def _carrying(self, plates: Sequence[Plate]) -> Callable[[NoiseSource], NoiseSource] | None:
+    def _carrying(
+        self, plates: Sequence[ModelInput]
+    ) -> Callable[[NoiseSource], NoiseSource] | None:
         cells = [plate.cells for plate in plates if plate.cells is not None]
         if not cells:
             return None
@@ -191,11 +203,11 @@ class Engine:
 
     def _find(
         self,
-        plates: Sequence[Plate],
+        plates: Sequence[ModelInput],
         eps: Eps,
         latent: Tensor,
         prompts: Prompts,
-        check: Callable[[Progress], object],
+        check: Callable[[SamplingProgress], object],
         folder: Path | None,
     ) -> Tensor | None:
         """Found noise, from the cache where it holds that of all frames; None without inversion.
@@ -215,7 +227,7 @@ class Engine:
             known = [noise for noise in kept if noise is not None]
             if len(known) == len(plates):
                 return torch.stack(known).to(latent)
-        steps: Generator[Progress, None, Tensor] = find_noise(
+        steps: Generator[SamplingProgress, None, Tensor] = find_noise(
             eps, self.model.schedule, latent, prompts, sampling
         )
         found = finish(steps, check)
@@ -234,22 +246,22 @@ class Engine:
 
     # --- company ------------------------------------------------------------------------------
 
-    def _company(self, eps: Eps, plates: Sequence[Plate], anchor: Image | None) -> Eps:
+    def _company(self, eps: Eps, plates: Sequence[ModelInput], anchor: Image | None) -> Eps:
         """The network, its frames looking at those that the options name."""
         if self._attention is None:
             return eps
         shared = self._options.joint == "attention"
-        shown = plates[0].shown if anchor is None else (Shown(anchor, again=True),)
+        shown = plates[0].shown if anchor is None else (ReferenceImage(anchor, again=True),)
         references = [self._reference(item, plates[0].latent_size) for item in shown]
         return self._attention.attend(eps, len(plates), references, shared)
 
-    def _reference(self, shown: Shown, latent_size: Size | None) -> Reference:
+    def _reference(self, shown: ReferenceImage, latent_size: Size | None) -> AttentionReference:
         """A finished picture for frames to look at; encoded once if it is shown again."""
         digest = hashlib.sha256(f"{shown.picture.shape} {latent_size} {self.model.dtype}".encode())
         digest.update(shown.picture.tobytes())
         key = digest.hexdigest()
         if key not in self._references:
-            plate = Plate((), shown.picture, None, 0, latent_size=latent_size)
+            plate = ModelInput((), shown.picture, None, 0, latent_size=latent_size)
             latent, eps = self._encode([plate], steered=False)
             noise = create_noise(
                 self.sampling.noise_source,
@@ -257,7 +269,7 @@ class Engine:
                 tuple(latent.shape[1:]),
                 device=latent.device,
             ).draw()
-            made = Reference(latent, noise, eps, key if shown.again else None)
+            made = AttentionReference(latent, noise, eps, key if shown.again else None)
             if not shown.again:
                 return made
             while len(self._references) >= _REFERENCES:
@@ -267,7 +279,7 @@ class Engine:
 
     # --- memory -------------------------------------------------------------------------------
 
-    def _halving(self, plates: Sequence[Plate], context: Context) -> list[Image]:
+    def _halving(self, plates: Sequence[ModelInput], context: StylizeContext) -> list[Image]:
         """All plates, in as many batches as memory asks for; what did not fit is not tried again.
 
         What is made jointly in several batches has its first picture for an anchor in all of them.
@@ -308,9 +320,9 @@ class Engine:
 
     # --- what goes in -------------------------------------------------------------------------
 
-    def _layout(self, frame: Size) -> Layout:
+    def _layout(self, frame: Size) -> CanvasLayout:
         chosen = self._options
-        return Layout(
+        return CanvasLayout(
             self.size(frame),
             RESIZE_MODES[chosen.resize_mode],
             chosen.mask_blur,
@@ -319,7 +331,9 @@ class Engine:
             correct_colours=chosen.color_correction,
         )
 
-    def _plate(self, job: Job, canvas: Canvas, layout: Layout, past: Past) -> Plate:
+    def _plate(
+        self, job: StylizeJob, canvas: Canvas, layout: CanvasLayout, past: PreviousFrames
+    ) -> ModelInput:
         """All that a model needs of one frame."""
         start, mask = past.start(job), past.context.mask(job.index)
         laid = canvas if start is job.frame.image else lay_out(start, mask, layout) or canvas
@@ -327,13 +341,13 @@ class Engine:
         for image, again in past.references(job):
             seen = lay_out(image, None, layout)
             assert seen is not None  # nothing is masked
-            shown.append(Shown(seen.picture, again))
+            shown.append(ReferenceImage(seen.picture, again))
         drift, cells = past.drift(job), None
         if drift is not None:
             points = frame_points(layout.size, job.frame.size, layout.mode, 8)
             between = points[1, 1] - points[0, 0] if min(points.shape[:2]) > 1 else (1, 1)
             cells = noise_cells(drift, points, (float(between[0]), float(between[1])))
-        return Plate(
+        return ModelInput(
             (job.index,),
             laid.picture,
             laid.mask,
@@ -344,7 +358,7 @@ class Engine:
             tuple(shown),
         )
 
-    def _pixels(self, plates: Sequence[Plate]) -> tuple[Tensor, Tensor | None]:
+    def _pixels(self, plates: Sequence[ModelInput]) -> tuple[Tensor, Tensor | None]:
         """(B, 3, h, w) from -1 to 1, and (B, 1, h, w) from 0 to 1 if any has a mask."""
         stacked = torch.from_numpy(np.stack([plate.picture for plate in plates]))
         pixels = stacked.to(self.model.device).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -354,14 +368,14 @@ class Engine:
         whole = torch.from_numpy(np.stack(masks))[:, None].to(self.model.device, torch.float32)
         return pixels, whole / 255
 
-    def _latent_masks(self, plates: Sequence[Plate], latent: Tensor) -> Tensor | None:
+    def _latent_masks(self, plates: Sequence[ModelInput], latent: Tensor) -> Tensor | None:
         masks = masks_of(plates)
         if masks is None:
             return None
         return latent_mask(masks, (latent.shape[-2], latent.shape[-1])).to(latent)
 
     def _hints(
-        self, job: Job, canvas: Canvas, layout: Layout, context: Context
+        self, job: StylizeJob, canvas: Canvas, layout: CanvasLayout, context: StylizeContext
     ) -> tuple[Image, ...]:
         """What the ControlNets are shown of a frame, at the size of the result."""
         seen = resize(canvas.picture, layout.size)
@@ -381,7 +395,7 @@ class Engine:
             control_image(name, seen, lent_image, layout.size) for name in self._options.control
         )
 
-    def _hint_pixels(self, plates: Sequence[Plate]) -> list[Tensor]:
+    def _hint_pixels(self, plates: Sequence[ModelInput]) -> list[Tensor]:
         hints = []
         for place in range(len(self._options.control)):
             images = torch.from_numpy(np.stack([plate.hints[place] for plate in plates]))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from kadr.stylize.diffusion.img2img import Sampling
-from kadr.stylize.diffusion.inversion import Inversion
-from kadr.stylize.diffusion.model import Model
+from kadr.stylize.diffusion.model.model import Model
 from kadr.stylize.diffusion.options import DiffusionOptions
-from kadr.stylize.diffusion.samplers import find_sampler
-from kadr.stylize.diffusion.sizes import Size
+from kadr.stylize.diffusion.sampling.img2img import Sampling
+from kadr.stylize.diffusion.sampling.inversion import Inversion
+from kadr.stylize.diffusion.sampling.samplers import find_sampler
 from kadr.stylize.infotext import LISTED
+from kadr.stylize.layout.sizes import Size
 
 Facts = dict[str, str | int | float | None]
 """A1111's words for how a picture was made; None: not told."""

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from kadr.core.frames import Image
 from kadr.files import atomic_file
-from kadr.stylize.diffusion.addons import split_weight
-from kadr.stylize.diffusion.inversion import Inversion
+from kadr.stylize.diffusion.model.addons import split_weight
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.sampling.inversion import Inversion
 
 
 class NoiseCache:

@@ -16,17 +16,17 @@ from PIL import Image as Picture
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError, InputError, KadrError, OptionsError
-from kadr.stylize.base import Job
-from kadr.stylize.diffusion.addons import split_weight
-from kadr.stylize.diffusion.canvas import Layout, lay_out
+from kadr.stylize.base import StylizeJob
 from kadr.stylize.diffusion.facts import company_facts
+from kadr.stylize.diffusion.model.addons import split_weight
+from kadr.stylize.diffusion.model.precision import is_flat
+from kadr.stylize.diffusion.model.quiet import quiet
+from kadr.stylize.diffusion.model.sources import ModelSource
+from kadr.stylize.diffusion.model.weights import has_bfloat16, pick_device, pick_dtype
 from kadr.stylize.diffusion.options import DiffusionOptions
-from kadr.stylize.diffusion.precision import is_flat
-from kadr.stylize.diffusion.quiet import quiet
-from kadr.stylize.diffusion.sizes import RESIZE_MODES, Size, nearest_size, resize
-from kadr.stylize.diffusion.sources import Source
-from kadr.stylize.diffusion.temporal import Past
-from kadr.stylize.diffusion.weights import has_bfloat16, pick_device, pick_dtype
+from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
+from kadr.stylize.layout.canvas import CanvasLayout, lay_out
+from kadr.stylize.layout.sizes import RESIZE_MODES, Size, nearest_size, resize
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class PipelineAdapter:
         self._warn_of_unheeded()
 
     @classmethod
-    def load(cls, source: Source, options: DiffusionOptions) -> PipelineAdapter:
+    def load(cls, source: ModelSource, options: DiffusionOptions) -> PipelineAdapter:
         """Load a folder through AutoPipelineForImage2Image, or as the pipeline that it names.
 
         Raises InputError if it cannot be loaded, OptionsError for options that it cannot heed.
@@ -105,7 +105,7 @@ class PipelineAdapter:
             pipeline.to(device)
         return cls(pipeline, options, source.name)
 
-    def restyle(self, jobs: Sequence[Job], past: Past) -> list[Image]:
+    def restyle(self, jobs: Sequence[StylizeJob], past: PreviousFrames) -> list[Image]:
         """Each job's frame restyled, (H, W, 3 or 4) uint8 of its own size.
 
         Raises BackendError if the pipeline fails or gives another number of pictures.
@@ -129,11 +129,11 @@ class PipelineAdapter:
             made.append(past.blend(job, canvas.restore(picture)))
         return made
 
-    def seed(self, job: Job) -> int:
+    def seed(self, job: StylizeJob) -> int:
         """The number that a frame's noise is drawn by."""
         return job.seed % 2**32 if self._options.seed is None else self._options.seed
 
-    def facts(self, job: Job) -> dict[str, str | int | float | None]:
+    def facts(self, job: StylizeJob) -> dict[str, str | int | float | None]:
         """How a frame is made, in A1111's words; only what the pipeline heeds."""
         chosen, layout = self._options, self._layout(job.frame.size)
         heeds = self._known.__contains__
@@ -147,13 +147,13 @@ class PipelineAdapter:
             "Pipeline": type(self._pipeline).__name__,
         } | company_facts(chosen)
 
-    def _layout(self, frame: Size) -> Layout:
+    def _layout(self, frame: Size) -> CanvasLayout:
         chosen = self._options
         size = nearest_size(frame, pixels=chosen.pixels or _PIXELS)
         if chosen.width is not None and chosen.height is not None:
             size = chosen.width, chosen.height
         mode = RESIZE_MODES[chosen.resize_mode]
-        return Layout(
+        return CanvasLayout(
             size,
             # a pipeline takes pictures, not latents
             "stretch" if mode == "latent" else mode,
@@ -240,14 +240,14 @@ class PipelineAdapter:
                 _log.warning("%s: %s has no use for %s", self.name, type(self._pipeline), name)
 
 
-def _enable(pipeline: Any, part: str, source: Source) -> None:
+def _enable(pipeline: Any, part: str, source: ModelSource) -> None:
     vae = getattr(pipeline, "vae", None)
     if not hasattr(vae, f"enable_{part}"):
         raise OptionsError(f"vae-{part}: {source.name} has no autoencoder for it; leave it out")
     getattr(vae, f"enable_{part}")()
 
 
-def _load(source: Source, **settings: Any) -> Any:
+def _load(source: ModelSource, **settings: Any) -> Any:
     from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 
     where = str(source.path)
@@ -264,7 +264,7 @@ def _load(source: Source, **settings: Any) -> Any:
         raise InputError(f"{where}: cannot be loaded by diffusers ({first})") from error
 
 
-def refuse_own_options(options: DiffusionOptions, source: Source) -> None:
+def refuse_own_options(options: DiffusionOptions, source: ModelSource) -> None:
     """Raise OptionsError for options that only kadr's own loop heeds."""
     plain = DiffusionOptions(model=options.model)
     for name in _NOT_HEEDED:

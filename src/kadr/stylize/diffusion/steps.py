@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from kadr.stylize.base import Context
-from kadr.stylize.diffusion.img2img import Progress, Sampling
-from kadr.stylize.diffusion.precision import check_latents
+from kadr.stylize.base import StylizeContext
+from kadr.stylize.diffusion.model.precision import check_latents
+from kadr.stylize.diffusion.sampling.img2img import Sampling, SamplingProgress
 
 
 def step_checker(
-    indices: Sequence[int], context: Context, sampling: Sampling
-) -> Callable[[Progress], None]:
+    indices: Sequence[int], context: StylizeContext, sampling: Sampling
+) -> Callable[[SamplingProgress], None]:
     """After each step: stop if asked, notice lost precision, tell how far the frames are.
 
     On a card the step before is looked at, so that it need not wait for this one to be told apart;
@@ -21,7 +21,7 @@ def step_checker(
     """
     before: list[Tensor] = []
 
-    def check(progress: Progress) -> None:
+    def check(progress: SamplingProgress) -> None:
         context.cancel.check()
         before.append(progress.x)
         waits = progress.x.device.type == "cuda"

@@ -8,20 +8,20 @@ from typing import ClassVar, Protocol
 
 from kadr.core.frames import Image
 from kadr.errors import BackendError
-from kadr.stylize.base import Context, Job, Styled, batches
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, batches
 from kadr.stylize.diffusion.options import DiffusionOptions
-from kadr.stylize.diffusion.temporal import Past
+from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
 from kadr.stylize.infotext import KEY, format_infotext
 
 
-class Maker(Protocol):
+class FrameMaker(Protocol):
     """What makes the frames: kadr's own loop, or a pipeline of another kind."""
 
-    def restyle(self, jobs: Sequence[Job], past: Past) -> list[Image]:
+    def restyle(self, jobs: Sequence[StylizeJob], past: PreviousFrames) -> list[Image]:
         """Each job's frame restyled, in their order; frames are of one size."""
         ...
 
-    def facts(self, job: Job) -> Mapping[str, str | int | float | None]:
+    def facts(self, job: StylizeJob) -> Mapping[str, str | int | float | None]:
         """How a frame is made, in A1111's words."""
         ...
 
@@ -35,7 +35,7 @@ class Diffusion:
     def __init__(self, options: DiffusionOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._maker: Maker | None = None
+        self._maker: FrameMaker | None = None
 
     @property
     def joint(self) -> bool:
@@ -52,7 +52,9 @@ class Diffusion:
         """As many frames as are restyled at once."""
         return self._options.batch
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield frames restyled, batch by batch; outside ``context.mask`` they stay as filmed.
 
         torch sums in another order with other cores, and results are not to depend on
@@ -62,32 +64,32 @@ class Diffusion:
         library or too little memory.
         """
         chosen = self._options
-        past = Past(context, chosen)
+        past = PreviousFrames(context, chosen)
         for batch in batches(jobs, self):
             context.cancel.check()
             # one model, one thread at a time: its networks and memory are shared
             with self._lock:
                 if self._maker is None:
-                    self._maker = create_maker(chosen)
+                    self._maker = create_frame_maker(chosen)
                 images = self._maker.restyle(batch, past)
                 facts = [self._maker.facts(job) for job in batch]
             texts = [format_infotext(chosen.prompt, chosen.negative_prompt, fact) for fact in facts]
             yield [
-                Styled(job.index, image, {KEY: text})
+                StyledFrame(job.index, image, {KEY: text})
                 for job, image, text in zip(batch, images, texts, strict=True)
             ]
 
 
-def create_maker(options: DiffusionOptions) -> Maker:
+def create_frame_maker(options: DiffusionOptions) -> FrameMaker:
     """Load the model that the options name, and what belongs to it.
 
     Raises BackendError if torch or another library is missing, which it names.
     """
     try:
         from kadr.stylize.diffusion.engine import Engine
-        from kadr.stylize.diffusion.loading import LoadOptions, load_model
+        from kadr.stylize.diffusion.model.loading import LoadOptions, load_model
+        from kadr.stylize.diffusion.model.sources import find_source
         from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
-        from kadr.stylize.diffusion.sources import find_source
 
         source = find_source(options.model, download=options.download)
         if source.kind == "pipeline":
@@ -115,7 +117,7 @@ def _not_installed(error: BaseException | None) -> BackendError | None:
 
 def _too_large(error: Exception, model: str) -> BackendError | None:
     """What to say of a model for which memory is too small; None for other errors."""
-    from kadr.stylize.diffusion.weights import is_out_of_memory
+    from kadr.stylize.diffusion.model.weights import is_out_of_memory
 
     if not is_out_of_memory(error):
         return None

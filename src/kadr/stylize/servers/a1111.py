@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from kadr.core.frames import Image
-from kadr.stylize.base import Context, Job, Styled
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import KEY, format_infotext
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_probe import Probe, probe
@@ -37,7 +37,9 @@ class A1111:
     def __init__(self, options: A1111Options) -> None:
         self._options = options
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield each frame as the server made it; outside ``context.mask`` it stays as filmed.
 
         A stop interrupts the server. Raises ServerError, a BackendError, in one line for a server
@@ -50,7 +52,9 @@ class A1111:
             known = known or probe(client, self._options)
             yield [self._styled(job, context, replace(client, seed=job.seed), known)]
 
-    def _styled(self, job: Job, context: Context, client: Client, known: Probe) -> Styled:
+    def _styled(
+        self, job: StylizeJob, context: StylizeContext, client: Client, known: Probe
+    ) -> StyledFrame:
         task = f"kadr-{uuid4().hex}"
         request = frame_request(self._options, known, job, context) | {"force_task_id": task}
         size = (request["width"], request["height"])
@@ -70,10 +74,10 @@ class A1111:
         check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         facts = {KEY: text or _own_text(self._options, job, size), "server": where}
-        return Styled(job.index, fitted(image, job, context), facts)
+        return StyledFrame(job.index, fitted(image, job, context), facts)
 
 
-def _progress(client: Client, context: Context, job: Job) -> Callable[[], None]:
+def _progress(client: Client, context: StylizeContext, job: StylizeJob) -> Callable[[], None]:
     """To be called while waiting: asks the server now and then how far it is, and tells."""
     aside = replace(client, timeout=_ASIDE_SECONDS, retries=0)
     asked = time.monotonic()
@@ -154,7 +158,7 @@ def _info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return info if isinstance(info, dict) else {}
 
 
-def _own_text(options: A1111Options, job: Job, size: tuple[int, int]) -> str:
+def _own_text(options: A1111Options, job: StylizeJob, size: tuple[int, int]) -> str:
     """Parameters as far as they are known here, for a server that tells none."""
     fields: dict[str, str | int | float | bool | None] = {
         "Steps": options.steps,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kadr.core.frames import Image
-from kadr.stylize.base import Context, Job
+from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_probe import ALTERNATIVE, Probe
 from kadr.stylize.servers.images import mask_image, to_base64
@@ -16,7 +16,7 @@ _LENT = "@"
 
 
 def frame_request(
-    options: A1111Options, known: Probe, job: Job, context: Context
+    options: A1111Options, known: Probe, job: StylizeJob, context: StylizeContext
 ) -> dict[str, Any]:
     """All that is sent for one frame. What the user's payload names is as it says there."""
     width, height = options.working_size(job.frame.size)
@@ -52,7 +52,7 @@ def frame_request(
     return _merged(request, known.payload)
 
 
-def frame_seed(seed: int | None, job: Job) -> int:
+def frame_seed(seed: int | None, job: StylizeJob) -> int:
     """The seed of a frame's noise in 32 bits, as the web interface shows and takes it."""
     return job.seed & 0xFFFFFFFF if seed is None else seed
 
@@ -76,7 +76,9 @@ def _alternative(options: A1111Options) -> list[Any]:
     ]
 
 
-def _units(options: A1111Options, known: Probe, job: Job, context: Context) -> list[dict[str, Any]]:
+def _units(
+    options: A1111Options, known: Probe, job: StylizeJob, context: StylizeContext
+) -> list[dict[str, Any]]:
     units = []
     for (model, weight), control in zip(known.controlnet, options.control, strict=True):
         lent = control.startswith(_LENT)
@@ -100,7 +102,7 @@ def _units(options: A1111Options, known: Probe, job: Job, context: Context) -> l
     return units
 
 
-def _mask(options: A1111Options, job: Job, context: Context) -> dict[str, Any]:
+def _mask(options: A1111Options, job: StylizeJob, context: StylizeContext) -> dict[str, Any]:
     """White is painted; what is under the mask at first is the frame itself."""
     mask = context.mask(job.index)
     if mask is None:

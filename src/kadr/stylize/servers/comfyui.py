@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from kadr.core.frames import Image
 from kadr.errors import BackendError, OptionsError
-from kadr.stylize.base import Context, Job, Styled
-from kadr.stylize.diffusion.sizes import resize
+from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import KEY
+from kadr.stylize.layout.sizes import resize
 from kadr.stylize.servers.comfyui_change import changed_graph, graph_text, seeded_graph
 from kadr.stylize.servers.comfyui_graph import (
     Graph,
@@ -54,7 +54,9 @@ class ComfyUI:
     def __init__(self, options: ComfyUIOptions) -> None:
         self._options = options
 
-    def stylize(self, jobs: Iterable[Job], context: Context) -> Iterator[list[Styled]]:
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
         """Yield each frame as the server made it; outside ``context.mask`` it stays as filmed.
 
         A stop interrupts the server. Raises ServerError, a BackendError, in one line for a server
@@ -83,7 +85,9 @@ class ComfyUI:
         image_node(graph, options.image_node)
         return changed_graph(graph, options, models)
 
-    def _styled(self, job: Job, context: Context, client: Client, prepared: Graph) -> Styled:
+    def _styled(
+        self, job: StylizeJob, context: StylizeContext, client: Client, prepared: Graph
+    ) -> StyledFrame:
         if self._options.seed_each:
             graph = seeded_graph(prepared, self._options, job.seed)
         else:
@@ -94,16 +98,16 @@ class ComfyUI:
         check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         text = graph_text(graph, self._options, (image.shape[1], image.shape[0]))
-        return Styled(job.index, fitted(image, job, context), {KEY: text, "server": where})
+        return StyledFrame(job.index, fitted(image, job, context), {KEY: text, "server": where})
 
     def _run(
-        self, job: Job, context: Context, client: Client, graph: Graph
+        self, job: StylizeJob, context: StylizeContext, client: Client, graph: Graph
     ) -> tuple[Images, Graph]:
         """Upload the frame under a new name and run the graph, again where nothing came of it."""
         sent = resize(job.frame.rgb, self._options.working_size(job.frame.size))
         data = to_png(with_mask(sent, context.mask(job.index)))
         loader = image_node(graph, self._options.image_node)
-        heard = _Progress(job, context)
+        heard = _NodeProgress(job, context)
         # a graph that ran before, frame and all, is answered from the cache, with no image
         for _ in range(_TRIES):
             name = f"kadr-{context.number(job.index)}-{uuid4().hex[:12]}.png"
@@ -118,7 +122,7 @@ class ComfyUI:
             "does it end in a SaveImage node?"
         )
 
-    def _fetched(self, client: Client, images: Images, graph: Graph, job: Job) -> Image:
+    def _fetched(self, client: Client, images: Images, graph: Graph, job: StylizeJob) -> Image:
         """The image of the output node, or of the only node that saves or shows one."""
         node = self._output(images, graph)
         file = images[node][0]
@@ -146,10 +150,10 @@ class ComfyUI:
         return found[0]
 
 
-class _Progress:
+class _NodeProgress:
     """What the server says of its steps, told on by whoever waits for it."""
 
-    def __init__(self, job: Job, context: Context) -> None:
+    def __init__(self, job: StylizeJob, context: StylizeContext) -> None:
         self._job, self._context = job, context
         self._share, self._told = 0.0, 0.0
 

@@ -11,8 +11,8 @@ import numpy as np
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError
 from kadr.files import PNG_OPTIONS
-from kadr.stylize.base import Context, Job, Mask
-from kadr.stylize.diffusion.sizes import on_white, resize
+from kadr.stylize.base import Mask, StylizeContext, StylizeJob
+from kadr.stylize.layout.sizes import on_white, resize
 
 _MOST_STRETCH = 1.25
 """How far the aspects of a frame and an answer may lie apart; more is another picture."""
@@ -81,7 +81,7 @@ def same_shape(size: tuple[int, int], frame: tuple[int, int]) -> bool:
     return 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH
 
 
-def check_not_flat(image: Image, job: Job, where: str) -> None:
+def check_not_flat(image: Image, job: StylizeJob, where: str) -> None:
     """Raise BackendError for a picture of one colour, when its frame is not: numbers ran over."""
     flat = np.ptp(image.reshape(-1, 3), axis=0).max() <= _FLAT
     if flat and np.ptp(job.frame.rgb.reshape(-1, 3), axis=0).max() > 8 * _FLAT:
@@ -91,7 +91,7 @@ def check_not_flat(image: Image, job: Job, where: str) -> None:
         )
 
 
-def fitted(image: Image, job: Job, context: Context) -> Image:
+def fitted(image: Image, job: StylizeJob, context: StylizeContext) -> Image:
     """An answer in its frame's size and channels, as filmed outside ``context.mask``."""
     styled = to_8_bits(job.frame.image).copy()
     styled[..., :3] = resize(image, job.frame.size)

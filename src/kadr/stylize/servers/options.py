@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kadr.core.events import CancelToken
 from kadr.errors import OptionsError
 from kadr.options import check_fields, option
-from kadr.stylize.diffusion.sizes import nearest_size
+from kadr.stylize.layout.sizes import nearest_size
 from kadr.stylize.servers.address import parse_endpoint
 from kadr.stylize.servers.http import Client
 

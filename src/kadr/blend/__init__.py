@@ -1,0 +1,1 @@
+"""Frames of several passes in, one blended frame out."""

@@ -1,1 +1,0 @@
-"""Finished passes into finished frames."""

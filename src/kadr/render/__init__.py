@@ -1,0 +1,1 @@
+"""How the stages become tasks: pass task, blend task, schedule, renderer, keyframes, recorder."""

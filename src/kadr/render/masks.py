@@ -1,0 +1,77 @@
+"""A folder of masks or one mask in, where each frame is to be stylized out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.errors import InputError
+from kadr.files import file_digest, read_image
+from kadr.stylize.external import find_keys
+from kadr.video.base import Clip
+
+_WHITE = 128
+"""Levels of 255 from which a mask counts as white."""
+
+_SQUEEZE = 0.02
+"""By how much a mask's aspect may differ: sizes are rounded when images are reduced."""
+
+
+class FrameMasks:
+    """FrameMasks of some frames: white is stylized, black stays as it was filmed.
+
+    place: a folder of masks named by frame number, or one file for all frames.
+    Raises InputError if it cannot be found or one of ``indices`` has no mask.
+    """
+
+    def __init__(self, place: Path | None, clip: Clip, indices: Sequence[int]) -> None:
+        self._size = (clip.info.width, clip.info.height)
+        self._files: Mapping[int, Path] = {}
+        if place is None:
+            return
+        if place.is_dir():
+            self._files = {file.index: file.path for file in find_keys(place, clip)}
+        else:
+            self._files = dict.fromkeys(indices, place)
+        for index in indices:
+            if index not in self._files:
+                raise InputError(
+                    f"{place}: no mask for frame {clip.number(index)}; add one named by that "
+                    "number, or give one file for all frames"
+                )
+        self._digests = {path: file_digest(path) for path in set(self._files.values())}
+
+    def digest(self, index: int) -> str | None:
+        """A hash of a frame's mask file; None if it has none."""
+        path = self._files.get(index)
+        return None if path is None else self._digests[path]
+
+    def mask(self, index: int) -> NDArray[np.bool_] | None:
+        """(H, W) bool, True where frame ``index`` is to be stylized; None: everywhere.
+
+        Of a mask with alpha the opaque white counts; one of another size is fitted.
+        """
+        path = self._files.get(index)
+        if path is None:
+            return None
+        image = read_image(path)
+        white = _WHITE * (257 if image.dtype == np.uint16 else 1)
+        mask: NDArray[np.bool_] = np.all(image >= white, axis=2)
+        if (mask.shape[1], mask.shape[0]) != self._size:
+            self._check_shape(path, mask.shape[1], mask.shape[0])
+            mask = cv2.resize(
+                mask.astype(np.uint8), self._size, interpolation=cv2.INTER_NEAREST
+            ).astype(np.bool_)
+        return mask
+
+    def _check_shape(self, path: Path, width: int, height: int) -> None:
+        """Raise InputError for a mask that would have to be squeezed, not resized."""
+        if abs(width * self._size[1] / (height * self._size[0]) - 1) > _SQUEEZE:
+            raise InputError(
+                f"{path}: is a mask of {width}×{height}, the clip is {self._size[0]}×"
+                f"{self._size[1]}; give a mask of that shape"
+            )

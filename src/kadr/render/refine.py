@@ -1,0 +1,213 @@
+"""Finished frames in, the same frames out, made again by the stylizer where no key explains them.
+
+Where something comes to light that no key shows, a propagated frame guesses. There, and nowhere
+else, the stylizer goes over the finished frame at low strength: what was carried well stays as it
+is to the last bit, and what was guessed takes up the style from what lies around it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import fields, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import Frame, Image, to_8_bits
+from kadr.core.seeds import derive_seed
+from kadr.errors import BackendError, OptionsError
+from kadr.render.blend_task import read_pass_frame
+from kadr.render.run_context import RunContext
+from kadr.render.schedule import RunSchedule
+from kadr.storage.frame_folder import FrameState
+from kadr.storage.store import fingerprint
+from kadr.stylize.base import Mask, StyledFrame, StylizeContext, StylizeJob
+from kadr.stylize.infotext import KEY as PARAMETERS
+from kadr.stylize.registry import create_stylizer, stylizer_options
+
+STEP = "refine"
+VERSION = 2
+
+_LEAST = 0.002
+"""Share of a frame below which it is left as it is: specks are noise of the measure."""
+_GROW = 0.012
+"""Of the longer side: how far around what is wrong is made again in full, how far from there it
+fades into what was carried, and half the width of gaps that are made again as well."""
+_COMPANY: Mapping[str, Any] = {
+    "joint": "none",
+    "joint_size": 4,
+    "carry_noise": False,
+    "previous_start": 0.0,
+    "previous_blend": 0.0,
+    "cross_frame": "none",
+    "anchor_every": None,
+    "inversion": "none",
+    "original_prompt": "",
+    "original_negative_prompt": "",
+    "decode_cfg_scale": 1.0,
+    "decode_steps": None,
+    "randomness": 0.0,
+    "refinements": 8,
+    "noise_cache": None,
+}
+"""Options of frames that are made with others or from filmed ones; here a frame starts from what
+was carried, and keeps most of it."""
+
+
+class Refiner:
+    """Goes over the frames of a schedule; ``frames`` takes them in order and gives them in order.
+
+    Raises OptionsError for a stylizer that has no denoising strength to lower.
+    """
+
+    def __init__(self, run: RunContext, schedule: RunSchedule, cancel: CancelToken) -> None:
+        options = run.options
+        assert options.refine is not None, "asked for without a threshold"
+        known = {item.name for item in fields(stylizer_options(options.stylizer))}
+        if "denoising_strength" not in known:
+            raise OptionsError(
+                f"refine: stylizer {options.stylizer} has no denoising-strength to lower; use one "
+                "such as diffusion, or leave it out"
+            )
+        settings = {**options.stylizer_options, "denoising_strength": options.refine_strength}
+        settings |= {name: value for name, value in _COMPANY.items() if name in known}
+        self._stylizer = create_stylizer(options.stylizer, **settings)
+        self._settings, self._threshold = settings, options.refine
+        self._run, self._schedule, self._cancel = run, schedule, cancel
+        self._final = run.final_frames
+        self.refined, self.reused = 0, 0
+
+    def frames(self, made: Iterable[Event | Frame]) -> Generator[Event | Frame, None, None]:
+        """Pass events on, and each frame as it is, as it was kept, or made again where needed."""
+        size = 1 if self._stylizer.sequential else max(1, self._stylizer.max_batch)
+        waiting: list[tuple[Frame, str, Mask | None]] = []
+        for item in made:
+            if isinstance(item, Event):
+                yield item
+                continue
+            frame, name = item, self._name(item)
+            found = self._final.find(frame.index, name)
+            if found in (FrameState.CURRENT, FrameState.EDITED):
+                self.reused += 1
+                image = self._final.get(frame.index, self._run.size)
+                waiting.append((replace(frame, image=image), "", None))
+            else:
+                waiting.append((frame, name, self.mask(frame.index)))
+            if sum(mask is not None for _, _, mask in waiting) >= size or len(waiting) >= 4 * size:
+                yield from self._batch(waiting)
+                waiting = []
+        yield from self._batch(waiting)
+
+    def mask(self, index: int) -> Mask | None:
+        """(H, W) bool, where even the best key does not explain the frame; None if it all is."""
+        made = [each for each in self._schedule.passes if each.covers(index)]
+        if index in self._schedule.styles or not made:
+            return None
+        store = self._run.store
+        errors = [read_pass_frame(store, each, index, "error") for each in made]
+        least: NDArray[np.uint8] = np.minimum.reduce(errors)
+        smooth = cv2.GaussianBlur(least, (0, 0), 1.0)
+        small = (smooth > self._threshold * 255).astype(np.uint8)
+        small = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        if small.mean() < _LEAST:
+            return None
+        reach = _reach(small.shape)
+        # islands of what was carried inside what was not would show as scraps of another picture
+        small = cv2.erode(cv2.dilate(small, _disc(3 * reach)), _disc(reach))
+        whole = cv2.resize(small.astype(np.float32), self._run.size, interpolation=cv2.INTER_CUBIC)
+        mask: Mask = whole > 0.5
+        return mask
+
+    def _name(self, frame: Frame) -> str:
+        """What a frame of the final folder is made by."""
+        made_by = self._schedule.made_by(frame.index)
+        if frame.index in self._schedule.styles:
+            return made_by
+        options = self._run.options
+        return fingerprint(
+            STEP,
+            VERSION,
+            made_by,
+            frame.index,
+            self._threshold,
+            options.stylizer,
+            getattr(self._stylizer, "VERSION", 1),
+            self._settings,
+            options.seed,
+        )
+
+    def _batch(
+        self, waiting: list[tuple[Frame, str, Mask | None]]
+    ) -> Generator[Event | Frame, None, None]:
+        masks = {frame.index: mask for frame, _, mask in waiting if mask is not None}
+        again = {styled.index: styled for styled in self._restyle(waiting, masks)}
+        for frame, name, mask in waiting:
+            self._cancel.check()
+            styled = again.get(frame.index)
+            if mask is not None and styled is None:
+                raise BackendError(f"stylizer {self._stylizer.name}: left out a frame; use another")
+            if styled is not None and mask is not None:
+                image, parameters = (
+                    _within(to_8_bits(frame.image), styled, mask),
+                    styled.info.get(PARAMETERS),
+                )
+                texts = {PARAMETERS: parameters} if parameters else {}
+                frame = replace(frame, image=image, texts=texts)
+                self.refined += 1
+                yield Event(STEP, self.refined, None, image)
+            if name:
+                error = self._run.blended_frames.error(frame.index) or 0.0
+                image = frame.image.astype(np.uint8, copy=False)
+                self._final.put(frame.index, image, name, error, frame.texts)
+            yield frame
+
+    def _restyle(
+        self, waiting: Iterable[tuple[Frame, str, Mask | None]], masks: Mapping[int, Mask]
+    ) -> Iterator[StyledFrame]:
+        if not masks:
+            return
+        seed = self._run.options.seed
+        jobs = (
+            # a group of its own: none is to look at another
+            StylizeJob(
+                Frame(frame.index, frame.rgb), frame.index, derive_seed(seed, STEP, frame.index)
+            )
+            for frame, _, mask in waiting
+            if mask is not None
+        )
+        context = StylizeContext(
+            mask=masks.get,
+            number=self._run.clip.number,
+            cancel=self._cancel,
+            threads=self._run.options.threads,
+        )
+        made = self._stylizer.stylize(jobs, context)
+        with closing(made) as batches:  # type: ignore[type-var]
+            yield from itertools.chain.from_iterable(batches)
+
+
+def _reach(shape: tuple[int, ...]) -> int:
+    return max(1, round(max(shape[:2]) * _GROW))
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    disc: NDArray[np.uint8] = cv2.getStructuringElement(
+        cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)
+    ).astype(np.uint8)
+    return disc
+
+
+def _within(carried: Image, styled: StyledFrame, mask: Mask) -> Image:
+    """The stylized frame where the mask is, fading at its edges into what was carried."""
+    deep = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) / (_reach(mask.shape) + 1)
+    share = np.clip(deep, 0, 1)[..., None]
+    share *= share * (3 - 2 * share)
+    carried, alpha = carried[..., :3], carried[..., 3:]
+    mixed = carried + share * (styled.image[..., :3].astype(np.float32) - carried)
+    image: Image = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return np.concatenate([image, alpha], axis=2)

@@ -1,0 +1,159 @@
+"""An opened clip and its options in, the plan of a run out: shots, keyframes and their spans."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import json
+import logging
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kadr.core.events import CancelToken, Event
+from kadr.core.frames import FrameRange, Span
+from kadr.errors import OutputError
+from kadr.files import atomic_file
+from kadr.plan.coverage import Survey
+from kadr.plan.keyframes import choose_keyframes
+from kadr.plan.shots import CutFinder
+from kadr.plan.spans import pair_spans
+from kadr.plan.survey import survey_clip
+from kadr.render.keyframes import painted_keys
+from kadr.render.run_context import RunContext
+from kadr.storage.store import fingerprint
+from kadr.stylize.external import KeyFile
+
+STEP = "plan"
+VERSION = 1
+
+_FEW = 8
+"""Frames of which no keyframes need be chosen where all may be keys."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Which frames are keys and what each of them styles.
+
+    shots: of the frames worked on, in order. keys: frame index → number of its shot.
+    spans: one a key, in order. painted: the keys' files, empty where a stylizer makes them.
+    survey: of what keys would explain; None where nobody had to choose keyframes.
+    """
+
+    shots: tuple[FrameRange, ...]
+    keys: Mapping[int, int]
+    spans: tuple[Span, ...]
+    painted: tuple[KeyFile, ...]
+    survey: Survey | None = None
+
+    @property
+    def predicted(self) -> tuple[float, ...] | None:
+        """For each frame, the share of it that no key explains, 0–1; None if not surveyed."""
+        if self.survey is None:
+            return None
+        return tuple(round(float(share), 6) for share in self.survey.curve(sorted(self.keys)))
+
+    @property
+    def without_key(self) -> list[FrameRange]:
+        """Shots that no key lies in."""
+        return [shot for number, shot in enumerate(self.shots) if number not in self.keys.values()]
+
+
+def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, RunPlan]:
+    """Find the shots, take the painted keys or choose keyframes, and pair their spans.
+
+    Raises InputError for keys that do not fit the clip, OptionsError for ranges that do not fit
+    the keys or keyframes that cannot be chosen as asked.
+    """
+    options, clip, frames = run.options, run.clip, run.frames
+    painted = painted_keys(options, clip, frames)
+    found: Survey | None = None
+    if painted:
+        shots = yield from _shots(run, cancel)
+        indices = [file.index for file in painted]
+    elif options.every_frame:
+        shots = yield from _shots(run, cancel)
+        indices = [index for shot in shots for index in every_nth(shot, options.every)]
+    elif len(frames) <= min(options.keys_budget, _FEW):
+        shots, indices = [frames], list(frames)
+    else:
+        found = yield from _survey(run, cancel)
+        shots = [frames] if options.ignore_cuts else list(found.shots)
+        indices = choose_keyframes(found, options.keys_budget, options.min_gap, options.max_gap)
+    spans = pair_spans(
+        indices,
+        frames,
+        options.ranges,
+        cuts=[shot.start for shot in shots[1:]],
+        number=clip.number,
+    )
+    starts = [shot.start for shot in shots]
+    keys = {index: bisect.bisect_right(starts, index) - 1 for index in indices}
+    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), found)
+    for shot in plan.without_key:
+        first, last = clip.number(shot.start), clip.number(shot.stop - 1)
+        message = f"note: no key in the shot {first}–{last}; the keys around it are carried over"
+        yield Event(STEP, 0, None, message=message)
+    return plan
+
+
+def every_nth(shot: FrameRange, every: int) -> list[int]:
+    """Every n-th frame of a shot and its last, so that what lies between is reached from both."""
+    return sorted({*range(shot.start, shot.stop, every), shot.stop - 1})
+
+
+def _survey(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Survey]:
+    work = survey_clip(run.clip, run.frames, cancel=cancel, cache=run.work)
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            found: Survey = stop.value
+            return found
+        yield replace(event, step=STEP)
+
+
+def _shots(run: RunContext, cancel: CancelToken) -> Generator[Event, None, list[FrameRange]]:
+    """The shots of the frames, found once for a clip and remembered."""
+    frames = run.frames
+    if run.options.ignore_cuts or len(frames) < 3:
+        return [frames]
+    name = fingerprint("shots", VERSION, run.source.identity, frames)
+    memory = run.work / f"shots-{name[:12]}.json"
+    known = _recall(memory, frames)
+    if known is not None:
+        return known
+    total, finder, cuts = len(frames), CutFinder(), []
+    yield Event(STEP, 0, total)
+    for frame in run.clip.frames(frames.start, frames.stop):
+        cancel.check()
+        cuts += finder.add(frame.index, frame.rgb)
+        yield Event(STEP, frame.index - frames.start + 1, total)
+    cuts += finder.finish()
+    edges = [frames.start, *cuts, frames.stop]
+    shots = [FrameRange(*pair) for pair in itertools.pairwise(edges)]
+    try:
+        with atomic_file(memory) as temporary:
+            text = json.dumps([[shot.start, shot.stop] for shot in shots])
+            temporary.write_text(text, encoding="utf-8")
+    except OutputError as error:
+        _log.info("%s; the shots will be found again next time", error)
+    return shots
+
+
+def _recall(memory: Path, frames: FrameRange) -> list[FrameRange] | None:
+    """The shots that were remembered; None if there are none or they do not fit the frames."""
+    try:
+        shots = [FrameRange(*pair) for pair in json.loads(memory.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        _log.warning("%s: damaged (%s); it will be made again", memory, error)
+        return None
+    edges = [shot.start for shot in shots] + [frames.stop]
+    fits = edges[0] == frames.start and all(
+        shot.stop == after for shot, after in zip(shots, edges[1:], strict=True)
+    )
+    return shots if fits else None

@@ -1,0 +1,1 @@
+"""Where results lie: store, frame folders, file names, size limit, lock, cache folder, clean-up."""

@@ -1,0 +1,1 @@
+"""Model files in, networks ready to run out."""

@@ -1,0 +1,141 @@
+"""A LoRA's file in, its changes added to a model's own weights; nothing is slower afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kadr.errors import InputError
+from kadr.stylize.diffusion.model.model import Networks
+from kadr.stylize.diffusion.model.weights import Weights, find_file, read_weights
+
+_PART = re.compile(
+    r"(?P<base>.+?)(?:_lora|\.lora|\.lora_linear_layer)?"
+    r"\.(?:lora_)?(?P<half>A|B|down|up)(?:\.default)?\.weight"
+)
+_OUTER = ("text_encoder_2.", "text_encoder.", "unet.")
+_TEXT_LAYERS = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """What is added to one layer: ``up @ down``, times ``alpha`` by rank where alpha is given."""
+
+    layer: str
+    down: Tensor
+    up: Tensor
+    alpha: float | None
+
+
+def merge_lora(networks: Networks, path: Path, weight: float) -> None:
+    """Add a LoRA's changes to the weights themselves, times ``weight``.
+
+    Reads the names of diffusers, PEFT and kohya's scripts. Raises InputError if the file is
+    missing, of another kind, or made for another family of models.
+    """
+    lora = read_weights(find_file(path, "a LoRA"))
+    if not any("lora" in name for name in lora):
+        raise InputError(f"{path}: holds no LoRA (nothing in it is called lora); give another file")
+    odd = [name for name in lora if re.search(r"\.(hada_|lokr_|lora_mid|dora_scale)", name)]
+    if odd:
+        raise InputError(
+            f"{path}: is not a plain LoRA (it holds {odd[0]}); convert it to one, or merge it into "
+            "a checkpoint"
+        )
+    layers = _layers(networks)
+    changes = list(_changes(lora, networks, path))
+    unknown = [change.layer for change in changes if change.layer not in layers]
+    if not changes or len(unknown) == len(changes):
+        raise InputError(f"{path}: nothing in it fits this model; it is for another family")
+    if unknown:
+        raise InputError(
+            f"{path}: changes {len(unknown)} layers that this model lacks, such as {unknown[0]}; "
+            "it is for another family"
+        )
+    for change in changes:
+        _add(layers[change.layer], change, weight, path)
+
+
+@torch.no_grad()
+def _add(layer: Any, change: _Change, weight: float, path: Path) -> None:
+    down, up = change.down.float().flatten(1), change.up.float().flatten(1)
+    rank = down.shape[0]
+    fits = up.shape == (layer.weight.shape[0], rank)
+    if not fits or layer.weight[0].numel() != down.shape[1]:
+        raise InputError(
+            f"{path}: does not fit this model ({change.layer} is {tuple(layer.weight.shape)}, its "
+            f"change {(up.shape[0], down.shape[1])}); it is for another family"
+        )
+    scale = weight * (1.0 if change.alpha is None else change.alpha / rank)
+    product = (up @ down).reshape(layer.weight.shape) * scale
+    layer.weight += product.to(layer.weight)
+
+
+def _layers(networks: Networks) -> dict[str, Any]:
+    """All layers with a weight, by the names that LoRA files use after conversion."""
+    owners = [("unet.", networks.unet)]
+    for place, encoder in enumerate(networks.encoders):
+        owners.append((f"text_encoder{'_2' if place else ''}.", encoder.network))
+    return {
+        prefix + name.removeprefix("text_model."): layer
+        for prefix, network in owners
+        for name, layer in network.named_modules()
+        if hasattr(layer, "weight")
+    }
+
+
+def _changes(lora: Weights, networks: Networks, path: Path) -> Iterator[_Change]:
+    from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+
+    xl = len(networks.encoders) > 1
+    kind = StableDiffusionXLPipeline if xl else StableDiffusionPipeline
+    try:
+        named, alphas = kind.lora_state_dict(dict(lora), unet_config=networks.unet.config)
+    except (ValueError, KeyError, IndexError, RuntimeError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"{path}: its names are not understood ({first}); it is for another family"
+        ) from error
+    halves: dict[str, dict[str, Tensor]] = {}
+    scales = _alphas(alphas or {})
+    for name, value in named.items():
+        found = _PART.fullmatch(name.removeprefix("base_model.model."))
+        if found is None:
+            raise InputError(f"{path}: {name} is not understood; give a plain LoRA")
+        half = "down" if found["half"] in ("A", "down") else "up"
+        halves.setdefault(_layer_name(found["base"]), {})[half] = value
+    for layer, parts in halves.items():
+        if len(parts) < 2:
+            raise InputError(f"{path}: lacks one half of {layer}; the file is not whole")
+        yield _Change(layer, parts["down"], parts["up"], scales.get(layer))
+
+
+def _alphas(given: Mapping[str, Any]) -> dict[str, float]:
+    """Layer → alpha; diffusers names some by layer and some by the layer's first half."""
+    scales = {}
+    for name, value in given.items():
+        base = name.removesuffix(".alpha")
+        found = _PART.fullmatch(base)
+        scales[_layer_name(found["base"] if found else base)] = float(value)
+    return scales
+
+
+def _layer_name(base: str) -> str:
+    """The layer's own name, from the ones that its LoRA has had over the years."""
+    outer = next((prefix for prefix in _OUTER if base.startswith(prefix)), "unet.")
+    inner = base.removeprefix(outer).removeprefix("text_model.")
+    if outer == "unet.":
+        old = ".processor." in inner
+        inner = inner.replace(".processor.", ".")
+        if old and inner.endswith(".to_out"):
+            inner += ".0"
+    else:
+        stem, _, last = inner.rpartition(".")
+        inner = f"{stem}.{_TEXT_LAYERS.get(last, last)}"
+    return outer + inner

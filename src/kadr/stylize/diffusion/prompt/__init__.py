@@ -1,0 +1,1 @@
+"""A prompt in, encoded text out, as A1111 reads it."""

@@ -1,0 +1,1 @@
+"""Noise, noise levels, samplers, guidance and inversion: the img2img loop."""

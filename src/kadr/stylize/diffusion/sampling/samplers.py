@@ -1,0 +1,177 @@
+"""A denoiser, a noisy latent and falling noise levels in, ever cleaner latents out.
+
+Each sampler is a generator ``sample(denoise, x, sigmas, draw)`` that yields ``(i, x)`` after step
+i, so that progress, preview and cancelling need no callback; the last x is the result, and with
+fewer than two noise levels nothing is yielded. ``draw`` gives fresh unit noise of x's shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor
+
+from kadr.errors import OptionsError
+from kadr.stylize.diffusion.sampling.guidance import Denoiser
+
+Draw = Callable[[], Tensor]
+Steps = Iterator[tuple[int, Tensor]]
+Sample = Callable[[Denoiser, Tensor, Tensor, Draw], Steps]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """One way of stepping, with the noise levels that it is made for.
+
+    name: as A1111 calls it.
+    sample: the stepping rule.
+    spread: how noise levels are spread, "normal" or "karras".
+    drop_next_to_last: whether one more noise level is made and the last but one left out.
+    random: whether it draws noise on the way.
+    """
+
+    name: str
+    sample: Sample
+    spread: str = "normal"
+    drop_next_to_last: bool = False
+    random: bool = False
+
+
+def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
+    """Euler's method, algorithm 2 of Karras et al. 2022 without churn or correction."""
+    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+        slope = (x - denoise(x, sigma)) / sigma
+        x = x + slope * (following - sigma)
+        yield i, x
+
+
+def euler_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
+    """Euler's method with part of the noise replaced by fresh noise at every step but the last."""
+    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+        down, up = _ancestral(sigma, following)
+        slope = (x - denoise(x, sigma)) / sigma
+        x = x + slope * (down - sigma)
+        if following > 0:
+            x = x + draw() * up
+        yield i, x
+
+
+def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
+    """Heun's method: Euler's step with the mean of the slopes at both of its ends."""
+    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+        slope = (x - denoise(x, sigma)) / sigma
+        reached = x + slope * (following - sigma)
+        if following > 0:
+            slope = (slope + (reached - denoise(reached, following)) / following) / 2
+            reached = x + slope * (following - sigma)
+        x = reached
+        yield i, x
+
+
+def dpm2(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
+    """The midpoint method, the middle taken in the logarithm of the noise level."""
+    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+        x = _midpoint_step(denoise, x, sigma, following)
+        yield i, x
+
+
+def dpm2_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
+    """The midpoint method with part of the noise replaced by fresh noise at each step."""
+    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+        down, up = _ancestral(sigma, following)
+        x = _midpoint_step(denoise, x, sigma, down)
+        if following > 0:
+            x = x + draw() * up
+        yield i, x
+
+
+def dpmpp_2s_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
+    """DPM-Solver++(2S) of Lu et al. 2022 with fresh noise at every step but the last."""
+    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+        down, up = _ancestral(sigma, following)
+        clean = denoise(x, sigma)
+        if down > 0:
+            middle = math.sqrt(sigma * down)
+            clean = denoise(_exponential_step(x, clean, sigma, middle), middle)
+        x = _exponential_step(x, clean, sigma, down)
+        if following > 0:
+            x = x + draw() * up
+        yield i, x
+
+
+def dpmpp_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
+    """DPM-Solver++(2M) of Lu et al. 2022: the last two estimates, one evaluation a step."""
+    last: Tensor | None = None
+    before = 0.0
+    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+        clean = denoise(x, sigma)
+        ahead = clean
+        if last is not None and following > 0:
+            ratio = math.log(before / sigma) / math.log(sigma / following)
+            ahead = clean + (clean - last) / (2 * ratio)
+        x = _exponential_step(x, ahead, sigma, following)
+        last, before = clean, sigma
+        yield i, x
+
+
+_SAMPLERS = {
+    sampler.name.casefold(): sampler
+    for sampler in (
+        Sampler("Euler a", euler_ancestral, random=True),
+        Sampler("Euler", euler),
+        Sampler("Heun", heun),
+        Sampler("DPM2", dpm2, drop_next_to_last=True),
+        Sampler("DPM2 a", dpm2_ancestral, drop_next_to_last=True, random=True),
+        Sampler("DPM++ 2S a", dpmpp_2s_ancestral, random=True),
+        Sampler("DPM++ 2M", dpmpp_2m),
+        Sampler("DPM2 Karras", dpm2, "karras", drop_next_to_last=True),
+        Sampler("DPM2 a Karras", dpm2_ancestral, "karras", drop_next_to_last=True, random=True),
+        Sampler("DPM++ 2S a Karras", dpmpp_2s_ancestral, "karras", random=True),
+        Sampler("DPM++ 2M Karras", dpmpp_2m, "karras"),
+        Sampler("Euler Karras", euler, "karras"),
+        Sampler("Euler a Karras", euler_ancestral, "karras", random=True),
+        Sampler("Heun Karras", heun, "karras"),
+    )
+}
+
+SAMPLERS = tuple(sampler.name for sampler in _SAMPLERS.values())
+"""Their names, as A1111 writes them."""
+
+
+def find_sampler(name: str) -> Sampler:
+    """A sampler by name, whatever its case; OptionsError for an unknown one."""
+    sampler = _SAMPLERS.get(" ".join(name.split()).casefold())
+    if sampler is None:
+        raise OptionsError(f"sampler {name!r}: expected one of {', '.join(SAMPLERS)}")
+    return sampler
+
+
+def _pairs(sigmas: Tensor) -> list[tuple[float, float]]:
+    """Each noise level with the one that follows."""
+    levels: list[float] = sigmas.tolist()
+    return list(pairwise(levels))
+
+
+def _ancestral(sigma: float, following: float) -> tuple[float, float]:
+    """The level to step down to, and the noise to add so that ``following`` is reached."""
+    up = min(following, math.sqrt(following**2 * (sigma**2 - following**2)) / sigma)
+    return math.sqrt(following**2 - up**2), up
+
+
+def _exponential_step(x: Tensor, clean: Tensor, sigma: float, following: float) -> Tensor:
+    """From one noise level to another with a constant estimate of what is clean; exact."""
+    kept = following / sigma
+    return kept * x + (1 - kept) * clean
+
+
+def _midpoint_step(denoise: Denoiser, x: Tensor, sigma: float, following: float) -> Tensor:
+    """One step of the midpoint method; Euler's where ``following`` is 0."""
+    slope = (x - denoise(x, sigma)) / sigma
+    if following > 0:
+        middle = math.sqrt(sigma * following)
+        halfway = x + slope * (middle - sigma)
+        slope = (halfway - denoise(halfway, middle)) / middle
+    return x + slope * (following - sigma)

@@ -1,0 +1,121 @@
+"""Tasks in, events out, run by a few processes of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from kadr.core.bands import default_threads
+from kadr.core.events import CancelToken
+from kadr.errors import OptionsError
+from kadr.tasks.executor import Done, Failed, TaskEvent, check_window
+from kadr.tasks.queue import TaskQueue
+from kadr.tasks.resources import free_memory
+from kadr.tasks.supervisor import Pool, Supervisor
+from kadr.tasks.task import Task
+
+
+class ProcessExecutor:
+    """An Executor of processes that are started when needed and kept until it is closed.
+
+    They ignore Ctrl-C: who draws the events decides what it means. If this process dies, so do
+    they. What a task logs as a warning or worse comes as Noticed, and so does, once, that kernels
+    have to be compiled.
+    """
+
+    def __init__(
+        self, cores: int | None = None, *, workers: int | None = None, memory: int | None = None
+    ) -> None:
+        """cores: shared by all tasks; None: all there are. workers: most processes at a time;
+        None: as many as cores. memory: bytes for all tasks together; None: what is free.
+
+        Raises OptionsError if one of them is less than 1.
+        """
+        for name, value in (("cores", cores), ("workers", workers), ("memory", memory)):
+            if value is not None and value < 1:
+                raise OptionsError(f"{name} {value}: expected 1 or more")
+        self._cores = default_threads() if cores is None else cores
+        self._workers = min(self._cores, workers or self._cores)
+        self._memory = memory
+        self._pool = Pool(self._cores)
+        self._run: Supervisor | None = None
+        self._closed = False
+
+    @property
+    def cores(self) -> int:
+        """How many cores all tasks together may use."""
+        return self._cores
+
+    def run(
+        self, tasks: Iterable[Task], window: int, cancel: CancelToken | None = None
+    ) -> Generator[TaskEvent, None, None]:
+        """Run the tasks; see Executor."""
+        check_window(window)
+        if self._closed or self._run is not None:
+            raise RuntimeError("executor closed" if self._closed else "executor runs already")
+        stop = cancel or CancelToken()
+        board = TaskQueue(self._cores, self._workers, self._free_memory)
+        self._run = supervisor = Supervisor(self._pool, board, stop)
+        try:
+            complete = yield from _follow(supervisor, iter(tasks), window)
+        finally:
+            supervisor.end()
+            self._run = None
+        if not complete:
+            stop.check()
+
+    def cancel(self, task_id: str, grace: float) -> None:
+        """Ask a task to stop at its next frame; after ``grace`` seconds it is ended by force."""
+        run = self._run
+        if run is not None:
+            run.cancel(task_id, grace)
+
+    def close(self) -> None:
+        """End all processes."""
+        self._closed = True
+        run = self._run
+        if run is not None:
+            run.end()
+        self._pool.close(busy_only=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _free_memory(self) -> int | None:
+        return free_memory() if self._memory is None else self._memory
+
+
+def _follow(
+    supervisor: Supervisor, source: Iterator[Task], window: int
+) -> Generator[TaskEvent, None, bool]:
+    """Draw tasks and yield events until none is left; gives whether all were drawn and done."""
+    going, drawn_all, complete = 0, False, True
+    while True:
+        drawn: list[Task] = []
+        while not (drawn_all or supervisor.stopping) and going < window:
+            task = next(source, None)
+            if task is None:
+                drawn_all = True
+            else:
+                drawn.append(task)
+                going += 1
+        if drawn:
+            supervisor.add(drawn)
+        if not going:
+            return drawn_all and complete
+        event = supervisor.events.get()
+        if isinstance(event, BaseException):
+            raise event
+        if isinstance(event, (Done, Failed)):
+            going -= 1
+            complete = complete and isinstance(event, Done)
+        yield event

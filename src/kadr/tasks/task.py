@@ -1,0 +1,193 @@
+"""Work as a value: plain numbers and references in, items and notices out of a named function.
+
+A task can be sent to another process or another machine: it holds no pixels, only where they are.
+Its function is a generator ``function(task, context)``. It keeps what it makes where its values
+say, and yields an Item for each thing kept; a task that is run again finds what it kept before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self, TypeAlias
+
+from kadr.core.events import CancelToken
+from kadr.errors import OptionsError
+
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class InputFrames:
+    """Where an input lies: a path or URI, and which frames of it, ``[start, stop)``."""
+
+    uri: str
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not self.uri:
+            raise OptionsError("reference without a path or URI; say where the input lies")
+        if not 0 <= self.start < self.stop:
+            raise OptionsError(
+                f"{self.uri}: frames [{self.start}, {self.stop}); expected 0 <= start < stop"
+            )
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done, as plain values; ``to_json`` and ``from_json`` give it back equal.
+
+    Raises OptionsError when a value is out of range or is not plain.
+    """
+
+    id: str
+    """Unlike that of any other task of the run."""
+    function: str
+    """``package.module:name`` of a generator of items."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """None, booleans, finite numbers, text, and lists and mappings of these; lists become tuples.
+    """
+    inputs: tuple[InputFrames, ...] = ()
+    cores: int = 1
+    """How many it asks for; it may be given fewer where there are not so many, or more."""
+    memory: int = 0
+    """Bytes it needs at its peak, with the process it runs in."""
+    retries: int = 2
+    """How often it is run again after its worker was lost."""
+    seed: int = 0
+    after: tuple[str, ...] = ()
+    """Ids of tasks that must be done before; all of them come before this one in the run."""
+    priority: float = 0.0
+    """Of the tasks that can start the one with the highest does, of equals the one drawn first."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        object.__setattr__(self, "after", tuple(self.after))
+        if not self.id:
+            raise OptionsError("task without an id; give it one")
+        if not _FUNCTION.fullmatch(self.function):
+            raise OptionsError(
+                f"task {self.id}: function {self.function!r}; expected 'package.module:name'"
+            )
+        for name, least in (("cores", 1), ("memory", 0), ("retries", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise OptionsError(
+                    f"task {self.id}: {name} {value!r}; expected a whole number from {least} up"
+                )
+        if not math.isfinite(self.priority):
+            raise OptionsError(f"task {self.id}: priority {self.priority}; expected a number")
+        if self.id in self.after:
+            raise OptionsError(f"task {self.id}: comes after itself; leave that out of 'after'")
+        plain = {name: _plain(value, f"task {self.id}: {name}") for name, value in _items(self)}
+        object.__setattr__(self, "values", plain)
+
+    def to_json(self) -> str:
+        """The task as JSON text; equal tasks give the same text."""
+        return json.dumps(asdict(self), sort_keys=True, allow_nan=False, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what ``to_json`` gave. Raises OptionsError naming what is wrong with it."""
+        try:
+            read = json.loads(text)
+            unknown = read.keys() - {each.name for each in fields(cls)}
+            if unknown:
+                raise OptionsError(f"task: unknown field {min(unknown)!r}; leave it out")
+            read["inputs"] = tuple(InputFrames(**each) for each in read.get("inputs", ()))
+            return cls(**read)
+        except (ValueError, TypeError, AttributeError) as error:
+            if isinstance(error, OptionsError):
+                raise
+            raise OptionsError(f"task: not the JSON text of a task ({error})") from error
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing made and kept: its index in the clip, where it is kept, a hash of its content."""
+
+    index: int
+    reference: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line for people."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class PartialProgress:
+    """How much of a task is done; for work that goes on long before it has an item."""
+
+    done: int
+    total: int
+
+
+Yielded: TypeAlias = Item | Notice | PartialProgress
+
+
+@dataclass
+class TaskContext:
+    """What a task's function is lent while it runs."""
+
+    threads: int
+    """Cores it may use now; it can change while the function stands at a ``yield``."""
+    cancel: CancelToken = field(default_factory=CancelToken)
+    """Asked between frames; the executor asks as well, at each ``yield``."""
+    tell: Callable[[str], None] = lambda text: None
+    """Tell people a line at once, from any thread, where a ``yield`` has to wait."""
+
+
+TaskFunction: TypeAlias = Callable[[Task, TaskContext], Iterator[Yielded]]
+
+
+def run_function(task: Task, context: TaskContext) -> Generator[Yielded, None, None]:
+    """Run the function that a task names. Raises OptionsError if there is none."""
+    module, name = task.function.split(":")
+    try:
+        function: TaskFunction = getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise OptionsError(
+            f"task {task.id}: no function {task.function!r} ({error}); "
+            "expected one that can be imported"
+        ) from error
+    yield from function(task, context)
+
+
+def digest_of(items: Mapping[int, str]) -> str:
+    """A hash of all that a task made: index → digest, in whatever order it was made."""
+    text = json.dumps(sorted(items.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _items(task: Task) -> Iterator[tuple[str, object]]:
+    if not isinstance(task.values, Mapping):
+        raise OptionsError(f"task {task.id}: values {task.values!r}; expected a mapping")
+    yield from task.values.items()
+
+
+def _plain(value: object, where: str) -> object:
+    """A deep copy of plain values; raises OptionsError for others, which JSON would change."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(each, f"{where}[{i}]") for i, each in enumerate(value))
+    if isinstance(value, Mapping):
+        for key in value:
+            if type(key) is not str:
+                raise OptionsError(f"{where}: key {key!r}; expected text")
+        return {key: _plain(each, f"{where}.{key}") for key, each in value.items()}
+    raise OptionsError(
+        f"{where}: {value!r} is not plain; give text, finite numbers, lists and mappings of them"
+    )

@@ -1,0 +1,171 @@
+"""The process that runs tasks: commands in by its standard input, task events out.
+
+It ends when its input does: whatever becomes of the process that started it, none is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import queue
+import signal
+import threading
+import traceback
+from dataclasses import dataclass
+from typing import NoReturn
+
+from kadr.errors import BackendError, KadrError
+from kadr.tasks.channel import Channel
+from kadr.tasks.compiling import on_first_compile
+from kadr.tasks.executor import Failed, NoticeGiven, event_of, out_of_memory
+from kadr.tasks.resources import use_threads
+from kadr.tasks.task import Task, TaskContext, run_function
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """Command: run a task with so many threads."""
+
+    task: Task
+    threads: int
+
+
+@dataclass(frozen=True)
+class SetThreads:
+    """Command: from its next frame on, a task has so many threads."""
+
+    task_id: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class CancelTask:
+    """Command: a task is to stop at its next frame."""
+
+    task_id: str
+
+
+@dataclass(frozen=True)
+class TaskFinished:
+    """Answer: a task's function came to its end."""
+
+    task_id: str
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """Answer: kernels are being compiled, which people have to wait for."""
+
+
+def main() -> NoReturn:
+    """Run tasks, one after the other, until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this
+    worker = _Worker(_take_streams())
+    threading.Thread(target=worker.listen, name="kadr-commands", daemon=True).start()
+    worker.work()
+
+
+def _take_streams() -> Channel:
+    """The pipes to the one that started this; what prints prints to standard error from now on."""
+    reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return Channel(reader, writer)
+
+
+class _Worker:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._jobs: queue.SimpleQueue[tuple[Task, TaskContext]] = queue.SimpleQueue()
+        self._current = "", TaskContext(1)
+
+    def listen(self) -> None:
+        """Take commands until there are no more; then end the process, whatever it does."""
+        try:
+            while True:
+                self._obey(self._channel.receive())
+        except EOFError:
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+    def work(self) -> NoReturn:
+        """Run what was commanded."""
+        log = logging.getLogger()
+        log.addHandler(_ToChannel(self))
+        logging.captureWarnings(True)
+        with on_first_compile(lambda: self._send(Compiling())):
+            while True:
+                self._run(*self._jobs.get())
+
+    def tell(self, text: str) -> None:
+        """Tell people a line."""
+        self._send(NoticeGiven(self._current[0], text))
+
+    def _obey(self, command: RunTask | SetThreads | CancelTask) -> None:
+        task_id, context = self._current
+        if isinstance(command, RunTask):
+            context = TaskContext(command.threads, tell=self.tell)
+            self._current = command.task.id, context
+            self._jobs.put((command.task, context))
+        elif command.task_id == task_id:
+            if isinstance(command, SetThreads):
+                context.threads = command.threads
+            else:
+                context.cancel.cancel()
+
+    def _run(self, task: Task, context: TaskContext) -> None:
+        try:
+            with contextlib.closing(run_function(task, context)) as steps:
+                while True:
+                    context.cancel.check()
+                    use_threads(context.threads)
+                    made = next(steps, None)
+                    if made is None:
+                        break
+                    self._send(event_of(task.id, made))
+        except MemoryError:
+            self._send(Failed(task.id, out_of_memory(task.id), lost=True))
+            os._exit(1)  # another process begins with more
+        except BaseException as error:  # also SystemExit: it is the task that wants to end
+            self._send(Failed(task.id, _portable(error)))
+        else:
+            self._send(TaskFinished(task.id))
+
+    def _send(self, message: object) -> None:
+        try:
+            self._channel.send(message)
+        except (OSError, ValueError):
+            os._exit(0)  # nobody waits for it
+
+
+class _ToChannel(logging.Handler):
+    """Sends what is logged as a line for people."""
+
+    def __init__(self, worker: _Worker) -> None:
+        super().__init__(logging.WARNING)
+        self._worker = worker
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the first line: captured warnings quote source code in a second."""
+        self._worker.tell(record.getMessage().strip().partition("\n")[0])
+
+
+def _portable(error: BaseException) -> Exception:
+    """The error as it can be sent, with its traceback as a note if it is not for people."""
+    sent: Exception
+    try:
+        twin = pickle.loads(pickle.dumps(error))
+        if not isinstance(error, Exception) or str(twin) != str(error):
+            raise ValueError("cannot be sent as it is")
+        sent = error
+    except Exception:  # its class may do anything when it is made again
+        sent = BackendError(f"{type(error).__name__}: {error}")
+    if not isinstance(error, KadrError):
+        sent.add_note("".join(traceback.format_exception(error)).rstrip())
+    return sent

@@ -1,1 +1,0 @@
-"""How the steps come together in a run: plan, keys, passes, joins, and what is missing of them."""

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from kadr.core.formatting import counted, duration, moment, percent, size
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (None, "–"),
+        (0.0, "0.0 %"),
+        (0.00123, "0.12 %"),
+        (0.0424, "4.2 %"),
+        (0.5, "50.0 %"),
+        (0.9999, "100 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_shares(share: float | None, text: str) -> None:
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min"),
+        (250, "4 min 10 s"),
+        (3599.7, "1 h"),
+        (7500, "2 h 5 min"),
+        (7199, "2 h"),
+    ],
+)
+def test_times(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1.0 KB"),
+        (999_999, "1.0 MB"),
+        (123_456_789, "123 MB"),
+        (2_500_000_000, "2.5 GB"),
+        (5 * 10**15, "5000 TB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_moments_that_can_be_read_are_said_in_words() -> None:
+    assert moment("2025-02-03T04:05:06+00:00") == "3 February 2025, 04:05"
+    assert moment("yesterday") == "yesterday"
+
+
+def test_counts() -> None:
+    assert counted(1, "frame") == "1 frame"
+    assert counted(0, "key") == "0 keys"
+    assert counted(12345, "frame") == "12\u202f345 frames"

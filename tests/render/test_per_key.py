@@ -1,0 +1,110 @@
+"""Each key's own frames in folders of their own: all of them, or nothing at all."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kadr.errors import OutputError
+from kadr.files import read_image, write_image
+from kadr.render.per_key import PerKeyWriter
+from kadr.video.base import Clip
+from kadr.video.clips import open_clip
+from scenes import texture, write_sequence
+
+IMAGES = [texture(12, 16, seed=seed) for seed in range(3)]
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Iterator[Clip]:
+    """Three images numbered from 71."""
+    with open_clip(write_sequence(tmp_path / "clip", IMAGES, 71)) as opened:
+        yield opened
+
+
+def _write_all(writer: PerKeyWriter) -> None:
+    for index in (2, 0, 1):  # in any order
+        writer.write(1, index, 255 - IMAGES[index])
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+NAMES = [f"key_00072/frame_{number:05d}.png" for number in (71, 72, 73)]
+
+
+def test_frames_appear_at_the_end_under_the_clips_names(clip: Clip, tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "per key"
+    with PerKeyWriter(folder, clip, False) as writer:
+        _write_all(writer)
+        assert not [name for name in _files(folder) if not name.startswith(".kadr-")]
+    assert _files(folder) == NAMES
+    for name, image in zip(NAMES, IMAGES, strict=True):
+        assert np.array_equal(read_image(folder / name), 255 - image)
+
+
+def test_without_a_folder_nothing_happens(clip: Clip, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with PerKeyWriter(None, clip, False) as writer:
+        _write_all(writer)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_an_exception_leaves_things_as_they_were(clip: Clip, tmp_path: Path, existed: bool) -> None:
+    folder = tmp_path / "a" / "per key"
+    if existed:
+        folder.mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+
+    def fail() -> None:
+        with PerKeyWriter(folder, clip, False) as writer:
+            _write_all(writer)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_in_use_is_refused_unless_told(clip: Clip, tmp_path: Path) -> None:
+    folder = tmp_path / "per key"
+    write_image(folder / NAMES[0], IMAGES[0])
+    write_image(folder / "notes.png", IMAGES[1])
+    with pytest.raises(OutputError, match="per key: is not empty; use --overwrite"):
+        PerKeyWriter(folder, clip, False).__enter__()
+    with PerKeyWriter(folder, clip, True) as writer:
+        _write_all(writer)
+    assert _files(folder) == [*NAMES, "notes.png"]
+    assert np.array_equal(read_image(folder / NAMES[0]), 255 - IMAGES[0])
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_file_in_the_way(clip: Clip, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file; choose another folder"):
+        PerKeyWriter(tmp_path / place, clip, False).__enter__()
+    assert (tmp_path / "file").is_file()
+
+
+def test_a_full_disk_names_the_folder_and_leaves_nothing(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No run left on device", str(path))
+
+    def run() -> None:
+        with PerKeyWriter(tmp_path / "per key", clip, False) as writer:
+            monkeypatch.setattr(Path, "write_bytes", full)
+            _write_all(writer)
+
+    with pytest.raises(OutputError, match="No run left") as caught:
+        run()
+    assert ".kadr-" not in str(caught.value)
+    assert "per key" in str(caught.value)
+    assert not (tmp_path / "per key").exists()

@@ -1,0 +1,110 @@
+"""What a run lends to stylizers: known motion, what it covers, outputs before, controls, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from kadr.core.events import CancelToken
+from kadr.core.warp import warp
+from kadr.errors import InputError, OptionsError
+from kadr.files import write_image
+from kadr.render.masks import FrameMasks
+from kadr.render.stylize_context import CONTROLS, ContextProvider
+from kadr.stylize.base import StyledFrame
+from kadr.video.base import Clip
+from kadr.video.clips import open_clip
+from scenes import sliding, write_sequence
+
+STEP = 3
+IMAGES = sliding(9, float(STEP), height=120, width=160)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Iterator[Clip]:
+    """Nine frames, numbered from 11, that slide to the right."""
+    with open_clip(write_sequence(tmp_path / "clip", IMAGES, 11)) as opened:
+        yield opened
+
+
+def _lender(clip: Clip, kept: dict[int, np.ndarray] | None = None) -> ContextProvider:
+    groups = {0: 0, 4: 0, 6: 1, 8: 1}
+    return ContextProvider(clip, sorted(groups), groups, (kept or {}).get, lambda index: None)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 0), (0, 4), (4, 0), (8, 6), (3, 3)])
+def test_flow_leads_from_one_frame_to_the_other(clip: Clip, start: int, end: int) -> None:
+    flow = _lender(clip).flow(start, end)
+    inner = (slice(20, -20), slice(40, -40))
+    assert flow.shape == (120, 160, 2)
+    assert np.abs(flow[inner] - [STEP * (end - start), 0]).mean() < 0.3
+    pulled = warp(IMAGES[end], flow)
+    assert np.abs(pulled[inner].astype(int) - IMAGES[start][inner]).mean() < 5
+
+
+def test_large_frames_lend_full_sized_motion(tmp_path: Path) -> None:
+    images = [cv2.resize(image, (1280, 960)) for image in IMAGES[:2]]
+    with open_clip(write_sequence(tmp_path / "large", images)) as clip:
+        lender = ContextProvider(clip, [0, 1], {0: 0, 1: 0}, lambda index: None, lambda index: None)
+        flow = lender.flow(0, 1)
+        assert flow.shape == (960, 1280, 2)
+        assert np.abs(flow[200:-200, 300:-300] - [8 * STEP, 0]).mean() < 2
+        assert lender.occlusion(0, 1).shape == (960, 1280)
+
+
+def test_what_leaves_the_picture_has_no_match(clip: Clip) -> None:
+    occlusion = _lender(clip).occlusion(0, 4)  # the right edge slides out by twelve pixels
+    assert occlusion[10:-10, -10:].mean() > 0.9
+    assert occlusion[20:-20, 30:-30].mean() < 0.05
+
+
+def test_the_output_before_comes_from_memory_or_from_what_is_kept(
+    clip: Clip, tmp_path: Path
+) -> None:
+    kept = {0: IMAGES[0] // 2}
+    lender = _lender(clip, kept)
+    context = lender.context(CancelToken(), 1, tmp_path)
+    assert context.folder == tmp_path
+    assert context.previous(0) is None
+    assert context.previous(6) is None, "a shot begins"
+    assert context.previous_index(4) == 0
+    assert context.previous_index(6) is None
+    assert np.array_equal(context.previous(4), kept[0])
+    lender.made(StyledFrame(0, IMAGES[0] // 3))
+    assert np.array_equal(context.previous(4), IMAGES[0] // 3)
+
+
+def test_controls_are_of_the_frame_asked_for(clip: Clip) -> None:
+    lender = _lender(clip, {0: IMAGES[0] // 2})
+    assert np.array_equal(lender.control("filmed", 4), IMAGES[4])
+    assert np.array_equal(lender.control("previous", 4), IMAGES[0] // 2)
+    assert np.array_equal(lender.control("previous", 0), IMAGES[0]), "the first shows itself"
+    edges = lender.control("edges", 4)
+    assert edges.shape == IMAGES[4].shape
+    assert edges.std() > 3
+    with pytest.raises(OptionsError, match=f"control 'depth': this run lends {CONTROLS[0]}"):
+        lender.control("depth", 4)
+
+
+def test_masks_belong_to_frames_by_their_numbers(clip: Clip, tmp_path: Path) -> None:
+    white = np.zeros((120, 160, 3), np.uint8)
+    white[:, :80] = 255
+    folder = tmp_path / "masks"
+    write_image(folder / "m_0011.png", white)
+    write_image(folder / "m_0013.png", white[:60, :80])  # half the size, all white
+    masks = FrameMasks(folder, clip, [0, 2])
+    assert np.array_equal(masks.mask(0), white[..., 0] > 0)
+    assert masks.mask(2).all()
+    assert masks.digest(0) != masks.digest(2)
+    one = FrameMasks(folder / "m_0011.png", clip, [0, 5])
+    assert np.array_equal(one.mask(5), one.mask(0))
+    assert FrameMasks(None, clip, [0]).mask(0) is None
+    write_image(tmp_path / "square.png", white[:100, :100])
+    with pytest.raises(InputError, match=r"square\.png: is a mask of 100×100, the clip is 160×120"):
+        FrameMasks(tmp_path / "square.png", clip, [0]).mask(0)
+    with pytest.raises(InputError, match="no mask for frame 16; add one named by that number"):
+        FrameMasks(folder, clip, [0, 5])

@@ -1,0 +1,93 @@
+"""A folder's lock: one holder at a time, over processes and within one, gone with its process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kadr.errors import OutputError
+from kadr.storage.lock import LOCK, lock_folder
+
+HOLD = """
+import sys, pathlib
+from kadr.storage.lock import lock_folder
+with lock_folder(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock of ``tmp_path / "work"``."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "work")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_told_the_first(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    told = rf"work: another kadr works here \(process {holder.pid}\); wait for it"
+    with pytest.raises(OutputError, match=told), lock_folder(tmp_path / "work"):
+        pytest.fail("held twice")
+
+
+def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    holder.kill()
+    holder.wait(10)
+    with lock_folder(tmp_path / "work"):
+        assert (tmp_path / "work" / LOCK).read_text() == f"{os.getpid()}\n"
+
+
+def test_one_process_cannot_hold_it_twice(tmp_path: Path) -> None:
+    with lock_folder(tmp_path / "work"):
+        with pytest.raises(OutputError, match="another kadr"), lock_folder(tmp_path / "work"):
+            pytest.fail("held twice")
+        with lock_folder(tmp_path / "other"):
+            pass
+    with lock_folder(tmp_path / "work"):
+        pass
+
+
+def test_an_error_inside_frees_it(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock_folder(tmp_path):
+        _ = 1 / 0
+    with lock_folder(tmp_path):
+        pass
+
+
+def test_a_child_does_not_keep_it(tmp_path: Path) -> None:
+    with lock_folder(tmp_path):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with child, lock_folder(tmp_path):
+        child.kill()
+
+
+def test_nonsense_in_the_file_is_not_said(tmp_path: Path) -> None:
+    with lock_folder(tmp_path):
+        (tmp_path / LOCK).write_text("who knows\n")
+        with (
+            pytest.raises(OutputError, match="another kadr works here; wait"),
+            lock_folder(tmp_path),
+        ):
+            pytest.fail("held twice")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir()
+    with pytest.raises(OutputError, match="cannot be written"), lock_folder(tmp_path):
+        pytest.fail("a folder is no lock")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file"), lock_folder(tmp_path / "file"):
+        pytest.fail("a file is no folder")
