@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_a1111 import ALTERNATIVE, FakeA1111, tint
-from fake_http import Answer, Seen, as_json
+from fake_http import ReceivedRequest, Response, json_response
 from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
@@ -44,7 +44,7 @@ def _run(
 
 
 def _request(server: FakeA1111) -> dict:
-    return server.asked("/img2img")[-1].json
+    return server.requests_to("/img2img")[-1].json
 
 
 def _image(text: str) -> np.ndarray:
@@ -105,9 +105,9 @@ def test_the_size_is_nearest_to_the_frames_aspect(server: FakeA1111) -> None:
 
 def test_one_seed_for_all_frames_or_one_for_each(server: FakeA1111) -> None:
     _run(server, indices=(1, 2), seed=9)
-    assert [seen.json["seed"] for seen in server.asked("/img2img")] == [9, 9]
+    assert [request.json["seed"] for request in server.requests_to("/img2img")] == [9, 9]
     _run(server, indices=(1, 2), seed=None)
-    first, second = (seen.json["seed"] for seen in server.asked("/img2img")[2:])
+    first, second = (request.json["seed"] for request in server.requests_to("/img2img")[2:])
     assert first != second
     assert 0 <= first < 2**32
 
@@ -158,7 +158,7 @@ def test_an_unknown_model_lists_the_known_before_any_frame(server: FakeA1111) ->
         OptionsError, match="'sdxl': the server has sd-v1-5-inpainting, v1-5-pruned"
     ):
         _run(server, model="sdxl")
-    assert not server.asked("/img2img")
+    assert not server.requests_to("/img2img")
 
 
 @pytest.mark.parametrize("inversion", ["plain", "adjusted"])
@@ -195,7 +195,7 @@ def test_a_server_without_the_script_is_told_before_any_frame(server: FakeA1111)
     server.scripts = [{**ALTERNATIVE, "args": ALTERNATIVE["args"][::-1]}]
     with pytest.raises(OptionsError, match="takes 11 arguments"):
         _run(server, inversion="plain")
-    assert not server.asked("/img2img")
+    assert not server.requests_to("/img2img")
 
 
 def test_controlnets_see_the_frame_or_what_the_run_lends(server: FakeA1111) -> None:
@@ -214,7 +214,7 @@ def test_controlnets_see_the_frame_or_what_the_run_lends(server: FakeA1111) -> N
 def test_an_unknown_controlnet_lists_the_known(server: FakeA1111) -> None:
     with pytest.raises(OptionsError, match="controlnet 'depth': the server has control_v11p"):
         _run(server, controlnet=("depth",), control=("depth",))
-    server.fail("/model_list", as_json({"detail": "Not Found"}, 404))
+    server.fail("/model_list", json_response({"detail": "Not Found"}, 404))
     with pytest.raises(OptionsError, match="has no ControlNet extension"):
         _run(server, controlnet=("tile",), control=("none",))
 
@@ -257,9 +257,9 @@ def test_further_fields_of_the_users_own(server: FakeA1111, tmp_path: Path) -> N
     assert request["tiling"] is True
     assert request["override_settings"] == {"sd_vae": "none", "randn_source": "CPU"}
     assert set(request["alwayson_scripts"]) == {"ControlNet", "ADetailer"}
-    for content, told in (("[1]", "expected a JSON object"), ("{", "not JSON")):
+    for content, message in (("[1]", "expected a JSON object"), ("{", "not JSON")):
         path.write_text(content)
-        with pytest.raises(InputError, match=rf"more\.json: {told}"):
+        with pytest.raises(InputError, match=rf"more\.json: {message}"):
             _run(server, payload=path)
     with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
         _run(server, payload=tmp_path / "gone.json")
@@ -293,36 +293,42 @@ def test_a_picture_of_one_colour_is_not_taken(server: FakeA1111) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
-        (as_json({"images": []}), "holds no images"),
-        (as_json([1]), "holds no images"),
-        (as_json({"images": ["!!"]}), "0 bytes that are no image"),
-        (as_json({"images": [base64.b64encode(b"GIF89a").decode()]}), "6 bytes that are no image"),
-        (Answer(200, b"<html>Sign in"), "is not JSON"),
-        (as_json({"detail": "Script not found"}, 422), "422, Script not found"),
-        (as_json({"detail": "Sampler not found"}, 404), "give a sampler that the web interface"),
+        (json_response({"images": []}), "holds no images"),
+        (json_response([1]), "holds no images"),
+        (json_response({"images": ["!!"]}), "0 bytes that are no image"),
         (
-            as_json({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
+            json_response({"images": [base64.b64encode(b"GIF89a").decode()]}),
+            "6 bytes that are no image",
+        ),
+        (Response(200, b"<html>Sign in"), "is not JSON"),
+        (json_response({"detail": "Script not found"}, 422), "422, Script not found"),
+        (
+            json_response({"detail": "Sampler not found"}, 404),
+            "give a sampler that the web interface",
+        ),
+        (
+            json_response({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
             "ran out of memory at 128×96; give pixels=6144",
         ),
         (
-            as_json({"error": "NansException", "errors": "A tensor with all NaNs was"}, 500),
+            json_response({"error": "NansException", "errors": "A tensor with all NaNs was"}, 500),
             "start it with --no-half-vae",
         ),
     ],
 )
-def test_faults_are_told_in_one_line(server: FakeA1111, fault: Answer, told: str) -> None:
+def test_faults_are_told_in_one_line(server: FakeA1111, fault: Response, message: str) -> None:
     server.fail("/img2img", fault, times=9)
-    with pytest.raises(BackendError, match=told) as caught:
+    with pytest.raises(BackendError, match=message) as caught:
         _run(server, retries=0)
     assert "\n" not in str(caught.value)
 
 
 def test_a_drop_and_a_500_are_survived(server: FakeA1111) -> None:
     expected = _run(server)[0]
-    server.fail("/img2img", Answer(drop=True))
-    server.fail("/img2img", as_json({"error": "RuntimeError"}, 500))
+    server.fail("/img2img", Response(drop=True))
+    server.fail("/img2img", json_response({"error": "RuntimeError"}, 500))
     np.testing.assert_array_equal(_run(server, retries=2)[0].image, expected.image)
 
 
@@ -330,14 +336,14 @@ def test_a_frame_is_given_up_before_it_is_asked_for_again() -> None:
     class Losing(FakeA1111):
         """At work still on the first request when its line breaks."""
 
-        def answer(self, seen: Seen) -> Answer:
-            tries = len(self.asked("/img2img"))
-            if seen.path.endswith("/img2img") and tries == 1:
-                self.task = seen.json["force_task_id"]
-                return Answer(drop=True)
-            if seen.path.endswith("/interrupt"):
+        def respond(self, request: ReceivedRequest) -> Response:
+            tries = len(self.requests_to("/img2img"))
+            if request.path.endswith("/img2img") and tries == 1:
+                self.task = request.json["force_task_id"]
+                return Response(drop=True)
+            if request.path.endswith("/interrupt"):
                 interrupted.append(tries)
-            return super().answer(seen)
+            return super().respond(request)
 
     interrupted: list[int] = []
     with Losing() as server:
@@ -347,16 +353,16 @@ def test_a_frame_is_given_up_before_it_is_asked_for_again() -> None:
 
 def test_numbers_that_overflow_are_not_asked_for_again(server: FakeA1111) -> None:
     said = "A tensor with all NaNs was produced in VAE. Use --disable-nan-check to disable this."
-    server.fail("/img2img", as_json({"error": "NansException", "errors": said}, 500), times=9)
+    server.fail("/img2img", json_response({"error": "NansException", "errors": said}, 500), times=9)
     with pytest.raises(BackendError, match=r"--no-half-vae .* another vae") as caught:
         _run(server, retries=3)
     assert "\n" not in str(caught.value)
-    assert len(server.asked("/img2img")) == 1
+    assert len(server.requests_to("/img2img")) == 1
 
 
 def test_another_server_at_that_address_is_told() -> None:
     with FakeA1111() as server:
-        server.fail("/options", as_json({"detail": "Not Found"}, 404))
+        server.fail("/options", json_response({"detail": "Not Found"}, 404))
         with pytest.raises(BackendError, match=r"404, the server has no such.*--api"):
             _run(server)
     with pytest.raises(BackendError, match=r"no server answers there; start .* --api"):
@@ -391,13 +397,13 @@ def test_a_stop_interrupts_the_server() -> None:
 def test_a_stop_leaves_somebody_elses_work_alone() -> None:
     cancel = CancelToken()
     with FakeA1111() as server:
-        server.fail("/img2img", Answer(after=1))
+        server.fail("/img2img", Response(delay=1))
         server.task = "task(of somebody else)"
         threading.Timer(0.2, cancel.cancel).start()
         with pytest.raises(Cancelled):
             _run(server, StylizeContext(cancel=cancel))
-        assert server.asked("/progress")
-        assert not server.asked("/interrupt")
+        assert server.requests_to("/progress")
+        assert not server.requests_to("/interrupt")
 
 
 def test_progress_is_the_servers_own() -> None:
@@ -413,7 +419,7 @@ def test_progress_is_the_servers_own() -> None:
 
 def test_no_jobs_no_requests(server: FakeA1111) -> None:
     assert _run(server, indices=()) == []
-    assert not server.seen
+    assert not server.requests
 
 
 def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
@@ -424,7 +430,7 @@ def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"inversion": "refined"}, r"inversion 'refined': expected none, plain, adjusted"),
         ({"noise_source": "tpu"}, r"noise-source 'tpu': expected nothing, gpu, cpu, nv"),
@@ -437,11 +443,14 @@ def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
         ({"decode_steps": 9}, "decode-steps: is for inversion"),
         ({"randomness": 0.5}, "randomness: is for inversion"),
         ({"mask_blur": 9}, "mask-blur: is for a mask that is sent; give send-mask, or"),
-        ({"width": 512, "height": 512, "pixels": 9999}, "pixels: is for sizes that are chosen"),
+        (
+            {"width": 512, "height": 512, "pixels": 9999},
+            "pixels: not used with width and height; leave out one",
+        ),
         ({"denoising_strength": 2}, "denoising-strength 2: expected 0 to 1"),
         ({"url": "nowhere:x"}, "expected an address"),
     ],
 )
-def test_bad_options_are_told_before_any_request(options: dict, told: str) -> None:
-    with pytest.raises(OptionsError, match=told):
+def test_bad_options_are_told_before_any_request(options: dict, message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
         create_stylizer("a1111", **options)

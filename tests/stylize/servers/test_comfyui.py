@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_comfyui import FakeComfyUI
-from fake_http import Answer, Seen, as_json
+from fake_http import ReceivedRequest, Response, json_response
 from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
@@ -48,7 +48,7 @@ def _run(
 
 
 def _graph(server: FakeComfyUI) -> dict:
-    return server.asked("/prompt")[-1].json["prompt"]
+    return server.requests_to("/prompt")[-1].json["prompt"]
 
 
 def _saved(tmp_path: Path, graph: Any) -> Path:
@@ -157,7 +157,7 @@ def test_of_several_samplers_one_must_be_named(server: FakeComfyUI, tmp_path: Pa
     path = _saved(tmp_path, _two_passes())
     with pytest.raises(OptionsError, match=r"steps: 6 \(First pass\), 9 \(KSampler\) have steps"):
         _run(server, workflow=path, steps=9)
-    assert not server.asked("/prompt")
+    assert not server.requests_to("/prompt")
     _run(server, workflow=path, steps=9, seed=11, sampler_node="First pass")
     graph = _graph(server)
     assert (graph["6"]["inputs"]["steps"], graph["9"]["inputs"]["steps"]) == (9, 20)
@@ -218,7 +218,7 @@ def test_settings_that_stand_apart_from_the_sampler(server: FakeComfyUI, tmp_pat
 
 def test_each_frame_its_own_noise_if_wanted(server: FakeComfyUI) -> None:
     _run(server, indices=(1, 2), seed_each=True)
-    first, second = (s.json["prompt"]["6"]["inputs"]["seed"] for s in server.asked("/prompt"))
+    first, second = (s.json["prompt"]["6"]["inputs"]["seed"] for s in server.requests_to("/prompt"))
     assert first != second
 
 
@@ -298,17 +298,17 @@ def test_a_run_without_images_is_tried_again(
         del graph["8"], graph["30"]
     else:
         entry = {"outputs": {}, "status": None}
-        real = server.answer
+        real = server.respond
 
-        def emptied(seen):
+        def emptied(request):
             nonlocal times
-            name = seen.path.rpartition("/")[2]
-            if seen.path.startswith("/history/") and name in server.history and times:
+            name = request.path.rpartition("/")[2]
+            if request.path.startswith("/history/") and name in server.history and times:
                 times -= 1
-                return as_json({name: entry})
-            return real(seen)
+                return json_response({name: entry})
+            return real(request)
 
-        server.answer = emptied
+        server.respond = emptied
     path = _saved(tmp_path, graph)
     if times == 9:
         with pytest.raises(BackendError, match="ran 3 times and left no image"):
@@ -320,10 +320,10 @@ def test_a_run_without_images_is_tried_again(
 def test_a_prompt_that_the_server_forgot_is_queued_again(
     server: FakeComfyUI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kadr.stylize.servers.comfyui_queue._LONGEST_POLL", 0.06)
+    monkeypatch.setattr("kadr.stylize.servers.comfyui_queue._MAX_POLL_SECONDS", 0.06)
     server.forget = 2
     assert len(_run(server)) == 1
-    assert len(server.asked("/prompt")) == 3
+    assert len(server.requests_to("/prompt")) == 3
     server.forget = 9
     with pytest.raises(BackendError, match="ran 3 times and left no image"):
         _run(server)
@@ -372,15 +372,15 @@ def test_the_model_must_be_there_and_clear(server: FakeComfyUI) -> None:
     assert _graph(server)["1"]["inputs"]["ckpt_name"] == "only.safetensors"
     info = {"input": {"required": {"ckpt_name": ["COMBO", {"options": ["new.ckpt"]}]}}}
     server.models = ["new.ckpt"]
-    server.fail("CheckpointLoaderSimple", as_json({"CheckpointLoaderSimple": info}))
+    server.fail("CheckpointLoaderSimple", json_response({"CheckpointLoaderSimple": info}))
     _run(server, model="new")
-    server.fail("CheckpointLoaderSimple", as_json([]))
+    server.fail("CheckpointLoaderSimple", json_response([]))
     with pytest.raises(BackendError, match="lists no checkpoints"):
         _run(server)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", r"graph\.json: not JSON"),
         ("[]", r"not a ComfyUI graph; export it with Export \(API\)"),
@@ -389,10 +389,12 @@ def test_the_model_must_be_there_and_clear(server: FakeComfyUI) -> None:
         ('{"nodes": [], "links": []}', "as the editor saves it"),
     ],
 )
-def test_other_files_are_told(server: FakeComfyUI, tmp_path: Path, content: str, told: str) -> None:
+def test_other_files_are_told(
+    server: FakeComfyUI, tmp_path: Path, content: str, message: str
+) -> None:
     path = tmp_path / "graph.json"
     path.write_text(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         _run(server, workflow=path)
     with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
         _run(server, workflow=tmp_path / "gone.json")
@@ -403,10 +405,10 @@ def test_a_graph_inside_a_request_is_taken_too(server: FakeComfyUI, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"prompt_node": "Nobody"}, r"prompt-node 'Nobody': no such node; there are 1 \("),
-        ({"prompt_node": "CLIPTextEncode"}, r"4 \(Wanted\), 5 \(CLIPTextEncode\) are called so"),
+        ({"prompt_node": "CLIPTextEncode"}, r"4 \(Wanted\), 5 \(CLIPTextEncode\) have this name"),
         ({"image_node": "77"}, "image-node '77': no such node"),
         ({"output_node": "77"}, "output-node '77': no such node"),
         ({"patch": ("6.stepz=3",)}, r"patch '6\.stepz=3': the node has model, positive"),
@@ -414,11 +416,11 @@ def test_a_graph_inside_a_request_is_taken_too(server: FakeComfyUI, tmp_path: Pa
     ],
 )
 def test_nodes_that_are_not_there_are_told_before_any_frame(
-    server: FakeComfyUI, tmp_path: Path, options: dict, told: str
+    server: FakeComfyUI, tmp_path: Path, options: dict, message: str
 ) -> None:
-    with pytest.raises(OptionsError, match=told):
+    with pytest.raises(OptionsError, match=message):
         _run(server, workflow=_saved(tmp_path, _users_graph()), prompt="oil", **options)
-    assert not server.asked("/prompt")
+    assert not server.requests_to("/prompt")
 
 
 def test_a_graph_without_the_nodes_is_told(server: FakeComfyUI, tmp_path: Path) -> None:
@@ -434,20 +436,20 @@ def test_a_graph_without_the_nodes_is_told(server: FakeComfyUI, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("path", "fault", "told"),
+    ("path", "fault", "message"),
     [
-        ("/upload/image", as_json({}), "took no image"),
-        ("/prompt", as_json({}), "queued no prompt"),
-        ("/prompt", Answer(200, b"<html>"), "is not JSON"),
-        ("/view", Answer(200, b"GIF89a"), "6 bytes that are no image"),
-        ("/view", Answer(404), "404"),
+        ("/upload/image", json_response({}), "took no image"),
+        ("/prompt", json_response({}), "queued no prompt"),
+        ("/prompt", Response(200, b"<html>"), "is not JSON"),
+        ("/view", Response(200, b"GIF89a"), "6 bytes that are no image"),
+        ("/view", Response(404), "404"),
     ],
 )
 def test_faults_are_told_in_one_line(
-    server: FakeComfyUI, path: str, fault: Answer, told: str
+    server: FakeComfyUI, path: str, fault: Response, message: str
 ) -> None:
     server.fail(path, fault, times=9)
-    with pytest.raises(BackendError, match=told) as caught:
+    with pytest.raises(BackendError, match=message) as caught:
         _run(server, retries=0)
     assert "\n" not in str(caught.value)
 
@@ -455,8 +457,8 @@ def test_faults_are_told_in_one_line(
 def test_drops_are_survived_everywhere(server: FakeComfyUI) -> None:
     expected = _run(server)[0]
     for path in ("/upload/image", "/prompt", "/view", "CheckpointLoaderSimple"):
-        server.fail(path, Answer(drop=True))
-    server.fail("/view", Answer(200, b"GIF89a and more", cut=3))
+        server.fail(path, Response(drop=True))
+    server.fail("/view", Response(200, b"GIF89a and more", cut=3))
     np.testing.assert_array_equal(_run(server)[0].image, expected.image)
 
 
@@ -486,9 +488,9 @@ def test_a_slow_server_is_left_after_the_time_out() -> None:
 
 def test_a_prompt_that_cannot_be_watched_is_stopped() -> None:
     class Deaf(FakeComfyUI):
-        def answer(self, seen: Seen) -> Answer:
-            deaf = seen.path.startswith("/history/") and self.running
-            return Answer(500) if deaf else super().answer(seen)
+        def respond(self, request: ReceivedRequest) -> Response:
+            deaf = request.path.startswith("/history/") and self.running
+            return Response(500) if deaf else super().respond(request)
 
     with Deaf(slow=30) as server:
         with pytest.raises(BackendError, match="500"):
@@ -498,9 +500,9 @@ def test_a_prompt_that_cannot_be_watched_is_stopped() -> None:
 
 def test_a_prompt_that_was_queued_unheard_is_stopped() -> None:
     class Mute(FakeComfyUI):
-        def answer(self, seen: Seen) -> Answer:
-            answer = super().answer(seen)
-            return Answer(drop=True) if seen.path == "/prompt" else answer
+        def respond(self, request: ReceivedRequest) -> Response:
+            answer = super().respond(request)
+            return Response(drop=True) if request.path == "/prompt" else answer
 
     with Mute(slow=30) as server:
         with pytest.raises(BackendError, match="broke off"):
@@ -552,7 +554,7 @@ def test_progress_is_heard_from_the_server() -> None:
 
 
 def test_a_server_without_a_websocket_serves_as_well(server: FakeComfyUI) -> None:
-    server.websocket = lambda seen, connection: False
+    server.websocket = lambda request, connection: False
     assert len(_run(server)) == 1
 
 
@@ -565,11 +567,11 @@ def test_a_password() -> None:
 
 def test_no_jobs_no_requests(server: FakeComfyUI) -> None:
     assert _run(server, indices=()) == []
-    assert not server.seen
+    assert not server.requests
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"patch": ("steps=3",)}, r"patch 'steps=3': expected NODE\.input=value"),
         ({"patch": ("3.steps",)}, "expected NODE"),
@@ -577,6 +579,6 @@ def test_no_jobs_no_requests(server: FakeComfyUI) -> None:
         ({"steps": 0}, "steps 0: expected 1 to"),
     ],
 )
-def test_bad_options_are_told_before_any_request(options: dict, told: str) -> None:
-    with pytest.raises(OptionsError, match=told):
+def test_bad_options_are_told_before_any_request(options: dict, message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
         create_stylizer("comfyui", **options)
