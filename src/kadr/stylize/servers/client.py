@@ -122,7 +122,7 @@ class Client:
         return self._parse(path, self._send(path, request))
 
     def wait(self, seconds: float) -> None:
-        """Wait; raises Cancelled when cancelled."""
+        """Wait for some time, or until it is cancelled."""
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
             self.cancel.check()
@@ -137,7 +137,13 @@ class Client:
             **self.endpoint.headers,
             **(headers or {}),
         }
-        return httpx.Request(method, self.endpoint.address + path, headers=headers, **content)
+        url = f"{self.endpoint.address}{path}"
+        try:
+            return httpx.Request(method, url, headers=headers, **content)
+        except httpx.InvalidURL as error:
+            raise ServerError(
+                f"{one_line(url)}: not a valid address ({error}); {self.hint}"
+            ) from error
 
     def _parse(self, path: str, body: bytes) -> Any:
         try:

@@ -159,8 +159,8 @@ def find_inputs(graph: Graph, names: Sequence[str], sampler: str) -> list[tuple[
     if not sampler:
         return _find_values(graph, graph, names)
     start = find_node(graph, sampler, "sampler-node")
-    found = _find_values(graph, [start], names)
-    return found or _find_values(graph, _upstream(graph, start), names)[:1]
+    matches = _find_values(graph, [start], names)
+    return matches or _find_values(graph, _upstream(graph, start), names)[:1]
 
 
 def _find_values(graph: Graph, keys: Iterable[str], names: Sequence[str]) -> list[tuple[str, str]]:
@@ -174,16 +174,16 @@ def set_value(
 
     Raises OptionsError if there is no such node, or several although ``all_nodes`` is False.
     """
-    found = find_inputs(graph, names, sampler)
-    if not found:
+    matches = find_inputs(graph, names, sampler)
+    if not matches:
         raise OptionsError(f"{option}: no node of the workflow has {' or '.join(names)} to set")
-    if len(found) > 1 and not all_nodes:
-        key, name = found[0]
-        nodes = _join_nodes(graph, [key for key, _ in found])
+    if len(matches) > 1 and not all_nodes:
+        key, name = matches[0]
+        nodes = _join_nodes(graph, [key for key, _ in matches])
         raise OptionsError(
             f"{option}: {nodes} have {name}; give sampler-node, or patch={key}.{name}={value}"
         )
-    for key, name in found:
+    for key, name in matches:
         graph[key]["inputs"][name] = value
 
 

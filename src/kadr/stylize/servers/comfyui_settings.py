@@ -120,8 +120,9 @@ def graph_infotext(graph: Graph, options: ComfyUIOptions, size: tuple[int, int])
     """The generation parameters of a graph, as far as it contains them."""
 
     def value(*inputs: str) -> Any:
-        found = find_inputs(graph, inputs, options.sampler_node)
-        return graph[found[0][0]]["inputs"][found[0][1]] if found else None
+        for key, name in find_inputs(graph, inputs, options.sampler_node):
+            return graph[key]["inputs"][name]
+        return None
 
     sampler, model = value("sampler_name"), value(*_MODEL_INPUTS, "unet_name")
     samplers = {comfyui_name: name for name, comfyui_name in _SAMPLERS.items()}

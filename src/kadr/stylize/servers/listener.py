@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -42,10 +43,12 @@ def listening(endpoint: Endpoint, path: str, on_text: Callable[[str], object]) -
 
 
 def _connect(endpoint: Endpoint, path: str) -> ClientConnection:
+    # with a socket of ours no proxy is used, and no redirect leads to another server
+    connection = socket.create_connection((endpoint.host, endpoint.port), _CONNECT_SECONDS)
+    connection.settimeout(None)
     return connect(
         f"{endpoint.websocket_address}{path}",
-        # a fixed address: no redirect leads to another server
-        address=(endpoint.host, endpoint.port),
+        sock=connection,
         additional_headers=endpoint.headers,
         user_agent_header="kadr",
         compression=None,
