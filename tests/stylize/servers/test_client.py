@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -242,6 +244,17 @@ def test_a_cancelled_connection_attempt_sends_nothing() -> None:
             thread.join(2)
         assert _request_threads() == []
         assert server.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="raises no signal in a waiting thread")
+def test_ctrl_c_does_not_wait_for_the_server(server: FakeServer) -> None:
+    server.fail("/a", Response(delay=5))
+    threading.Timer(0.15, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)).start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        _client(server).get("/a")
+    assert time.monotonic() - start < 1
+    assert _request_threads() == []
 
 
 def test_a_response_above_the_limit_is_not_read_to_its_end(

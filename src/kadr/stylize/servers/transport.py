@@ -51,13 +51,13 @@ class PendingRequest:
         )
         self._socket: socket.socket | None = None
         self._stopped = False
+        self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kadr-http", daemon=True)
         self._thread.start()
 
     def wait(self, seconds: float) -> bool:
         """Wait up to some seconds; returns whether the request is finished."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return self._finished.wait(seconds)
 
     def stop(self) -> None:
         """Close the connection if there is one, and wait for the thread to end.
@@ -74,6 +74,8 @@ class PendingRequest:
             self.response = self._exchange()
         except Exception as error:
             self.error = error
+        finally:
+            self._finished.set()
 
     def _exchange(self) -> Response:
         with httpx.Client(verify=_tls_context(), trust_env=False) as client:
