@@ -40,7 +40,7 @@ class A1111Options(ServerOptions):
     steps: int = option(20, "sampling steps", low=1, high=1000)
     exact_steps: bool = option(False, "run all steps at any denoising strength")
     seed: int | None = option(
-        0, "of the noise, the same for every frame; none: one per frame", low=0, high=2**32 - 1
+        0, "seed of the noise, the same for every frame; none: one per frame", low=0, high=2**32 - 1
     )
     noise_source: str = option(
         "", "which random numbers: gpu, cpu, nv; default: the server's setting"

@@ -108,7 +108,7 @@ class ComfyUI:
         data = encode_png(add_mask(frame, context.mask(job.index)))
         loader = find_image_node(graph, self._options.image_node)
         progress = _StepProgress(job, context)
-        # the name is new for each run: a graph with the same name is answered from the server's
+        # the file name is new for each run: a graph that ran before is answered from the server's
         # cache, without an image
         for _ in range(_MAX_RUNS):
             name = f"kadr-{context.number(job.index)}-{uuid4().hex[:12]}.png"

@@ -37,7 +37,7 @@ class ComfyUIOptions(ServerOptions):
     sampler: str = option("", "the sampler, by ComfyUI's name or A1111's")
     scheduler: str = option("", "the noise schedule, by ComfyUI's name")
     steps: int | None = option(None, "sampling steps", low=1, high=10000)
-    seed: int | None = option(None, "of the noise, the same for every frame", low=0, high=2**64 - 1)
+    seed: int | None = option(None, "seed of the noise, the same for all", low=0, high=2**64 - 1)
     seed_each: bool = option(
         False, "use a different seed for each frame, derived from the run's seed"
     )
