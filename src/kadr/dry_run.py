@@ -6,8 +6,8 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kadr.core.bands import default_threads
 from kadr.core.events import CancelToken, Event
+from kadr.core.row_bands import default_threads
 from kadr.options import RunOptions
 from kadr.render.keyframes import STEP as STYLIZE
 from kadr.render.keyframes import KeyEntry, KeyStyles

@@ -1,4 +1,4 @@
-"""The flag by which work is asked to stop."""
+"""Cancel tokens and events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.errors import Cancelled, KadrError
 
 
-def test_a_token_stops_work_once_raised() -> None:
+def test_a_cancelled_token_raises() -> None:
     token = CancelToken()
     token.check()
     assert not token.cancelled
@@ -25,14 +25,14 @@ def test_a_token_stops_work_once_raised() -> None:
 def test_a_token_is_seen_from_another_thread() -> None:
     token, stopped = CancelToken(), threading.Event()
 
-    def work() -> None:
+    def check_until_cancelled() -> None:
         try:
             while not stopped.wait(0.001):
                 token.check()
         except Cancelled:
             stopped.set()
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=check_until_cancelled)
     thread.start()
     token.cancel()
     thread.join(5)
@@ -40,9 +40,9 @@ def test_a_token_is_seen_from_another_thread() -> None:
 
 
 def test_tokens_are_independent() -> None:
-    one, other = CancelToken(), CancelToken()
-    one.cancel()
-    other.check()
+    first, second = CancelToken(), CancelToken()
+    first.cancel()
+    second.check()
 
 
 def test_an_event_needs_no_preview() -> None:

@@ -74,7 +74,7 @@ def test_rows_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = texture(300, 40), texture(300, 40, seed=3)
     values = []
     for threads in (1, 3):
-        monkeypatch.setattr("kadr.core.bands.default_threads", lambda threads=threads: threads)
+        monkeypatch.setattr("kadr.core.row_bands.default_threads", lambda threads=threads: threads)
         values.append(similarity(a, b).tobytes())
     assert values[0] == values[1]
 

@@ -50,7 +50,7 @@ def test_rows_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     flow, reverse = rng.normal(0, 3, (2, 300, 40, 2)).astype(np.float32)
     marks = []
     for threads in (1, 3):
-        monkeypatch.setattr("kadr.core.bands.default_threads", lambda threads=threads: threads)
+        monkeypatch.setattr("kadr.core.row_bands.default_threads", lambda threads=threads: threads)
         marks.append(find_occlusion(flow, reverse).tobytes())
     assert marks[0] == marks[1]
 

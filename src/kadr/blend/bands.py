@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.blend.kernels import mix_rows, raise_rows
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 
 Plane = NDArray[np.float32]
 

@@ -27,7 +27,7 @@ from kadr.cli.flags import (
 from kadr.cli.session import Session, session
 from kadr.core import formatting
 from kadr.core.frames import FrameRange
-from kadr.core.numbers import parse_rate
+from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.options import RunOptions
 

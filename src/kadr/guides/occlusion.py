@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field
 from kadr.guides.kernels import occlusion_rows
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field, grid, sample, warp
 from kadr.guides.flow import FlowPair, estimate_flow
 from kadr.guides.kernels import stretch_rows

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.synth.kernels.pack import lane_rows
 from kadr.synth.packing import BAND, Packing, pack_images
 

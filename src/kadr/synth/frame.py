@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.options import SynthOptions
 from kadr.synth.atlas import Atlas

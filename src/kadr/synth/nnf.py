@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.synth.atlas import Atlas
 from kadr.synth.kernels.match import double_rows, flatten_rows
 from kadr.synth.packing import BAND
