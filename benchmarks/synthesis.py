@@ -172,11 +172,11 @@ def _run(case: Case, threads: int | None) -> tuple[float, Image, dict[str, float
     weights = [guide.weight for guide in case.guides]
     prepared = prepare([source], weights, options=case.options, threads=threads)
     if case.start is not None:  # a key is packed once and makes many frames
-        prepared.frame([guide.target for guide in case.guides], start_nnf=case.start)
+        prepared.synthesize([guide.target for guide in case.guides], start_nnf=case.start)
         start, before = time.perf_counter(), dict(prepared.seconds)
     else:
         before = {}
-    made = prepared.frame([guide.target for guide in case.guides], start_nnf=case.start)
+    made = prepared.synthesize([guide.target for guide in case.guides], start_nnf=case.start)
     seconds = time.perf_counter() - start
     stages = {name: spent - before.get(name, 0.0) for name, spent in prepared.seconds.items()}
     return seconds, made.image, stages

@@ -58,7 +58,7 @@ def test_a_bad_range_is_named(text: str, expected: str) -> None:
 
 
 def test_reversed_frames_are_rejected() -> None:
-    with pytest.raises(OptionsError, match="frames 5:2: the first is after the last"):
+    with pytest.raises(OptionsError, match="frames 5:2: the first comes after the last"):
         parse_frames("5:2", _NumberedFrames(0, 9))
 
 

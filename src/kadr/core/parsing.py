@@ -55,7 +55,7 @@ def parse_frames(text: str, clip: FrameNumbering) -> FrameRange:
     """``FIRST:LAST``, frame numbers, both inclusive, as a FrameRange of indices."""
     first, last = _numbers("frames", text, "FIRST:LAST", 2)
     if first > last:
-        raise OptionsError(f"frames {text}: the first is after the last; give FIRST:LAST")
+        raise OptionsError(f"frames {text}: the first comes after the last; give FIRST:LAST")
     return FrameRange(_index("frames", text, first, clip), _index("frames", text, last, clip) + 1)
 
 

@@ -27,8 +27,8 @@ from kadr.guides.flow import FlowPair, gray
 from kadr.guides.transport import carry, identity, register, stretch
 from kadr.options import PropagateOptions
 from kadr.propagate.state import STATE_INTERVAL, PassState, rounded
-from kadr.synth import Prepared, StyleSource, prepare
-from kadr.synth.values import GuideImage
+from kadr.synth import PreparedSources, StyleSource, prepare
+from kadr.synth.types import GuideImage
 
 _SURE = 0.97
 """Trust above which a pixel is not synthesized at all."""
@@ -81,7 +81,7 @@ class KeyStyle:
             style,
         ]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
-        self.prepared: Prepared = prepare(
+        self.prepared: PreparedSources = prepare(
             [StyleSource(style, guides)],
             weights,
             options=options.synth_options(max(self.size), seed),
@@ -176,7 +176,7 @@ def _synthesize(
     modulation = np.ones((*trust.shape, len(guides)), np.float32)
     modulation[..., 2] = 0.1 + 0.9 * trust
     modulation[..., 3] = seen
-    made = key.prepared.frame(
+    made = key.prepared.synthesize(
         guides,
         start_nnf=start,
         modulation=modulation,
