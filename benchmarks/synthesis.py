@@ -33,7 +33,7 @@ from kadr.core.warp import Field, sample
 from kadr.files import read_image, write_image
 from kadr.guides.channels import edge_guide, position_guide
 from kadr.guides.flow import flow_pair, gray
-from kadr.guides.transport import carry, identity
+from kadr.guides.transport import compose, identity
 from kadr.options import SynthOptions, detail_options
 from kadr.synth import Guide, StyleSource, prepare
 
@@ -139,7 +139,7 @@ def _frame(folder: Path) -> tuple[Image, list[Guide], Field]:
     whole = identity(*size)
     transport = whole
     for before, frame in itertools.pairwise(frames):
-        transport = carry(transport, flow_pair(gray(frame), gray(before)))
+        transport = compose(transport, flow_pair(gray(frame), gray(before)))
     pulled = sample(style, transport)
     key, last = frames[0], frames[-1]
     guides = [

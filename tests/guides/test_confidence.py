@@ -1,4 +1,4 @@
-"""Similarity: known values, a plain twin, and no trace of how rows were shared out."""
+"""Similarity: known values, a plain twin, and no dependence on bands of rows."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def test_rows_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_crop_has_the_same_inner_values() -> None:
     a, b = texture(150, 40), texture(150, 40, seed=3)
-    whole = similarity(a, b)
+    full = similarity(a, b)
     crop = similarity(a[50:], b[50:])
-    assert np.array_equal(whole[60:], crop[10:])  # sums are exact: no drift from row to row
+    assert np.array_equal(full[60:], crop[10:])  # sums are exact: no drift from row to row
 
 
 def test_read_only_arrays_and_views_are_taken() -> None:
@@ -93,5 +93,5 @@ def test_read_only_arrays_and_views_are_taken() -> None:
 
 
 def test_smoothstep_known_values() -> None:
-    got = smoothstep(np.float32([0, 1, 1.5, 2, 5]), 1, 2)
-    assert np.allclose(got, [0, 0, 0.5, 1, 1])
+    values = smoothstep(np.float32([0, 1, 1.5, 2, 5]), 1, 2)
+    assert np.allclose(values, [0, 0, 0.5, 1, 1])

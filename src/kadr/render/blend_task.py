@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.blend.bands import blend_bands
+from kadr.blend.pyramid import blend_images
 from kadr.blend.weights import BlendWeights, Candidate
 from kadr.core.warp import grid
 from kadr.errors import ResumeError
@@ -142,7 +142,7 @@ def blend_frames(
         weights = joiner.weigh(candidates, _positions(store, chunk, made, index))
         if index in wanted:
             images = [read_pass_frame(store, each, index, "image") for each in made]
-            yield index, blend_bands(images, [weights[each.key] for each in made]), joiner.error
+            yield index, blend_images(images, [weights[each.key] for each in made]), joiner.error
 
 
 def _candidate(store: Store, made: Pass, index: int) -> Candidate:
