@@ -16,7 +16,7 @@ from kadr.exchange.ranges import effective_ranges
 from kadr.exchange.weights import DETAILS, to_ebsynth
 from kadr.files import file_digest, read_image, write_image
 from kadr.options import RunOptions
-from kadr.plan.spans import pair_spans
+from kadr.plan.key_spans import assign_spans
 from kadr.project.folder import ProjectFolder
 from kadr.project.frame_numbers import open_run_clip
 from kadr.stylize.external import KeyFile, find_keys
@@ -97,7 +97,7 @@ def _spans(
     indices = [key.index for key in keys]
     if sorted(span.key for span in given) == sorted(indices):
         return sorted(given)
-    return pair_spans(indices, frames, given, cuts=cuts, number=clip.number)
+    return assign_spans(indices, frames, given, cuts=cuts, number=clip.number)
 
 
 class _Export:

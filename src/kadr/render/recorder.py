@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kadr.errors import OutputError
-from kadr.plan.next_key import next_key
+from kadr.plan.next_keyframe import find_next_keyframe
 from kadr.plan.survey import cached_survey
 from kadr.render.pass_task import STEP as PROPAGATE
 from kadr.render.renderer import RenderCounts
@@ -87,7 +87,11 @@ class RunRecorder:
         assert self.plan is not None, "finished without a plan"
         run, plan = self._run, self.plan
         survey = plan.survey or cached_survey(run.clip, run.frames, run.work)
-        best = None if survey is None else next_key(survey, sorted(plan.keys), self.measured())
+        best = (
+            None
+            if survey is None
+            else find_next_keyframe(survey, sorted(plan.keys), self.measured())
+        )
         if best is None:
             return None
         index, gain = best

@@ -15,9 +15,9 @@ from kadr.core.frames import FrameRange, Span
 from kadr.errors import OutputError
 from kadr.files import atomic_file
 from kadr.plan.coverage import Survey
+from kadr.plan.key_spans import assign_spans
 from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import CutFinder
-from kadr.plan.spans import pair_spans
 from kadr.plan.survey import survey_clip
 from kadr.render.keyframes import painted_keys
 from kadr.render.run_context import RunContext
@@ -82,7 +82,7 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
         found = yield from _survey(run, cancel)
         shots = [frames] if options.ignore_cuts else list(found.shots)
         indices = choose_keyframes(found, options.keys_budget, options.min_gap, options.max_gap)
-    spans = pair_spans(
+    spans = assign_spans(
         indices,
         frames,
         options.ranges,
