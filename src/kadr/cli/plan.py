@@ -192,7 +192,7 @@ def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _P
     if record is not None and not options.keys:
         now_keys = [key.index for key in record.keys]
     measured = None
-    if record is not None and record.frames == frames and record.made:
+    if record is not None and record.frames == frames and record.rendered_count:
         if {key.index for key in record.keys} == set(now_keys):
             measured = record.measured
         else:

@@ -17,9 +17,9 @@ from kadr.render.pass_task import STEP as PROPAGATE
 from kadr.render.renderer import RenderCounts
 from kadr.render.run_context import RunContext
 from kadr.render.run_plan import RunPlan
-from kadr.report.html import write_report
+from kadr.report.page import write_report
 from kadr.report.record import (
-    ClipFacts,
+    ClipRecord,
     KeyRecord,
     NextKey,
     RunRecord,
@@ -136,7 +136,7 @@ class RunRecorder:
         assert self.plan is not None, "asked before there was a plan"
         run, clip, plan = self._run, self._run.clip, self.plan
         return RunRecord(
-            clip=ClipFacts(
+            clip=ClipRecord(
                 run.source.path,
                 clip.info.width,
                 clip.info.height,
@@ -157,7 +157,7 @@ class RunRecorder:
             options=plain_values(run.options),
             versions=library_versions(),
             output=str(self._output or run.options.output),
-            began=self._began,
+            started=self._began,
             seconds=round(self.seconds, 3),
             work_bytes=folder_bytes(run.work),
             output_bytes=_size(self._output),
