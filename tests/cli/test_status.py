@@ -105,7 +105,7 @@ def test_a_damaged_record_is_as_none(kadr: Call, project: ProjectFolder) -> None
     done = kadr("status", project.root)
     assert done.code == 0
     assert _lines(done.out)["last run"].startswith("none yet")
-    assert "left aside" in done.err
+    assert "ignored" in done.err
 
 
 def test_a_project_without_its_clip_still_has_a_status(
