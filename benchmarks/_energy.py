@@ -40,7 +40,7 @@ def energy(
     return float(best.mean())
 
 
-def texture_distance(picture: Image, style: Image, seed: int = 7) -> float:
+def texture_distance(image: Image, style: Image, seed: int = 7) -> float:
     """Distance of the patch distributions of two images, in 8-bit levels; 0 is equal.
 
     Mean distance between the quantiles of 5×5 patches projected on random directions (sliced
@@ -51,7 +51,7 @@ def texture_distance(picture: Image, style: Image, seed: int = 7) -> float:
         projections = np.random.default_rng(seed).normal(size=(32, 5, 5, style.shape[2]))
         projections -= projections.mean(axis=(1, 2), keepdims=True)  # texture, not mean colour
         projections /= np.sqrt((projections**2).sum(axis=(1, 2, 3), keepdims=True))
-        pair = [_shrink(image, scale) for image in (picture, style)]
+        pair = [_shrink(image, scale) for image in (image, style)]
         for projection in projections:
             levels = [_quantiles(image, projection) for image in pair]
             distances.append(np.abs(levels[0] - levels[1]).mean())

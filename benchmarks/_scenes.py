@@ -141,7 +141,7 @@ def _exposure(time: int) -> list[float]:
 def _render(layers: list[_Layer], time: float, *, painted: bool) -> NDArray[np.float32]:
     """One moment, (HEIGHT, WIDTH, 3) float32: layers composited, then averaged to pixels."""
     points = _points()
-    picture: NDArray[np.float32] | None = None
+    composite: NDArray[np.float32] | None = None
     for item in layers:
         pair = item.pair
         source = (pair.painted if painted else pair.filmed).astype(np.float32)
@@ -151,13 +151,15 @@ def _render(layers: list[_Layer], time: float, *, painted: bool) -> NDArray[np.f
         warped = cv2.remap(
             source, positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
         )
-        if picture is None or pair.matte is None:
-            picture = warped
+        if composite is None or pair.matte is None:
+            composite = warped
             continue
         matte = cv2.remap(pair.matte, positions, None, cv2.INTER_LINEAR)[..., None]
-        picture = picture + matte * (warped - picture)
-    assert picture is not None, "a scene has a layer"
-    pixels: NDArray[np.float32] = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        composite = composite + matte * (warped - composite)
+    assert composite is not None, "a scene has a layer"
+    pixels: NDArray[np.float32] = cv2.resize(
+        composite, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA
+    )
     return pixels
 
 

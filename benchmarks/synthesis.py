@@ -232,10 +232,10 @@ def _write_guide(path: Path, image: Image) -> float:
     return 3.0 / channels  # an empty third channel takes a third of the weight
 
 
-def _judge(case: Case, score: Score, picture: Image) -> Score:
+def _judge(case: Case, score: Score, image: Image) -> Score:
     guides = [(guide.source, guide.target, guide.weight) for guide in case.guides]
-    score.energy = energy(picture, case.style, guides)
-    score.texture = texture_distance(picture, case.style)
+    score.energy = energy(image, case.style, guides)
+    score.texture = texture_distance(image, case.style)
     return score
 
 

@@ -195,9 +195,9 @@ class TestUtilityFolder:
         old = replace(EBS, ranges=(EbsRange(3, 3, 3, ""),))
         write_ebs(folder / "20240101-101010_00000.ebs", old)
         tail = EbsTail(detail=1)
-        for at, item in enumerate(RANGES):
+        for part_number, item in enumerate(RANGES):
             part = replace(EBS, ranges=(item,), tail=tail)
-            write_ebs(folder / f"20240202-101010_{at:05d}.ebs", part)
+            write_ebs(folder / f"20240202-101010_{part_number:05d}.ebs", part)
         write_ebs(folder / "inv_20240303-101010_00000.ebs", old)
         project = import_project(folder, tmp_path / "p.kadr").project
         assert project.options().ranges == (Span(2, 0, 6), Span(5, 2, 8))

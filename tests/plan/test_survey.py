@@ -94,8 +94,8 @@ def test_a_survey_is_cached_by_the_content_of_the_clip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(reloaded.unexplained, first.unexplained)
     _, events = _survey(tmp_path / "a", FrameRange(0, 8), cache)
     assert len(events) == 9, "of other frames"
-    other = write_sequence(tmp_path / "b", [texture(seed=3)] * 9)
-    _, events = _survey(other, cache=cache)
+    other_clip = write_sequence(tmp_path / "b", [texture(seed=3)] * 9)
+    _, events = _survey(other_clip, cache=cache)
     assert len(events) == 10, "of another clip"
 
 

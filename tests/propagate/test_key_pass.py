@@ -40,8 +40,8 @@ def _run(
 def _turning(count: int = 6) -> list[np.ndarray]:
     """A square that moves over a sliding background: each frame has occlusion."""
     images = sliding(count, 1.0, height=64, width=80)
-    for at, image in enumerate(images):
-        image[20:44, 12 + 5 * at : 36 + 5 * at] = texture(24, 24, seed=9)
+    for offset, image in enumerate(images):
+        image[20:44, 12 + 5 * offset : 36 + 5 * offset] = texture(24, 24, seed=9)
     return images
 
 
@@ -159,11 +159,11 @@ def test_a_pass_resumes_from_any_stored_state(tmp_path: Path) -> None:
         state = _through_the_store(full[count - 1][1], store)
         key = KeyStyle(frames[0], style, OPTIONS)
         resumed = list(propagate(key, _steps(frames[count:]), state))
-        for (a, last), (b, other) in zip(full[count:], resumed, strict=True):
+        for (a, last), (b, resumed_state) in zip(full[count:], resumed, strict=True):
             assert a.index == b.index
             assert a.image.tobytes() == b.image.tobytes()
             assert a.error.tobytes() == b.error.tobytes()
-            assert np.array_equal(last.transport, other.transport)
+            assert np.array_equal(last.transport, resumed_state.transport)
 
 
 def test_the_same_bytes_for_any_number_of_threads() -> None:

@@ -66,7 +66,9 @@ def _flat(value: int, size: tuple[int, int] = (320, 180), channels: int = 3) -> 
 def _report(folder: Path, **changes: Any) -> tuple[_Page, str]:
     """Original frames have brightness 40 + index, results 140 + index."""
     record = make_record(**changes)
-    path = write_report(record, folder, lambda at: _flat(40 + at), lambda at: _flat(140 + at))
+    path = write_report(
+        record, folder, lambda index: _flat(40 + index), lambda index: _flat(140 + index)
+    )
     assert path == folder / "report.html"
     text = path.read_text(encoding="utf-8")
     return _Page(text), text
@@ -120,7 +122,9 @@ def test_worst_frames_come_first_and_are_marked_on_the_curve(tmp_path: Path) -> 
 def test_large_and_transparent_frames_become_small_opaque_images(tmp_path: Path) -> None:
     transparent = _flat(200, (600, 1200), channels=4)
     transparent[..., 3] = 0
-    path = write_report(make_record(), tmp_path, lambda at: transparent, lambda at: transparent)
+    path = write_report(
+        make_record(), tmp_path, lambda index: transparent, lambda index: transparent
+    )
     page = _Page(path.read_text(encoding="utf-8"))
     image = _pixels(next(a["src"] for a in page.all("img", "result") if "src" in a))
     assert image.shape == (480, 240, 3)
@@ -141,7 +145,7 @@ def test_frames_are_fetched_once_and_in_order(tmp_path: Path) -> None:
         result_indices.append(index)
         return _flat(9)
 
-    record = make_record(measured=tuple(0.1 if at < 30 else None for at in range(48)))
+    record = make_record(measured=tuple(0.1 if index < 30 else None for index in range(48)))
     write_report(record, tmp_path, get_original, get_result)
     assert original_indices == sorted(set(original_indices))
     assert result_indices == sorted(set(result_indices))
@@ -158,7 +162,7 @@ def test_a_frame_that_cannot_be_read_is_left_out(
         return _flat(9)
 
     with caplog.at_level(logging.WARNING, "kadr"):
-        path = write_report(make_record(), tmp_path, lambda at: _flat(7), get_result)
+        path = write_report(make_record(), tmp_path, lambda index: _flat(7), get_result)
     assert ["frame_00033.png" in entry.getMessage() for entry in caplog.records] == [True]
     page = _Page(path.read_text(encoding="utf-8"))
     alts = [a.get("alt") for a in page.all("img")]
@@ -215,7 +219,7 @@ def test_the_page_contains_tables_and_notes(tmp_path: Path) -> None:
 
 
 def test_the_page_of_a_stopped_run(tmp_path: Path) -> None:
-    measured = tuple(None if 10 <= at < 20 else 0.1 for at in range(48))
+    measured = tuple(None if 10 <= index < 20 else 0.1 for index in range(48))
     page, _ = _report(tmp_path, measured=measured, finished=False, next_key=None)
     assert "Stopped: 38 of 48 frames rendered." in page.text("header")
     gap = next(page.all("rect", "missing"))

@@ -39,8 +39,8 @@ def _atlas(style: np.ndarray, guide: np.ndarray, packing: Packing) -> Atlas:
 @given(length=st.integers(1, 400))
 def test_vectors_cover_every_value_once(length: int) -> None:
     width, chunks = vector_chunks(length)
-    seen = [value for first, skip in chunks for value in range(first + skip, first + width)]
-    assert seen == list(range(length))
+    values = [value for first, skip in chunks for value in range(first + skip, first + width)]
+    assert values == list(range(length))
     assert all(first >= 0 and first + width <= length for first, _ in chunks)
 
 

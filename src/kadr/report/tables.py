@@ -27,8 +27,8 @@ def keys_table(record: RunRecord) -> str:
 def _table_head(*names: str) -> str:
     """Column headers; those of numbers, all but the first two, are right-aligned."""
     return "".join(
-        f'<th scope="col"{" class=n" if at > 1 else ""}>{name}</th>'
-        for at, name in enumerate(names)
+        f'<th scope="col"{" class=n" if column > 1 else ""}>{name}</th>'
+        for column, name in enumerate(names)
     )
 
 
