@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kadr.core.formatting import counted, duration, moment, percent, size
+from kadr.core.formatting import counted, date, duration, percent, size
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_sizes(count: int, text: str) -> None:
 
 
 def test_iso_dates_become_readable_dates() -> None:
-    assert moment("2025-02-03T04:05:06+00:00") == "3 February 2025, 04:05"
-    assert moment("yesterday") == "yesterday"
+    assert date("2025-02-03T04:05:06+00:00") == "3 February 2025, 04:05"
+    assert date("yesterday") == "yesterday"
 
 
 def test_counts() -> None:

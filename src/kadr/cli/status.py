@@ -200,7 +200,7 @@ def _keys_line(project: ProjectFolder, keys: _Keys) -> str:
 
 def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterator[tuple[str, str]]:
     how = "finished in" if record.finished else "stopped after"
-    began = formatting.moment(record.started)
+    began = formatting.date(record.started)
     yield "last run", f"{how} {formatting.duration(record.seconds)}, begun {began}"
     left = len(record.frames) - record.rendered_count
     more = f", {left} missing; go on with kadr run {project.root}" if left else ""

@@ -43,13 +43,13 @@ def size(count: int) -> str:
     return f"{value:.{1 if value < 99.95 else 0}f} {_UNITS[unit]}"
 
 
-def moment(text: str) -> str:
+def date(text: str) -> str:
     """``3 February 2025, 04:05`` for an ISO 8601 text; other text is returned unchanged."""
     try:
-        time = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{time.day} {time:%B %Y, %H:%M}"
+    return f"{moment.day} {moment:%B %Y, %H:%M}"
 
 
 def counted(count: int, name: str) -> str:

@@ -204,7 +204,7 @@ class _SurveyBuilder:
             self._add_candidate(frame)
 
     def _add_candidate(self, frame: _ReducedFrame) -> None:
-        """Make a frame a candidate: compare it with earlier frames now, with later ones later."""
+        """Make a frame a candidate: compare it with earlier frames now and with later ones."""
         row = np.full((2 * REACH + 1, _GRID * _GRID), UNEXPLAINED, np.uint8)
         row[REACH] = 0
         tracker = _CandidateTracker(frame)

@@ -12,7 +12,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path, PurePath
 
-from kadr.core.formatting import counted, duration, moment, percent, size
+from kadr.core.formatting import counted, date, duration, percent, size
 from kadr.files import atomic_file
 from kadr.report.chart import error_chart, timeline
 from kadr.report.record import RunRecord, plain_values, write_record
@@ -129,7 +129,7 @@ def _header_section(record: RunRecord, name: str) -> str:
         "" if record.finished else f" Stopped: {rendered} of {counted(count, 'frame')} rendered."
     )
     output = f" Output: {_text(record.output)}." if record.output else ""
-    started = f"{_text(moment(record.started))}. " if record.started else ""
+    started = f"{_text(date(record.started))}. " if record.started else ""
     shape = f"{clip.width}×{clip.height}, {clip.frame_rate:.6g} frames a second"
     at_worst = "".join(
         f"at most {percent(record.error(index))}, frame {record.number(index)}"
