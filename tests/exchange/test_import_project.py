@@ -191,7 +191,7 @@ class TestUtilityFolder:
         assert sorted(file.name for file in project.keys.iterdir()) == ["00003.png", "00006.png"]
         assert project.keys == project.root / "keys"
 
-    def test_the_parts_of_the_last_project_are_joined(self, folder: Path, tmp_path: Path) -> None:
+    def test_the_parts_of_the_last_project_are_merged(self, folder: Path, tmp_path: Path) -> None:
         old = replace(EBS, ranges=(EbsRange(3, 3, 3, ""),))
         write_ebs(folder / "20240101-101010_00000.ebs", old)
         tail = EbsTail(detail=1)

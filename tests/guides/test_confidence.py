@@ -86,7 +86,7 @@ def test_a_crop_has_the_same_inner_values() -> None:
     assert np.array_equal(full[60:], crop[10:])  # sums are exact: no drift from row to row
 
 
-def test_read_only_arrays_and_views_are_taken() -> None:
+def test_read_only_arrays_and_views_are_accepted() -> None:
     image = texture(40, 50)
     image.flags.writeable = False
     assert np.allclose(similarity(image[:, ::-1], image[:, ::-1]), 1)

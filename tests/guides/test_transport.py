@@ -51,7 +51,7 @@ def test_ten_exact_steps_equal_the_total_motion(step: Matrix, total: Matrix) -> 
     assert _distance(transport, positions(total, HEIGHT, WIDTH)).max() < 0.25
 
 
-def test_estimated_steps_stay_close_and_registration_brings_them_closer() -> None:
+def test_registration_reduces_the_drift_of_estimated_steps() -> None:
     image = texture(HEIGHT, WIDTH)
     frames = [gray(show(image, rotation(t, CENTER))) for t in range(11)]
     transport = identity(HEIGHT, WIDTH)

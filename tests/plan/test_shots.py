@@ -69,7 +69,7 @@ def test_a_cut_is_reported_soon() -> None:
     assert finder.finish() == []
 
 
-def test_a_late_cut_is_told_at_the_end() -> None:
+def test_a_late_cut_is_reported_at_the_end() -> None:
     finder, cuts = CutFinder(), []
     for frame in as_frames([*_scene(1, 12), *_scene(2, 3)]):
         cuts += finder.add(frame.index, frame.rgb)

@@ -99,7 +99,7 @@ def test_a_survey_is_cached_by_the_content_of_the_clip(tmp_path: Path) -> None:
     assert len(events) == 10, "of another clip"
 
 
-def test_a_damaged_survey_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_survey_is_computed_again(tmp_path: Path) -> None:
     path, cache = write_sequence(tmp_path / "in", sliding(9, 1.0)), tmp_path / "cache"
     first, _ = _survey(path, cache=cache)
     (entry,) = cache.glob("survey-*.zip")

@@ -36,7 +36,7 @@ def _case(seed: int = 0) -> tuple[np.ndarray, list[Guide]]:
 
 @pytest.mark.parametrize("size", [(40, 40), (33, 57)])
 @pytest.mark.parametrize("patch_size", [3, 5])
-def test_same_guide_gives_the_style_back(size: tuple[int, int], patch_size: int) -> None:
+def test_same_guide_reproduces_the_style(size: tuple[int, int], patch_size: int) -> None:
     style, guide = noise(*size, 3, 1), noise(*size, 3, 2)
     options = SynthOptions(patch_size=patch_size, uniformity=0.0)
     result = synthesize(style, [Guide(guide, guide, 4.0)], options=options)
@@ -173,7 +173,7 @@ def test_layout_of_inputs_does_not_matter() -> None:
     assert _same(plain, synthesize(np.asfortranarray(style), flipped, options=quick()))
 
 
-def test_each_half_comes_from_its_own_source() -> None:
+def test_each_half_comes_from_its_source() -> None:
     styles = [np.full((30, 30, 3), 40, np.uint8), np.full((26, 34, 3), 200, np.uint8)]
     guides = [noise(30, 30, 3, 1), noise(26, 34, 3, 2)]
     sources = [StyleSource(style, [guide]) for style, guide in zip(styles, guides, strict=True)]
