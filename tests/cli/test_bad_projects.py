@@ -105,7 +105,7 @@ def test_a_clip_that_changed_is_named_and_nothing_is_used_again(
     done = kadr("run", project.root, "--json")
     assert done.code == 0, done
     notices = [line["message"] for line in done.objects if line["event"] == "notice"]
-    assert f"{project.clip}: holds something else than before; all will be made anew" in notices
+    assert f"{project.clip}: its content changed; all frames will be made again" in notices
     assert done.objects[-1]["computed"] == first["computed"] == 2 * (COUNT - 2)
     done = kadr("run", project.root, "--json")
     assert [line["event"] for line in done.objects if line["event"] == "notice"] == []

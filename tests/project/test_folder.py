@@ -171,7 +171,7 @@ class TestMovedClip:
         assert len(found.notices) == 1
         assert "clip.mp4: is not there any more; the same clip was found as" in found.notices[0]
         assert project.options().clip.samefile(tmp_path / place)
-        settled = project.settle(found)
+        settled = project.update_clip(found)
         assert settled.clip.samefile(tmp_path / place)
         assert open_project(project.root).locate().notices == ()
 
@@ -207,7 +207,7 @@ class TestMovedClip:
         images.rename(tmp_path / "renamed")
         found = project.locate()
         assert found.path == tmp_path / "renamed" / "f_%05d.png"
-        assert project.settle(found).settings.clip == "../renamed/f_%05d.png"
+        assert project.update_clip(found).settings.clip == "../renamed/f_%05d.png"
 
     def test_a_project_moved_with_its_clip_needs_no_search(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -226,8 +226,10 @@ def test_changed_content_is_named_until_it_is_settled(tmp_path: Path) -> None:
     found = project.locate()
     assert found.changed
     assert found.identity != first.identity
-    assert "holds something else than before; all will be made anew" in found.notices[0]
-    assert project.settle(found).locate() == found.__class__(found.path, found.identity, found.size)
+    assert "its content changed; all frames will be made again" in found.notices[0]
+    assert project.update_clip(found).locate() == found.__class__(
+        found.path, found.identity, found.size
+    )
 
 
 def test_a_clip_without_a_hash_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_a_clip_without_a_hash_is_taken_as_it_is(tmp_path: Path) -> None:
     bare = rewrite(project, f'sha256 = "{identity}"\n', "")
     found = bare.locate()
     assert found.notices == ()
-    assert bare.settle(found).settings.sha256 == identity
+    assert bare.update_clip(found).settings.sha256 == identity
 
 
 def test_edits_keep_what_people_wrote(tmp_path: Path) -> None:

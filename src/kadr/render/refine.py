@@ -10,8 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, OptionsError
+from kadr.options import single_frame_options
 from kadr.render.blend_task import read_pass_frame
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import RunSchedule
@@ -38,25 +38,6 @@ _LEAST = 0.002
 _GROW = 0.012
 """Of the longer side: how far around what is wrong is made again in full, how far from there it
 fades into what was carried, and half the width of gaps that are made again as well."""
-_COMPANY: Mapping[str, Any] = {
-    "joint": "none",
-    "joint_size": 4,
-    "carry_noise": False,
-    "previous_start": 0.0,
-    "previous_blend": 0.0,
-    "cross_frame": "none",
-    "anchor_every": None,
-    "inversion": "none",
-    "original_prompt": "",
-    "original_negative_prompt": "",
-    "decode_cfg_scale": 1.0,
-    "decode_steps": None,
-    "randomness": 0.0,
-    "refinements": 8,
-    "noise_cache": None,
-}
-"""Options of frames that are made with others or from filmed ones; here a frame starts from what
-was carried, and keeps most of it."""
 
 
 class Refiner:
@@ -68,14 +49,15 @@ class Refiner:
     def __init__(self, run: RunContext, schedule: RunSchedule, cancel: CancelToken) -> None:
         options = run.options
         assert options.refine is not None, "asked for without a threshold"
-        known = {item.name for item in fields(stylizer_options(options.stylizer))}
-        if "denoising_strength" not in known:
+        kind = stylizer_options(options.stylizer)
+        if not hasattr(kind, "denoising_strength"):
             raise OptionsError(
                 f"refine: stylizer {options.stylizer} has no denoising-strength to lower; use one "
                 "such as diffusion, or leave it out"
             )
         settings = {**options.stylizer_options, "denoising_strength": options.refine_strength}
-        settings |= {name: value for name, value in _COMPANY.items() if name in known}
+        # a frame starts from the propagated one, and keeps most of it
+        settings = single_frame_options(kind, settings, filmed=False)
         self._stylizer = create_stylizer(options.stylizer, **settings)
         self._settings, self._threshold = settings, options.refine
         self._run, self._schedule, self._cancel = run, schedule, cancel

@@ -134,9 +134,10 @@ class LevelSolver:
     def _limits(self) -> tuple[int, int, int, int]:
         """Radius and the cost that is good enough; the whole source and the cost that is lost."""
         options, atlas = self._options, self._atlas
-        lost = math.inf if options.lost is None else options.lost
+        full = options.full_search_threshold
         whole = int(max(atlas.heights.max(), atlas.widths.max())) // 2
-        return self._radius, self._cost(options.enough), max(whole, self._radius), self._cost(lost)
+        enough, lost = options.search_threshold, math.inf if full is None else full
+        return self._radius, self._cost(enough), max(whole, self._radius), self._cost(lost)
 
     def _cost(self, mean: float) -> int:
         """A mean squared error a channel as the cost of a whole patch."""

@@ -21,7 +21,7 @@ from kadr.tasks.worker_process import WorkerExited, WorkerProcess
 _TICK = 0.1
 """Seconds between looks at what no message tells: flags, deadlines, memory that became free."""
 
-COMPILING = "preparing kernels, on this machine's first run only"
+COMPILING = "compiling kernels, on the first run on this machine only"
 
 
 class Pool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from kadr.errors import OptionsError
 from kadr.options import option
 from kadr.stylize.servers.options import ServerOptions, as_tuple
+from kadr.stylize.shared_help import SHARED_HELP
 
 
 @dataclass(frozen=True)
@@ -17,33 +18,35 @@ class ComfyUIOptions(ServerOptions):
     What is empty or none is left as the workflow has it.
     """
 
-    url: str = option("http://127.0.0.1:8188", "the server's address")
+    url: str = option("http://127.0.0.1:8188", "the address of the server")
     pixels: int | None = option(
-        None, "pixels to work at; none: the frame's own for a workflow, else 512×512", low=4096,
-        high=8192**2,
+        None, "pixels to work at", low=4096, high=8192**2,
+        unset="the frame's own for a workflow, else 512×512",
     )  # fmt: skip
     workflow: Path | None = option(
-        None, "a graph saved by Export (API); none: plain image to image with the model"
+        None, SHARED_HELP["workflow"], unset="plain image to image with the model"
     )
-    model: str = option("", "checkpoint by its name there")
-    prompt: str = option("", "what the frames are to look like; (word:1.2) stresses a word")
-    negative_prompt: str = option("", "what they are not to look like")
+    model: str = option("", "checkpoint, by its name on the server")
+    prompt: str = option("", SHARED_HELP["prompt"])
+    negative_prompt: str = option("", SHARED_HELP["negative_prompt"])
     denoising_strength: float | None = option(
-        None, "how far from the filmed frame; 0: as filmed, 1: only the prompt", low=0, high=1
+        None, SHARED_HELP["denoising_strength"], low=0, high=1
     )
-    cfg_scale: float | None = option(None, "how firmly the prompt is followed", low=0, high=100)
-    sampler: str = option("", "the stepping rule, by ComfyUI's name or A1111's")
-    scheduler: str = option("", "the noise levels, by ComfyUI's name")
-    steps: int | None = option(None, "sampling steps", low=1, high=10000)
-    seed: int | None = option(None, "of the noise, the same for every frame", low=0, high=2**64 - 1)
-    seed_each: bool = option(False, "each frame its own noise, from the run's seed")
+    cfg_scale: float | None = option(None, SHARED_HELP["cfg_scale"], low=0, high=100)
+    sampler: str = option("", "the stepping rule, by its name in ComfyUI or A1111")
+    scheduler: str = option("", "the noise levels, by their name in ComfyUI")
+    steps: int | None = option(None, SHARED_HELP["steps"], low=1, high=10000)
+    seed: int | None = option(None, SHARED_HELP["seed"], low=0, high=2**64 - 1)
+    seed_each: bool = option(False, "a seed for each frame, derived from the seed of the run")
 
-    image_node: str = option("", "the node that loads the frame, where there are several")
-    prompt_node: str = option("", "the node of the prompt, where it cannot be told")
-    negative_node: str = option("", "the node of the negative prompt, where it cannot be told")
-    sampler_node: str = option("", "the node whose steps, strength ... change, among several")
-    output_node: str = option("", "the node whose image is taken, where there are several")
-    patch: tuple[str, ...] = option((), "further changes, each NODE.input=value")
+    image_node: str = option("", "the node that loads the frame, if there are several")
+    prompt_node: str = option("", "the node of the prompt, if it is not clear which one")
+    negative_node: str = option("", "the node of the negative prompt, if it is not clear which one")
+    sampler_node: str = option(
+        "", "the node with the steps, the denoising strength ..., if there are several"
+    )
+    output_node: str = option("", "the node whose image is the result, if there are several")
+    patch: tuple[str, ...] = option((), "more changes, each NODE.input=value")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,6 +10,7 @@ from kadr.options import check_fields, option
 from kadr.stylize.layout.sizes import nearest_size
 from kadr.stylize.servers.address import parse_endpoint
 from kadr.stylize.servers.http import Client
+from kadr.stylize.shared_help import SHARED_HELP
 
 _PIXELS = 512 * 512
 """What Stable Diffusion 1 was trained on."""
@@ -19,21 +20,18 @@ _PIXELS = 512 * 512
 class ServerOptions:
     """Where the server is, how patient to be with it, and what size of frame it works at."""
 
-    url: str = option("", "the server's address")
+    url: str = option("", "the address of the server")
     auth: str = option("", "user:password; or $NAME to take it from that environment variable")
-    timeout: float = option(600.0, "seconds that one frame may take", low=1, high=86400)
-    retries: int = option(3, "how often a request is sent again when it fails", low=0, high=100)
+    timeout: float = option(600.0, "timeout of one frame in seconds", low=1, high=86400)
+    retries: int = option(3, "how often a request that fails is retried", low=0, high=100)
     width: int | None = option(
-        None, "width that the model works at; none: nearest to the frame's", low=64, high=8192
+        None, SHARED_HELP["width"], low=64, high=8192, unset="nearest to the frame's"
     )
     height: int | None = option(
-        None, "height that the model works at; none: nearest to the frame's", low=64, high=8192
+        None, SHARED_HELP["height"], low=64, high=8192, unset="nearest to the frame's"
     )
     pixels: int | None = option(
-        None,
-        "pixels that the model works at, if no size is given; none: 512×512",
-        low=4096,
-        high=8192**2,
+        None, SHARED_HELP["pixels"], low=4096, high=8192**2, unset="512×512"
     )
 
     def __post_init__(self) -> None:

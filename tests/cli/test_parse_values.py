@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kadr import OptionsError
-from kadr.cli.values import parse_assignments, parse_value
+from kadr.cli.parse_values import parse_assignments, parse_value
 from kadr.stylize.registry import stylizer_options
 
 
