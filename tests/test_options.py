@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,21 @@ from kadr import options as module
 from kadr.errors import OptionsError
 from kadr.options import (
     DETAIL,
+    FILMED_FRAME,
+    OTHER_FRAMES,
+    STYLIZER,
     PropagateOptions,
     RunOptions,
     SynthOptions,
     detail_options,
+    fields_of_group,
+    fields_that_need,
+    option,
+    option_help,
+    option_range,
+    single_frame_options,
 )
+from kadr.stylize.registry import stylizer_options
 
 KINDS: dict[str, dict[str, Any]] = {
     "SynthOptions": {},
@@ -134,3 +144,41 @@ def test_the_engine_gets_the_same_names(side: int, seed: int) -> None:
     assert made.search_radius is not None
     assert 2 <= made.search_radius <= max(2, 0.02 * side)
     assert isinstance(made, SynthOptions)
+
+
+@dataclass(frozen=True)
+class _Stylizer:
+    prompt: str = option("", "a prompt", group=STYLIZER)
+    joint: str = option("none", "frames together", needs=OTHER_FRAMES)
+    inversion: str = option("none", "noise of a filmed frame", needs=FILMED_FRAME)
+    steps: int = option(20, "sampling steps", low=1, unset="20", section="stylizer")
+
+
+def test_fields_are_found_by_their_metadata() -> None:
+    assert fields_of_group(_Stylizer, STYLIZER) == ("prompt",)
+    assert fields_of_group(_Stylizer, STYLIZER, without=("prompt",)) == ()
+    assert fields_of_group(_Stylizer, STYLIZER, in_project=True) == ()
+    assert fields_of_group(_Stylizer, "", in_project=True) == ("steps",)
+    assert fields_that_need(_Stylizer, OTHER_FRAMES, FILMED_FRAME) == ("joint", "inversion")
+    assert option_help(_Stylizer, "joint") == "frames together"
+    assert [option_range(item) for item in fields(_Stylizer)] == ["", "", "", "1 or more"]
+
+
+def test_a_frame_alone_has_no_options_of_other_frames() -> None:
+    values = {"prompt": "a fox", "joint": "grid", "inversion": "refined"}
+    alone = single_frame_options(_Stylizer, values)
+    assert alone == values | {"joint": "none"}
+    carried = single_frame_options(_Stylizer, values, filmed=False)
+    assert carried == values | {"joint": "none", "inversion": "none"}
+
+
+@pytest.mark.parametrize("name", ["diffusion", "a1111", "comfyui", "paint", "onnx"])
+def test_a_stylizer_takes_the_options_of_a_frame_alone(name: str) -> None:
+    kind = stylizer_options(name)
+    values = {"model": "m"} if name == "diffusion" else {}
+    options = kind(**single_frame_options(kind, values, filmed=False))
+    assert not getattr(options, "sequential", False)
+    assert not getattr(options, "attends", False)
+    for item in fields(kind):
+        assert item.metadata["needs"] in ("", OTHER_FRAMES, FILMED_FRAME)
+        assert item.metadata["help"]

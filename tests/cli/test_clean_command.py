@@ -71,7 +71,9 @@ def test_people_are_told_what_goes_and_what_stays(kadr: Call, project: ProjectFo
 def test_with_nobody_to_ask_nothing_is_deleted(kadr: Call, project: ProjectFolder) -> None:
     done = kadr("clean", project.root)
     assert done.code == 2
-    assert done.err.endswith("nobody to ask; give --yes to delete, or --dry-run to look\n")
+    assert done.err.endswith(
+        "cannot ask for confirmation here; give --yes to delete, or --dry-run to look\n"
+    )
     assert len(_stored(project.work)) == 2
 
 

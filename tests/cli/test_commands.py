@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,10 @@ from cli_samples import (
 )
 
 import kadr as library
-from kadr import open_clip
+from kadr import Event, open_clip
 from kadr.cli import doctor as doctor_module
+from kadr.cli.session import open_session
+from kadr.tasks.supervisor import COMPILING
 
 PROGRAM = (sys.executable, "-m", "kadr.cli.main")
 
@@ -212,3 +214,19 @@ def test_what_a_machine_runs_out_of_is_one_line(
     assert done.code == (130 if isinstance(error, KeyboardInterrupt) else 2)
     assert told in done.err
     assert done.err.count("\n") == 1
+
+
+def test_compiling_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A worker process and this process may both compile."""
+
+    def work() -> Generator[Event, None, int]:
+        yield Event("propagate", 0, 2, message=COMPILING)
+        yield Event("propagate", 0, 2, message=COMPILING)
+        yield Event("propagate", 1, 2, message="another notice")
+        return 2
+
+    with open_session() as session:
+        session._report_compiling()
+        assert session.follow(work()) == 2
+        session._report_compiling()
+    assert capsys.readouterr().err == f"{COMPILING}\nanother notice\n"

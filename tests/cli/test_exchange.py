@@ -77,9 +77,11 @@ def test_frames_of_a_clip(kadr: Call, video: Path, tmp_path: Path) -> None:
 def test_faults_are_told(
     refused: Callable[..., str], ebs: Path, video: Path, tmp_path: Path
 ) -> None:
-    assert "say what to export" in refused("export", video)
-    assert "say what to export" in refused("export", video, "--ebs", "x.ebs", "--keys", "x")
-    assert "say which frames, --numbers" in refused("export", video, "--keys", tmp_path / "x")
+    assert "give either --ebs FILE.ebs or --keys FOLDER" in refused("export", video)
+    assert "give either --ebs FILE.ebs or --keys FOLDER" in refused(
+        "export", video, "--ebs", "x.ebs", "--keys", "x"
+    )
+    assert "no frames chosen; give --numbers" in refused("export", video, "--keys", tmp_path / "x")
     assert "expected frame numbers" in refused("export", video, "--keys", "x", "--numbers", "1-3")
     assert "no such frame" in refused("export", video, "--keys", tmp_path / "x", "--numbers", "9")
     assert "go with --keys" in refused("export", video, "--ebs", "x.ebs", "--numbers", "9")

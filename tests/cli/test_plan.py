@@ -106,7 +106,7 @@ def test_images_of_another_plan_are_told_of(kadr: Call, clip: Path, tmp_path: Pa
     (tmp_path / "plan" / "to-paint" / "frame_00001.png").write_bytes(b"")
     done = kadr("plan", clip, "-o", tmp_path / "plan")
     assert done.code == 0
-    assert "holds 1 other file of before, such as frame_00001.png" in done.err
+    assert "also holds 1 older file, such as frame_00001.png" in done.err
 
 
 def test_gaps_and_frames(kadr: Call, clip: Path) -> None:

@@ -196,7 +196,7 @@ def test_work_without_a_project_goes_where_it_is_told(
     (tmp_path / "file").touch()
     monkeypatch.setenv("KADR_CACHE", str(tmp_path / "file"))
     line = refused(*words, "-o", tmp_path / "c")
-    assert "no work files can be kept here" in line
+    assert "no work files can be written here" in line
     assert "--work" in line
     assert "KADR_CACHE" in line
 
@@ -211,7 +211,7 @@ def test_old_work_of_other_runs_is_given_up_and_said(
     for path in (old, *old.iterdir()):
         os.utime(path, (10**9, 10**9))
     done = kadr(*words, "-o", tmp_path / "third")
-    assert f"{cache / 'runs'}: deleted old work of 1 other run, " in done.err
+    assert f"{cache / 'runs'}: deleted old work files of 1 other run, " in done.err
     assert not old.exists()
     assert cache_folder(video, tmp_path / "new").exists()
     assert "deleted" not in kadr(*words, "-o", tmp_path / "fourth").err
@@ -297,7 +297,7 @@ class TestPreview:
     ) -> None:
         name, out = project.root, tmp_path / "a.png"
         out.write_text("dear")
-        assert "one of them" in refused("preview", name)
+        assert "give either --frame N or --range FIRST:LAST" in refused("preview", name)
         assert "one of them" in refused("preview", name, "--frame", "1", "--range", "1:2")
         assert "frame 6: the clip has no such frame" in refused("preview", name, "--frame", "6")
         assert "frame 'x': expected a whole" in refused("preview", name, "--frame", "x")

@@ -120,7 +120,7 @@ def _export_frames(
         source = project.locate().path
     if frame_numbers is None:
         raise OptionsError(
-            f"{source}: no frames; give --numbers 0,12,40; kadr plan finds frames worth painting"
+            f"{source}: no frames chosen; give --numbers 0,12,40; kadr plan finds frames to paint"
         )
     with open_clip(source) as clip:
         files = session.follow(
