@@ -56,12 +56,12 @@ def _make(kind: str, **changes: Any) -> Any:
 
 
 def test_every_kind_is_tested() -> None:
-    found = {
+    located = {
         name
         for name, value in vars(module).items()
         if isinstance(value, type) and is_dataclass(value) and value.__module__ == module.__name__
     }
-    assert found == set(KINDS)
+    assert located == set(KINDS)
 
 
 @pytest.mark.parametrize(("kind", "name"), BOUNDED)
@@ -97,10 +97,10 @@ def test_a_patch_has_a_middle(kind: str, size: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_options_do_not_change(kind: str) -> None:
-    made = _make(kind)
+    options = _make(kind)
     with pytest.raises(FrozenInstanceError):
-        made.seed = 3
-    assert _make(kind) == made
+        options.seed = 3
+    assert _make(kind) == options
 
 
 def test_presets_trade_quality_for_time() -> None:
@@ -116,9 +116,9 @@ def test_presets_trade_quality_for_time() -> None:
 
 @given(st.sampled_from(list(DETAIL)), st.none() | st.floats(0, 1000))
 def test_a_preset_can_be_changed(detail: str, mapping: float | None) -> None:
-    made = detail_options(detail, mapping=mapping, deflicker=None)
+    options = detail_options(detail, mapping=mapping, deflicker=None)
     expected = DETAIL[detail]
-    assert made == (expected if mapping is None else replace(expected, mapping=mapping))
+    assert options == (expected if mapping is None else replace(expected, mapping=mapping))
 
 
 def test_an_unknown_preset_names_the_known() -> None:
@@ -138,12 +138,16 @@ def test_a_run_needs_keys_or_a_stylizer_and_not_both() -> None:
 @given(st.integers(1, 20000), st.integers(0, 9))
 def test_the_engine_gets_the_same_names(side: int, seed: int) -> None:
     options = PropagateOptions(patch_size=7, vote_iterations=3, diversity=900)
-    made = options.synth_options(side, seed)
-    assert (made.patch_size, made.vote_iterations, made.uniformity) == (7, 3, 900)
-    assert made.seed == seed
-    assert made.search_radius is not None
-    assert 2 <= made.search_radius <= max(2, 0.02 * side)
-    assert isinstance(made, SynthOptions)
+    made_options = options.synth_options(side, seed)
+    assert (made_options.patch_size, made_options.vote_iterations, made_options.uniformity) == (
+        7,
+        3,
+        900,
+    )
+    assert made_options.seed == seed
+    assert made_options.search_radius is not None
+    assert 2 <= made_options.search_radius <= max(2, 0.02 * side)
+    assert isinstance(made_options, SynthOptions)
 
 
 @dataclass(frozen=True)

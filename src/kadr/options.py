@@ -385,7 +385,7 @@ class RunOptions:
             )
         if self.refine is not None and self.work_limit is not None:
             raise OptionsError(
-                "refine: looks at work files that work-limit gives up; leave one of them out"
+                "refine: needs work files that work-limit deletes; leave one of them out"
             )
         if self.refine is None and self.refine_strength != _REFINE_STRENGTH:
             raise OptionsError(
@@ -394,7 +394,7 @@ class RunOptions:
             )
         if self.refine is not None and self.every_frame and self.every == 1:
             raise OptionsError(
-                f"refine {self.refine}: is for carried frames, and every-frame makes all of them; "
+                f"refine {self.refine}: is for propagated frames, and every-frame stylizes all; "
                 "leave one of them out, or give every 2"
             )
         if self.every > 1 and not self.every_frame:

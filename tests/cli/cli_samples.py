@@ -57,8 +57,8 @@ def make_keys(folder: Path, *numbers: int, size: tuple[int, int] = SIZE, first: 
 
 def make_images(folder: Path, numbers: Sequence[int], size: tuple[int, int] = SIZE) -> Path:
     """A numbered sequence."""
-    for at, number in enumerate(numbers):
-        write_image(folder / f"shot_{number}.png", picture(at, size))
+    for index, number in enumerate(numbers):
+        write_image(folder / f"shot_{number}.png", picture(index, size))
     return folder
 
 

@@ -34,7 +34,7 @@ def _line(project: ProjectFolder, start: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('detail = "draft"', 'detial = "draft"', "unknown 'detial'; did you mean 'detail'?"),
         ('detail = "draft"', 'detail = "ultra"', "detail 'ultra': expected one of high"),
@@ -47,18 +47,18 @@ def _line(project: ProjectFolder, start: str) -> int:
     ],
 )
 def test_a_wrong_line_is_named(
-    refused: Refused, project: ProjectFolder, old: str, new: str, told: str
+    refused: Refused, project: ProjectFolder, old: str, new: str, message: str
 ) -> None:
     text = project.toml.read_text(encoding="utf-8")
     assert old in text
     project.toml.write_text(text.replace(old, new, 1), encoding="utf-8")
     number = _line(project, new)
     for command in ("run", "status", "plan"):
-        if "range" in told and command != "run":
+        if "range" in message and command != "run":
             continue  # which frames there are is asked of the clip when it is worked on
         line = refused(command, project.root)
         assert f"{project.toml}, line {number}: " in line
-        assert told in line
+        assert message in line
     assert not project.out.exists()
 
 
@@ -67,9 +67,9 @@ def test_a_clip_that_was_moved_is_found_and_remembered(
 ) -> None:
     assert kadr("run", project.root, "-q").code == 0
     before = _finished(project)
-    place = tmp_path / "footage" / "renamed.mp4"
-    place.parent.mkdir()
-    shutil.move(project.clip, place)
+    path = tmp_path / "footage" / "renamed.mp4"
+    path.parent.mkdir()
+    shutil.move(project.clip, path)
     done = kadr("run", project.root, "--dry-run")
     assert "the same clip was found as" in done.err
     assert "all frames are made already" in done.out
@@ -77,7 +77,7 @@ def test_a_clip_that_was_moved_is_found_and_remembered(
     done = kadr("run", project.root)
     assert done.code == 0, done
     assert f"{project.clip}: is not there any more; the same clip was found as" in done.err
-    assert open_project(project.root).clip == place
+    assert open_project(project.root).clip == path
     assert _finished(project) == before
     done = kadr("run", project.root)
     assert done.err == ""
@@ -100,8 +100,8 @@ def test_a_clip_that_changed_is_named_and_nothing_is_used_again(
     first = kadr("run", project.root, "--json").objects[-1]
     with project.clip.open("ab") as file:
         file.write(b"\0" * 8)  # the pictures are the same, but who would know
-    told = kadr("run", project.root, "--dry-run").out
-    assert "key 0: 4 frames after it: the clip's content changed" in told
+    output = kadr("run", project.root, "--dry-run").out
+    assert "key 0: 4 frames after it: the clip's content changed" in output
     done = kadr("run", project.root, "--json")
     assert done.code == 0, done
     notices = [line["message"] for line in done.objects if line["event"] == "notice"]
@@ -127,7 +127,7 @@ def _write_nonsense(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "damage", "told"),
+    ("names", "damage", "message"),
     [
         ("out/frames/frame_00003.png", _cut, "frame_00003.png: damaged, it was cut short"),
         ("out/frames/frame_00003.png", lambda path: path.write_bytes(b""), "it was cut short"),
@@ -140,7 +140,7 @@ def _write_nonsense(path: Path) -> None:
     ids=["cut frame", "empty frame", "cut pass", "spoilt pass", "cut key", "spoilt key", "notes"],
 )
 def test_damaged_work_files_are_made_again_and_said(
-    kadr: Call, project: ProjectFolder, names: str, damage: Callable[[Path], object], told: str
+    kadr: Call, project: ProjectFolder, names: str, damage: Callable[[Path], object], message: str
 ) -> None:
     assert kadr("run", project.root, "-q").code == 0
     before, video = _finished(project), Path(project.output).read_bytes()
@@ -152,7 +152,7 @@ def test_damaged_work_files_are_made_again_and_said(
         (project.frames / "frame_00003.png").unlink()  # so that the file is wanted
     done = kadr("run", project.root)
     assert done.code == 0, done
-    assert told in done.err
+    assert message in done.err
     assert (_finished(project), Path(project.output).read_bytes()) == (before, video)
     assert kadr("run", project.root).err == ""
 
@@ -230,7 +230,7 @@ def test_a_project_that_cannot_be_written_is_told_and_can_be_looked_at(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "the file is empty (0 bytes)"),
         (b"\x89PNG\r\n\x1a\n" + bytes(60), "not an EbSynth project"),
@@ -241,11 +241,11 @@ def test_a_project_that_cannot_be_written_is_told_and_can_be_looked_at(
     ids=["empty", "no project", "version", "cut", "length"],
 )
 def test_malformed_projects_of_ebsynth_are_told_apart(
-    refused: Refused, tmp_path: Path, content: bytes, told: str
+    refused: Refused, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "bad.ebs"
     path.write_bytes(content)
     line = refused("import", path, "-o", tmp_path / "p.kadr")
     assert f"{path}: " in line
-    assert told in line
+    assert message in line
     assert not (tmp_path / "p.kadr").exists()

@@ -17,10 +17,10 @@ from kadr.storage.store import FolderStore
 @pytest.fixture
 def project(video: Path, keys: Path, tmp_path: Path) -> ProjectFolder:
     """A project with two entries in its store and a file of somebody else."""
-    made = new_project(video, [keys], tmp_path / "p.kadr")
-    _fill(made.work)
-    (made.work / "mine.txt").write_text("mine")
-    return made
+    new = new_project(video, [keys], tmp_path / "p.kadr")
+    _fill(new.work)
+    (new.work / "mine.txt").write_text("mine")
+    return new
 
 
 def _fill(work: Path) -> None:
@@ -52,9 +52,9 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(
 
 
 def test_it_deletes_what_the_dry_run_said(kadr: Call, project: ProjectFolder) -> None:
-    said = kadr("clean", project.root, "--dry-run", "--json").objects[-1]
+    facts = kadr("clean", project.root, "--dry-run", "--json").objects[-1]
     done = kadr("clean", project.root, "--yes", "--json").objects[-1]
-    assert (done["files"], done["freed"]) == (said["files"], said["bytes"])
+    assert (done["files"], done["freed"]) == (facts["files"], facts["bytes"])
     assert _stored(project.work) == []
     assert (project.work / "mine.txt").exists()
     assert len(list(project.keys.iterdir())) == 2
@@ -77,17 +77,17 @@ def test_with_nobody_to_ask_nothing_is_deleted(kadr: Call, project: ProjectFolde
     assert len(_stored(project.work)) == 2
 
 
-@pytest.mark.parametrize(("answer", "left"), [("n\n", 2), ("\n", 2), ("y\n", 0)])
+@pytest.mark.parametrize(("answer", "remaining"), [("n\n", 2), ("\n", 2), ("y\n", 0)])
 def test_it_asks(
-    answer: str, left: int, kadr: Call, project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+    answer: str, remaining: int, kadr: Call, project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = io.StringIO(answer)
-    asked.isatty = lambda: True  # type: ignore[method-assign]
-    monkeypatch.setattr("sys.stdin", asked)
+    stdin = io.StringIO(answer)
+    stdin.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", stdin)
     done = kadr("clean", project.root)
     assert done.code == 0
     assert "Delete " in done.err
-    assert len(_stored(project.work)) == left
+    assert len(_stored(project.work)) == remaining
 
 
 def test_caches_of_runs_without_a_project(

@@ -69,8 +69,8 @@ def test_frames_of_a_clip(kadr: Call, video: Path, tmp_path: Path) -> None:
     names = [Path(file).name for file in done.objects[-1]["files"]]
     assert names == ["frame_00000.png", "frame_00003.png", "frame_00005.png"]
     assert sorted(path.name for path in (tmp_path / "paint").iterdir()) == names
-    made = kadr("new", video, "--keys", tmp_path / "paint", "-o", tmp_path / "p.kadr")
-    assert made.code == 0
+    created = kadr("new", video, "--keys", tmp_path / "paint", "-o", tmp_path / "p.kadr")
+    assert created.code == 0
     assert len(list(open_project(tmp_path / "p.kadr").keys.iterdir())) == 3
 
 

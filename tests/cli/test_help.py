@@ -49,8 +49,8 @@ def test_every_flag_for_stylizers_is_an_option_of_one() -> None:
 def test_each_command_stands_in_one_group(kadr: Call) -> None:
     listed = [command for commands in COMMANDS.values() for command in commands]
     assert len(listed) == len(set(listed)) == len(NAMES)
-    shown = kadr("--help").out
-    places = [shown.index(f"─ {group} ─") for group in COMMANDS]
+    output = kadr("--help").out
+    places = [output.index(f"─ {group} ─") for group in COMMANDS]
     assert places == sorted(places)
 
 

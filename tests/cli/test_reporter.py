@@ -50,9 +50,9 @@ def test_a_terminal_gets_a_bar_with_count_speed_and_time_left(clock: _Clock) -> 
             clock.now += 2.0
         reporter.notice("a word [in passing]")
         draw(Event("write", 3, 7))
-    shown = err.getvalue()
+    output = err.getvalue()
     for part in ("paint", "10/20", "0.50 frames/s", "0:00:20 left", "3/7", "a word [in passing]"):
-        assert part in shown
+        assert part in output
     reporter.notice("after")
     assert err.getvalue().endswith("after\n")
 
@@ -100,12 +100,12 @@ def test_compiling_time_does_not_count_for_the_time_left(clock: _Clock, terminal
             for step in ("paint", "write"):
                 clock.now += 1.0
                 draw(Event(step, index, 20))
-    shown = err.getvalue()
-    assert "compiling" in shown
-    left = [60 * int(m) + int(s) for m, s in re.findall(r"0:(\d\d):(\d\d) left", shown)]
-    assert left, "there are enough frames to know a speed"
-    assert max(left) <= 2 * 16, "two seconds for each frame after the third since compiling"
-    assert not re.search(r"[1-9]:\d\d:\d\d left", shown)
+    output = err.getvalue()
+    assert "compiling" in output
+    remaining = [60 * int(m) + int(s) for m, s in re.findall(r"0:(\d\d):(\d\d) left", output)]
+    assert remaining, "there are enough frames to know a speed"
+    assert max(remaining) <= 2 * 16, "two seconds for each frame after the third since compiling"
+    assert not re.search(r"[1-9]:\d\d:\d\d left", output)
 
 
 def test_short_work_leaves_a_log_alone_but_messages_are_told() -> None:
@@ -119,14 +119,14 @@ def test_short_work_leaves_a_log_alone_but_messages_are_told() -> None:
 
 def test_programs_get_one_object_a_line() -> None:
     out, err = io.StringIO(), io.StringIO()
-    said = JsonReporter(out, err)
-    with said.progress() as draw:
+    reporter = JsonReporter(out, err)
+    with reporter.progress() as draw:
         draw(Event("paint", 1, None, message="ä"))
-    said.notice("wait")
-    said.result("text for people", output="o.mp4", frames=3)
-    said.error("InputError", "two\nlines")
+    reporter.notice("wait")
+    reporter.result("text for people", output="o.mp4", frames=3)
+    reporter.error("InputError", "two\nlines")
     objects = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [made["event"] for made in objects] == ["progress", "notice", "result", "error"]
+    assert [item["event"] for item in objects] == ["progress", "notice", "result", "error"]
     progress, _, result, error = objects
     assert (progress["step"], progress["index"], progress["total"]) == ("paint", 1, None)
     assert progress["message"] == "ä"
@@ -137,12 +137,12 @@ def test_programs_get_one_object_a_line() -> None:
 
 def test_quiet_tells_errors_only() -> None:
     out, err = io.StringIO(), io.StringIO()
-    said = QuietReporter(out, err)
-    with said.progress() as draw:
+    reporter = QuietReporter(out, err)
+    with reporter.progress() as draw:
         for event in _events():
             draw(event)
-    said.notice("wait")
-    said.result("made")
+    reporter.notice("wait")
+    reporter.result("made")
     assert (out.getvalue(), err.getvalue()) == ("", "")
-    said.error("InputError", "no such file")
+    reporter.error("InputError", "no such file")
     assert err.getvalue() == "error: no such file\n"

@@ -56,7 +56,7 @@ def test_a_short_file_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "told"),
+    ("old", "new", "line", "message"),
     [
         ("crf = 20", "crv = 20", 17, "unknown 'crv'; did you mean 'crf'?"),
         ("crf = 20", "crf = 99", 17, "crf 99: expected 0 to 63"),
@@ -95,9 +95,9 @@ def test_a_short_file_is_enough() -> None:
         ("[keys]", "[keys]\nmin-gap = 9\nmax-gap = 3", 5, "min-gap 9: is more than max-gap 3"),
     ],
 )
-def test_every_fault_names_its_line(old: str, new: str, line: int, told: str) -> None:
+def test_every_fault_names_its_line(old: str, new: str, line: int, message: str) -> None:
     assert old in GOOD
-    with pytest.raises(OptionsError, match=told) as caught:
+    with pytest.raises(OptionsError, match=message) as caught:
         read_settings(FILE, GOOD.replace(old, new))
     first, colon, _ = str(caught.value).partition(": ")
     assert colon

@@ -73,8 +73,8 @@ def _report(work_files: WorkFiles, session: Session) -> None:
         )
     if others:
         names = ", ".join(path.relative_to(folder).as_posix() for path in others[:3])
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        session.reporter.notice(f"{folder}: stays, not made by kadr: {names}{more}")
+        rest = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        session.reporter.notice(f"{folder}: stays, not made by kadr: {names}{rest}")
 
 
 def _confirm(yes: bool, silent: bool, count: int, size: int) -> bool:

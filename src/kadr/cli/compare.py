@@ -124,9 +124,9 @@ def compare(
 def _line(method: MethodResult) -> str:
     measures = method.measures
     flicker = "–" if measures.flicker is None else f"{measures.flicker:.2f}"
-    kept = " (partly kept from an earlier run)" if method.kept else ""
+    note = " (partly kept from an earlier run)" if method.kept else ""
     return (
-        f"{method.output}: {method.name}, {method.seconds:.1f} s{kept}, {method.styled} of "
+        f"{method.output}: {method.name}, {method.seconds:.1f} s{note}, {method.styled} of "
         f"{method.frames} frames by the stylizer, change along motion {measures.warp:.2f}, "
         f"flicker {flicker} of the clip's"
     )

@@ -99,8 +99,8 @@ def describe(item: Field[Any]) -> str:
     """The help line of a field as a sentence, with its range and its default."""
     notes = [] if item.metadata.get("unit") else [option_range(item)]
     if item.default is not MISSING and item.default not in (None, False, (), ""):
-        shown = f"{item.default:.9g}" if isinstance(item.default, float) else item.default
-        notes.append(f"default: {shown}")
+        default = f"{item.default:.9g}" if isinstance(item.default, float) else item.default
+        notes.append(f"default: {default}")
     elif item.metadata.get("unset"):
         notes.append(f"default: {item.metadata['unset']}")
     return sentence(str(item.metadata["help"]), "; ".join(note for note in notes if note))

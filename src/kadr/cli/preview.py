@@ -126,12 +126,12 @@ def _make(
             with create_clip(path, like=clip, overwrite=True, indices=indices) as writer:
                 result = session.follow(_write_frames(writer.write, items))
     seconds = time.monotonic() - start
-    shown = f"frame {clip.number(frames.start)}"
+    subject = f"frame {clip.number(frames.start)}"
     if not single:
-        shown = formatting.counted(result.frames, "frame")
+        subject = formatting.counted(result.frames, "frame")
     quality = "as a run makes it" if result.exact else "a quick estimate, until the next kadr run"
     session.reporter.result(
-        f"{path}: {shown} in {formatting.duration(seconds)}, {quality}",
+        f"{path}: {subject} in {formatting.duration(seconds)}, {quality}",
         output=path,
         frames=result.frames,
         computed=result.computed,

@@ -219,5 +219,5 @@ def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterat
 
 def _numbers(numbers: list[int], limit: int = 12) -> str:
     """The first ``limit`` numbers, and how many there are beyond them."""
-    more = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
-    return ", ".join(map(str, numbers[:limit])) + more
+    rest = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
+    return ", ".join(map(str, numbers[:limit])) + rest

@@ -90,8 +90,8 @@ def _entry(item: Field[Any], hint: Any) -> Entry:
     unit = item.metadata.get("unit", "")
     if unit == "bytes":
         hint, default, notes[0] = int | str, "20GB", ""
-    shown = "; ".join(note for note in notes if note)
-    text = str(item.metadata.get("help", "")) + (f" ({shown})" if shown else "")
+    suffix = "; ".join(note for note in notes if note)
+    text = str(item.metadata.get("help", "")) + (f" ({suffix})" if suffix else "")
     return Entry(name, hint, text, None if default is MISSING else default, item.name, unit)
 
 

@@ -14,7 +14,7 @@ from kadr.stylize.registry import create_stylizer
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("values", "message"),
     [
         ({"model": ""}, "no model; give model=PATH"),
         ({"denoising_strength": 1.5}, r"denoising-strength 1\.5: expected 0 to 1"),
@@ -38,9 +38,9 @@ from kadr.stylize.registry import create_stylizer
         ({"prediction": "x0"}, "prediction 'x0'"),
     ],
 )
-def test_bad_options(given: dict, said: str) -> None:
-    with pytest.raises(OptionsError, match=said):
-        DiffusionOptions(**({"model": "a"} | given))
+def test_bad_options(values: dict, message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
+        DiffusionOptions(**({"model": "a"} | values))
 
 
 def test_one_or_several_and_text_or_path() -> None:
