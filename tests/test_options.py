@@ -41,7 +41,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "refine": _MADE | {"every": 2},
     "refine_strength": _MADE | {"every": 2, "refine": 0.2},
 }
-"""What a field needs beside it."""
+"""Other fields that a field needs."""
 BOUNDED = [
     (kind, item.name)
     for kind in KINDS
@@ -121,7 +121,7 @@ def test_a_preset_can_be_changed(detail: str, mapping: float | None) -> None:
     assert options == (expected if mapping is None else replace(expected, mapping=mapping))
 
 
-def test_an_unknown_preset_names_the_known() -> None:
+def test_an_unknown_detail_lists_all() -> None:
     with pytest.raises(OptionsError, match="'best': expected one of high, medium, low, draft"):
         detail_options("best")
 

@@ -1,4 +1,4 @@
-"""What bad input gets: one line that names it, exit code 2, nothing under the final name."""
+"""Bad input: one line that names it, exit code 2, nothing under the final name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ QUICK = ("--detail", "draft")
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Where nothing may stand in the end."""
+    """An output that must not exist in the end."""
     return tmp_path / "result" / "out.mp4"
 
 
 @pytest.fixture
 def run(refused: Refused, out: Path) -> Refused:
-    """``kadr run … -o out``, refused with nothing left behind; gives the line."""
+    """``kadr run … -o out``, which fails and leaves nothing behind; returns the line."""
 
     def call(*arguments: object) -> str:
         line = refused("run", *arguments, "-o", out, *QUICK)
@@ -130,7 +130,7 @@ def test_gaps_and_sizes_of_a_sequence(run: Refused, keys: Path, tmp_path: Path) 
         assert part in line
 
 
-def test_an_output_that_exists_is_kept_unless_told(
+def test_an_output_that_exists_is_kept_without_overwrite(
     kadr: Call, refused: Refused, video: Path, keys: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
@@ -215,7 +215,7 @@ def test_an_unknown_detail(refused: Refused, video: Path, keys: Path, out: Path)
         ("o.webm", ("--encoder-preset", "fast")),
     ],
 )
-def test_quality_that_would_be_left_unheeded(
+def test_quality_options_without_effect_are_refused(
     refused: Refused, video: Path, keys: Path, tmp_path: Path, name: str, option: tuple[str, str]
 ) -> None:
     line = refused("run", video, "--keys", keys, "-o", tmp_path / name, *option)
@@ -259,7 +259,7 @@ def test_a_line_break_in_a_name_does_not_make_two_lines(refused: Refused, tmp_pa
     assert r"a\nb.mp4: no such file" in refused("info", tmp_path / "a\nb.mp4")
 
 
-def test_a_traceback_comes_only_when_asked_for(kadr: Call, tmp_path: Path) -> None:
+def test_a_traceback_is_printed_only_with_vv(kadr: Call, tmp_path: Path) -> None:
     call = ("run", tmp_path / "no.mp4", "--stylizer", "paint", "-o", tmp_path / "o.mp4")
     assert "Traceback" not in kadr(*call).err
     output = kadr(*call, "-vv").err

@@ -1,4 +1,4 @@
-"""Projects that were edited, moved, damaged or cannot be written: what people are told, and get."""
+"""Projects that were edited, moved, damaged or cannot be written: messages and results."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def test_a_clip_that_was_moved_is_found_and_remembered(
     assert done.err == ""
 
 
-def test_a_clip_that_is_gone_is_asked_for(
-    kadr: Call, refused: Refused, project: ProjectFolder
-) -> None:
+def test_a_missing_clip_is_an_error(kadr: Call, refused: Refused, project: ProjectFolder) -> None:
     project.clip.unlink()
     for command in (("run",), ("run", "--dry-run"), ("preview", "--frame", "1"), ("plan",)):
         line = refused(command[0], project.root, *command[1:])
@@ -139,7 +137,7 @@ def _write_nonsense(path: Path) -> None:
     ],
     ids=["cut frame", "empty frame", "cut pass", "spoilt pass", "cut key", "spoilt key", "notes"],
 )
-def test_damaged_work_files_are_made_again_and_said(
+def test_damaged_work_files_are_made_again_with_a_notice(
     kadr: Call, project: ProjectFolder, names: str, damage: Callable[[Path], object], message: str
 ) -> None:
     assert kadr("run", project.root, "-q").code == 0
@@ -206,7 +204,7 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(
     assert _finished(full) == before
 
 
-def test_a_project_that_cannot_be_written_is_told_and_can_be_looked_at(
+def test_a_project_that_cannot_be_written_is_an_error_but_can_be_read(
     kadr: Call,
     refused: Refused,
     project: ProjectFolder,
@@ -240,7 +238,7 @@ def test_a_project_that_cannot_be_written_is_told_and_can_be_looked_at(
     ],
     ids=["empty", "no project", "version", "cut", "length"],
 )
-def test_malformed_projects_of_ebsynth_are_told_apart(
+def test_malformed_projects_of_ebsynth_are_distinguished(
     refused: Refused, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "bad.ebs"

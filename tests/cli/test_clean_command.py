@@ -51,7 +51,7 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(
     assert _stored(project.work) == ["ab.zip", "cd.zip"]
 
 
-def test_it_deletes_what_the_dry_run_said(kadr: Call, project: ProjectFolder) -> None:
+def test_it_deletes_what_the_dry_run_lists(kadr: Call, project: ProjectFolder) -> None:
     facts = kadr("clean", project.root, "--dry-run", "--json").objects[-1]
     done = kadr("clean", project.root, "--yes", "--json").objects[-1]
     assert (done["files"], done["freed"]) == (facts["files"], facts["bytes"])
@@ -61,14 +61,14 @@ def test_it_deletes_what_the_dry_run_said(kadr: Call, project: ProjectFolder) ->
     assert kadr("clean", project.root).out == "nothing to clean\n"
 
 
-def test_people_are_told_what_goes_and_what_stays(kadr: Call, project: ProjectFolder) -> None:
+def test_notices_list_what_is_deleted_and_what_stays(kadr: Call, project: ProjectFolder) -> None:
     done = kadr("clean", project.root, "-y")
     assert "results of steps: 2 files, " in done.err
     assert "not made by kadr: mine.txt" in done.err
     assert done.out.startswith("freed ")
 
 
-def test_with_nobody_to_ask_nothing_is_deleted(kadr: Call, project: ProjectFolder) -> None:
+def test_without_a_terminal_nothing_is_deleted(kadr: Call, project: ProjectFolder) -> None:
     done = kadr("clean", project.root)
     assert done.code == 2
     assert done.err.endswith(

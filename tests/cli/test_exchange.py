@@ -1,4 +1,4 @@
-"""``kadr import`` and ``kadr export``: from EbSynth and back, frames out, faults in one line."""
+"""``kadr import`` and ``kadr export``: from EbSynth and back, frames out, errors in one line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_there_and_back(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again.ebs").read_bytes() == ebs.read_bytes()
 
 
-def test_notices_are_told(kadr: Call, ebs: Path, tmp_path: Path) -> None:
+def test_notices_are_printed(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     project = read_ebs(ebs)
     write_ebs(ebs, EbsProject(project.video, project.keys, project.ranges[:1]))
     done = kadr("import", ebs, "-o", tmp_path / "p.kadr", "--json")
@@ -47,7 +47,7 @@ def test_notices_are_told(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert done.objects[-1]["notices"] == [done.objects[0]["message"]]
 
 
-def test_a_clip_that_moved_is_told(kadr: Call, ebs: Path, tmp_path: Path) -> None:
+def test_a_moved_clip_gets_a_notice(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert kadr("import", ebs, "-o", tmp_path / "p.kadr").code == 0
     shutil.move(tmp_path / "video", tmp_path / "frames")
     done = kadr("export", tmp_path / "p.kadr", "--ebs", tmp_path / "again.ebs")
@@ -74,7 +74,7 @@ def test_frames_of_a_clip(kadr: Call, video: Path, tmp_path: Path) -> None:
     assert len(list(open_project(tmp_path / "p.kadr").keys.iterdir())) == 3
 
 
-def test_faults_are_told(
+def test_errors_are_one_line(
     refused: Callable[..., str], ebs: Path, video: Path, tmp_path: Path
 ) -> None:
     assert "give either --ebs FILE.ebs or --keys FOLDER" in refused("export", video)

@@ -1,4 +1,4 @@
-"""Text of the command line: known answers, and errors that name what was given."""
+"""Text of the command line: known answers, and errors that name the text."""
 
 from __future__ import annotations
 

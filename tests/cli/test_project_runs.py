@@ -1,4 +1,4 @@
-"""``kadr run NAME.kadr`` and what lies around it: options of one run, going on, foretelling."""
+"""``kadr run NAME.kadr``: options of one run, resuming, dry runs; and ``kadr preview``."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_the_same_command_goes_on_after_an_interruption(
     assert len(frames_of(out)) == count
 
 
-def test_work_without_a_project_goes_where_it_is_told(
+def test_work_files_without_a_project_go_into_the_cache(
     kadr: Call,
     refused: Callable[..., str],
     video: Path,
@@ -201,7 +201,7 @@ def test_work_without_a_project_goes_where_it_is_told(
     assert "KADR_CACHE" in line
 
 
-def test_old_work_of_other_runs_is_given_up_and_said(
+def test_old_work_files_of_other_runs_are_deleted_with_a_notice(
     kadr: Call, video: Path, keys: Path, tmp_path: Path, cache: Path
 ) -> None:
     words = ("run", video, "--keys", keys, *QUICK)
@@ -296,13 +296,15 @@ class TestPreview:
         assert kadr("preview", project.root, "--range", "0:2", "-o", out, "-q").code == 0
         assert len(frames_of(out)) == 3
 
-    def test_faults_are_told(
+    def test_errors_are_one_line(
         self, refused: Callable[..., str], project: ProjectFolder, tmp_path: Path
     ) -> None:
         name, out = project.root, tmp_path / "a.png"
         out.write_text("dear")
         assert "give either --frame N or --range FIRST:LAST" in refused("preview", name)
-        assert "give either --frame N or" in refused("preview", name, "--frame", "1", "--range", "1:2")
+        assert "give either --frame N or" in refused(
+            "preview", name, "--frame", "1", "--range", "1:2"
+        )
         assert "frame 6: the clip has no such frame" in refused("preview", name, "--frame", "6")
         assert "frame 'x': expected a whole" in refused("preview", name, "--frame", "x")
         assert "expected FIRST:LAST" in refused("preview", name, "--range", "1")

@@ -1,4 +1,4 @@
-"""How progress is told: bars on a terminal, a line now and then in a log, objects to programs."""
+"""Progress: bars on a terminal, lines at intervals in a log, JSON objects for programs."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_compiling_time_does_not_count_for_the_time_left(clock: _Clock, terminal
     assert not re.search(r"[1-9]:\d\d:\d\d left", output)
 
 
-def test_short_work_leaves_a_log_alone_but_messages_are_told() -> None:
+def test_a_log_gets_messages_but_no_progress_of_short_work() -> None:
     err = io.StringIO()
     with Reporter(io.StringIO(), err).progress() as draw:
         for event in _events():

@@ -1,4 +1,4 @@
-"""``kadr run`` end to end on small clips: what it makes, where, and what it says of it."""
+"""``kadr run`` end to end on small clips: its output, files and messages."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_key_of_another_size_can_be_made_to_fit(kadr: Call, video: Path, tmp_p
     assert done.code == 0, done
 
 
-def test_work_files_are_kept_where_asked(
+def test_work_files_are_kept_in_the_work_folder(
     kadr: Call, video: Path, keys: Path, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"

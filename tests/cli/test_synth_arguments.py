@@ -1,4 +1,4 @@
-"""Command lines of the ebsynth program: known answers for every option, in both manners."""
+"""Command lines of the ebsynth program: every option, with one dash and with two."""
 
 from __future__ import annotations
 

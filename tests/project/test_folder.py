@@ -1,4 +1,4 @@
-"""A project: what it makes of a clip and of settings, how it finds its clip, what it keeps."""
+"""A project: its options, how it finds a moved clip, how its file is edited."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_new_project_holds_what_people_need(tmp_path: Path) -> None:
     assert open_project(project.root).options() == project.options()
 
 
-def test_options_are_those_that_were_given(tmp_path: Path) -> None:
+def test_settings_become_options(tmp_path: Path) -> None:
     project = make_project(
         tmp_path,
         ranges=["0:0:3", "2:5:6"],
@@ -157,10 +157,10 @@ def test_what_is_a_project(tmp_path: Path) -> None:
 
 
 class TestMovedClip:
-    """A clip is found again by what it holds."""
+    """A clip is found again by its content."""
 
     @pytest.mark.parametrize("name", ["other name.mp4", "deep/clip.mp4", "p.kadr/clip.mp4"])
-    def test_it_is_found_near_by(self, tmp_path: Path, name: str) -> None:
+    def test_it_is_found_nearby(self, tmp_path: Path, name: str) -> None:
         project = make_project(tmp_path)
         (tmp_path / name).parent.mkdir(exist_ok=True)
         project.clip.rename(tmp_path / name)
@@ -276,7 +276,7 @@ def test_a_read_only_project_can_be_read(tmp_path: Path) -> None:
         project.root.chmod(0o755)
 
 
-def test_paths_far_away_are_kept_in_full(tmp_path: Path) -> None:
+def test_distant_paths_are_stored_in_full(tmp_path: Path) -> None:
     root = tmp_path / "a" / "b" / "c" / "d" / "p.kadr"
     assert relative_path(tmp_path / "a" / "x.mp4", root.parent) == "../../../x.mp4"
     assert relative_path(tmp_path / "x.mp4", root) == str(tmp_path / "x.mp4")

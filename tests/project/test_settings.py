@@ -1,4 +1,4 @@
-"""A project file: written and read back, and every fault named by its line."""
+"""A project file: written and read back, and every error with its line."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_what_is_written_is_read_again(settings: Settings) -> None:
 
 
 @given(st.integers(0, 10**6))
-def test_the_line_found_holds_the_key(seed: int) -> None:
+def test_the_line_holds_the_key(seed: int) -> None:
     source = random.Random(seed)
     document = tomlkit.document()
     where: list[tuple[str, str]] = []

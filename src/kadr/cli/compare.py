@@ -53,7 +53,7 @@ Out = Annotated[
 ]
 
 
-@field_options("work", RunOptions, _WORK_FIELDS)
+@field_options("running", RunOptions, _WORK_FIELDS)
 @field_options("output", RunOptions, _OUTPUT_FIELDS)
 @field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
 @field_options("keys", RunOptions, _KEYFRAME_FIELDS)
@@ -69,7 +69,7 @@ def compare(
     detail: Detail = None,
     output: dict[str, Any],
     frames: Frames = None,
-    work: dict[str, Any],
+    running: dict[str, Any],
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
@@ -92,9 +92,9 @@ def compare(
             like=like,
             flags=flags,
             assignments=stylizer_options,
-            run=read_fields(RunOptions, keys | output | work),
+            run=read_fields(RunOptions, keys | output | running),
             detail=detail,
-            seed=work.get("seed"),
+            seed=running.get("seed"),
         )
         stylizer = arguments.stylizer.name(arguments.run.get("stylizer"), "diffusion")
         values = {

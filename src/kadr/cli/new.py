@@ -64,7 +64,7 @@ Result = Annotated[
 ]
 
 
-@field_options("work", RunOptions, fields_of_group(RunOptions, RUN, in_project=True))
+@field_options("running", RunOptions, fields_of_group(RunOptions, RUN, in_project=True))
 @field_options("output", RunOptions, fields_of_group(RunOptions, OUTPUT, in_project=True))
 @field_options("picture", PropagateOptions, fields_of_group(PropagateOptions, PICTURE))
 @field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
@@ -90,7 +90,7 @@ def new(
     output: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
-    work: dict[str, Any],
+    running: dict[str, Any],
 ) -> None:
     """Make a project: a folder for the keys and settings of a clip, and the work files of runs."""
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
@@ -98,7 +98,7 @@ def new(
 
         if context.args and not key_paths:
             raise OptionsError(f"{context.args[0]}: one clip at a time; give keys after --keys")
-        run = read_fields(RunOptions, keys | output | work)
+        run = read_fields(RunOptions, keys | output | running)
         arguments = resolve_preset(
             preset,
             session.reporter.notice,
@@ -109,7 +109,7 @@ def new(
             picture=read_fields(PropagateOptions, picture),
             detail=detail,
             painted=bool(key_paths) or run.get("stylizer") == "external",
-            seed=work.get("seed"),
+            seed=running.get("seed"),
         )
         settings = {**arguments.run, **arguments.picture}
         stylizer = arguments.stylizer.name(settings.get("stylizer"), "external")

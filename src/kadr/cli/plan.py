@@ -66,7 +66,7 @@ class _Target:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The keys chosen, those of them that are painted, and the one worth painting next.
+    """The keys key_plan, those of them that are painted, and the one worth painting next.
 
     next_gain: how much it would lower ``mean_error``, that of the present keys; both 0–1, as
     ``measured`` by a run or predicted.
@@ -129,11 +129,11 @@ def plan(
         with open_clip(
             options.clip, allow_truncated=options.allow_truncated, frame_rate=rate
         ) as clip:
-            chosen = _choose(planned, clip, "keys_budget" in values, session)
-            facts = _facts(chosen, clip)
+            key_plan = _choose(planned, clip, "keys_budget" in values, session)
+            facts = _facts(key_plan, clip)
             if not dry_run:
-                facts |= _write(chosen, clip, planned.folder, overwrite, session)
-        session.reporter.result(_text(chosen, facts), **facts)
+                facts |= _write(key_plan, clip, planned.folder, overwrite, session)
+        session.reporter.result(_text(key_plan, facts), **facts)
 
 
 def _frame_rate(fps: str, target: str) -> float:
@@ -306,7 +306,7 @@ def _text(plan: _Plan, facts: dict[str, Any]) -> str:
             f"{formatting.percent(plan.mean_error - plan.next_gain)}"
         )
     if "sheet" in facts:
-        lines.append(f"{facts['sheet']}: these frames, over the curve of what they explain")
+        lines.append(f"{facts['sheet']}: these frames, and the curve of their coverage")
         if facts["to_paint"] is not None:
             lines.append(f"{facts['to_paint']}: the frames to paint")
     return "\n".join(lines)

@@ -77,7 +77,7 @@ class _Request:
     fps: str | None
 
 
-@field_options("work", RunOptions, fields_of_group(RunOptions, RUN))
+@field_options("running", RunOptions, fields_of_group(RunOptions, RUN))
 @field_options("output", RunOptions, fields_of_group(RunOptions, OUTPUT))
 @field_options("picture", PropagateOptions, fields_of_group(PropagateOptions, PICTURE))
 @field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
@@ -103,7 +103,7 @@ def run(
     output: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
-    work: dict[str, Any],
+    running: dict[str, Any],
 ) -> None:
     """Restyle a clip from a few painted keyframes, or from keyframes that a stylizer makes.
 
@@ -113,7 +113,7 @@ def run(
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project
 
-        run_options = read_fields(RunOptions, keys | output | work)
+        run_options = read_fields(RunOptions, keys | output | running)
         if out is not None:
             run_options["output"] = out
         if paths := _all_keys(key_paths or [], context.args):
@@ -128,7 +128,7 @@ def run(
             picture=read_fields(PropagateOptions, picture),
             detail=detail,
             painted="keys" in run_options or run_options.get("stylizer") == "external",
-            seed=work.get("seed"),
+            seed=running.get("seed"),
         )
         request = _Request(arguments, ranges or (), frames, fps)
         project = is_project(target)

@@ -1,4 +1,4 @@
-"""Options are checked before torch is loaded, and what would go unheeded is refused."""
+"""Options are checked before torch is loaded, and options without effect are refused."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_unknown_option_is_named() -> None:
         create_stylizer("diffusion", model="m", strength=1)
 
 
-def test_found_noise_is_walked_back_by_euler() -> None:
+def test_inversion_uses_the_euler_sampler() -> None:
     assert DiffusionOptions(model="a").sampler == "Euler a"
     assert DiffusionOptions(model="a", inversion="refined").sampler == "Euler"
     assert DiffusionOptions(model="a", inversion="refined", sampler="Heun").sampler == "Heun"

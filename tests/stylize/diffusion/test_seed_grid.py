@@ -1,4 +1,4 @@
-"""Seeds on a sheet: what each shows, and that the one that is kept makes that picture again."""
+"""Seeds on a sheet: its trials, and that the seed that is kept makes the same image again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_sheet_from_a_project_and_the_seed_that_is_kept(
     assert np.array_equal(image, read_image(chosen))
 
 
-def test_a_kept_look_stands_in_its_own_section(clip: Path, tmp_path: Path) -> None:
+def test_kept_options_stand_in_the_section_of_the_stylizer(clip: Path, tmp_path: Path) -> None:
     project = tmp_path / "fox.kadr"
     assert main(["new", str(clip), "-o", str(project)]) == 0
     file = project / "project.toml"
