@@ -74,7 +74,11 @@ def option_range(item: Field[Any]) -> str:
     low, high = item.metadata.get("low"), item.metadata.get("high")
     if low is None:
         return ""
-    return f"{low:.9g} or more" if high is None else f"{low:.9g} to {high:.9g}"
+    return f"{_short(low)} or more" if high is None else f"{_short(low)} to {_short(high)}"
+
+
+def _short(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.9g}"
 
 
 def fields_of_group(
@@ -263,7 +267,7 @@ class RunOptions:
     )
     """Text keeps the slash that marks a folder."""
     keys: tuple[Path, ...] = option(
-        (), "painted keyframes, named by frame number: a folder, or the files", section="keys",
+        (), "painted keyframes, named by frame number", section="keys",
         entry="folder",
     )  # fmt: skip
     stylizer: str = option(

@@ -98,11 +98,13 @@ _METAVARS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
 def describe(item: Field[Any]) -> str:
     """The help line of a field as a sentence, with its range and its default."""
     notes = [] if item.metadata.get("unit") else [option_range(item)]
-    if item.default is not MISSING and item.default not in (None, False, (), ""):
-        default = f"{item.default:.9g}" if isinstance(item.default, float) else item.default
+    default = item.default
+    if default is MISSING or default is None or default is False or default in ((), ""):
+        default = item.metadata.get("unset")
+    elif isinstance(default, float):
+        default = f"{default:.9g}"
+    if default is not None and default != "":
         notes.append(f"default: {default}")
-    elif item.metadata.get("unset"):
-        notes.append(f"default: {item.metadata['unset']}")
     return sentence(str(item.metadata["help"]), "; ".join(note for note in notes if note))
 
 

@@ -41,7 +41,12 @@ ProjectArgument = Annotated[
 
 Keys = Annotated[
     list[Path] | None,
-    typer.Option("--keys", metavar="PATH...", help=_help("keys"), rich_help_panel=KEYFRAMES),
+    typer.Option(
+        "--keys",
+        metavar="PATH...",
+        help=_help("keys", "a folder, or the files"),
+        rich_help_panel=KEYFRAMES,
+    ),
 ]
 StylizerOptions = Annotated[
     list[str] | None,

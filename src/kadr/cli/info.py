@@ -87,5 +87,6 @@ def stylizers(json: JsonObject = False) -> None:
             return
         for name, items in options.items():
             print(name)
+            width = max(len(item.name) for item in items)
             for item in items:
-                print(f"  {item.name:<12}  {describe(item)}")
+                print(f"  {item.name:<{width}}  {describe(item)}")

@@ -127,7 +127,7 @@ class DiffusionOptions:
     )  # fmt: skip
     anchor_every: int | None = option(
         None, "frames from one anchor to the next; an anchor starts from the filmed frame alone",
-        low=1, unset="the first frame of a shot", needs=OTHER_FRAMES,
+        low=1, unset="a shot has one, its first frame", needs=OTHER_FRAMES,
     )  # fmt: skip
     joint: str = option(
         "none", "make the keys of a shot together: attention, grid (as one image), none",
