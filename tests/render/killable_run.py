@@ -12,7 +12,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-PRELOADED = ("kadr.cli.main", "kadr.pipeline", "kadr.project.folder", "kadr.video.clips")
+PRELOADED = (
+    "kadr.cli.main",
+    "kadr.pipeline",
+    "kadr.project.folder",
+    "kadr.tasks.process_executor",
+    "kadr.video.clips",
+    "av",
+    "scenedetect",
+    "typer",
+)
+"""What a run imports, some of it only in functions."""
 
 
 def run_killable(arguments: Sequence[str], stderr: Path, lines: int | None = None) -> int:
