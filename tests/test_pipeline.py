@@ -1,4 +1,4 @@
-"""Whole runs on small clips: what comes out, under which names, and what bad ends leave behind."""
+"""Complete runs on small clips: output frames, their names, and no files after errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def images() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def clip(images: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as files frame_00101.png and so on."""
+    """The images as files frame_00101.png and so on."""
     return write_sequence(tmp_path_factory.mktemp("clip"), images, FIRST)
 
 
@@ -59,7 +59,7 @@ def _keys(folder: Path, styles: Mapping[int, np.ndarray], first: int = FIRST) ->
 
 
 def _painted(images: Sequence[np.ndarray], *indices: int) -> dict[int, np.ndarray]:
-    """Painted keys, each a little different, as from a hand."""
+    """Painted keys, each with a slightly different style."""
     return {i: paint(images[i]) // 2 + np.uint8(9 * (i % 5)) for i in indices}
 
 
@@ -73,14 +73,14 @@ def _run(
     return result, [read_image(path) for path in sorted(output.glob("*.png"))]
 
 
-def _left_over(tmp_path: Path) -> list[str]:
-    """All that a run left outside the folders that tests made."""
-    found = (path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
-    return [str(path) for path in found if path.parts[0] not in {"keys", "temporary"}]
+def _remaining_paths(tmp_path: Path) -> list[str]:
+    """Paths that a run left outside the folders of the test."""
+    paths = (path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    return [str(path) for path in paths if path.parts[0] not in {"keys", "temporary"}]
 
 
-def _clean(tmp_path: Path, temporary: Path) -> None:
-    assert _left_over(tmp_path) == []
+def _assert_clean(tmp_path: Path, temporary: Path) -> None:
+    assert _remaining_paths(tmp_path) == []
     assert list(temporary.iterdir()) == []
     assert not [t for t in threading.enumerate() if t.name == "kadr-prefetch"]
 
@@ -90,101 +90,105 @@ def _clean(tmp_path: Path, temporary: Path) -> None:
     [(0,), (4,), (8,), (0, 8), (2, 5), (1, 2, 7), tuple(range(COUNT))],
     ids=lambda keys: "keys " + " ".join(map(str, keys)) if len(keys) < COUNT else "all keys",
 )
-def test_keys_come_out_byte_for_byte(
+def test_keys_are_written_unchanged(
     tmp_path: Path, clip: Path, images: list[np.ndarray], keys: tuple[int, ...], temporary: Path
 ) -> None:
     styles = _painted(images, *keys)
-    result, made = _run(tmp_path, clip, styles)
+    result, frames = _run(tmp_path, clip, styles)
     assert result.keys == keys
-    assert result.frame_count == len(made) == COUNT
+    assert result.frame_count == len(frames) == COUNT
     assert result.output == tmp_path / "out"
     for index, style in styles.items():
-        assert np.array_equal(made[index], style)
+        assert np.array_equal(frames[index], style)
     assert list(temporary.iterdir()) == []
 
 
-def test_names_are_those_of_the_input(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
+def test_output_files_are_named_as_the_input(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
     _run(tmp_path, clip, _painted(images, 3))
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
         p.name for p in clip.iterdir()
     )
 
 
-def test_frames_between_keys_look_like_their_painting(
+def test_frames_between_keys_have_the_painted_style(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     styles = {index: paint(images[index]) for index in (0, 8)}
-    _, made = _run(tmp_path, clip, styles)
-    for index, image in enumerate(made):
-        # every place is seen in one key or the other
+    _, frames = _run(tmp_path, clip, styles)
+    for index, image in enumerate(frames):
+        # every pixel is visible in at least one of the keys
         assert psnr(image, paint(images[index]), 4) > 26
 
 
-def test_a_still_clip_with_one_key_is_the_key(tmp_path: Path) -> None:
+def test_every_frame_of_a_still_clip_looks_like_its_key(tmp_path: Path) -> None:
     image = texture(40, 56)
     clip = write_sequence(tmp_path / "clip", [image] * 5, FIRST)
-    _, made = _run(tmp_path, clip, {2: paint(image)})
-    assert all(psnr(frame, paint(image)) > 45 for frame in made)
+    _, frames = _run(tmp_path, clip, {2: paint(image)})
+    assert all(psnr(frame, paint(image)) > 45 for frame in frames)
 
 
 def test_thirty_keys(tmp_path: Path) -> None:
     images = sliding(33, 1.0, height=24, width=32)
     clip = write_sequence(tmp_path / "clip", images, FIRST)
     styles = _painted(images, *range(1, 31))
-    result, made = _run(tmp_path, clip, styles)
+    result, frames = _run(tmp_path, clip, styles)
     assert len(result.keys) == 30
-    assert len(made) == 33
-    assert all(np.array_equal(made[i], style) for i, style in styles.items())
+    assert len(frames) == 33
+    assert all(np.array_equal(frames[i], style) for i, style in styles.items())
 
 
-def test_given_ranges_may_overlap_and_reach_over_other_keys(
+def test_ranges_may_overlap_and_include_other_keys(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     styles = _painted(images, 2, 6)
     ranges = (Span(2, 0, 8), Span(6, 1, 9))
-    _, made = _run(tmp_path, clip, styles, ranges=ranges, per_key=tmp_path / "per key")
-    assert all(np.array_equal(made[i], style) for i, style in styles.items())
+    _, frames = _run(tmp_path, clip, styles, ranges=ranges, per_key=tmp_path / "per key")
+    assert all(np.array_equal(frames[i], style) for i, style in styles.items())
     folders = {p.name: len(list(p.iterdir())) for p in (tmp_path / "per key").iterdir()}
     assert folders == {"key_00103": 8, "key_00107": 8}
 
 
-def test_a_range_shuts_a_key_out(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
+def test_frames_outside_the_range_of_a_key_ignore_it(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
     styles = {0: paint(images[0]), 8: np.full_like(images[0], 7)}
-    _, made = _run(tmp_path, clip, styles, ranges=(Span(0, 0, 6), Span(8, 6, 9)))
-    alone, unmixed = _run(tmp_path / "alone", clip, {0: styles[0]})
-    assert alone.keys == (0,)
+    _, frames = _run(tmp_path, clip, styles, ranges=(Span(0, 0, 6), Span(8, 6, 9)))
+    single, unblended = _run(tmp_path / "single", clip, {0: styles[0]})
+    assert single.keys == (0,)
     for index in range(6):
-        assert np.array_equal(made[index], unmixed[index])
-    assert all((made[index] == 7).all() for index in range(6, 9))
+        assert np.array_equal(frames[index], unblended[index])
+    assert all((frames[index] == 7).all() for index in range(6, 9))
 
 
-def test_frames_in_no_range_are_named(
+def test_frames_in_no_range_are_an_error(
     tmp_path: Path, clip: Path, images: list[np.ndarray], temporary: Path
 ) -> None:
     with pytest.raises(OptionsError, match="frames 105–106 are in no key's range"):
         _run(tmp_path, clip, _painted(images, 0, 8), ranges=(Span(0, 0, 4), Span(8, 6, 9)))
-    _clean(tmp_path, temporary)
+    _assert_clean(tmp_path, temporary)
 
 
-def test_each_keys_own_frames_are_complete(
+def test_per_key_folders_hold_all_frames_of_a_key(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     styles = _painted(images, 2, 5)
     folder = tmp_path / "per key"
-    _, made = _run(tmp_path, clip, styles, per_key=folder)
+    _, frames = _run(tmp_path, clip, styles, per_key=folder)
     names = {p.name: sorted(f.name for f in p.iterdir()) for p in folder.iterdir()}
     assert names == {
         "key_00103": [f"frame_{n:05d}.png" for n in range(101, 106)],
         "key_00106": [f"frame_{n:05d}.png" for n in range(104, 110)],
     }
     for key, style in styles.items():
-        own = folder / f"key_{FIRST + key:05d}"
-        assert np.array_equal(read_image(own / f"frame_{FIRST + key:05d}.png"), style)
-    # where one key alone has a say, the film shows its frames
-    assert np.array_equal(read_image(folder / "key_00103" / "frame_00101.png"), made[0])
+        key_folder = folder / f"key_{FIRST + key:05d}"
+        assert np.array_equal(read_image(key_folder / f"frame_{FIRST + key:05d}.png"), style)
+    # where only one key covers a frame, the output shows the frame of that key
+    assert np.array_equal(read_image(folder / "key_00103" / "frame_00101.png"), frames[0])
 
 
-def test_each_keys_own_frames_may_lie_within_the_output(
+def test_per_key_folders_may_be_inside_the_output(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     _run(tmp_path, clip, _painted(images, 2), per_key=tmp_path / "out" / "per key")
@@ -192,7 +196,7 @@ def test_each_keys_own_frames_may_lie_within_the_output(
     assert len(list((tmp_path / "out" / "per key" / "key_00103").iterdir())) == COUNT
 
 
-def test_an_output_that_fails_at_the_end_takes_each_keys_frames_with_it(
+def test_an_output_that_fails_at_the_end_leaves_no_per_key_frames(
     tmp_path: Path, clip: Path, images: list[np.ndarray], temporary: Path
 ) -> None:
     keys = _keys(tmp_path / "keys", _painted(images, 2))
@@ -200,22 +204,24 @@ def test_an_output_that_fails_at_the_end_takes_each_keys_frames_with_it(
 
     def block(event: Event) -> None:
         if (event.step, event.index) == ("write", COUNT):
-            output.mkdir()  # a folder that takes the name in the last moment
+            output.mkdir()  # a folder takes the name at the last moment
 
     options = RunOptions(clip=clip, output=output, keys=keys, per_key=tmp_path / "per key")
     with pytest.raises(OutputError, match=r"film\.mp4"):
         restyle(options, on_event=block)
-    _clean(tmp_path, temporary)
+    _assert_clean(tmp_path, temporary)
 
 
-def test_some_frames_only(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
+def test_only_the_requested_frames_are_written(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
     styles = _painted(images, 0, 4, 8)
-    result, made = _run(tmp_path, clip, styles, frames=FrameRange(3, 7))
+    result, written = _run(tmp_path, clip, styles, frames=FrameRange(3, 7))
     assert result.keys == (4,)
     assert [p.name for p in sorted((tmp_path / "out").iterdir())] == [
         f"frame_{n:05d}.png" for n in range(104, 108)
     ]
-    assert np.array_equal(made[1], styles[4])
+    assert np.array_equal(written[1], styles[4])
 
 
 def test_frames_are_added_to_a_folder_but_none_is_replaced(
@@ -230,14 +236,14 @@ def test_frames_are_added_to_a_folder_but_none_is_replaced(
     assert len(list((tmp_path / "out").iterdir())) == 4
     events = restyle_events(options)
     with pytest.raises(OutputError, match=r"frame_00104\.png: exists already"):
-        next(events)  # before any work
+        next(events)  # before anything is computed
 
 
 @pytest.mark.parametrize(
     ("frames", "message"),
     [(FrameRange(5, 40), "frames 5–39: .* has frames 0–8"), (FrameRange(1, 3), "no key lies in")],
 )
-def test_frames_that_are_not_there(
+def test_frames_outside_the_clip_or_without_a_key_are_an_error(
     tmp_path: Path,
     clip: Path,
     images: list[np.ndarray],
@@ -247,15 +253,15 @@ def test_frames_that_are_not_there(
 ) -> None:
     with pytest.raises(KadrError, match=message):
         _run(tmp_path, clip, _painted(images, 4), frames=frames)
-    _clean(tmp_path, temporary)
+    _assert_clean(tmp_path, temporary)
 
 
 def test_a_clip_of_one_frame(tmp_path: Path) -> None:
     image = texture(24, 32)
     clip = write_sequence(tmp_path / "clip", [image], FIRST)
-    result, made = _run(tmp_path, clip, {0: paint(image)})
+    result, frames = _run(tmp_path, clip, {0: paint(image)})
     assert result.frame_count == 1
-    assert np.array_equal(made[0], paint(image))
+    assert np.array_equal(frames[0], paint(image))
 
 
 @pytest.mark.parametrize("size", [(21, 33), (9, 40), (5, 5)])
@@ -263,33 +269,35 @@ def test_odd_and_tiny_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
     images = [np.roll(texture(*size), t, axis=1) for t in range(5)]
     clip = write_sequence(tmp_path / "clip", images, FIRST)
     styles = _painted(images, 1, 4)
-    _, made = _run(tmp_path, clip, styles)
-    assert all(image.shape == (*size, 3) for image in made)
-    assert np.array_equal(made[4], styles[4])
+    _, frames = _run(tmp_path, clip, styles)
+    assert all(image.shape == (*size, 3) for image in frames)
+    assert np.array_equal(frames[4], styles[4])
 
 
-def test_alpha_of_the_keys_is_carried(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
+def test_alpha_of_the_keys_is_propagated(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
     alpha = np.zeros((40, 56, 1), np.uint8)
     alpha[10:30, 10:40] = 255
     styles = {i: np.concatenate([s, alpha], axis=2) for i, s in _painted(images, 1, 6).items()}
-    _, made = _run(tmp_path, clip, styles)
-    assert all(image.shape == (40, 56, 4) for image in made)
-    assert all(np.array_equal(made[i], style) for i, style in styles.items())
-    assert (made[3][15:25, 22:36, 3] > 200).all()
-    assert (made[3][:4, :, 3] < 50).all()
+    _, frames = _run(tmp_path, clip, styles)
+    assert all(image.shape == (40, 56, 4) for image in frames)
+    assert all(np.array_equal(frames[i], style) for i, style in styles.items())
+    assert (frames[3][15:25, 22:36, 3] > 200).all()
+    assert (frames[3][:4, :, 3] < 50).all()
 
 
-def test_keys_with_and_without_alpha_mix(
+def test_keys_with_and_without_alpha_can_be_combined(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     styles = _painted(images, 1, 6)
     alpha = np.full((40, 56, 1), 90, np.uint8)
     styles[6] = np.concatenate([styles[6], alpha], axis=2)
-    _, made = _run(tmp_path, clip, styles)
-    assert all(image.shape == (40, 56, 4) for image in made)
-    assert np.array_equal(made[1][..., :3], styles[1])
-    assert (made[1][..., 3] == 255).all()
-    assert np.array_equal(made[6], styles[6])
+    _, frames = _run(tmp_path, clip, styles)
+    assert all(image.shape == (40, 56, 4) for image in frames)
+    assert np.array_equal(frames[1][..., :3], styles[1])
+    assert (frames[1][..., 3] == 255).all()
+    assert np.array_equal(frames[6], styles[6])
 
 
 def test_keys_of_16_bits_are_rounded_to_8(
@@ -298,8 +306,8 @@ def test_keys_of_16_bits_are_rounded_to_8(
     style = paint(images[2])
     deep = style.astype(np.uint16) * 257 + 100
     deep = np.where(style == 255, 65535, deep).astype(np.uint16)
-    _, made = _run(tmp_path, clip, {2: deep})
-    assert np.array_equal(made[2], style)
+    _, frames = _run(tmp_path, clip, {2: deep})
+    assert np.array_equal(frames[2], style)
 
 
 def test_a_clip_of_16_bits(tmp_path: Path, images: list[np.ndarray]) -> None:
@@ -307,27 +315,27 @@ def test_a_clip_of_16_bits(tmp_path: Path, images: list[np.ndarray]) -> None:
     clip = write_sequence(tmp_path / "clip", deep, FIRST)
     plain = write_sequence(tmp_path / "plain", images[:4], FIRST)
     style = paint(images[0])
-    _, made = _run(tmp_path, clip, {0: style})
+    _, frames = _run(tmp_path, clip, {0: style})
     _, expected = _run(tmp_path, plain, {0: style}, output="expected")
-    assert all(np.array_equal(a, b) for a, b in zip(made, expected, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(frames, expected, strict=True))
 
 
-def test_the_same_bytes_again_and_for_any_number_of_threads(
+def test_frames_are_the_same_in_every_run_and_for_any_number_of_threads(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     styles = _painted(images, 1, 6)
     runs = [
-        _run(tmp_path, clip, styles, threads=threads, output=f"out {at}")[1]
-        for at, threads in enumerate((1, 2, 3, None, 1))
+        _run(tmp_path, clip, styles, threads=threads, output=f"out {number}")[1]
+        for number, threads in enumerate((1, 2, 3, None, 1))
     ]
     for run in runs[1:]:
         assert all(a.tobytes() == b.tobytes() for a, b in zip(runs[0], run, strict=True))
 
 
-def test_the_same_bytes_in_another_process(
+def test_frames_are_the_same_in_another_process(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
-    _, made = _run(tmp_path, clip, _painted(images, 1, 6), output="here")
+    _, frames = _run(tmp_path, clip, _painted(images, 1, 6), output="here")
     code = (
         "import sys; from pathlib import Path; from kadr.options import RunOptions;"
         "from kadr.pipeline import restyle; clip, keys, output = map(Path, sys.argv[1:]);"
@@ -335,18 +343,18 @@ def test_the_same_bytes_in_another_process(
     )
     paths = [str(path) for path in (clip, tmp_path / "keys", tmp_path / "there")]
     subprocess.run([sys.executable, "-c", code, *paths], check=True, timeout=120)
-    there = [read_image(path) for path in sorted((tmp_path / "there").iterdir())]
-    assert all(np.array_equal(a, b) for a, b in zip(made, there, strict=True))
+    other_frames = [read_image(path) for path in sorted((tmp_path / "there").iterdir())]
+    assert all(np.array_equal(a, b) for a, b in zip(frames, other_frames, strict=True))
 
 
-def test_a_kept_work_folder_changes_nothing(
+def test_reusing_a_work_folder_changes_no_frame(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     work = tmp_path / "work"
     _, first = _run(tmp_path, clip, _painted(images, 4), work=work, output="a")
     assert work.is_dir()
-    _, again = _run(tmp_path, clip, _painted(images, 4), work=work, output="b")
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    _, second = _run(tmp_path, clip, _painted(images, 4), work=work, output="b")
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     other = {4: 255 - paint(images[4])}
     _, changed = _run(tmp_path, clip, other, work=work, output="c")
     _, fresh = _run(tmp_path, clip, other, output="d")
@@ -361,45 +369,45 @@ def test_video_in_video_out(tmp_path: Path) -> None:
     output = tmp_path / "a film.mp4"
     result = restyle(RunOptions(clip=source, output=output, keys=keys))
     assert result.output == output
-    with open_clip(source) as clip, open_clip(output) as made:
-        assert len(made) == len(clip)
-        assert [float(t) for t in made.times] == pytest.approx([float(t) for t in clip.times])
-        assert (made.info.width, made.info.height) == (64, 48)
-        assert psnr(made.frame(3).image, read_image(next(keys[0].iterdir()))) > 25
+    with open_clip(source) as clip, open_clip(output) as film:
+        assert len(film) == len(clip)
+        assert [float(t) for t in film.times] == pytest.approx([float(t) for t in clip.times])
+        assert (film.info.width, film.info.height) == (64, 48)
+        assert psnr(film.frame(3).image, read_image(next(keys[0].iterdir()))) > 25
 
 
-def test_a_phones_clip_stands_upright_and_keeps_its_sound(tmp_path: Path) -> None:
+def test_a_rotated_clip_is_written_upright_with_its_sound(tmp_path: Path) -> None:
     source = make_video(tmp_path / "phone.mp4", 30, size=(64, 48), rotation=90, sound=(0, 1.2))
     with open_clip(source) as clip:
         assert clip.info.rotation
         keys = _keys(tmp_path / "keys", {0: paint(clip.frame(0).image)}, first=0)
     restyle(RunOptions(clip=source, output=tmp_path / "film.mp4", keys=keys))
-    with open_clip(tmp_path / "film.mp4") as made:
-        assert (made.info.width, made.info.height, len(made)) == (48, 64, 30)
-        assert made.info.rotation == 0
+    with open_clip(tmp_path / "film.mp4") as film:
+        assert (film.info.width, film.info.height, len(film)) == (48, 64, 30)
+        assert film.info.rotation == 0
     assert clicks(tmp_path / "film.mp4") == pytest.approx(clicks(source), abs=0.01)
     assert len(clicks(source)) == 3
 
 
-def test_a_key_with_alpha_into_a_video(
+def test_a_key_with_alpha_can_be_written_to_a_video(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     style = np.concatenate([paint(images[0]), np.full((40, 56, 1), 128, np.uint8)], axis=2)
     keys = _keys(tmp_path / "keys", {0: style})
     restyle(RunOptions(clip=clip, output=tmp_path / "film.mp4", keys=keys))
-    with open_clip(tmp_path / "film.mp4") as made:
-        assert len(made) == COUNT
+    with open_clip(tmp_path / "film.mp4") as film:
+        assert len(film) == COUNT
 
 
-def test_the_painting_stylizer_works_alone(
+def test_the_paint_stylizer_needs_no_key_files(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     output = tmp_path / "out"
     result = restyle(RunOptions(clip=clip, output=output, stylizer="paint", keys_budget=2))
     assert result.keys == (0, 8)
-    made = [read_image(path) for path in sorted(output.iterdir())]
-    assert len(made) == COUNT
-    assert all(not np.array_equal(a, b) for a, b in zip(made, images, strict=True))
+    frames = [read_image(path) for path in sorted(output.iterdir())]
+    assert len(frames) == COUNT
+    assert all(not np.array_equal(a, b) for a, b in zip(frames, images, strict=True))
 
 
 def test_events_come_in_order_with_right_totals(
@@ -440,7 +448,7 @@ def test_events_come_in_order_with_right_totals(
     ],
 )
 @pytest.mark.parametrize("output", ["out", "film.mp4", "film.gif"])
-def test_a_stop_leaves_nothing(
+def test_cancelling_leaves_no_files(
     tmp_path: Path,
     clip: Path,
     images: list[np.ndarray],
@@ -451,10 +459,10 @@ def test_a_stop_leaves_nothing(
 ) -> None:
     keys = _keys(tmp_path / "keys", _painted(images, 2, 5))
     cancel = CancelToken()
-    seen: list[Event] = []
+    received: list[Event] = []
 
     def watch(event: Event) -> None:
-        seen.append(event)
+        received.append(event)
         if (event.step, event.index) == (step, index):
             cancel.cancel()
 
@@ -463,12 +471,12 @@ def test_a_stop_leaves_nothing(
     )
     with pytest.raises(Cancelled):
         restyle(options, on_event=watch, cancel=cancel)
-    assert (step, index) in [(event.step, event.index) for event in seen[-4:]]
-    _clean(tmp_path, temporary)
+    assert (step, index) in [(event.step, event.index) for event in received[-4:]]
+    _assert_clean(tmp_path, temporary)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupt_leaves_nothing_at_once(
+def test_an_interrupt_leaves_no_files(
     tmp_path: Path,
     clip: Path,
     images: list[np.ndarray],
@@ -486,11 +494,11 @@ def test_an_interrupt_leaves_nothing_at_once(
     )
     with pytest.raises(error) as caught:
         restyle(options, on_event=watch)
-    assert caught.value.__traceback__ is not None  # the run's frames are still referred to
-    _clean(tmp_path, temporary)
+    assert caught.value.__traceback__ is not None  # it still refers to the stack frames of the run
+    _assert_clean(tmp_path, temporary)
 
 
-def test_events_given_up_leave_nothing(
+def test_closing_the_events_leaves_no_files(
     tmp_path: Path, clip: Path, images: list[np.ndarray], temporary: Path
 ) -> None:
     keys = _keys(tmp_path / "keys", _painted(images, 2, 5))
@@ -499,11 +507,11 @@ def test_events_given_up_leave_nothing(
         if event.step == "write":
             break
     events.close()
-    _clean(tmp_path, temporary)
+    _assert_clean(tmp_path, temporary)
 
 
 class _Breaks:
-    """A stylizer that makes one key and fails at the second."""
+    """A stylizer that stylizes one key and fails at the second."""
 
     name = "breaks"
     joint = False
@@ -513,23 +521,23 @@ class _Breaks:
     def stylize(
         self, jobs: Iterator[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """One answer, then an error."""
+        """One result, then an error."""
         job = next(jobs)
         yield [StyledFrame(job.index, job.frame.image)]
         raise InputError(f"frame {next(jobs).index}: too dark to paint")
 
 
-def test_a_failing_stylizer_leaves_nothing(
+def test_a_failing_stylizer_leaves_no_files(
     tmp_path: Path, clip: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kadr.render.keyframes.create_stylizer", lambda name, **options: _Breaks())
     options = RunOptions(clip=clip, output=tmp_path / "out", stylizer="paint", keys_budget=3)
     with pytest.raises(InputError, match="frame 8: too dark"):
         restyle(options)
-    _clean(tmp_path, temporary)
+    _assert_clean(tmp_path, temporary)
 
 
-def test_a_frame_that_cannot_be_read_leaves_nothing(
+def test_a_frame_that_cannot_be_read_leaves_no_files(
     tmp_path: Path, images: list[np.ndarray], temporary: Path
 ) -> None:
     clip = write_sequence(tmp_path / "keys" / "clip", images, FIRST)
@@ -537,10 +545,10 @@ def test_a_frame_that_cannot_be_read_leaves_nothing(
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(InputError, match=broken.name):
         _run(tmp_path, clip, _painted(images, 2))
-    _clean(tmp_path, temporary)
+    _assert_clean(tmp_path, temporary)
 
 
-def test_an_output_that_exists_is_kept(
+def test_an_existing_output_is_replaced_only_with_overwrite(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:
     output = tmp_path / "film.mp4"
@@ -550,8 +558,8 @@ def test_an_output_that_exists_is_kept(
         restyle(RunOptions(clip=clip, output=output, keys=keys))
     assert output.read_bytes() == b"dear"
     restyle(RunOptions(clip=clip, output=output, keys=keys, overwrite=True))
-    with open_clip(output) as made:
-        assert len(made) == COUNT
+    with open_clip(output) as film:
+        assert len(film) == COUNT
 
 
 @pytest.mark.parametrize(
@@ -565,7 +573,7 @@ def test_an_output_that_exists_is_kept(
     ],
     ids=["outside the clip", "another size", "no image", "empty", "missing"],
 )
-def test_bad_keys_are_named_and_leave_nothing(
+def test_invalid_keys_are_an_error_that_names_them_and_leave_no_files(
     tmp_path: Path, clip: Path, temporary: Path, make: Any, message: str
 ) -> None:
     folder = tmp_path / "keys" / "of mine"
@@ -576,12 +584,12 @@ def test_bad_keys_are_named_and_leave_nothing(
     with pytest.raises(InputError, match=message) as caught:
         restyle(RunOptions(clip=clip, output=tmp_path / "out", keys=(folder,)))
     assert "\n" not in str(caught.value)
-    _clean(tmp_path, temporary)
+    _assert_clean(tmp_path, temporary)
 
 
 def test_keys_of_another_size_can_be_fitted(tmp_path: Path, clip: Path) -> None:
-    _, made = _run(tmp_path, clip, {2: texture(80, 112)}, fit_keys=True)
-    assert all(image.shape == (40, 56, 3) for image in made)
+    _, frames = _run(tmp_path, clip, {2: texture(80, 112)}, fit_keys=True)
+    assert all(image.shape == (40, 56, 3) for image in frames)
 
 
 def test_real_footage_with_a_real_key(tmp_path: Path, real_clips: Path) -> None:
@@ -594,7 +602,7 @@ def test_real_footage_with_a_real_key(tmp_path: Path, real_clips: Path) -> None:
     result = restyle(options)
     assert (result.keys, result.frame_count) == ((0,), 4)
     key = read_image(min((real_clips / "lynx" / "keys").iterdir()))
-    made = [read_image(path) for path in sorted((tmp_path / "out").iterdir())]
-    assert np.array_equal(made[0], key)
-    fine = [np.square(np.diff(image.astype(float), axis=1)).mean() for image in made]
-    assert min(fine) > 0.7 * fine[0]  # as detailed as the painting
+    written = [read_image(path) for path in sorted((tmp_path / "out").iterdir())]
+    assert np.array_equal(written[0], key)
+    detail = [np.square(np.diff(image.astype(float), axis=1)).mean() for image in written]
+    assert min(detail) > 0.7 * detail[0]  # as detailed as the key

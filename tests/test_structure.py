@@ -84,7 +84,7 @@ MODULES = dict(_modules())
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
-    """Full names of all that is imported anywhere: in functions and for type checkers as well."""
+    """Full names of all imports, also of those in functions and for type checkers."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -94,7 +94,7 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 
 
 def _imported_modules(tree: ast.Module) -> set[str]:
-    """The modules of kadr that a module imports when it is loaded itself, by their names."""
+    """Names of the modules of kadr that a module imports at its top level."""
     imported = set()
     for node in tree.body:
         for name in _imports(ast.Module([node], [])) if _is_import(node) else ():
@@ -116,8 +116,8 @@ def _part(module: str) -> str:
 def _own_parts(tree: ast.Module) -> set[str]:
     """The parts of kadr that a module imports; names of the package itself count as ""."""
     names = [name.split(".") for name in _imports(tree) if name.split(".")[0] == "kadr"]
-    known = {_part(module) for module in MODULES}
-    return {name[1] if len(name) > 1 and name[1] in known else "" for name in names}
+    parts = {_part(module) for module in MODULES}
+    return {name[1] if len(name) > 1 and name[1] in parts else "" for name in names}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name])
@@ -129,7 +129,7 @@ def test_a_module_imports_what_the_table_allows(module: str) -> None:
     assert _own_parts(MODULES[module]) - {part} <= set(IMPORTS[part].split())
 
 
-def test_the_table_goes_one_way() -> None:
+def test_parts_import_only_parts_above_them() -> None:
     above: set[str] = set()
     for part, allowed in IMPORTS.items():
         assert set(allowed.split()) <= above, f"{part}: may import only parts above it"
@@ -187,10 +187,10 @@ def test_importing_the_package_is_light() -> None:
         "import sys, kadr; dir(kadr); kadr.__version__;"
         f"print(*(name for name in {heavy!r}.split() if name in sys.modules))"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stdout.split() == []
+    assert result.stdout.split() == []
 
 
 def test_few_names_are_public() -> None:
@@ -198,8 +198,8 @@ def test_few_names_are_public() -> None:
     assert len(names) <= MOST_PUBLIC_NAMES
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in kadr.__all__:
         assert getattr(kadr, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        kadr.nonsense  # noqa: B018 - asking is the test
+        kadr.nonsense  # noqa: B018 - the access is the test

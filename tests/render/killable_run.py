@@ -12,20 +12,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-LOADED = ("kadr.cli.main", "kadr.pipeline", "kadr.project.folder", "kadr.video.clips")
+PRELOADED = (
+    "kadr.cli.main",
+    "kadr.pipeline",
+    "kadr.project.folder",
+    "kadr.tasks.process_executor",
+    "kadr.video.clips",
+    "av",
+    "scenedetect",
+    "typer",
+)
+"""What a run imports, some of it only in functions."""
 
 
-def run_killable(words: Sequence[str], stderr: Path, lines: int | None = None) -> int:
+def run_killable(arguments: Sequence[str], stderr: Path, lines: int | None = None) -> int:
     """Run ``kadr`` and kill it after ``lines`` lines of output. Returns its exit code."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*LOADED])
+    context.set_forkserver_preload([*PRELOADED])
     reader, writer = os.pipe()
-    process = context.Process(target=_main, args=(list(words), _Pipe(writer), str(stderr)))
+    process = context.Process(target=_main, args=(list(arguments), _Pipe(writer), str(stderr)))
     process.start()
     os.close(writer)
     with os.fdopen(reader, "rb") as output:
-        for count, _ in enumerate(output, start=1):
-            if count == lines:
+        for number, _ in enumerate(output, start=1):
+            if number == lines:
                 process.kill()
     process.join()
     assert process.exitcode is not None
@@ -33,7 +43,7 @@ def run_killable(words: Sequence[str], stderr: Path, lines: int | None = None) -
 
 
 class _Pipe:
-    """A file descriptor that a child process gets a copy of."""
+    """A file descriptor that is copied into a child process."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -48,7 +58,7 @@ def _attach(duplicate: object) -> _Pipe:
     return _Pipe(duplicate.detach())  # type: ignore[attr-defined]
 
 
-def _main(words: list[str], pipe: _Pipe, stderr: str) -> None:
+def _main(arguments: list[str], pipe: _Pipe, stderr: str) -> None:
     os.dup2(pipe.descriptor, 1)
     os.close(pipe.descriptor)
     errors = os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -56,6 +66,6 @@ def _main(words: list[str], pipe: _Pipe, stderr: str) -> None:
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     from kadr.cli.main import main
 
-    code = main(words)
+    code = main(arguments)
     sys.stdout.flush()
     os._exit(code)

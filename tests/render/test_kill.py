@@ -1,4 +1,4 @@
-"""Runs that are killed at any moment and go on: nothing differs, and little is made twice."""
+"""Kill runs at random moments and resume them: same results, few frames computed twice."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGKI
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of three keys, each of whose passes is longer than a state's interval."""
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with three keys whose passes are longer than the interval between states."""
     folder = tmp_path_factory.mktemp("kill")
     images = sliding(COUNT, 1.0, height=40, width=56)
     with create_clip(folder / "clip.mp4", like=None, crf=10) as writer:
@@ -52,23 +52,23 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copy(fresh: Path) -> Callable[[str], Path]:
-    """Copies of the project beside it, as it was before any run."""
+def copy_template(template: Path) -> Callable[[str], Path]:
+    """A function that copies the project, as it was before any run."""
 
-    def copied(name: str) -> Path:
-        folder = fresh.with_name(f"{name}.kadr")
+    def copy_project(name: str) -> Path:
+        folder = template.with_name(f"{name}.kadr")
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(fresh, folder)
+        shutil.copytree(template, folder)
         return folder
 
-    return copied
+    return copy_project
 
 
 def _run(project: Path, lines: int | None = None) -> bool:
-    """Run a project; kill it after so many lines of output. Whether it was killed."""
+    """Run a project and kill it after ``lines`` lines of output. Returns whether it was killed."""
     stderr = project.with_suffix(".stderr")
-    words = ["run", str(project), "--workers", str(WORKERS), "--json"]
-    code = run_killable(words, stderr, lines)
+    arguments = ["run", str(project), "--workers", str(WORKERS), "--json"]
+    code = run_killable(arguments, stderr, lines)
     assert code in (0, -signal.SIGKILL), stderr.read_text()
     return code != 0
 
@@ -78,7 +78,7 @@ def _dry_run(project: Path) -> DryRun:
 
 
 def _results(project: Path) -> tuple[dict[str, bytes], list[np.ndarray], bytes]:
-    """Finished frames, the decoded video and the video."""
+    """The files of the finished frames, the decoded video and the video file."""
     opened = open_project(project)
     frames = {path.name: path.read_bytes() for path in sorted(opened.frames.iterdir())}
     with open_clip(opened.output) as clip:
@@ -86,37 +86,39 @@ def _results(project: Path) -> tuple[dict[str, bytes], list[np.ndarray], bytes]:
     return frames, images, Path(opened.output).read_bytes()
 
 
-def _stored(project: Path) -> int:
-    """Frames of passes in the store."""
+def _stored_pass_frames(project: Path) -> int:
+    """How many frames of passes the store holds."""
     entries = (project / "work" / "store" / "propagate").rglob("*.zip")
     return sum(not path.stem.endswith("-state") for path in entries if path.name[0] != ".")
 
 
-def test_a_run_killed_at_25_moments_ends_as_if_nothing_had_been(
-    copy: Callable[[str], Path],
+def test_a_run_killed_25_times_ends_with_the_same_results(
+    copy_template: Callable[[str], Path],
 ) -> None:
-    whole = copy("whole")
-    assert not _run(whole)
-    frames, images, video = _results(whole)
+    uninterrupted = copy_template("uninterrupted")
+    assert not _run(uninterrupted)
+    frames, images, video = _results(uninterrupted)
     assert len(frames) == len(images) == COUNT
 
-    chance, kills, twice = random.Random(25), 0, []
+    rng, kills, repeated = random.Random(25), 0, []
     while kills < KILLS:
-        project = copy("killed")
-        while _run(project, chance.randrange(1, 100) if kills < KILLS else None):
+        project = copy_template("killed")
+        while _run(project, rng.randrange(1, 100) if kills < KILLS else None):
             kills += 1
             dry_run = _dry_run(project)
-            twice.append(dry_run.pass_frames - (dry_run.pass_total - _stored(project)))
-        again, decoded, coded = _results(project)
-        assert again == frames
-        assert all(map(np.array_equal, decoded, images))
-        assert coded == video
+            repeated.append(
+                dry_run.pass_frames - (dry_run.pass_total - _stored_pass_frames(project))
+            )
+        resumed_frames, resumed_images, resumed_video = _results(project)
+        assert resumed_frames == frames
+        assert all(map(np.array_equal, resumed_images, images))
+        assert resumed_video == video
         assert not _dry_run(project).finished
         assert not list(project.rglob(".kadr-*"))
-    assert max(twice) <= WORKERS * STATE_INTERVAL
+    assert max(repeated) <= WORKERS * STATE_INTERVAL
 
 
-def test_a_repainted_key_redoes_what_depends_on_it_and_no_more(tmp_path: Path) -> None:
+def test_a_repainted_key_recomputes_only_what_depends_on_it(tmp_path: Path) -> None:
     count, keys, repainted = 100, (0, 25, 50, 75, 99), 50
     images = sliding(count, 0.5, height=32, width=40)
     clip = write_sequence(tmp_path / "clip", images, 0)
@@ -138,22 +140,22 @@ def test_a_repainted_key_redoes_what_depends_on_it_and_no_more(tmp_path: Path) -
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     write_image(tmp_path / "keys" / f"{repainted:05d}.png", 255 - styles[repainted])
     dry_run = follow(make_dry_run(options("out")))
-    again = restyle(options("out"))
+    second = restyle(options("out"))
     after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
-    # the key's own passes reach to its neighbours; theirs are those of before
+    # the key's own passes reach to the neighbouring keys, whose passes are stored
     assert {(key_pass.key, key_pass.forward, key_pass.frames) for key_pass in dry_run.passes} == {
         (repainted, True, 24),
         (repainted, False, 24),
     }
     assert {key_pass.reason for key_pass in dry_run.passes} == {"key repainted"}
-    assert again.computed == dry_run.pass_frames == 48
+    assert second.computed == dry_run.pass_frames == 48
     assert first.computed == dry_run.pass_total == 8 * 24 - 2
     assert dry_run.finished == 49
     # nothing else has changed
     names = sorted(after)
     assert {name for name in names if after[name] != before[name]} == set(names[26:75])
-    # and it is what a run that knows nothing of before makes
+    # a run without work files writes the same frames
     assert restyle(options("fresh")).computed == first.computed
     fresh = {path.name: path.read_bytes() for path in (tmp_path / "fresh").iterdir()}
     assert after == fresh

@@ -1,4 +1,4 @@
-"""Each key's own frames in folders of their own: all of them, or nothing at all."""
+"""Write the frames of each key into its own folder: all of them, or none after an error."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ IMAGES = [texture(12, 16, seed=seed) for seed in range(3)]
 @pytest.fixture
 def clip(tmp_path: Path) -> Iterator[Clip]:
     """Three images numbered from 71."""
-    with open_clip(write_sequence(tmp_path / "clip", IMAGES, 71)) as opened:
-        yield opened
+    with open_clip(write_sequence(tmp_path / "clip", IMAGES, 71)) as clip:
+        yield clip
 
 
 def _write_all(writer: PerKeyWriter) -> None:
-    for index in (2, 0, 1):  # in any order
+    for index in (2, 0, 1):  # any order is accepted
         writer.write(1, index, 255 - IMAGES[index])
 
 
@@ -38,7 +38,7 @@ def _files(folder: Path) -> list[str]:
 NAMES = [f"key_00072/frame_{number:05d}.png" for number in (71, 72, 73)]
 
 
-def test_frames_appear_at_the_end_under_the_clips_names(clip: Clip, tmp_path: Path) -> None:
+def test_frames_appear_at_the_end_and_are_named_as_in_the_clip(clip: Clip, tmp_path: Path) -> None:
     folder = tmp_path / "a" / "per key"
     with PerKeyWriter(folder, clip, False) as writer:
         _write_all(writer)
@@ -48,7 +48,7 @@ def test_frames_appear_at_the_end_under_the_clips_names(clip: Clip, tmp_path: Pa
         assert np.array_equal(read_image(folder / name), 255 - image)
 
 
-def test_without_a_folder_nothing_happens(clip: Clip, tmp_path: Path) -> None:
+def test_without_a_folder_nothing_is_written(clip: Clip, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     with PerKeyWriter(None, clip, False) as writer:
         _write_all(writer)
@@ -56,7 +56,7 @@ def test_without_a_folder_nothing_happens(clip: Clip, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("existed", [False, True])
-def test_an_exception_leaves_things_as_they_were(clip: Clip, tmp_path: Path, existed: bool) -> None:
+def test_an_exception_leaves_no_new_files(clip: Clip, tmp_path: Path, existed: bool) -> None:
     folder = tmp_path / "a" / "per key"
     if existed:
         folder.mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_an_exception_leaves_things_as_they_were(clip: Clip, tmp_path: Path, exi
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_folder_in_use_is_refused_unless_told(clip: Clip, tmp_path: Path) -> None:
+def test_a_folder_with_files_is_refused_without_overwrite(clip: Clip, tmp_path: Path) -> None:
     folder = tmp_path / "per key"
     write_image(folder / NAMES[0], IMAGES[0])
     write_image(folder / "notes.png", IMAGES[1])
@@ -84,26 +84,26 @@ def test_a_folder_in_use_is_refused_unless_told(clip: Clip, tmp_path: Path) -> N
     assert np.array_equal(read_image(folder / NAMES[0]), 255 - IMAGES[0])
 
 
-@pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_file_in_the_way(clip: Clip, tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("path", ["file", "file/below"])
+def test_a_file_in_place_of_a_folder_is_an_error(clip: Clip, tmp_path: Path, path: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file; choose another folder"):
-        PerKeyWriter(tmp_path / place, clip, False).__enter__()
+        PerKeyWriter(tmp_path / path, clip, False).__enter__()
     assert (tmp_path / "file").is_file()
 
 
-def test_a_full_disk_names_the_folder_and_leaves_nothing(
+def test_a_full_disk_is_an_error_that_names_the_folder_and_leaves_no_files(
     clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No run left on device", str(path))
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     def run() -> None:
         with PerKeyWriter(tmp_path / "per key", clip, False) as writer:
             monkeypatch.setattr(Path, "write_bytes", full)
             _write_all(writer)
 
-    with pytest.raises(OutputError, match="No run left") as caught:
+    with pytest.raises(OutputError, match="No space left") as caught:
         run()
     assert ".kadr-" not in str(caught.value)
     assert "per key" in str(caught.value)

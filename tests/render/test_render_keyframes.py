@@ -1,4 +1,4 @@
-"""Which frames are keys: the numbers in file names, a clip's own numbers, a stylizer's budget."""
+"""Find the key frames by file numbers or a stylizer's budget, and read or stylize them."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def sequence(tmp_path: Path) -> Iterator[Clip]:
 
 
 CHOSEN = (0, 4, 7)
-"""Frames that a stylizer is to make keys of."""
+"""Frames that a stylizer makes keys of."""
 
 
 def _keys(clip: Clip, *paths: Path, frames: FrameRange | None = None, **options: Any) -> KeyStyles:
-    """The keys that were painted, or the chosen ones, in a work folder beside the clip."""
+    """The painted keys, or those of the chosen frames, with a work folder beside the clip."""
     work = clip.info.path.parent / "work"
     run_options = RunOptions(clip=clip.info.path, output="out", keys=paths, **options)
     run_frames = frames or FrameRange(0, len(clip))
@@ -63,8 +63,8 @@ def _keys(clip: Clip, *paths: Path, frames: FrameRange | None = None, **options:
 
 
 def _write(folder: Path, *names: str) -> Path:
-    for at, name in enumerate(names):
-        write_image(folder / name, paint(IMAGES[at]))
+    for position, name in enumerate(names):
+        write_image(folder / name, paint(IMAGES[position]))
     return folder
 
 
@@ -72,7 +72,7 @@ def _events(keys: KeyStyles) -> Sequence[Event]:
     return list(keys.stylize(CancelToken()))
 
 
-def test_a_sequences_own_numbers_count(sequence: Clip, tmp_path: Path) -> None:
+def test_keys_of_a_sequence_are_matched_by_its_file_numbers(sequence: Clip, tmp_path: Path) -> None:
     folder = _write(tmp_path / "keys", "take 2 - 1006.png", "take 3 - 1001.png")
     keys = _keys(sequence, folder)
     assert keys.indices == [0, 5]
@@ -81,7 +81,7 @@ def test_a_sequences_own_numbers_count(sequence: Clip, tmp_path: Path) -> None:
     assert np.array_equal(keys.style(0), paint(IMAGES[1]))
 
 
-def test_a_videos_numbers_are_its_indices(tmp_path: Path) -> None:
+def test_keys_of_a_video_are_matched_by_frame_index(tmp_path: Path) -> None:
     source = make_video(tmp_path / "clip.mp4", 8, size=(WIDTH, HEIGHT))
     with open_clip(source) as clip:
         keys = _keys(clip, _write(tmp_path / "keys", "frame_00003.png", "7.png"))
@@ -90,12 +90,12 @@ def test_a_videos_numbers_are_its_indices(tmp_path: Path) -> None:
         assert np.array_equal(keys.style(7), paint(IMAGES[1]))
 
 
-def test_files_can_be_given_one_by_one(sequence: Clip, tmp_path: Path) -> None:
+def test_single_key_files_are_accepted(sequence: Clip, tmp_path: Path) -> None:
     folder = _write(tmp_path / "keys", "1003.png", "1005.png", "1007.png")
     assert _keys(sequence, folder / "1005.png", folder / "1003.png").indices == [2, 4]
 
 
-def test_keys_outside_the_frames_asked_for_are_left_out(sequence: Clip, tmp_path: Path) -> None:
+def test_keys_outside_the_requested_frames_are_left_out(sequence: Clip, tmp_path: Path) -> None:
     folder = _write(tmp_path / "keys", "1001.png", "1004.png", "1008.png")
     assert _keys(sequence, folder, frames=FrameRange(2, 6)).indices == [3]
     with pytest.raises(InputError, match="no key lies in the frames 1005–1006"):
@@ -110,7 +110,7 @@ def test_keys_outside_the_frames_asked_for_are_left_out(sequence: Clip, tmp_path
         (["sketch.png"], r"sketch\.png: no number in its name"),
     ],
 )
-def test_names_that_cannot_be_matched(
+def test_key_files_that_match_no_frame_are_errors(
     sequence: Clip, tmp_path: Path, names: list[str], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -118,7 +118,7 @@ def test_names_that_cannot_be_matched(
     assert "\n" not in str(caught.value)
 
 
-def test_painted_keys_are_counted_as_they_come(sequence: Clip, tmp_path: Path) -> None:
+def test_painted_keys_report_progress(sequence: Clip, tmp_path: Path) -> None:
     keys = _keys(sequence, _write(tmp_path / "keys", "1002.png", "1008.png"))
     events = _events(keys)
     assert [(event.step, event.index, event.total) for event in events] == [
@@ -130,7 +130,7 @@ def test_painted_keys_are_counted_as_they_come(sequence: Clip, tmp_path: Path) -
     assert np.array_equal(events[1].preview, paint(IMAGES[0]))
 
 
-def test_alpha_of_one_key_is_given_to_all(sequence: Clip, tmp_path: Path) -> None:
+def test_alpha_in_one_key_adds_alpha_to_all_keys(sequence: Clip, tmp_path: Path) -> None:
     folder = _write(tmp_path / "keys", "1002.png")
     alpha = np.full((HEIGHT, WIDTH, 1), 99, np.uint8)
     write_image(folder / "1005.png", np.concatenate([paint(IMAGES[4]), alpha], axis=2))
@@ -141,12 +141,12 @@ def test_alpha_of_one_key_is_given_to_all(sequence: Clip, tmp_path: Path) -> Non
     assert (keys.style(4)[..., 3] == 99).all()
 
 
-def _of_frame(frame: Frame) -> Image:
+def _rgb(frame: Frame) -> Image:
     return frame.image.astype(np.uint8, copy=False)
 
 
 class _Recorder:
-    """A stylizer that inverts, two at a time and the later first, and notes what it was given."""
+    """A stylizer that inverts frames, answers out of order and records its jobs."""
 
     name = "recorder"
     joint = False
@@ -163,16 +163,16 @@ class _Recorder:
         """Invert."""
         self.context = context
         self.jobs = list(jobs)
-        answers = [StyledFrame(job.index, 255 - _of_frame(job.frame)) for job in self.jobs]
+        answers = [StyledFrame(job.index, 255 - _rgb(job.frame)) for job in self.jobs]
         yield answers[:0:-1]
         yield answers[:1]
 
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> _Recorder:
-    made = _Recorder()
-    monkeypatch.setattr("kadr.render.keyframes.create_stylizer", lambda name, **options: made)
-    return made
+    stylizer = _Recorder()
+    monkeypatch.setattr("kadr.render.keyframes.create_stylizer", lambda name, **options: stylizer)
+    return stylizer
 
 
 def test_a_stylizer_gets_the_chosen_frames_and_their_seeds(
@@ -188,21 +188,21 @@ def test_a_stylizer_gets_the_chosen_frames_and_their_seeds(
     assert recorder.context is not None
     assert recorder.context.number(4) == 1005
     assert recorder.context.threads == 2
-    for index in keys.indices:  # whatever the order of the answers
+    for index in keys.indices:  # in any order of answers
         assert np.array_equal(keys.style(index), 255 - IMAGES[index])
 
 
-def test_what_is_kept_is_not_stylized_again(sequence: Clip, recorder: _Recorder) -> None:
+def test_stored_keys_are_not_stylized_again(sequence: Clip, recorder: _Recorder) -> None:
     _events(_keys(sequence, stylizer="paint"))
-    again = _keys(sequence, stylizer="paint")
-    assert again.missing() == []
-    assert _events(again) == []
+    second = _keys(sequence, stylizer="paint")
+    assert second.missing() == []
+    assert _events(second) == []
     assert len(recorder.jobs) == 3
-    assert np.array_equal(again.style(4), 255 - IMAGES[4])
+    assert np.array_equal(second.style(4), 255 - IMAGES[4])
 
 
 @pytest.mark.parametrize("change", [{"seed": 9}, {"stylizer_options": {"stroke": 3}}])
-def test_another_seed_or_option_makes_all_again(
+def test_another_seed_or_option_stylizes_all_keys_again(
     sequence: Clip, recorder: _Recorder, change: dict[str, Any]
 ) -> None:
     _events(_keys(sequence, stylizer="paint"))
@@ -210,7 +210,7 @@ def test_another_seed_or_option_makes_all_again(
 
 
 @pytest.mark.parametrize(("joint", "missing"), [(False, [4]), (True, [0, 4, 7])])
-def test_keys_that_depend_on_each_other_are_made_together(
+def test_joint_keys_are_stylized_together(
     sequence: Clip, recorder: _Recorder, joint: bool, missing: list[int]
 ) -> None:
     recorder.joint = joint
@@ -225,13 +225,13 @@ def test_a_repainted_key_is_read_again(sequence: Clip, tmp_path: Path) -> None:
     folder = _write(tmp_path / "keys", "1002.png", "1008.png")
     _events(_keys(sequence, folder))
     write_image(folder / "1008.png", paint(IMAGES[5]))
-    again = _keys(sequence, folder)
-    assert again.missing() == [7]
-    _events(again)
-    assert np.array_equal(again.style(7), paint(IMAGES[5]))
+    second = _keys(sequence, folder)
+    assert second.missing() == [7]
+    _events(second)
+    assert np.array_equal(second.style(7), paint(IMAGES[5]))
 
 
-def test_a_damaged_key_is_made_again(
+def test_a_damaged_key_is_stylized_again(
     sequence: Clip, recorder: _Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = _keys(sequence, stylizer="paint")
@@ -239,7 +239,7 @@ def test_a_damaged_key_is_made_again(
     store = FolderStore(sequence.info.path.parent / "work" / "store")
     path = store.path(first.entries[4].entry)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 255  # its end looks whole
+    content[len(content) // 2] ^= 255  # the end of the file stays intact
     path.write_bytes(content)
     keys = _keys(sequence, stylizer="paint")
     _events(keys)
@@ -248,18 +248,18 @@ def test_a_damaged_key_is_made_again(
     assert "damaged" in caplog.text
 
 
-def test_a_stop_is_passed_on_to_the_stylizer(sequence: Clip, tmp_path: Path) -> None:
+def test_cancelling_stops_the_stylizer(sequence: Clip, tmp_path: Path) -> None:
     keys = _keys(sequence, _write(tmp_path / "keys", "1002.png", "1008.png"))
     cancel = CancelToken()
-    work = keys.stylize(cancel)
-    next(work)
-    next(work)
+    events = keys.stylize(cancel)
+    next(events)
+    next(events)
     cancel.cancel()
     with pytest.raises(Cancelled):
-        next(work)
+        next(events)
 
 
-def test_unknown_stylizers_and_options_are_refused_before_any_work(sequence: Clip) -> None:
+def test_unknown_stylizers_and_options_are_refused_at_once(sequence: Clip) -> None:
     with pytest.raises(OptionsError, match="stylizer 'oils': expected one of"):
         _keys(sequence, stylizer="oils")
     with pytest.raises(OptionsError, match="stylizer paint: no option 'brushes'"):
@@ -283,7 +283,7 @@ def test_a_stylizer_must_answer_every_job_once(
             self, jobs: Iterator[StylizeJob], context: StylizeContext
         ) -> Iterator[list[StyledFrame]]:
             frames = {job.index: job.frame for job in jobs}
-            yield [StyledFrame(index, _of_frame(frames.get(index, frames[0]))) for index in answers]
+            yield [StyledFrame(index, _rgb(frames.get(index, frames[0]))) for index in answers]
 
     monkeypatch.setattr("kadr.render.keyframes.create_stylizer", lambda name, **options: Careless())
     keys = _keys(sequence, stylizer="paint")

@@ -1,4 +1,4 @@
-"""What is missing, and what has to be walked again to make it."""
+"""Find missing frames and the steps of passes that must run again to compute them."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def folder(tmp_path: Path) -> FrameFolder:
 
 
 def _fill(store: FolderStore, schedule: RunSchedule) -> None:
-    """Keep every frame of every pass, and every state."""
-    for each in schedule.passes:
-        for distance in range(1, len(each) + 1):
-            store.put(each.frame_entry(each.index(distance)), PIXELS)
+    """Store every frame and every state of every pass."""
+    for key_pass in schedule.passes:
+        for distance in range(1, len(key_pass) + 1):
+            store.put(key_pass.frame_entry(key_pass.index(distance)), PIXELS)
             if distance % 16 == 0:
-                store.put(each.state_entry(each.index(distance)), PIXELS)
+                store.put(key_pass.state_entry(key_pass.index(distance)), PIXELS)
 
 
 def _finish(folder: FrameFolder, schedule: RunSchedule) -> None:
@@ -72,7 +72,7 @@ def _finish(folder: FrameFolder, schedule: RunSchedule) -> None:
         folder.put(index, PIXELS["image"], schedule.frame_name(index), 0.1)
 
 
-def test_at_first_everything_is_missing(store: FolderStore, folder: FrameFolder) -> None:
+def test_everything_is_missing_in_an_empty_store(store: FolderStore, folder: FrameFolder) -> None:
     missing = _schedule(SPANS, FRAMES).missing(store, folder)
     assert missing.pass_frames == 49 + 49 + 49
     assert missing.finished_frames == 98
@@ -80,15 +80,17 @@ def test_at_first_everything_is_missing(store: FolderStore, folder: FrameFolder)
     assert missing
 
 
-def test_at_last_nothing_is(store: FolderStore, folder: FrameFolder) -> None:
+def test_nothing_is_missing_when_all_frames_are_finished(
+    store: FolderStore, folder: FrameFolder
+) -> None:
     schedule = _schedule(SPANS, FRAMES)
     _finish(folder, schedule)
-    assert not schedule.missing(store, folder)  # work files may be thrown away
+    assert not schedule.missing(store, folder)  # work files are not needed any more
     _fill(store, schedule)
     assert not schedule.missing(store, folder, all_passes=True)
 
 
-def test_a_lost_frame_is_walked_from_the_state_before(
+def test_a_missing_pass_frame_is_computed_from_the_last_state_before_it(
     store: FolderStore, folder: FrameFolder
 ) -> None:
     schedule = _schedule(SPANS, FRAMES)
@@ -101,7 +103,7 @@ def test_a_lost_frame_is_walked_from_the_state_before(
     assert schedule.missing(store, folder).distances == {forward: tuple(range(17, 38))}
 
 
-def test_a_state_without_its_frame_is_no_state(store: FolderStore, folder: FrameFolder) -> None:
+def test_a_state_without_its_frame_is_not_used(store: FolderStore, folder: FrameFolder) -> None:
     schedule = _schedule(SPANS, FRAMES)
     _fill(store, schedule)
     forward = schedule.passes[0]
@@ -110,18 +112,20 @@ def test_a_state_without_its_frame_is_no_state(store: FolderStore, folder: Frame
     assert schedule.missing(store, folder).distances == {forward: tuple(range(17, 34))}
 
 
-def test_only_what_unfinished_frames_need_is_made(store: FolderStore, folder: FrameFolder) -> None:
+def test_only_passes_that_missing_frames_need_are_computed(
+    store: FolderStore, folder: FrameFolder
+) -> None:
     schedule = _schedule(SPANS, FRAMES)
     _finish(folder, schedule)
-    folder.path(70).unlink()  # no more than its chunk's warming up: one pass alone is there
+    folder.path(70).unlink()  # in the first chunk after key 50, which only one pass covers
     missing = schedule.missing(store, folder)
     assert missing.finished_frames == 1
-    (only,) = missing.distances
-    assert (only.key, only.direction) == (50, 1)
-    assert missing.distances[only] == tuple(range(1, 21))
+    (key_pass,) = missing.distances
+    assert (key_pass.key, key_pass.direction) == (50, 1)
+    assert missing.distances[key_pass] == tuple(range(1, 21))
 
 
-def test_a_frame_changed_by_hand_is_kept(store: FolderStore, folder: FrameFolder) -> None:
+def test_edited_frames_are_not_missing(store: FolderStore, folder: FrameFolder) -> None:
     schedule = _schedule(SPANS, FRAMES)
     _finish(folder, schedule)
     for index in (50, 71):
@@ -132,34 +136,36 @@ def test_a_frame_changed_by_hand_is_kept(store: FolderStore, folder: FrameFolder
     assert not missing
 
 
-def _ids(schedule: RunSchedule, store: FolderStore, folder: FrameFolder) -> list[tuple[str, int]]:
+def _planned_frames(
+    schedule: RunSchedule, store: FolderStore, folder: FrameFolder
+) -> list[tuple[str, int]]:
     missing = schedule.missing(store, folder)
     planned = list(schedule.work(missing, store.folder, folder.folder, "{:03d}".format, 100))
     ids: set[str] = set()
-    for work, task in planned:
-        assert type(work).from_values(Task.from_json(task.to_json()).values) == work
-        assert set(task.after) <= ids, "a task comes after those that it waits for"
+    for typed_task, task in planned:
+        assert type(typed_task).from_values(Task.from_json(task.to_json()).values) == typed_task
+        assert set(task.after) <= ids, "a task follows its dependencies"
         assert task.id not in ids
         ids.add(task.id)
-    return [(task.type, index) for work, task in planned for index in work.indices]
+    return [(task.type, index) for typed_task, task in planned for index in typed_task.indices]
 
 
-def test_tasks_make_just_what_is_missing(store: FolderStore, folder: FrameFolder) -> None:
+def test_tasks_compute_exactly_what_is_missing(store: FolderStore, folder: FrameFolder) -> None:
     schedule = _schedule(SPANS, FRAMES)
-    made = _ids(schedule, store, folder)
-    assert sorted(i for name, i in made if name == "blend") == [
-        i for i in FRAMES if i not in (0, 50)
+    planned = _planned_frames(schedule, store, folder)
+    assert sorted(index for name, index in planned if name == "blend") == [
+        index for index in FRAMES if index not in (0, 50)
     ]
-    walked = sorted(i for name, i in made if name == "propagate")
-    assert walked == sorted([*range(1, 50), *range(1, 50), *range(51, 100)])
+    pass_indices = sorted(index for name, index in planned if name == "propagate")
+    assert pass_indices == sorted([*range(1, 50), *range(1, 50), *range(51, 100)])
 
 
 @given(
     keys=st.lists(st.integers(0, 79), min_size=1, max_size=6, unique=True),
-    lost=st.sets(st.integers(0, 400)),
+    lost_positions=st.sets(st.integers(0, 400)),
 )
-def test_whatever_is_lost_can_be_made_again(
-    tmp_path_factory: pytest.TempPathFactory, keys: list[int], lost: set[int]
+def test_any_missing_entries_can_be_computed_again(
+    tmp_path_factory: pytest.TempPathFactory, keys: list[int], lost_positions: set[int]
 ) -> None:
     root = tmp_path_factory.mktemp("any")
     store, folder = FolderStore(root / "store"), FrameFolder(root / "frames", str)
@@ -168,36 +174,41 @@ def test_whatever_is_lost_can_be_made_again(
     spans = [Span(k, a + 1, b) for a, k, b in zip(edges, order, edges[2:], strict=False)]
     schedule = _schedule(spans, FrameRange(0, 80))
     entries = []
-    for each in schedule.passes:
-        for distance in range(1, len(each) + 1):
-            entries.append(each.frame_entry(each.index(distance)))
+    for key_pass in schedule.passes:
+        for distance in range(1, len(key_pass) + 1):
+            entries.append(key_pass.frame_entry(key_pass.index(distance)))
             if distance % 16 == 0:
-                entries.append(each.state_entry(each.index(distance)))
-    kept = {entry for at, entry in enumerate(entries) if at not in lost}
+                entries.append(key_pass.state_entry(key_pass.index(distance)))
+    stored = {entry for position, entry in enumerate(entries) if position not in lost_positions}
 
-    class Known(FolderStore):
+    class PartialStore(FolderStore):
         def has(self, fingerprint: str) -> bool:
-            return fingerprint in kept
+            return fingerprint in stored
 
-    missing = schedule.missing(Known(store.folder), folder)
-    for each, steps in missing.distances.items():
+    missing = schedule.missing(PartialStore(store.folder), folder)
+    for key_pass, steps in missing.distances.items():
         reached = {0} | {
             d
-            for d in range(16, len(each) + 1, 16)
-            if each.state_entry(each.index(d)) in kept and each.frame_entry(each.index(d)) in kept
+            for d in range(16, len(key_pass) + 1, 16)
+            if key_pass.state_entry(key_pass.index(d)) in stored
+            and key_pass.frame_entry(key_pass.index(d)) in stored
         }
-        for distance in steps:  # each step starts where a state or the step before ended
+        for distance in steps:  # a step starts from a stored state or from the step before it
             assert distance - 1 in reached or distance - 1 in steps
-        wanted = {d for d in range(1, len(each) + 1) if each.frame_entry(each.index(d)) not in kept}
-        assert wanted <= set(steps)
-        assert len(steps) <= 16 * len(wanted) + 16 * len(lost)
+        missing_distances = {
+            d
+            for d in range(1, len(key_pass) + 1)
+            if key_pass.frame_entry(key_pass.index(d)) not in stored
+        }
+        assert missing_distances <= set(steps)
+        assert len(steps) <= 16 * len(missing_distances) + 16 * len(lost_positions)
 
 
-def test_a_budget_takes_whole_gaps_from_the_first(store: FolderStore, folder: FrameFolder) -> None:
+def test_a_budget_takes_complete_gaps_in_order(store: FolderStore, folder: FrameFolder) -> None:
     schedule = _schedule([Span(0, 0, 20), Span(20, 1, 40), Span(40, 21, 60)], FrameRange(0, 60))
     missing = schedule.missing(store, folder)
     assert missing.first_gaps(None, 10) is missing
-    gap = 19 + 19  # both keys' frames between them
+    gap = 19 + 19  # the frames between two keys, from both keys
     part = missing.first_gaps(gap * 10, 10)
     assert {chunk.gap_start for chunk in part.frames} == {1}
     assert missing.first_gaps(5, 10).frames == part.frames  # one gap at least
@@ -205,7 +216,7 @@ def test_a_budget_takes_whole_gaps_from_the_first(store: FolderStore, folder: Fr
     assert everything.frames == missing.frames
 
 
-def test_what_can_be_spared_comes_in_order(store: FolderStore, folder: FrameFolder) -> None:
+def test_removable_entries_come_in_order(store: FolderStore, folder: FrameFolder) -> None:
     schedule = _schedule(SPANS, FRAMES)
     _fill(store, schedule)
     store.put("propagate/old/000001", PIXELS)
@@ -215,9 +226,9 @@ def test_what_can_be_spared_comes_in_order(store: FolderStore, folder: FrameFold
     removed = [store.entry(path) for path in schedule.removable(store, pending)]
     assert removed[:2] == ["propagate/old/000001", "stylize/old"]
     assert "stylize/0" not in removed
-    rest = removed[2:]
-    states = [entry.endswith("-state") for entry in rest]
+    current = removed[2:]
+    states = [entry.endswith("-state") for entry in current]
     assert states == sorted(states)  # frames first
     last = schedule.passes[-1]
-    assert last.frame_entry(75) not in rest
-    assert schedule.passes[0].frame_entry(5) in rest
+    assert last.frame_entry(75) not in current
+    assert schedule.passes[0].frame_entry(5) in current

@@ -1,4 +1,4 @@
-"""Steps share the wall-clock time of their tasks, and no step counts time of another."""
+"""Divide elapsed time between the steps by the time of their tasks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kadr.render import renderer
 from kadr.render.renderer import StepClock
 
 
-class _Time:
+class _FakeTime:
     def __init__(self) -> None:
         self.now = 0.0
 
@@ -17,13 +17,13 @@ class _Time:
 
 
 @pytest.fixture
-def clock_time(monkeypatch: pytest.MonkeyPatch) -> _Time:
-    fake = _Time()
+def clock_time(monkeypatch: pytest.MonkeyPatch) -> _FakeTime:
+    fake = _FakeTime()
     monkeypatch.setattr(renderer, "time", fake)
     return fake
 
 
-def test_one_process_that_waits_for_its_reader(clock_time: _Time) -> None:
+def test_waiting_for_the_reader_is_not_counted(clock_time: _FakeTime) -> None:
     clock = StepClock()
     clock.start()
     clock.add("propagate", 6.0)
@@ -34,7 +34,7 @@ def test_one_process_that_waits_for_its_reader(clock_time: _Time) -> None:
     assert clock.seconds("blend") == 1.0
 
 
-def test_two_processes_at_a_time(clock_time: _Time) -> None:
+def test_parallel_tasks_share_the_elapsed_time(clock_time: _FakeTime) -> None:
     clock = StepClock()
     clock.start()
     clock_time.now = 10.0
@@ -48,5 +48,5 @@ def test_two_processes_at_a_time(clock_time: _Time) -> None:
     assert clock.seconds("refine") == 0.0
 
 
-def test_nothing_computed_takes_no_time() -> None:
+def test_a_step_without_tasks_takes_no_time() -> None:
     assert StepClock().seconds("propagate") == 0.0

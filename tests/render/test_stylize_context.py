@@ -1,4 +1,4 @@
-"""What a run lends to stylizers: known motion, what it covers, outputs before, controls, masks."""
+"""What a run provides to stylizers: flow, occlusion, previous outputs, controls, masks."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ IMAGES = sliding(9, float(STEP), height=120, width=160)
 @pytest.fixture
 def clip(tmp_path: Path) -> Iterator[Clip]:
     """Nine frames, numbered from 11, that slide to the right."""
-    with open_clip(write_sequence(tmp_path / "clip", IMAGES, 11)) as opened:
-        yield opened
+    with open_clip(write_sequence(tmp_path / "clip", IMAGES, 11)) as clip:
+        yield clip
 
 
-def _provider(clip: Clip, kept: dict[int, np.ndarray] | None = None) -> ContextProvider:
+def _provider(clip: Clip, stored: dict[int, np.ndarray] | None = None) -> ContextProvider:
     groups = {0: 0, 4: 0, 6: 1, 8: 1}
-    return ContextProvider(clip, sorted(groups), groups, (kept or {}).get, lambda index: None)
+    return ContextProvider(clip, sorted(groups), groups, (stored or {}).get, lambda index: None)
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 0), (0, 4), (4, 0), (8, 6), (3, 3)])
-def test_flow_leads_from_one_frame_to_the_other(clip: Clip, start: int, end: int) -> None:
+def test_flow_points_from_one_frame_to_the_other(clip: Clip, start: int, end: int) -> None:
     flow = _provider(clip).flow(start, end)
     inner = (slice(20, -20), slice(40, -40))
     assert flow.shape == (120, 160, 2)
@@ -46,7 +46,7 @@ def test_flow_leads_from_one_frame_to_the_other(clip: Clip, start: int, end: int
     assert np.abs(pulled[inner].astype(int) - IMAGES[start][inner]).mean() < 5
 
 
-def test_large_frames_lend_full_sized_motion(tmp_path: Path) -> None:
+def test_large_frames_get_flow_of_full_size(tmp_path: Path) -> None:
     images = [cv2.resize(image, (1280, 960)) for image in IMAGES[:2]]
     with open_clip(write_sequence(tmp_path / "large", images)) as clip:
         provider = ContextProvider(
@@ -58,33 +58,33 @@ def test_large_frames_lend_full_sized_motion(tmp_path: Path) -> None:
         assert provider.occlusion(0, 1).shape == (960, 1280)
 
 
-def test_what_leaves_the_picture_has_no_match(clip: Clip) -> None:
+def test_pixels_that_leave_the_frame_are_occluded(clip: Clip) -> None:
     occlusion = _provider(clip).occlusion(0, 4)  # the right edge slides out by twelve pixels
     assert occlusion[10:-10, -10:].mean() > 0.9
     assert occlusion[20:-20, 30:-30].mean() < 0.05
 
 
-def test_the_output_before_comes_from_memory_or_from_what_is_kept(
-    clip: Clip, tmp_path: Path
-) -> None:
-    kept = {0: IMAGES[0] // 2}
-    provider = _provider(clip, kept)
+def test_the_previous_output_comes_from_memory_or_the_store(clip: Clip, tmp_path: Path) -> None:
+    stored = {0: IMAGES[0] // 2}
+    provider = _provider(clip, stored)
     context = provider.context(CancelToken(), 1, tmp_path)
     assert context.folder == tmp_path
     assert context.previous(0) is None
-    assert context.previous(6) is None, "a shot begins"
+    assert context.previous(6) is None, "the first frame of a shot"
     assert context.previous_index(4) == 0
     assert context.previous_index(6) is None
-    assert np.array_equal(context.previous(4), kept[0])
+    assert np.array_equal(context.previous(4), stored[0])
     provider.add_output(StyledFrame(0, IMAGES[0] // 3))
     assert np.array_equal(context.previous(4), IMAGES[0] // 3)
 
 
-def test_controls_are_of_the_frame_asked_for(clip: Clip) -> None:
+def test_controls_belong_to_the_requested_frame(clip: Clip) -> None:
     provider = _provider(clip, {0: IMAGES[0] // 2})
     assert np.array_equal(provider.control("filmed", 4), IMAGES[4])
     assert np.array_equal(provider.control("previous", 4), IMAGES[0] // 2)
-    assert np.array_equal(provider.control("previous", 0), IMAGES[0]), "the first shows itself"
+    assert np.array_equal(provider.control("previous", 0), IMAGES[0]), (
+        "the first frame is its own control"
+    )
     edges = provider.control("edges", 4)
     assert edges.shape == IMAGES[4].shape
     assert edges.std() > 3
@@ -92,7 +92,7 @@ def test_controls_are_of_the_frame_asked_for(clip: Clip) -> None:
         provider.control("depth", 4)
 
 
-def test_masks_belong_to_frames_by_their_numbers(clip: Clip, tmp_path: Path) -> None:
+def test_masks_are_matched_to_frames_by_number(clip: Clip, tmp_path: Path) -> None:
     white = np.zeros((120, 160, 3), np.uint8)
     white[:, :80] = 255
     folder = tmp_path / "masks"
@@ -102,8 +102,8 @@ def test_masks_belong_to_frames_by_their_numbers(clip: Clip, tmp_path: Path) -> 
     assert np.array_equal(masks.mask(0), white[..., 0] > 0)
     assert masks.mask(2).all()
     assert masks.digest(0) != masks.digest(2)
-    one = FrameMasks(folder / "m_0011.png", clip, [0, 5])
-    assert np.array_equal(one.mask(5), one.mask(0))
+    single = FrameMasks(folder / "m_0011.png", clip, [0, 5])
+    assert np.array_equal(single.mask(5), single.mask(0))
     assert FrameMasks(None, clip, [0]).mask(0) is None
     write_image(tmp_path / "square.png", white[:100, :100])
     with pytest.raises(InputError, match=r"square\.png: is a mask of 100×100, the clip is 160×120"):

@@ -1,4 +1,4 @@
-"""A folder kept below a limit."""
+"""Keep a folder below a size limit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from kadr.storage.budget import Budget, files_below, folder_bytes
 
 def _files(folder: Path, *sizes: int) -> list[Path]:
     paths = []
-    for at, size in enumerate(sizes):
-        path = folder / "sub" / f"{at}.zip"
+    for number, size in enumerate(sizes):
+        path = folder / "sub" / f"{number}.zip"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(size))
         paths.append(path)
@@ -24,7 +24,7 @@ def test_sizes_are_summed(tmp_path: Path) -> None:
     assert sorted(files_below(tmp_path)) == sorted(zip(paths, [10, 20, 30], strict=True))
 
 
-def test_only_what_is_over_the_limit_goes_in_the_order_given(tmp_path: Path) -> None:
+def test_files_over_the_limit_are_deleted_in_the_given_order(tmp_path: Path) -> None:
     a, b, c, d = _files(tmp_path, 10, 20, 30, 40)
     budget = Budget(tmp_path, 60)
     assert budget.free == 0
@@ -34,14 +34,14 @@ def test_only_what_is_over_the_limit_goes_in_the_order_given(tmp_path: Path) -> 
     assert budget.trim([b, d]) == 0
 
 
-def test_without_a_limit_nothing_goes(tmp_path: Path) -> None:
-    (only,) = _files(tmp_path, 10)
+def test_without_a_limit_nothing_is_deleted(tmp_path: Path) -> None:
+    (path,) = _files(tmp_path, 10)
     budget = Budget(tmp_path, None)
     assert budget.free is None
-    assert budget.trim([only]) == 0
-    assert only.exists()
+    assert budget.trim([path]) == 0
+    assert path.exists()
 
 
-def test_what_is_gone_already_is_passed_over(tmp_path: Path) -> None:
+def test_missing_files_are_skipped(tmp_path: Path) -> None:
     a, b = _files(tmp_path, 10, 20)
     assert Budget(tmp_path, 5).trim([tmp_path / "gone", a, b]) == 30

@@ -1,3 +1,5 @@
+"""Find and delete the work files of kadr; all other files stay."""
+
 from __future__ import annotations
 
 import os
@@ -26,7 +28,7 @@ def _frames(folder: Path) -> FrameFolder:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A folder with every kind of work file, as its makers write them."""
+    """A folder with every kind of work file."""
     folder = tmp_path / "work"
     store = FolderStore(folder / "store")
     store.put("ab12", {"image": np.zeros((4, 4, 3), np.uint8)})
@@ -44,13 +46,13 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
-def _names(found: WorkFiles) -> list[str]:
-    return [file.path.relative_to(found.folder).as_posix() for file in found.files]
+def _names(work_files: WorkFiles) -> list[str]:
+    return [file.path.relative_to(work_files.folder).as_posix() for file in work_files.files]
 
 
 def test_all_work_files_are_found_and_deleted(work: Path) -> None:
-    found = find_work_files(work)
-    assert sorted(_names(found)) == [
+    work_files = find_work_files(work)
+    assert sorted(_names(work_files)) == [
         "frames/frame_00003.png",
         "noise/00000000000000000000000000001a2b.npy",
         "passes.json",
@@ -60,26 +62,26 @@ def test_all_work_files_are_found_and_deleted(work: Path) -> None:
         "store/propagate/cd34/.kadr-xyz.zip",
         "store/propagate/cd34/000012.zip",
     ]
-    assert found.others == ()
+    assert work_files.others == ()
     size = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
-    assert found.size == size == sum(size for _, size in found.kinds.values())
-    assert delete_work_files(found) == size
+    assert work_files.size == size == sum(size for _, size in work_files.kinds.values())
+    assert delete_work_files(work_files) == size
     assert not work.exists()
 
 
-def test_a_comparison_has_a_folder_for_each_way(work: Path, tmp_path: Path) -> None:
-    both = tmp_path / "both"
-    for way in ("keyframes", "every-frame"):
-        shutil.copytree(work, both / way)
-        (both / way / LOCK).touch()
-    found = find_work_files(both)
-    assert found.others == ()
-    assert delete_work_files(found) == 2 * find_work_files(work).size
-    assert not both.exists()
+def test_a_comparison_has_a_folder_for_each_method(work: Path, tmp_path: Path) -> None:
+    comparison = tmp_path / "comparison"
+    for method in ("keyframes", "every-frame"):
+        shutil.copytree(work, comparison / method)
+        (comparison / method / LOCK).touch()
+    work_files = find_work_files(comparison)
+    assert work_files.others == ()
+    assert delete_work_files(work_files) == 2 * find_work_files(work).size
+    assert not comparison.exists()
 
 
-def test_what_kadr_did_not_make_stays(work: Path) -> None:
-    strange = [
+def test_foreign_files_stay(work: Path) -> None:
+    foreign = [
         "notes.txt",
         "store/notes.zip.txt",
         "store/propagate/README.md",
@@ -89,26 +91,28 @@ def test_what_kadr_did_not_make_stays(work: Path) -> None:
         "deep/run.json",
         "paintings/frame_00003.png",
     ]
-    for name in strange:
+    for name in foreign:
         (work / name).parent.mkdir(exist_ok=True)
         (work / name).write_text("mine")
-    found = find_work_files(work)
-    assert sorted(path.relative_to(work).as_posix() for path in found.others) == sorted(strange)
-    delete_work_files(found)
-    left = [path for path in work.rglob("*") if path.is_file()]
-    assert sorted(path.relative_to(work).as_posix() for path in left) == sorted(
-        [*strange, "lock", "lock.pid"]
+    work_files = find_work_files(work)
+    assert sorted(path.relative_to(work).as_posix() for path in work_files.others) == sorted(
+        foreign
+    )
+    delete_work_files(work_files)
+    remaining = [path for path in work.rglob("*") if path.is_file()]
+    assert sorted(path.relative_to(work).as_posix() for path in remaining) == sorted(
+        [*foreign, "lock", "lock.pid"]
     )
 
 
-def test_a_frame_painted_over_stays(work: Path) -> None:
+def test_an_edited_frame_stays(work: Path) -> None:
     frames = _frames(work / "frames")
     frames.put(4, np.zeros((4, 4, 3), np.uint8), "ef56", 0.1)
     with frames.path(4).open("ab") as file:
         file.write(b"more")
-    found = find_work_files(work)
-    assert found.others == (frames.path(4),)
-    delete_work_files(found)
+    work_files = find_work_files(work)
+    assert work_files.others == (frames.path(4),)
+    delete_work_files(work_files)
     assert frames.path(4).exists()
 
 
@@ -118,9 +122,9 @@ def test_links_are_not_followed(work: Path, tmp_path: Path) -> None:
     FolderStore(outside).put("ab", {"image": np.zeros((4, 4, 3), np.uint8)})
     (work / "store" / "linked").symlink_to(outside)
     (work / "store" / "one.zip").symlink_to(outside / "ab.zip")
-    found = find_work_files(work)
-    assert set(found.others) == {work / "store" / "linked", work / "store" / "one.zip"}
-    delete_work_files(found)
+    work_files = find_work_files(work)
+    assert set(work_files.others) == {work / "store" / "linked", work / "store" / "one.zip"}
+    delete_work_files(work_files)
     assert (outside / "ab.zip").exists()
     assert (work / "store" / "one.zip").is_symlink()
 
@@ -134,50 +138,50 @@ def test_a_folder_that_is_a_link_is_refused(work: Path, tmp_path: Path) -> None:
 
 
 @links
-def test_a_link_put_there_meanwhile_leads_nowhere(work: Path, tmp_path: Path) -> None:
-    found = find_work_files(work)
+def test_a_link_created_after_the_search_is_not_followed(work: Path, tmp_path: Path) -> None:
+    work_files = find_work_files(work)
     (work / "store").rename(tmp_path / "elsewhere")
     (work / "store").symlink_to(tmp_path / "elsewhere")
-    delete_work_files(found)
+    delete_work_files(work_files)
     assert (tmp_path / "elsewhere" / "ab12.zip").exists()
 
 
-def test_a_folder_in_use_is_left_alone(work: Path) -> None:
-    found = find_work_files(work)
+def test_a_locked_folder_is_not_deleted(work: Path) -> None:
+    work_files = find_work_files(work)
     with lock_folder(work), pytest.raises(OutputError, match="another kadr works here"):
-        delete_work_files(found)
+        delete_work_files(work_files)
     assert (work / "store" / "ab12.zip").exists()
 
 
-def test_files_that_are_gone_already_do_not_count(work: Path) -> None:
-    found = find_work_files(work)
-    gone = work / "store" / "ab12.zip"
-    size = gone.stat().st_size
-    gone.unlink()
-    assert delete_work_files(found) == found.size - size
+def test_files_deleted_meanwhile_do_not_count(work: Path) -> None:
+    work_files = find_work_files(work)
+    path = work / "store" / "ab12.zip"
+    size = path.stat().st_size
+    path.unlink()
+    assert delete_work_files(work_files) == work_files.size - size
 
 
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() == 0, reason="every folder can be written by root"
 )
 def test_a_file_that_cannot_be_deleted_is_named(work: Path) -> None:
-    found = find_work_files(work)
+    work_files = find_work_files(work)
     (work / "store").chmod(0o555)
     try:
         with pytest.raises(OutputError, match=r"ab12\.zip: cannot be deleted"):
-            delete_work_files(found)
+            delete_work_files(work_files)
     finally:
         (work / "store").chmod(0o755)
 
 
-def test_without_a_folder_there_is_nothing(tmp_path: Path) -> None:
-    found = find_work_files(tmp_path / "none")
-    assert (found.files, found.others, found.size) == ((), (), 0)
-    assert delete_work_files(found) == 0
+def test_a_missing_folder_has_no_work_files(tmp_path: Path) -> None:
+    work_files = find_work_files(tmp_path / "none")
+    assert (work_files.files, work_files.others, work_files.size) == ((), (), 0)
+    assert delete_work_files(work_files) == 0
     assert not (tmp_path / "none").exists()
 
 
-def test_a_project_keeps_all_but_its_work(tmp_path: Path) -> None:
+def test_a_project_keeps_everything_but_its_work_files(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     FolderStore(project.work / "store").put("ab", {"image": np.zeros((4, 4, 3), np.uint8)})
     _frames(project.frames).put(3, np.zeros((4, 4, 3), np.uint8), "ef56", 0.1)
@@ -188,7 +192,7 @@ def test_a_project_keeps_all_but_its_work(tmp_path: Path) -> None:
     assert _frames(project.frames).path(3).exists()
 
 
-def test_work_without_a_project_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_work_folders_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KADR_CACHE", str(tmp_path / "cache"))
     assert cached_work() == []
     folders = [cache_folder(f"{name}.mp4", "out.mp4") for name in "ab"]

@@ -1,4 +1,4 @@
-"""Finished frames: files that know what made them, and those that somebody else touched."""
+"""Finished frames: files with the fingerprint of their inputs, and files edited by hand."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NAME = "0123456789abcdef"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> FrameFolder:
-    """A folder whose frames are called after their index."""
+    """A folder whose frames are named by their index."""
     return FrameFolder(tmp_path / "frames", lambda index: f"shot 100% {index:03d}")
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_a_frame_is_a_plain_png_that_is_found_again(folder: FrameFolder, channels: int) -> None:
+def test_a_frame_is_a_plain_png_that_can_be_read_back(folder: FrameFolder, channels: int) -> None:
     image = np.dstack([IMAGE, np.full((12, 20), 90, np.uint8)])[..., :channels]
     assert folder.find(7, NAME) is FrameState.MISSING
     folder.put(7, image, NAME, 0.125)
@@ -36,21 +36,21 @@ def test_a_frame_is_a_plain_png_that_is_found_again(folder: FrameFolder, channel
     assert cv2.imread(str(folder.path(7)), cv2.IMREAD_UNCHANGED).shape == image.shape
 
 
-def test_the_same_frame_is_the_same_bytes(folder: FrameFolder) -> None:
+def test_the_same_frame_is_stored_as_the_same_bytes(folder: FrameFolder) -> None:
     folder.put(1, IMAGE, NAME, 0.5)
     first = folder.path(1).read_bytes()
     folder.put(1, IMAGE, NAME, 0.5)
     assert folder.path(1).read_bytes() == first
 
 
-def test_a_frame_saved_by_another_program_is_foreign(folder: FrameFolder) -> None:
+def test_a_frame_saved_by_another_program_is_edited(folder: FrameFolder) -> None:
     write_image(folder.path(2), IMAGE)
     assert folder.find(2, NAME) is FrameState.EDITED
     assert folder.error(2) is None
 
 
-def test_a_frame_whose_length_changed_is_foreign(folder: FrameFolder) -> None:
-    # some editors keep text they do not know and change the picture
+def test_a_frame_file_of_another_length_is_edited(folder: FrameFolder) -> None:
+    # some editors keep unknown metadata and change the image
     folder.put(3, IMAGE, NAME, 0.5)
     with folder.path(3).open("ab") as file:
         file.write(b"more")
@@ -58,7 +58,7 @@ def test_a_frame_whose_length_changed_is_foreign(folder: FrameFolder) -> None:
 
 
 @pytest.mark.parametrize("content", [b"\x89PNG", b"no picture at all" * 40])
-def test_what_is_no_png_is_foreign(folder: FrameFolder, content: bytes) -> None:
+def test_a_file_that_is_not_a_png_is_edited(folder: FrameFolder, content: bytes) -> None:
     folder.folder.mkdir()
     folder.path(4).write_bytes(content)
     assert folder.find(4, NAME) is FrameState.EDITED
@@ -66,30 +66,30 @@ def test_what_is_no_png_is_foreign(folder: FrameFolder, content: bytes) -> None:
         folder.get(4, (20, 12))
 
 
-@pytest.mark.parametrize("left", [0, 300, -1])
-def test_a_frame_that_was_cut_short_may_be_made_again(
-    folder: FrameFolder, left: int, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("length", [0, 300, -1])
+def test_a_truncated_frame_is_stale(
+    folder: FrameFolder, length: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # as a machine that lost power may leave it
+    # as after a power failure
     folder.put(8, texture(60, 80), NAME, 0.5)
-    whole = folder.path(8).read_bytes()
-    folder.path(8).write_bytes(whole[:left])
+    content = folder.path(8).read_bytes()
+    folder.path(8).write_bytes(content[:length])
     assert folder.find(8, NAME) is FrameState.STALE
     assert "008.png: damaged, it was cut short" in caplog.text
-    folder.path(8).write_bytes(whole)
+    folder.path(8).write_bytes(content)
     assert folder.find(8, NAME) is FrameState.CURRENT
 
 
-def test_a_shorter_frame_that_is_whole_is_foreign(folder: FrameFolder) -> None:
+def test_a_shorter_but_complete_frame_is_edited(folder: FrameFolder) -> None:
     folder.put(9, texture(60, 80), NAME, 0.5)
-    whole = folder.path(9).read_bytes()
+    content = folder.path(9).read_bytes()
     other = cv2.imencode(".png", np.zeros((60, 80, 3), np.uint8))[1].tobytes()
-    header, text = whole[:33], whole[33 : 33 + 12 + int.from_bytes(whole[33:37], "big")]
+    header, text = content[:33], content[33 : 33 + 12 + int.from_bytes(content[33:37], "big")]
     folder.path(9).write_bytes(header + text + other[33:])
     assert folder.find(9, NAME) is FrameState.EDITED
 
 
-def test_a_frame_of_another_size_or_depth_is_named(folder: FrameFolder) -> None:
+def test_a_frame_of_another_size_or_depth_is_an_error_that_names_it(folder: FrameFolder) -> None:
     folder.put(5, IMAGE, NAME, 0.0)
     with pytest.raises(InputError, match=r"005\.png: 20×12 pixels, expected 40×30; delete it"):
         folder.get(5, (40, 30))

@@ -1,4 +1,4 @@
-"""Every name of a work folder has a kind, and no other name has one."""
+"""Every file name of a work folder has a kind; other file names have none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_every_file_has_a_kind(file: Path) -> None:
+def test_every_work_file_has_a_kind(file: Path) -> None:
     relative = file.relative_to(LAYOUT.folder)
     assert file_kind(relative) is not None
     for method in METHODS:
@@ -34,7 +34,7 @@ def test_every_file_has_a_kind(file: Path) -> None:
         assert file_kind(nested.relative_to(LAYOUT.folder)) == file_kind(relative)
 
 
-def test_the_lock_has_none_except_of_a_method() -> None:
+def test_a_lock_has_a_kind_only_in_the_folder_of_a_method() -> None:
     for file in (LAYOUT.lock, LAYOUT.lock_holder):
         assert file_kind(file.relative_to(LAYOUT.folder)) is None
         nested = LAYOUT.method(METHODS[0]).folder / file.name
@@ -52,5 +52,5 @@ def test_the_lock_has_none_except_of_a_method() -> None:
         "keys/1.png",
     ],
 )
-def test_other_files_have_none(name: str) -> None:
+def test_other_files_have_no_kind(name: str) -> None:
     assert file_kind(PurePath(name)) is None

@@ -1,4 +1,4 @@
-"""A folder's lock: one holder at a time, over processes and within one, gone with its process."""
+"""Lock a folder for one holder at a time, in one or more processes, until the holder ends."""
 
 from __future__ import annotations
 
@@ -38,9 +38,11 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_second_process_is_told_the_first(holder: subprocess.Popen[str], tmp_path: Path) -> None:
-    told = rf"work: another kadr works here \(process {holder.pid}\); wait for it"
-    with pytest.raises(OutputError, match=told), lock_folder(tmp_path / "work"):
+def test_the_error_for_a_second_process_names_the_first(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    message = rf"work: another kadr works here \(process {holder.pid}\); wait for it"
+    with pytest.raises(OutputError, match=message), lock_folder(tmp_path / "work"):
         pytest.fail("held twice")
 
 
@@ -51,7 +53,7 @@ def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path:
         assert (tmp_path / "work" / LOCK_HOLDER).read_text() == f"{os.getpid()}\n"
 
 
-def test_one_process_cannot_hold_it_twice(tmp_path: Path) -> None:
+def test_one_process_cannot_hold_a_lock_twice(tmp_path: Path) -> None:
     with lock_folder(tmp_path / "work"):
         with pytest.raises(OutputError, match="another kadr"), lock_folder(tmp_path / "work"):
             pytest.fail("held twice")
@@ -61,21 +63,21 @@ def test_one_process_cannot_hold_it_twice(tmp_path: Path) -> None:
         pass
 
 
-def test_an_error_inside_frees_it(tmp_path: Path) -> None:
+def test_an_error_inside_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), lock_folder(tmp_path):
         _ = 1 / 0
     with lock_folder(tmp_path):
         pass
 
 
-def test_a_child_does_not_keep_it(tmp_path: Path) -> None:
+def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
     with lock_folder(tmp_path):
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child, lock_folder(tmp_path):
         child.kill()
 
 
-def test_nonsense_in_the_file_is_not_said(tmp_path: Path) -> None:
+def test_invalid_text_in_the_holder_file_is_not_reported(tmp_path: Path) -> None:
     with lock_folder(tmp_path):
         (tmp_path / LOCK_HOLDER).write_text("who knows\n")
         with (
@@ -85,7 +87,7 @@ def test_nonsense_in_the_file_is_not_said(tmp_path: Path) -> None:
             pytest.fail("held twice")
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_locked_is_an_error(tmp_path: Path) -> None:
     (tmp_path / LOCK).mkdir()
     with pytest.raises(OutputError, match="cannot be written"), lock_folder(tmp_path):
         pytest.fail("a folder is no lock")
@@ -94,7 +96,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         pytest.fail("a file is no folder")
 
 
-def test_no_link_is_followed(tmp_path: Path) -> None:
+def test_links_are_not_followed(tmp_path: Path) -> None:
     foreign, folder = tmp_path / "foreign", tmp_path / "work"
     foreign.write_text("mine\n")
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""One contract for every Store; names of results; work folders that go or stay."""
+"""One contract suite that every Store passes; fingerprints; temporary and named work folders."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ ARRAYS = IMAGES | npst.arrays(npst.scalar_dtypes(), SHAPES)
 @settings(
     deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_what_is_got_is_what_was_put(store: Store, arrays: dict[str, np.ndarray]) -> None:
+def test_get_returns_what_was_put(store: Store, arrays: dict[str, np.ndarray]) -> None:
     store.put(NAME, arrays)
-    got = store.get(NAME)
-    assert got is not None
-    assert got.keys() == arrays.keys()
-    assert all(_same(got[name], arrays[name]) for name in arrays)
+    stored = store.get(NAME)
+    assert stored is not None
+    assert stored.keys() == arrays.keys()
+    assert all(_same(stored[name], arrays[name]) for name in arrays)
 
 
 @pytest.mark.parametrize(
@@ -68,31 +68,31 @@ def test_what_is_got_is_what_was_put(store: Store, arrays: dict[str, np.ndarray]
     ],
     ids=["no pixels", "very wide", "flipped view", "column order", "odd floats", "scalar", "bool"],
 )
-def test_awkward_arrays_come_back_too(store: Store, array: np.ndarray) -> None:
+def test_unusual_arrays_are_restored(store: Store, array: np.ndarray) -> None:
     store.put(NAME, {"array": array})
-    got = store.get(NAME)
-    assert got is not None
-    assert _same(got["array"], array)
+    stored = store.get(NAME)
+    assert stored is not None
+    assert _same(stored["array"], array)
 
 
 def test_a_second_put_replaces_the_first(store: Store) -> None:
     store.put(NAME, {"a": np.zeros(3), "b": np.ones(2)})
     store.put(NAME, {"a": np.ones(4)})
-    got = store.get(NAME)
-    assert got is not None
-    assert got.keys() == {"a"}
-    assert _same(got["a"], np.ones(4))
+    stored = store.get(NAME)
+    assert stored is not None
+    assert stored.keys() == {"a"}
+    assert _same(stored["a"], np.ones(4))
 
 
 def test_part_of_an_entry_can_be_read(store: Store) -> None:
     store.put(NAME, {"image": IMAGE, "field": FIELD})
-    got = store.get(NAME, only=("field", "nothing"))
-    assert got is not None
-    assert got.keys() == {"field"}
-    assert _same(got["field"], FIELD)
+    stored = store.get(NAME, only=("field", "nothing"))
+    assert stored is not None
+    assert stored.keys() == {"field"}
+    assert _same(stored["field"], FIELD)
 
 
-def test_entries_may_have_parts(store: Store) -> None:
+def test_names_of_entries_may_have_parts(store: Store) -> None:
     store.put(f"pass/{NAME}/000012", {"a": np.zeros(3)})
     assert store.has(f"pass/{NAME}/000012")
     assert not store.has(f"pass/{NAME}/000013")
@@ -101,7 +101,7 @@ def test_entries_may_have_parts(store: Store) -> None:
     assert not store.has(f"pass/{NAME}/000012")
 
 
-def test_a_file_knows_its_entry_and_one_cut_short_is_none(tmp_path: Path) -> None:
+def test_a_file_has_an_entry_name_and_a_truncated_file_is_missing(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.put("a/b", {"image": IMAGE})
     assert store.entry(store.path("a/b")) == "a/b"
@@ -111,28 +111,28 @@ def test_a_file_knows_its_entry_and_one_cut_short_is_none(tmp_path: Path) -> Non
         assert not store.has("a/b")
 
 
-def test_entries_are_apart_and_can_be_forgotten(store: Store) -> None:
+def test_entries_are_independent_and_can_be_discarded(store: Store) -> None:
     assert store.get(NAME) is None
     store.discard(NAME)
     store.put(NAME, {"a": np.zeros(3)})
     store.put(OTHER, {"a": np.ones(3)})
     store.discard(NAME)
     assert store.get(NAME) is None
-    got = store.get(OTHER)
-    assert got is not None
-    assert got["a"].sum() == 3
+    stored = store.get(OTHER)
+    assert stored is not None
+    assert stored["a"].sum() == 3
 
 
-def test_what_was_put_does_not_change_with_the_array(store: Store) -> None:
+def test_the_store_keeps_and_returns_copies(store: Store) -> None:
     array = np.zeros((4, 4, 3), np.uint8)
     store.put(NAME, {"a": array})
     array[:] = 9
-    got = store.get(NAME)
-    assert got is not None
-    got["a"] += 1  # what was got may be written to
-    again = store.get(NAME)
-    assert again is not None
-    assert not again["a"].any()
+    stored = store.get(NAME)
+    assert stored is not None
+    stored["a"] += 1  # results may be changed
+    second = store.get(NAME)
+    assert second is not None
+    assert not second["a"].any()
 
 
 IMAGE = (np.arange(90) ** 2 % 251).astype(np.uint8).reshape(5, 6, 3)
@@ -154,21 +154,19 @@ def test_a_damaged_file_is_missing_or_harmless(tmp_path: Path, data: st.DataObje
     store.put(NAME, arrays)
     file = _one_file(tmp_path)
     content = bytearray(file.read_bytes())
-    at = data.draw(st.integers(0, len(content) - 1))
+    position = data.draw(st.integers(0, len(content) - 1))
     if data.draw(st.booleans()):
-        content = content[:at]
+        content = content[:position]
     else:
-        content[at] ^= data.draw(st.integers(1, 255))
+        content[position] ^= data.draw(st.integers(1, 255))
     file.write_bytes(content)
-    got = store.get(NAME)
-    if got is not None:  # the byte was a date or another thing that matters to nobody
-        for name in got.keys() & arrays.keys():
-            assert _same(got[name], arrays[name])
+    stored = store.get(NAME)
+    if stored is not None:  # the byte was a date or other unused metadata
+        for name in stored.keys() & arrays.keys():
+            assert _same(stored[name], arrays[name])
 
 
-def test_a_damaged_file_is_told_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_file_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = FolderStore(tmp_path)
     store.put(NAME, {"image": IMAGE})
     file = _one_file(tmp_path)
@@ -179,12 +177,12 @@ def test_a_damaged_file_is_told_in_the_log(
     assert str(file) in line
     assert "damaged" in line
     store.put(NAME, {"image": IMAGE})
-    got = store.get(NAME)
-    assert got is not None
-    assert _same(got["image"], IMAGE)
+    stored = store.get(NAME)
+    assert stored is not None
+    assert _same(stored["image"], IMAGE)
 
 
-def test_a_failing_put_leaves_what_was_there(
+def test_a_failing_put_keeps_the_previous_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = FolderStore(tmp_path)
@@ -199,12 +197,12 @@ def test_a_failing_put_leaves_what_was_there(
         with pytest.raises(OutputError, match="No space left"):
             store.put(NAME, {"first": IMAGE, "second": FIELD})
     assert sorted(tmp_path.rglob("*")) == before
-    got = store.get(NAME)
-    assert got is not None
-    assert got.keys() == {"image"}
+    stored = store.get(NAME)
+    assert stored is not None
+    assert stored.keys() == {"image"}
 
 
-def test_objects_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+def test_object_arrays_are_refused_and_leave_no_file(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     with pytest.raises(ValueError, match="Object arrays"):
         store.put(NAME, {"a": np.array([{}], object)})
@@ -212,14 +210,14 @@ def test_objects_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     assert store.get(NAME) is None
 
 
-def test_a_store_is_found_again_in_its_folder(tmp_path: Path) -> None:
+def test_a_store_reads_the_entries_of_its_folder(tmp_path: Path) -> None:
     FolderStore(tmp_path).put(NAME, {"image": IMAGE})
-    got = FolderStore(tmp_path).get(NAME)
-    assert got is not None
-    assert _same(got["image"], IMAGE)
+    stored = FolderStore(tmp_path).get(NAME)
+    assert stored is not None
+    assert _same(stored["image"], IMAGE)
 
 
-def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         FolderStore(tmp_path / "file" / "store")
@@ -240,7 +238,7 @@ def test_fingerprints_never_change() -> None:
 GOLDEN = "022f8fee0b1b3bfb8630495814e2c6eb"
 GOLDEN_BARE = "db117472b2dfd38a20cfac5aa616957f"
 
-UNLIKE: list[tuple[object, ...]] = [
+DISTINCT_PARTS: list[tuple[object, ...]] = [
     (),
     (1,),
     (2,),
@@ -274,24 +272,24 @@ UNLIKE: list[tuple[object, ...]] = [
 ]
 
 
-def test_whatever_goes_in_shows_in_the_fingerprint() -> None:
-    names = {fingerprint("step", 1, *parts) for parts in UNLIKE}
+def test_different_parts_have_different_fingerprints() -> None:
+    names = {fingerprint("step", 1, *parts) for parts in DISTINCT_PARTS}
     names |= {fingerprint("step", 2), fingerprint("other", 1)}
-    assert len(names) == len(UNLIKE) + 2
+    assert len(names) == len(DISTINCT_PARTS) + 2
 
 
-def test_what_is_equal_has_one_fingerprint() -> None:
+def test_equal_parts_have_one_fingerprint() -> None:
     assert fingerprint("s", 1, {"a": 1, "b": 2}) == fingerprint("s", 1, {"b": 2, "a": 1})
     assert fingerprint("s", 1, (1, 2)) == fingerprint("s", 1, [1, 2])
     assert fingerprint("s", 1, IMAGE[:, ::-1]) == fingerprint("s", 1, IMAGE[:, ::-1].copy())
 
 
-def test_what_has_no_lasting_text_is_refused() -> None:
+def test_objects_without_a_stable_text_are_refused() -> None:
     with pytest.raises(TypeError, match="object has no fingerprint"):
         fingerprint("s", 1, {"a": object()})
 
 
-def test_a_work_folder_of_its_own_goes_with_the_run() -> None:
+def test_a_temporary_work_folder_is_deleted_after_the_run() -> None:
     with WorkFolder(None) as work:
         folder = work.folder
         FolderStore(work.folder).put(NAME, {"image": IMAGE})
@@ -299,7 +297,7 @@ def test_a_work_folder_of_its_own_goes_with_the_run() -> None:
     assert not folder.exists()
 
 
-def test_a_work_folder_of_its_own_goes_when_the_run_fails() -> None:
+def test_a_temporary_work_folder_is_deleted_after_an_error() -> None:
     def fail() -> None:
         with WorkFolder(None) as work:
             folders.append(work.folder)
@@ -312,27 +310,27 @@ def test_a_work_folder_of_its_own_goes_when_the_run_fails() -> None:
     assert not folders[0].exists()
 
 
-def test_a_given_work_folder_is_made_and_kept(tmp_path: Path) -> None:
+def test_a_named_work_folder_is_created_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "work"
     with WorkFolder(folder) as work:
         FolderStore(work.folder).put(NAME, {"image": IMAGE})
     with WorkFolder(folder) as work:
-        got = FolderStore(work.folder).get(NAME)
-    assert got is not None
-    assert _same(got["image"], IMAGE)
+        stored = FolderStore(work.folder).get(NAME)
+    assert stored is not None
+    assert _same(stored["image"], IMAGE)
 
 
-def test_an_entry_that_was_cut_short_is_told_once_and_counts_as_missing(
+def test_a_truncated_entry_is_missing_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = FolderStore(tmp_path)
     store.put("a", {"x": np.arange(100)})
-    whole = store.path("a").read_bytes()
-    for left in (0, 10, len(whole) - 1):
+    content = store.path("a").read_bytes()
+    for length in (0, 10, len(content) - 1):
         store = FolderStore(tmp_path)
-        store.path("a").write_bytes(whole[:left])
+        store.path("a").write_bytes(content[:length])
         caplog.clear()
         assert not store.has("a")
         assert not store.has("a")
         assert caplog.text.count("a.zip: damaged, it was cut short") == 1
-    assert not store.has("never kept")
+    assert not store.has("never stored")

@@ -1,4 +1,4 @@
-"""Functions of tasks for the tests of executors; small, and none runs longer than half a minute."""
+"""Small task functions for the tests of executors; none runs longer than half a minute."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kadr.core.row_bands import default_threads
 from kadr.errors import InputError, OutputError
 from kadr.tasks.task import Item, Notice, PartialProgress, Task, TaskContext
 
-MOST_SECONDS = 30
+MAX_SECONDS = 30
 
 
 class StubbornError(Exception):
-    """An error that pickle takes and cannot give back."""
+    """An error that can be pickled but not unpickled."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(f"{first} and {second}")
@@ -31,28 +31,28 @@ def digest(*parts: object) -> str:
 
 
 def count(task: Task, context: TaskContext) -> Iterator[Item]:
-    """Items ``start`` to ``stop``, their digests made of the seed and the index."""
+    """Yield items ``start`` to ``stop``; their digests depend on the seed and the index."""
     for index in range(task.values["start"], task.values["stop"]):
         yield Item(index, f"{task.id}/{index}", digest(task.seed, index))
 
 
-def tell_values(task: Task, context: TaskContext) -> Iterator[Notice | PartialProgress]:
-    """Tell what arrived, in each way that there is."""
-    context.notify("told")
+def report_values(task: Task, context: TaskContext) -> Iterator[Notice | PartialProgress]:
+    """Report the task's values by both kinds of notices, then some progress."""
+    context.notify("notified")
     yield Notice(task.to_json())
     yield PartialProgress(1, 2)
 
 
-def tell_threads(task: Task, context: TaskContext) -> Iterator[Notice]:
-    """Tell how many threads each party may use."""
+def report_threads(task: Task, context: TaskContext) -> Iterator[Notice]:
+    """Report how many threads the task, kadr and OpenCV may use."""
     import cv2
 
     yield Notice(f"{context.threads} {default_threads()} {cv2.getNumThreads()}")
 
 
-def until_threads(task: Task, context: TaskContext) -> Iterator[Item]:
-    """Go on until there are ``threads``."""
-    for index in range(MOST_SECONDS * 100):
+def wait_for_threads(task: Task, context: TaskContext) -> Iterator[Item]:
+    """Yield items until the task has ``threads`` threads."""
+    for index in range(MAX_SECONDS * 100):
         yield Item(index, "", str(context.threads))
         if context.threads == task.values["threads"]:
             return
@@ -60,36 +60,36 @@ def until_threads(task: Task, context: TaskContext) -> Iterator[Item]:
     raise AssertionError(f"still {context.threads} threads")
 
 
-def tell_pid(task: Task, context: TaskContext) -> Iterator[Notice]:
-    """Tell which process runs it, then take a moment."""
+def report_pid(task: Task, context: TaskContext) -> Iterator[Notice]:
+    """Report the process id, then sleep for ``seconds``."""
     yield Notice(str(os.getpid()))
     time.sleep(task.values.get("seconds", 0.0))
 
 
 def wait(task: Task, context: TaskContext) -> Iterator[Notice | Item]:
-    """Make items until asked to stop; first tell which process runs it."""
+    """Report the process id, then yield items until cancelled."""
     yield Notice(str(os.getpid()))
-    for index in range(MOST_SECONDS * 100):
+    for index in range(MAX_SECONDS * 100):
         yield Item(index, "", "")
         time.sleep(0.01)
 
 
 def wait_inside(task: Task, context: TaskContext) -> Iterator[Notice]:
-    """Yield once, then ask for the flag itself."""
+    """Yield once, then check the cancel token until cancelled."""
     yield Notice("waiting")
-    for _ in range(MOST_SECONDS * 100):
+    for _ in range(MAX_SECONDS * 100):
         context.cancel.check()
         time.sleep(0.01)
 
 
-def deaf(task: Task, context: TaskContext) -> Iterator[Notice]:
-    """Never ask whether to stop."""
+def ignore_cancel(task: Task, context: TaskContext) -> Iterator[Notice]:
+    """Report the process id, then ignore a cancellation."""
     yield Notice(str(os.getpid()))
-    time.sleep(MOST_SECONDS)
+    time.sleep(MAX_SECONDS)
 
 
 def fail(task: Task, context: TaskContext) -> Iterator[Item]:
-    """Make an item, count the run in a file, then fail as asked."""
+    """Yield an item, count the run in a file, then raise the error of this ``kind``."""
     yield Item(0, "", "")
     with Path(task.values["runs"]).open("a") as file:
         file.write("x")
@@ -111,23 +111,23 @@ def fail(task: Task, context: TaskContext) -> Iterator[Item]:
 
 
 def die(task: Task, context: TaskContext) -> Iterator[Item]:
-    """Keep a file for each item; while fewer than ``deaths`` tried it, die at item ``at``."""
+    """Write a file for each item; die at ``fatal_index`` in the first ``deaths`` runs."""
     folder = Path(task.values["folder"])
     with (folder / f"{task.id}-runs").open("a") as file:
         file.write("x")
     runs = (folder / f"{task.id}-runs").stat().st_size
     for index in range(task.values["stop"]):
-        if index == task.values["at"] and runs <= task.values["deaths"]:
+        if index == task.values["fatal_index"] and runs <= task.values["deaths"]:
             print("these are the last words", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         (folder / f"{task.id}-{index}").touch()
         yield Item(index, f"{index}", digest(index))
 
 
-def speak(task: Task, context: TaskContext) -> Iterator[Item]:
-    """Say things in all the ways that code does."""
+def print_and_warn(task: Task, context: TaskContext) -> Iterator[Item]:
+    """Log, warn, print and write to the standard output."""
     log = logging.getLogger("kadr.anything")
-    log.info("not worth telling")
+    log.info("not important")
     log.warning("a frame of %d is odd", 7)
     warnings.warn("soon gone", UserWarning, stacklevel=1)
     print("printed", flush=True)

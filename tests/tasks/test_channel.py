@@ -1,4 +1,4 @@
-"""Values through a pipe: whole, in order, and an end that is noticed."""
+"""Send values through a pipe: complete, in order, and with an end that the receiver sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from kadr.tasks.channel import Channel
 
 
-def test_values_arrive_whole_from_many_threads_until_the_end() -> None:
+def test_values_from_many_threads_arrive_complete_until_the_end() -> None:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as incoming, os.fdopen(writer, "wb") as outgoing:
         sender, receiver = Channel(incoming, outgoing), Channel(incoming, outgoing)

@@ -1,4 +1,4 @@
-"""Being told that kernels are compiled: once, when it happens, never when the cache has them."""
+"""Notify about the first compilation of a kernel: once, and never for cached kernels."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numba import njit
 from kadr.tasks.compiling import on_first_compile
 
 
-def test_it_is_told_once_however_many_compile() -> None:
-    told: list[str] = []
-    one, two = njit(lambda x: x + 1), njit(lambda x: x + 2)
-    with on_first_compile(lambda: told.append("now")):
-        assert told == []
-        assert one(1) == 2
-        assert told == ["now"]
-        assert two(1) == 3
-        assert one(1.5) == 2.5
-    assert told == ["now"]
+def test_the_notice_comes_once_for_several_kernels() -> None:
+    notices: list[str] = []
+    add_one, add_two = njit(lambda x: x + 1), njit(lambda x: x + 2)
+    with on_first_compile(lambda: notices.append("now")):
+        assert notices == []
+        assert add_one(1) == 2
+        assert notices == ["now"]
+        assert add_two(1) == 3
+        assert add_one(1.5) == 2.5
+    assert notices == ["now"]
 
 
-def test_outside_the_block_nothing_is_told() -> None:
-    told: list[str] = []
-    with on_first_compile(lambda: told.append("now")):
+def test_there_is_no_notice_outside_the_block() -> None:
+    notices: list[str] = []
+    with on_first_compile(lambda: notices.append("now")):
         pass
     njit(lambda x: x * 2)(3)
-    assert told == []
+    assert notices == []
 
 
 def _load(path: Path) -> ModuleType:
@@ -40,11 +40,11 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-def test_what_the_cache_has_is_not_told(tmp_path: Path) -> None:
+def test_there_is_no_notice_for_cached_kernels(tmp_path: Path) -> None:
     path = tmp_path / "kernel_in_a_file.py"
     path.write_text("from numba import njit\n@njit(cache=True)\ndef f(x):\n    return x + 1\n")
-    told: list[str] = []
+    notices: list[str] = []
     for expected in (["now"], ["now"]):
-        with on_first_compile(lambda: told.append("now")):
+        with on_first_compile(lambda: notices.append("now")):
             assert _load(path).f(1) == 2
-        assert told == expected
+        assert notices == expected

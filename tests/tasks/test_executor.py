@@ -1,4 +1,4 @@
-"""One contract for every Executor."""
+"""One contract suite that every Executor passes."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
 
 @pytest.fixture(scope="module", params=EXECUTORS)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    """Shared by all tests of the module, so that processes start once; each run is its own."""
-    with EXECUTORS[request.param]() as made:
-        yield made
+    """One executor for all tests of the module, so that processes start only once."""
+    with EXECUTORS[request.param]() as executor:
+        yield executor
 
 
-def job(task_id: str, function: str = "count", **more: Any) -> Task:
-    values = {"start": 0, "stop": 2, **more.pop("values", {})}
-    return Task(task_id, f"task_functions:{function}", values, **more)
+def make_task(task_id: str, function: str = "count", **fields: Any) -> Task:
+    values = {"start": 0, "stop": 2, **fields.pop("values", {})}
+    return Task(task_id, f"task_functions:{function}", values, **fields)
 
 
 def ends(events: Iterable[TaskEvent]) -> dict[str, Done | Failed]:
@@ -52,56 +52,60 @@ def started(events: Iterable[TaskEvent]) -> list[str]:
     return [event.task for event in events if isinstance(event, Started)]
 
 
-def test_tells_of_start_items_and_end_with_a_digest_of_all_items(executor: Executor) -> None:
-    tasks = [job("a", seed=5, values={"stop": 3}), job("b", seed=6)]
+def test_events_report_start_items_and_end_with_a_digest_of_all_items(executor: Executor) -> None:
+    tasks = [make_task("a", seed=5, values={"stop": 3}), make_task("b", seed=6)]
     events = list(executor.run(tasks, window=4))
     for task in tasks:
-        own = [event for event in events if event.task == task.id]
+        task_events = [event for event in events if event.task == task.id]
         items = [
             Item(i, f"{task.id}/{i}", digest(task.seed, i)) for i in range(task.values["stop"])
         ]
-        assert isinstance(own[0], Started)
-        assert own[0].attempt == 1
-        assert own[1:-1] == [ItemStored(task.id, item) for item in items]
-        assert own[-1] == Done(task.id, digest_of({item.index: item.digest for item in items}))
+        assert isinstance(task_events[0], Started)
+        assert task_events[0].attempt == 1
+        assert task_events[1:-1] == [ItemStored(task.id, item) for item in items]
+        assert task_events[-1] == Done(
+            task.id, digest_of({item.index: item.digest for item in items})
+        )
     assert len(ends(events)) == 2
 
 
-def test_digests_are_the_same_wherever_a_task_runs(executor: Executor) -> None:
-    tasks = [job(f"{n}", seed=n, values={"stop": n}) for n in range(5)]
+def test_digests_are_the_same_in_every_executor(executor: Executor) -> None:
+    tasks = [make_task(f"{n}", seed=n, values={"stop": n}) for n in range(5)]
     with InlineExecutor(1) as other:
-        known = ends(other.run(tasks, window=1))
-    assert ends(executor.run(tasks, window=3)) == known
-    assert len({event.digest for event in known.values() if isinstance(event, Done)}) == 5
+        expected = ends(other.run(tasks, window=1))
+    assert ends(executor.run(tasks, window=3)) == expected
+    assert len({event.digest for event in expected.values() if isinstance(event, Done)}) == 5
 
 
-def test_values_and_lines_for_people_arrive(executor: Executor) -> None:
-    task = job("ä 1", "tell_values", values={"list": [1, [2.5, None]], "map": {"x": "“y”"}}, seed=3)
+def test_values_notices_and_progress_arrive(executor: Executor) -> None:
+    task = make_task(
+        "ä 1", "report_values", values={"list": [1, [2.5, None]], "map": {"x": "“y”"}}, seed=3
+    )
     events = list(executor.run([task], window=1))
     assert events[1:-1] == [
-        NoticeGiven(task.id, "told"),
+        NoticeGiven(task.id, "notified"),
         NoticeGiven(task.id, task.to_json()),
         TaskProgress(task.id, 1, 2),
     ]
 
 
-def test_a_task_starts_after_those_it_names(executor: Executor) -> None:
+def test_a_task_starts_after_its_dependencies(executor: Executor) -> None:
     tasks = [
-        job("a"),
-        job("b"),
-        job("both", after=("a", "b"), priority=9),
-        job("last", after=("both",), priority=10),
+        make_task("a"),
+        make_task("b"),
+        make_task("both", after=("a", "b"), priority=9),
+        make_task("last", after=("both",), priority=10),
     ]
     events = list(executor.run(tasks, window=8))
-    place = {(type(event), event.task): at for at, event in enumerate(events)}
-    assert place[Done, "a"] < place[Started, "both"]
-    assert place[Done, "b"] < place[Started, "both"]
-    assert place[Done, "both"] < place[Started, "last"]
+    positions = {(type(event), event.task): position for position, event in enumerate(events)}
+    assert positions[Done, "a"] < positions[Started, "both"]
+    assert positions[Done, "b"] < positions[Started, "both"]
+    assert positions[Done, "both"] < positions[Started, "last"]
     assert len(ends(events)) == 4
 
 
-def test_high_priority_goes_first_and_of_equals_the_first_drawn(executor: Executor) -> None:
-    tasks = [job(f"{n}", priority=float(n % 3), cores=2) for n in range(6)]
+def test_high_priority_starts_first_and_equal_tasks_start_in_order(executor: Executor) -> None:
+    tasks = [make_task(f"{n}", priority=float(n % 3), cores=2) for n in range(6)]
     assert started(executor.run(tasks, window=6)) == ["2", "5", "1", "4", "0", "3"]
 
 
@@ -113,7 +117,7 @@ def test_tasks_are_drawn_no_further_than_the_window(executor: Executor) -> None:
         for number in range(9):
             drawn += 1
             assert drawn - ended <= 3
-            yield job(f"{number}")
+            yield make_task(f"{number}")
 
     for event in executor.run(tasks(), window=3):
         ended += isinstance(event, Done)
@@ -130,17 +134,19 @@ def test_tasks_are_drawn_no_further_than_the_window(executor: Executor) -> None:
         ("system", FileNotFoundError(2, "No such file or directory", "gone.png")),
     ],
 )
-def test_an_error_of_the_code_stops_all_and_is_not_tried_again(
+def test_an_exception_stops_the_run_and_is_not_retried(
     executor: Executor, tmp_path: Path, kind: str, error: Exception
 ) -> None:
     drawn = []
 
     def tasks() -> Iterator[Task]:
         for task in (
-            job("bad", "fail", values={"kind": kind, "runs": f"{tmp_path / 'runs'}"}, priority=1),
-            job("other", "wait"),
-            job("follower", after=("bad",)),
-            job("undrawn"),
+            make_task(
+                "bad", "fail", values={"kind": kind, "runs": f"{tmp_path / 'runs'}"}, priority=1
+            ),
+            make_task("other", "wait"),
+            make_task("follower", after=("bad",)),
+            make_task("undrawn"),
         ):
             drawn.append(task.id)
             yield task
@@ -162,7 +168,7 @@ def test_an_error_of_the_code_stops_all_and_is_not_tried_again(
     assert "follower" not in started(events)
 
 
-def test_a_function_that_is_not_there_is_an_error_that_names_it(executor: Executor) -> None:
+def test_an_unknown_function_is_an_error_that_names_it(executor: Executor) -> None:
     for function in ("task_functions:nothing", "no_such_module:count"):
         (end,) = ends(executor.run([Task("a", function)], window=1)).values()
         assert isinstance(end, Failed)
@@ -171,8 +177,15 @@ def test_a_function_that_is_not_there_is_an_error_that_names_it(executor: Execut
 
 
 @pytest.mark.parametrize("function", ["wait", "wait_inside"])
-def test_a_task_can_be_stopped_and_the_others_go_on(executor: Executor, function: str) -> None:
-    tasks = [job("a", function), job("after a", after=("a",)), job("b"), job("after b", "count")]
+def test_a_running_task_can_be_cancelled_and_the_others_go_on(
+    executor: Executor, function: str
+) -> None:
+    tasks = [
+        make_task("a", function),
+        make_task("after a", after=("a",)),
+        make_task("b"),
+        make_task("after b", "count"),
+    ]
     events = []
     for event in executor.run(tasks, window=8):
         events.append(event)
@@ -190,9 +203,11 @@ def test_a_task_can_be_stopped_and_the_others_go_on(executor: Executor, function
     assert "after a" not in started(events)
 
 
-def test_a_task_that_waits_can_be_stopped(executor: Executor) -> None:
+def test_a_queued_task_can_be_cancelled(executor: Executor) -> None:
     events = []
-    for event in executor.run([job("a"), job("b", after=("a",)), job("c")], window=8):
+    for event in executor.run(
+        [make_task("a"), make_task("b", after=("a",)), make_task("c")], window=8
+    ):
         if not events:
             executor.cancel("b", grace=20)
         events.append(event)
@@ -202,14 +217,14 @@ def test_a_task_that_waits_can_be_stopped(executor: Executor) -> None:
 
 
 @pytest.mark.parametrize("function", ["wait", "wait_inside"])
-def test_a_raised_flag_stops_the_run_at_the_next_frames(executor: Executor, function: str) -> None:
-    flag, events = CancelToken(), []
-    run = executor.run((job(f"{number}", function) for number in range(99)), 4, flag)
+def test_cancelling_stops_the_run_at_the_next_items(executor: Executor, function: str) -> None:
+    cancel, events = CancelToken(), []
+    run = executor.run((make_task(f"{number}", function) for number in range(99)), 4, cancel)
     for event in run:
         events.append(event)
         if isinstance(event, NoticeGiven):
-            # as a signal's handler or a page would, while the run waits
-            threading.Timer(0.05, flag.cancel).start()
+            # as a signal handler or the studio does while the run waits
+            threading.Timer(0.05, cancel.cancel).start()
         if len(ends(events)) == 4:
             break
     with pytest.raises(Cancelled):
@@ -217,30 +232,34 @@ def test_a_raised_flag_stops_the_run_at_the_next_frames(executor: Executor, func
     ended = ends(events)
     assert len(ended) == 4
     assert all(isinstance(end, Failed) and not end.lost for end in ended.values())
-    assert [event.task for event in events[-4:]] == list(ended), "told of once none runs"
+    assert [event.task for event in events[-4:]] == list(ended), (
+        "reported after all tasks have stopped"
+    )
 
 
-def test_a_flag_raised_too_late_stops_nothing(executor: Executor) -> None:
-    flag = CancelToken()
-    for event in executor.run([job("a")], 2, flag):  # so it is known that no more come
+def test_cancelling_after_the_last_task_stops_nothing(executor: Executor) -> None:
+    cancel = CancelToken()
+    for event in executor.run(
+        [make_task("a")], 2, cancel
+    ):  # the window has room: no other task follows
         if isinstance(event, Done):
-            flag.cancel()
+            cancel.cancel()
     with pytest.raises(Cancelled):
-        list(executor.run([job("a")], 1, flag))
+        list(executor.run([make_task("a")], 1, cancel))
 
 
-def test_tasks_that_contradict_each_other_are_refused(executor: Executor) -> None:
+def test_unknown_dependencies_and_repeated_ids_are_refused(executor: Executor) -> None:
     with pytest.raises(OptionsError, match="task b: comes after 'c', which is unknown"):
-        list(executor.run([job("b", after=("c",)), job("c")], window=2))
+        list(executor.run([make_task("b", after=("c",)), make_task("c")], window=2))
     with pytest.raises(OptionsError, match="task a: this id was used already"):
-        list(executor.run([job("a"), job("a")], window=1))
+        list(executor.run([make_task("a"), make_task("a")], window=1))
     with pytest.raises(OptionsError, match="window 0"):
         list(executor.run([], window=0))
 
 
-def test_an_error_while_drawing_comes_through(executor: Executor) -> None:
+def test_an_error_in_the_iterator_of_tasks_is_raised(executor: Executor) -> None:
     def tasks() -> Iterator[Task]:
-        yield job("a", "wait")
+        yield make_task("a", "wait")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -248,34 +267,36 @@ def test_an_error_while_drawing_comes_through(executor: Executor) -> None:
     assert list(executor.run([], window=1)) == []
 
 
-def test_one_run_at_a_time_and_closing_it_makes_room_for_the_next(executor: Executor) -> None:
-    first = executor.run([job("a", "wait"), job("b", "wait")], window=2)
+def test_a_second_run_starts_only_after_the_first_is_closed(executor: Executor) -> None:
+    first = executor.run([make_task("a", "wait"), make_task("b", "wait")], window=2)
     assert isinstance(next(first), Started)
     with pytest.raises(RuntimeError, match="runs already"):
-        next(executor.run([job("c")], window=1))
+        next(executor.run([make_task("c")], window=1))
     first.close()
-    assert [type(event) for event in ends(executor.run([job("a")], window=1)).values()] == [Done]
+    assert [type(event) for event in ends(executor.run([make_task("a")], window=1)).values()] == [
+        Done
+    ]
 
 
-def test_a_task_has_the_threads_that_it_is_told_of(executor: Executor) -> None:
+def test_a_task_gets_the_reported_number_of_threads(executor: Executor) -> None:
     for cores in (1, 2, 64):
-        events = list(executor.run([job("a", "tell_threads", cores=cores)], window=1))
-        (began,) = [event for event in events if isinstance(event, Started)]
-        (told,) = [event.text for event in events if isinstance(event, NoticeGiven)]
-        assert began.threads == executor.cores
-        assert set(told.split()) <= {f"{executor.cores}", "1"}, "1: on a machine of one core"
+        events = list(executor.run([make_task("a", "report_threads", cores=cores)], window=1))
+        (start,) = [event for event in events if isinstance(event, Started)]
+        (notice,) = [event.text for event in events if isinstance(event, NoticeGiven)]
+        assert start.threads == executor.cores
+        assert set(notice.split()) <= {f"{executor.cores}", "1"}, "1: on a machine with one core"
 
 
-@pytest.mark.parametrize("made", EXECUTORS.values(), ids=EXECUTORS)
-def test_a_closed_executor_runs_nothing(made: Callable[[], Executor]) -> None:
-    executor = made()
+@pytest.mark.parametrize("create", EXECUTORS.values(), ids=EXECUTORS)
+def test_a_closed_executor_runs_nothing(create: Callable[[], Executor]) -> None:
+    executor = create()
     executor.close()
     executor.close()
     with pytest.raises(RuntimeError, match="closed"):
-        next(executor.run([job("a")], window=1))
+        next(executor.run([make_task("a")], window=1))
 
 
-def test_senseless_numbers_are_refused() -> None:
+def test_invalid_numbers_are_refused() -> None:
     with pytest.raises(OptionsError, match="cores 0"):
         InlineExecutor(0)
     with pytest.raises(OptionsError, match="workers -1"):

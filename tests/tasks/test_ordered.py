@@ -1,4 +1,4 @@
-"""Items in any order in, in order and once out; what differs is named."""
+"""Put items in order: each comes out once, and one with another digest is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kadr.tasks.ordered import in_task_order
 from kadr.tasks.task import Item
 
 
-def made(task: str, index: int, digest: str = "") -> ItemStored:
+def stored(task: str, index: int, digest: str = "") -> ItemStored:
     return ItemStored(task, Item(index, f"{task}/{index}", digest or f"{task}{index}"))
 
 
@@ -27,39 +27,39 @@ def indices(events: list[TaskEvent], task: str) -> list[int]:
     st.lists(st.integers(0, 5), unique=True),
     st.booleans(),
 )
-def test_each_item_comes_once_and_in_order_before_its_tasks_end(
-    arrivals: list[tuple[str, int]], wanted: list[int], fails: bool
+def test_items_come_once_and_in_order_before_their_task_ends(
+    arrivals: list[tuple[str, int]], order: list[int], fails: bool
 ) -> None:
     end: TaskEvent = Failed("a", BackendError("lost"), lost=True) if fails else Done("a", "x")
-    events = [*(made(*each) for each in arrivals), end, Done("b", "y")]
-    given_out = list(in_task_order(events, {"b": wanted}))
-    assert indices(given_out, "a") == sorted({index for task, index in arrivals if task == "a"})
-    assert given_out.index(end) == len(given_out) - 2 - len(
-        indices(given_out[given_out.index(end) :], "b")
-    )
-    b = {index for task, index in arrivals if task == "b"}
-    turn = [index for at, index in enumerate(wanted) if set(wanted[: at + 1]) <= b]
-    assert indices(given_out, "b") == turn + sorted(b - set(turn))
-    assert given_out[-1] == Done("b", "y")
+    events = [*(stored(task, index) for task, index in arrivals), end, Done("b", "y")]
+    ordered = list(in_task_order(events, {"b": order}))
+    assert indices(ordered, "a") == sorted({index for task, index in arrivals if task == "a"})
+    assert ordered.index(end) == len(ordered) - 2 - len(indices(ordered[ordered.index(end) :], "b"))
+    arrived = {index for task, index in arrivals if task == "b"}
+    in_turn = [
+        index for position, index in enumerate(order) if set(order[: position + 1]) <= arrived
+    ]
+    assert indices(ordered, "b") == in_turn + sorted(arrived - set(in_turn))
+    assert ordered[-1] == Done("b", "y")
 
 
-def test_expected_items_come_as_soon_as_it_is_their_turn() -> None:
+def test_an_item_comes_as_soon_as_its_predecessors_came() -> None:
     events = in_task_order(
-        [made("a", 7), made("a", 9), made("a", 8), Done("a", "")], {"a": [9, 8, 7]}
+        [stored("a", 7), stored("a", 9), stored("a", 8), Done("a", "")], {"a": [9, 8, 7]}
     )
     assert indices([next(events), next(events), next(events)], "a") == [9, 8, 7]
-    source = iter([made("a", 9), NoticeGiven("a", "x"), Done("a", "")])
-    assert next(in_task_order(source, {"a": [9]})) == made("a", 9)
+    source = iter([stored("a", 9), NoticeGiven("a", "x"), Done("a", "")])
+    assert next(in_task_order(source, {"a": [9]})) == stored("a", 9)
     assert next(source) == NoticeGiven("a", "x"), "nothing was read ahead"
 
 
-def test_other_events_pass_as_they_are() -> None:
+def test_other_events_pass_unchanged() -> None:
     events = [Started("a", 1, 1), NoticeGiven("a", "x"), Done("a", "")]
     assert list(in_task_order(events)) == events
 
 
-def test_an_item_that_comes_out_differently_is_an_error_that_names_it() -> None:
-    events = [made("a", 3, "old"), made("b", 3, "new"), made("a", 3, "new")]
+def test_an_item_with_another_digest_is_an_error_that_names_it() -> None:
+    events = [stored("a", 3, "old"), stored("b", 3, "new"), stored("a", 3, "new")]
     with pytest.raises(BackendError, match="a: item 3 was old and became new"):
         list(in_task_order(events))
 

@@ -1,4 +1,4 @@
-"""Tasks as values: what is refused, and that text gives them back."""
+"""Tasks as values: invalid fields are refused; JSON and pickle restore them."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ TASKS = st.builds(
 
 @given(TASKS)
 @settings(max_examples=60)
-def test_text_and_pickles_give_the_task_back(task: Task) -> None:
+def test_json_and_pickle_restore_the_task(task: Task) -> None:
     text = task.to_json()
-    again = Task.from_json(text)
-    assert again == task
-    assert again.to_json() == text
+    restored = Task.from_json(text)
+    assert restored == task
+    assert restored.to_json() == text
     assert pickle.loads(pickle.dumps(task)) == task
 
 
@@ -58,7 +58,7 @@ def test_values_are_copied_and_lists_become_tuples() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"id": ""}, "without an id"),
         ({"function": "os.system"}, "function 'os.system'; expected 'package.module:name'"),
@@ -76,13 +76,13 @@ def test_values_are_copied_and_lists_become_tuples() -> None:
         ({"values": {"x": {1: 2}}}, "x: key 1; expected text"),
     ],
 )
-def test_what_a_task_cannot_be_is_named(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(OptionsError, match=words):
+def test_an_invalid_field_is_an_error_that_names_it(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
         Task(**{"id": "a", "function": "m:f", **change})
 
 
 @pytest.mark.parametrize(("uri", "start", "stop"), [("", 0, 1), ("a", -1, 1), ("a", 2, 2)])
-def test_a_reference_names_some_frames_of_something(uri: str, start: int, stop: int) -> None:
+def test_references_to_no_frames_are_refused(uri: str, start: int, stop: int) -> None:
     with pytest.raises(OptionsError):
         InputFrames(uri, start, stop)
 
@@ -91,17 +91,17 @@ def test_a_reference_names_some_frames_of_something(uri: str, start: int, stop: 
     "text",
     ["", "[]", "{}", '{"id": "a", "function": "m:f", "core": 1}', '{"id": "a", "inputs": [1]}'],
 )
-def test_other_text_is_refused(text: str) -> None:
+def test_invalid_text_is_refused(text: str) -> None:
     with pytest.raises(OptionsError, match="task: "):
         Task.from_json(text)
 
 
-def test_a_digest_depends_on_what_was_made_not_on_the_order() -> None:
+def test_a_digest_depends_on_the_items_not_on_their_order() -> None:
     items = {3: "c", 1: "a"}
     assert digest_of(items) == digest_of(dict(sorted(items.items())))
     others = [{}, {3: "c"}, {3: "c", 1: "b"}, {3: "c", 2: "a"}, {31: "c", 1: "a"}]
-    assert len({digest_of(each) for each in [items, *others]}) == 6
+    assert len({digest_of(mapping) for mapping in [items, *others]}) == 6
 
 
-def test_tasks_are_small_text() -> None:
+def test_a_task_is_a_json_object() -> None:
     assert json.loads(Task("a", "m:f").to_json())["function"] == "m:f"
