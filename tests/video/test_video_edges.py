@@ -13,7 +13,7 @@ from video_samples import clicks, make_video, picture, read_index
 
 from kadr.errors import InputError, KadrError
 from kadr.video.clips import create_clip, open_clip
-from kadr.video.hdr import to_sdr
+from kadr.video.tone_mapping import to_sdr
 
 
 def _copy(source: Path, target: Path, start: int = 0, stop: int | None = None) -> Path:

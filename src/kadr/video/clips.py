@@ -41,13 +41,13 @@ def open_clip(
     """
     path = Path(path)
     if path.is_dir() or _names_many(path):
-        from kadr.video.images import open_images
+        from kadr.video.image_clip import open_images
 
         return open_images(path, frame_rate=frame_rate)
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
     if path.suffix.lower() in _ANIMATED_SUFFIXES:
-        from kadr.video.animated import is_animated, open_animated
+        from kadr.video.animated_clip import is_animated, open_animated
 
         if is_animated(path):
             return open_animated(path, allow_truncated=allow_truncated)
@@ -55,7 +55,7 @@ def open_clip(
         raise InputError(
             f"{path}: a single image; give its folder or a pattern such as frame_%05d.png"
         )
-    from kadr.video.pyav import open_video
+    from kadr.video.video_clip import open_video
 
     return open_video(path, allow_truncated=allow_truncated)
 
@@ -105,10 +105,10 @@ def create_clip(
     _check_file(path, like, overwrite)
     _check_quality(path, crf, preset)
     if suffix == ".gif":
-        from kadr.video.gif import GifWriter
+        from kadr.video.gif_writer import GifWriter
 
         return GifWriter(path, like=like, frame_rate=frame_rate)
-    from kadr.video.encoder import VideoWriter
+    from kadr.video.video_writer import VideoWriter
 
     return VideoWriter(path, like=like, frame_rate=frame_rate, crf=crf, preset=preset)
 

@@ -9,7 +9,7 @@ from typing import Any
 import av
 
 from kadr.errors import InputError
-from kadr.video.index import (
+from kadr.video.frame_index import (
     DECODER_THREADS,
     EntryPoint,
     FrameIndex,

@@ -11,7 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from kadr.core.frames import Image
-from kadr.video.hdr import to_sdr
+from kadr.video.tone_mapping import to_sdr
 
 _PQ, _HLG = 16, 18
 # without accurate rounding and full chroma swscale drifts by up to 3 levels
@@ -107,7 +107,7 @@ def _turn(frame: av.VideoFrame) -> Turn:
 class ToRgb:
     """Converts one stream's frames to upright RGB(A) uint8; not to be shared by threads.
 
-    More than 8 bits are rounded to 8. PQ and HLG are brought to SDR BT.709 by ``kadr.video.hdr``.
+    More than 8 bits are rounded to 8. ``tone_mapping`` converts PQ and HLG to SDR BT.709.
     """
 
     def __init__(self, pixels: PixelFormat) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from kadr.video.base import ClipInfo
-from kadr.video.index import open_container
+from kadr.video.frame_index import open_container
 
 log = logging.getLogger(__name__)
 

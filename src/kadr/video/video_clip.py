@@ -1,108 +1,68 @@
-"""The video file backend: a path in, a Clip out, read through PyAV."""
+"""Read a video file as a Clip, through PyAV."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from kadr.core.frames import Frame
 from kadr.errors import InputError
-from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, ClosingMixin, check_index, check_range
+from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
+from kadr.video.base_clip import BaseClip, reverse_in_chunks
 from kadr.video.decoder import Decoder, count_range, decode_range
-from kadr.video.index import FrameIndex, scan
+from kadr.video.frame_index import FrameIndex, scan
 from kadr.video.pixels import PixelFormat, ToRgb, pixel_format
 
-BACKWARD_CHUNK = 16
-"""Decoded frames that a backward read keeps, whatever the distance between intra frames."""
-
-_NEAR = 16  # single frames this close ahead are reached by decoding on, not by seeking
+_MOST_STEPS = 16
+"""Single frames at most this far ahead are reached by decoding on, not by seeking."""
 
 
-class VideoClip(ClosingMixin):
+class VideoClip(BaseClip):
     """A Clip over a video file. Made by ``open_video``."""
 
     def __init__(
         self,
         info: ClipInfo,
         times: list[Fraction],
-        index: FrameIndex | None,
+        frame_index: FrameIndex | None,
         pixels: PixelFormat,
     ) -> None:
-        self._info = info
-        self._times = times
-        self._index = index
+        super().__init__(info, times)
+        self._frame_index = frame_index
         self._pixels = pixels
         self._lock = threading.Lock()
         self._cursor: tuple[int, Iterator[tuple[int, Any]]] | None = None
+        """The next index, and the running decoder that ``frame`` goes on with."""
         self._cursor_rgb = ToRgb(pixels)
-        self._closed = False
 
-    @property
-    def info(self) -> ClipInfo:
-        """Size, rate and the rest."""
-        return self._info
-
-    @property
-    def times(self) -> Sequence[Fraction]:
-        """Seconds from the first frame, one per frame."""
-        return self._times
-
-    def __len__(self) -> int:
-        return len(self._times)
-
-    def number(self, index: int) -> int:
-        """The index itself."""
-        check_index(str(self._info.path), index, len(self))
-        return index
-
-    def index_of(self, number: int) -> int | None:
-        """The number itself, if the clip has that frame."""
-        return number if 0 <= number < len(self) else None
-
-    def name(self, index: int) -> str:
-        """``frame_00012``."""
-        return f"frame_{self.number(index):05d}"
-
-    def frame(self, index: int) -> Frame:
+    def _read(self, index: int) -> Frame:
         """Decode one frame; going forwards in small steps costs no seeks."""
-        check_index(str(self._info.path), index, len(self))
         with self._lock:
-            if self._cursor is None or not 0 <= index - self._cursor[0] <= _NEAR:
+            if self._cursor is None or not 0 <= index - self._cursor[0] <= _MOST_STEPS:
                 self._drop_cursor()
                 self._cursor = (index, self._decode(index, len(self)))
             decoding = self._cursor[1]
             self._cursor = None  # a failed read must not be continued
-            at, decoded = next(item for item in decoding if item[0] == index)
-            self._cursor = (at + 1, decoding)
-            return self._to_frame(at, decoded, self._cursor_rgb)
+            decoded = next(decoded for position, decoded in decoding if position == index)
+            self._cursor = (index + 1, decoding)
+            return self._to_frame(index, decoded, self._cursor_rgb)
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
-        """Frames ``[start, stop)`` through a file handle of their own."""
-        start, stop = check_range(str(self._info.path), start, stop, len(self))
-        return self._forward(start, stop)
-
-    def _forward(self, start: int, stop: int) -> Iterator[Frame]:
+    def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Decode through a file handle of their own."""
         rgb = ToRgb(self._pixels)
-        for at, decoded in self._decode(start, stop):
-            yield self._to_frame(at, decoded, rgb)
+        for index, decoded in self._decode(start, stop):
+            yield self._to_frame(index, decoded, rgb)
 
-    def frames_backward(self, start: int, stop: int) -> Iterator[Frame]:
-        """Frames ``stop - 1`` … ``start``; keeps 16 as decoded and converts one at a time."""
-        start, stop = check_range(str(self._info.path), start, stop, len(self))
-        return self._backward(start, stop)
-
-    def _backward(self, start: int, stop: int) -> Iterator[Frame]:
+    def _read_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Keep a chunk as decoded, which is small, and convert one frame at a time."""
         rgb = ToRgb(self._pixels)
-        for end in range(stop, start, -BACKWARD_CHUNK):
-            chunk = list(self._decode(max(start, end - BACKWARD_CHUNK), end))
-            while chunk:
-                at, decoded = chunk.pop()
-                yield self._to_frame(at, decoded, rgb)
+        for index, decoded in reverse_in_chunks(self._decode, start, stop):
+            yield self._to_frame(index, decoded, rgb)
 
     def _decode(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
         if self._closed:
@@ -111,22 +71,22 @@ class VideoClip(ClosingMixin):
             return
         decoder = Decoder(self._info.path, **({"threads": 1} if self._info.truncated else {}))
         try:
-            if self._index is None:
+            if self._frame_index is None:
                 yield from count_range(decoder, start, stop)
             else:
-                yield from decode_range(decoder, self._index, start, stop)
+                yield from decode_range(decoder, self._frame_index, start, stop)
         finally:
             decoder.close()
 
-    def _to_frame(self, at: int, decoded: Any, rgb: ToRgb) -> Frame:
+    def _to_frame(self, index: int, decoded: Any, rgb: ToRgb) -> Frame:
         image = rgb(decoded)
-        wanted = (self._info.height, self._info.width)
-        if image.shape[:2] != wanted:
+        height, width = self._info.height, self._info.width
+        if image.shape[:2] != (height, width):
             raise InputError(
-                f"{self._info.path}: frame {at} is {image.shape[1]}x{image.shape[0]}, the clip is "
-                f"{wanted[1]}x{wanted[0]}; cut the file where its size changes"
+                f"{self._info.path}: frame {index} is {image.shape[1]}x{image.shape[0]}, the clip "
+                f"is {width}x{height}; cut the file where its size changes"
             )
-        return Frame(at, image, self._times[at])
+        return Frame(index, image, self._times[index])
 
     def _drop_cursor(self) -> None:
         if self._cursor is not None:
@@ -135,8 +95,8 @@ class VideoClip(ClosingMixin):
 
     def close(self) -> None:
         """Free the file that ``frame`` keeps open."""
+        super().close()
         with self._lock:
-            self._closed = True
             self._drop_cursor()
 
 

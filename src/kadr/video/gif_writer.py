@@ -1,8 +1,8 @@
-"""Frames in, an animated GIF out: one palette for the whole clip, a still dither pattern.
+"""Write frames as an animated GIF: one palette for the whole clip, a still dither pattern.
 
 A palette cannot be chosen before all frames are known, so frames wait in a compressed temporary
 file while a colour histogram grows. One palette and an ordered dither keep what stands still in the
-clip still in the GIF, where palettes per frame and error diffusion would crawl.
+clip still in the GIF; palettes per frame and error diffusion would make it flicker.
 """
 
 from __future__ import annotations
@@ -18,66 +18,48 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from scipy.spatial import cKDTree
 
 from kadr.core.frames import Frame, Image, to_8_bits
-from kadr.errors import InputError, KadrError, OutputError
-from kadr.files import make_folder, publish, remove_empty, temporary_beside
-from kadr.video.base import Clip, FinishingMixin
+from kadr.video.base import Clip
+from kadr.video.base_writer import BaseWriter
 from kadr.video.timing import Timing
 
-_CLOCK = Fraction(1, 50)  # viewers slow delays of less than 2/100 s down
+_CLOCK = Fraction(1, 50)  # seconds; viewers show shorter delays for longer
 _TICKS = 2  # GIF's own hundredths in one step of _CLOCK
 _COLORS = 255  # the last entry is transparent
-_BITS = 5  # of the histogram's axes
+_BITS = 5  # bits a channel in the histogram
+_GRID = 64  # levels a channel in the table of nearest palette entries
 _SAMPLES = 250_000  # pixels from which the palette is made
 
 
-class GifWriter(FinishingMixin):
+class GifWriter(BaseWriter):
     """A ClipWriter for .gif; memory does not grow with the clip.
 
     Times are rounded to 1/50 s; frames that fall together are left out. Alpha below one half
     becomes transparent. There is no sound.
     """
 
+    _library_errors = (av.error.FFmpegError,)
+
     def __init__(self, path: Path, *, like: Clip | None, frame_rate: Fraction | None) -> None:
-        self._path = path
         self._timing = Timing(like, frame_rate, clock=_CLOCK)
-        self._made = make_folder(path.parent)
+        super().__init__(path, path.parent)
         self._spool: IO[bytes] | None = None
-        self._spool_path: Path | None = None
-        self._temporary: Path | None = None
         self._histogram = np.zeros(1 << (3 * _BITS), np.int64)
         self._sums = np.zeros((self._histogram.size, 3))
-        self._entries: list[tuple[int, int]] = []  # (tick, bytes in the spool)
-        self._shape: tuple[int, int] = (0, 0)
-        self._finished = False
+        self._entries: list[tuple[int, int]] = []
+        """(tick, bytes in the spool) of each frame."""
 
-    @property
-    def path(self) -> Path:
-        """Where the GIF will stand."""
-        return self._path
+    def _add(self, frame: Frame) -> None:
+        if self._spool is None:
+            self._spool = self._new_temporary().open("w+b")
+        self._check_size(frame)
+        time = self._timing.next(frame)
+        if time is not None:
+            self._store(to_8_bits(frame.image), round(time / _CLOCK) * _TICKS)
 
-    def write(self, frame: Frame) -> None:
-        """Put one frame aside."""
-        if self._finished:
-            raise ValueError(f"{self._path}: already finished")
-        with self._guarded():
-            height, width = frame.image.shape[:2]
-            if self._spool is None:
-                self._spool_path = temporary_beside(self._path)
-                self._spool = self._spool_path.open("w+b")
-                self._shape = (height, width)
-            if (height, width) != self._shape:
-                raise InputError(
-                    f"frame {frame.index} is {width}x{height} but the first was "
-                    f"{self._shape[1]}x{self._shape[0]}; all frames must have one size"
-                )
-            time = self._timing.next(frame)
-            if time is not None:
-                self._put_aside(to_8_bits(frame.image), round(time / _CLOCK) * _TICKS)
-
-    def _put_aside(self, image: Image, tick: int) -> None:
+    def _store(self, image: Image, tick: int) -> None:
+        """Count a frame's colours and append it to the spool."""
         codes = (image[..., :3] >> (8 - _BITS)).astype(np.uint16)
         joined = (codes[..., 0] << (2 * _BITS)) | (codes[..., 1] << _BITS) | codes[..., 2]
         flat = joined.ravel()
@@ -92,80 +74,48 @@ class GifWriter(FinishingMixin):
         self._spool.write(data)
         self._entries.append((tick, len(data)))
 
-    def finish(self) -> Path:
-        """Choose the palette and write the file."""
-        if self._finished:
-            return self._path
-        with self._guarded():
-            if not self._entries or self._spool is None:
-                raise OutputError(f"{self._path}: no frame was written; nothing was made")
-            self._temporary = temporary_beside(self._path)
-            self._encode(self._temporary)
-            publish(self._temporary, self._path)
-            self._temporary = None
-        self._remove_spool()
-        self._finished = True
-        return self._path
+    def _end(self) -> None:
+        file = self._new_temporary()
+        self._encode(file)
+        self._publish(file)
+        self._close()
+        for spool in self._temporary:
+            spool.unlink(missing_ok=True)
 
-    def _encode(self, temporary: Path) -> None:
-        palette = _palette(self._histogram, self._sums)
-        mapper = _Mapper(palette, self._shape)
+    def _encode(self, file: Path) -> None:
+        assert self._size is not None
+        width, height = self._size
+        mapper = _PaletteMapper(_palette(self._histogram, self._sums), (height, width))
         ends = [tick for tick, _ in self._entries[1:]]
         last = max(_TICKS, round(self._timing.end * 100) - self._entries[-1][0])
         options = {"loop": "0", "final_delay": str(last)}
-        with av.open(f"file:{temporary}", "w", format="gif", options=options) as container:
+        with av.open(f"file:{file}", "w", format="gif", options=options) as container:
             stream: Any = container.add_stream("gif", rate=100)
-            stream.height, stream.width = self._shape
+            stream.width, stream.height = width, height
             stream.pix_fmt = "pal8"
             stream.codec_context.time_base = Fraction(1, 100)
-            for at, image in enumerate(self._images()):
-                tick = self._entries[at][0]
+            for index, image in enumerate(self._images((height, width, 4))):
+                tick = self._entries[index][0]
                 picture = av.VideoFrame.from_ndarray((mapper(image), mapper.argb), format="pal8")
                 picture.pts = tick
                 picture.time_base = Fraction(1, 100)
-                picture.duration = (ends[at] - tick) if at < len(ends) else last
+                picture.duration = (ends[index] - tick) if index < len(ends) else last
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
 
-    def _images(self) -> Iterator[Image]:
+    def _images(self, shape: tuple[int, int, int]) -> Iterator[Image]:
+        """The frames in the spool, (H, W, 4) each."""
         assert self._spool is not None
         self._spool.seek(0)
         for _, size in self._entries:
             data = zlib.decompress(self._spool.read(size))
-            yield np.frombuffer(data, np.uint8).reshape(*self._shape, 4)
+            yield np.frombuffer(data, np.uint8).reshape(shape)
 
-    def _remove_spool(self) -> None:
+    def _close(self) -> None:
         if self._spool is not None:
-            self._spool.close()
+            with contextlib.suppress(OSError):
+                self._spool.close()
             self._spool = None
-        if self._spool_path is not None:
-            self._spool_path.unlink(missing_ok=True)
-
-    def abort(self) -> None:
-        """Remove what was put aside."""
-        if self._finished:
-            return
-        self._finished = True
-        with contextlib.suppress(OSError):
-            self._remove_spool()
-        for left in (self._spool_path, self._temporary):
-            if left is not None:
-                left.unlink(missing_ok=True)
-        remove_empty(self._made)
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.abort()
-            if isinstance(error, av.error.FFmpegError | OSError) and not isinstance(
-                error, KadrError
-            ):
-                raise OutputError(
-                    f"{self._path}: cannot be written ({error.strerror or error})"
-                ) from error
-            raise
 
 
 def _palette(histogram: NDArray[np.int64], sums: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -184,21 +134,16 @@ def _palette(histogram: NDArray[np.int64], sums: NDArray[np.float64]) -> NDArray
     return table[: len(reduced.getcolors(_COLORS) or table)]
 
 
-class _Mapper:
+class _PaletteMapper:
     """RGBA images → palette indices with an ordered dither."""
 
     def __init__(self, palette: NDArray[np.uint8], shape: tuple[int, int]) -> None:
         self.argb = np.zeros((256, 4), np.uint8)
         self.argb[:_COLORS, 0] = 255  # the encoder takes the first clear entry for transparency
         self.argb[: len(palette), 1:] = palette
-        centres = (np.arange(64) * (255 / 63)).astype(np.float32)
-        grid = np.stack(np.meshgrid(centres, centres, centres, indexing="ij"), -1).reshape(-1, 3)
-        tree = cKDTree(palette.astype(np.float32))
-        self._nearest = tree.query(grid)[1].astype(np.uint8)
-        # as wide as the usual gap between two colours: less leaves bands, more only grain; few
-        # colours are all in the palette as they are
-        gaps = tree.query(palette.astype(np.float32), k=2)[0][:, 1]
-        spread = float(np.median(gaps)) / 3**0.5 if len(palette) == _COLORS else 0.0
+        self._nearest = nearest_entries(palette)
+        # fewer colours than entries are all in the palette, unchanged
+        spread = _usual_gap(palette) / 3**0.5 if len(palette) == _COLORS else 0.0
         tiles = (-(-shape[0] // 8), -(-shape[1] // 8))
         pattern = np.tile(_bayer(), tiles)[: shape[0], : shape[1]]
         self._offset = np.round(pattern * spread).astype(np.int16)[..., None]
@@ -210,6 +155,28 @@ class _Mapper:
         indices = self._nearest[(codes[..., 0] << 12) | (codes[..., 1] << 6) | codes[..., 2]]
         indices[image[..., 3] < 128] = _COLORS
         return np.ascontiguousarray(indices)
+
+
+def nearest_entries(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(64 * 64 * 64,) index of the palette entry nearest to each colour of an even RGB grid.
+
+    palette: (n, 3), n up to 255. Of entries that are equally near the first is taken.
+    """
+    levels = (np.arange(_GRID) * (255 / (_GRID - 1))).astype(np.float32).astype(np.float64)
+    entries = palette.astype(np.float64)
+    red, green, blue = ((levels[:, None] - entries[:, channel]) ** 2 for channel in range(3))
+    nearest = np.empty((_GRID, _GRID, _GRID), np.uint8)
+    for level in range(_GRID):  # all at once would need half a gigabyte
+        squares = (red[level] + green)[:, None] + blue
+        nearest[level] = squares.argmin(axis=2)
+    return nearest.ravel()
+
+
+def _usual_gap(palette: NDArray[np.uint8]) -> float:
+    """The median distance of a colour to its neighbour: a wider dither would only add grain."""
+    entries = palette.astype(np.int32)
+    squares = ((entries[:, None] - entries) ** 2).sum(axis=2)
+    return float(np.median(np.sqrt(np.sort(squares, axis=1)[:, 1])))
 
 
 def _bayer() -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
-"""The backend for animated images (GIF, WebP, APNG): a path in, a Clip out, read by Pillow."""
+"""Read an animated image (GIF, WebP, APNG) as a Clip, through Pillow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,72 +11,26 @@ from PIL import Image as PillowImage
 
 from kadr.core.frames import Frame, Image
 from kadr.errors import InputError
-from kadr.video.base import ClipInfo, ClosingMixin, check_index, check_range
+from kadr.video.base import ClipInfo
+from kadr.video.base_clip import BaseClip
 
-_CHUNK = 16
-# what browsers make of delays that were never meant: up to 10 ms is shown for 100 ms
-_TOO_SHORT, _INSTEAD = 10, 100
+# milliseconds; browsers show frames with such short delays for 100 ms
+_TOO_SHORT, _BROWSER_DELAY = 10, 100
 
 
-class AnimatedClip(ClosingMixin):
+class AnimatedClip(BaseClip):
     """A Clip over one animated image. Made by ``open_animated``."""
 
-    def __init__(self, info: ClipInfo, times: list[Fraction]) -> None:
-        self._info = info
-        self._times = times
+    def _read(self, index: int) -> Frame:
+        """Decode from the start up to one frame: every frame builds on the frames before it."""
+        return next(self._read_forward(index, index + 1))
 
-    @property
-    def info(self) -> ClipInfo:
-        """Size, rate and the rest."""
-        return self._info
-
-    @property
-    def times(self) -> Sequence[Fraction]:
-        """Seconds from the first frame, one per frame."""
-        return self._times
-
-    def __len__(self) -> int:
-        return len(self._times)
-
-    def number(self, index: int) -> int:
-        """The index itself."""
-        check_index(str(self._info.path), index, len(self))
-        return index
-
-    def index_of(self, number: int) -> int | None:
-        """The number itself, if the clip has that frame."""
-        return number if 0 <= number < len(self) else None
-
-    def name(self, index: int) -> str:
-        """``frame_00012``."""
-        return f"frame_{self.number(index):05d}"
-
-    def frame(self, index: int) -> Frame:
-        """Decode from the start up to one frame: every frame builds on those before it."""
-        check_index(str(self._info.path), index, len(self))
-        return next(self._forward(index, index + 1))
-
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
-        """Frames ``[start, stop)`` through a file handle of their own."""
-        start, stop = check_range(str(self._info.path), start, stop, len(self))
-        return self._forward(start, stop)
-
-    def _forward(self, start: int, stop: int) -> Iterator[Frame]:
+    def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
         if start == stop:
             return
-        for at, (image, _) in enumerate(_read(self._info.path, self._info.has_alpha, start, stop)):
-            yield Frame(start + at, image, self._times[start + at])
-
-    def frames_backward(self, start: int, stop: int) -> Iterator[Frame]:
-        """Frames ``stop - 1`` … ``start``; keeps 16 at a time."""
-        start, stop = check_range(str(self._info.path), start, stop, len(self))
-        return self._backward(start, stop)
-
-    def _backward(self, start: int, stop: int) -> Iterator[Frame]:
-        for end in range(stop, start, -_CHUNK):
-            chunk = list(self._forward(max(start, end - _CHUNK), end))
-            while chunk:
-                yield chunk.pop()
+        images = _decode(self._info.path, self._info.has_alpha, start, stop)
+        for index, (image, _) in enumerate(images, start):
+            yield Frame(index, image, self._times[index])
 
 
 def is_animated(path: Path) -> bool:
@@ -94,7 +48,7 @@ def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
     alpha = False
     damage: InputError | None = None
     try:
-        for image, delay in _read(path, True, 0, None):
+        for image, delay in _decode(path, True, 0, None):
             delays.append(delay)
             alpha = alpha or bool((image[..., 3] < 255).any())
     except InputError as error:
@@ -131,18 +85,18 @@ def _clip(
     return AnimatedClip(info, [Fraction(start, 1000) for start in starts])
 
 
-def _read(path: Path, alpha: bool, start: int, stop: int | None) -> Iterator[tuple[Image, int]]:
+def _decode(path: Path, alpha: bool, start: int, stop: int | None) -> Iterator[tuple[Image, int]]:
     """Frames ``[start, stop)`` with their delays in milliseconds, decoded one after the other."""
     try:
         with PillowImage.open(path) as image:
             count = getattr(image, "n_frames", 1)
-            for at in range(min(stop or count, count)):
-                image.seek(at)
+            for index in range(min(stop or count, count)):
+                image.seek(index)
                 image.load()
-                if at >= start:
+                if index >= start:
                     delay = round(image.info.get("duration", 0))
                     pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))
-                    yield pixels, _INSTEAD if delay <= _TOO_SHORT else delay
+                    yield pixels, _BROWSER_DELAY if delay <= _TOO_SHORT else delay
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except (OSError, EOFError, SyntaxError, ValueError) as error:
