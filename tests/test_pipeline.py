@@ -505,6 +505,7 @@ def test_events_given_up_leave_nothing(
 class _Breaks:
     """A stylizer that makes one key and fails at the second."""
 
+    VERSION = 1
     name = "breaks"
     joint = False
     sequential = False

@@ -31,6 +31,7 @@ IMAGES = _BRIGHT + [image // 3 for image in _DARK]
 class Chain:
     """Makes of each frame a mix of its negative and the output before: a sequential stylizer."""
 
+    VERSION = 1
     name = "chain"
     joint = False
     max_batch = 1

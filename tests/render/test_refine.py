@@ -32,6 +32,7 @@ class Red:
     """Turns frames into their negatives; at low strength paints masked places red."""
 
     Options: ClassVar[type[_Options]] = _Options
+    VERSION = 1
     name = "red"
     joint = False
     sequential = False

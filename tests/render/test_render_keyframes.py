@@ -146,6 +146,7 @@ def _of_frame(frame: Frame) -> Image:
 class _Recorder:
     """A stylizer that inverts, two at a time and the later first, and notes what it was given."""
 
+    VERSION = 1
     name = "recorder"
     joint = False
     sequential = False

@@ -34,6 +34,7 @@ def jobs(indices: Sequence[int], *, per_group: int = 2, seed: int = 7) -> Iterat
 class Echo:
     """A stylizer that gives frames back, with whatever batching a test asks for."""
 
+    VERSION = 1
     name = "echo"
 
     def __init__(

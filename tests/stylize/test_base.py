@@ -29,11 +29,11 @@ def test_styled_refuses_other_arrays(image: np.ndarray) -> None:
 
 def test_a_bare_context_says_what_it_lacks() -> None:
     context = StylizeContext()
-    with pytest.raises(OptionsError, match="lends no flow from frame 4 to frame 3"):
+    with pytest.raises(OptionsError, match="has no flow from frame 4 to frame 3"):
         context.flow(4, 3)
-    with pytest.raises(OptionsError, match="lends no occlusion"):
+    with pytest.raises(OptionsError, match="has no occlusion"):
         context.occlusion(4, 3)
-    with pytest.raises(OptionsError, match="lends no control 'edges' for frame 4"):
+    with pytest.raises(OptionsError, match="has no control 'edges' for frame 4"):
         context.control("edges", 4)
     assert context.previous(4) is None
     assert context.previous_index(4) is None

@@ -65,6 +65,11 @@ def _run(
     return list(stylizer.stylize(jobs(INDICES, seed=seed), context or StylizeContext()))
 
 
+def test_a_version_says_which_pixels_it_makes(stylizer: Stylizer) -> None:
+    assert isinstance(stylizer.VERSION, int)
+    assert stylizer.VERSION >= 1
+
+
 def test_every_job_is_answered_once_with_an_image_of_its_size(stylizer: Stylizer) -> None:
     styled = [item for batch in _run(stylizer) for item in batch]
     assert sorted(item.index for item in styled) == list(INDICES)

@@ -109,7 +109,7 @@ class StylizerArguments:
                     f"{name}: is for a stylizer that makes keys; give --stylizer, or leave it out"
                 )
             return {}
-        from kadr.stylize.like import settings_like
+        from kadr.stylize.image_settings import read_image_settings
         from kadr.stylize.registry import stylizer_options
 
         kind = stylizer_options(stylizer)
@@ -118,7 +118,7 @@ class StylizerArguments:
         if self.preset is not None:
             options |= self._of_preset(self.preset, stylizer, known, notice)
         if self.like is not None:
-            like = settings_like(self.like, stylizer)
+            like = read_image_settings(self.like, stylizer)
             options |= like.options
             vain = {name: value for name, value in like.left_out.items() if name not in self.flags}
             if vain:

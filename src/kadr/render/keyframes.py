@@ -115,7 +115,7 @@ class KeyStyles:
         options, stylizer = self._run.options, self._stylizer
         common = (
             options.stylizer,
-            getattr(stylizer, "VERSION", 1),
+            stylizer.VERSION,
             self._settings,
             self._run.size,
         )

@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from kadr.core.frames import Frame, Image, to_8_bits
+from kadr.core.resize import fit_in_box, fit_width
 from kadr.errors import OptionsError
 
 _PAPER = (24, 24, 26)
@@ -43,7 +44,7 @@ def contact_sheet(
             f"contact sheet: {columns} columns of {cell_width} pixels; expected at least 1 of 16"
         )
     width, height = tracks[0][0].size
-    size = (cell_width, max(1, round(cell_width * height / width)))
+    size = fit_width((width, height), cell_width)
     cells = []
     for frames in zip(*tracks, strict=True):
         first = frames[0]
@@ -64,7 +65,7 @@ def labelled_sheet(
     if not rows or not rows[0]:
         raise OptionsError("contact sheet: no image to show; expected at least one")
     height, width = rows[0][0][0].shape[:2]
-    size = (cell_width, max(1, round(cell_width * height / width)))
+    size = fit_width((width, height), cell_width)
     cells: list[Image] = []
     for row in rows:
         made = [
@@ -96,9 +97,9 @@ def _opaque(frame: Frame) -> Image:
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:
     """Scale into (width, height), aspect kept, the rest filled with paper."""
-    scale = min(size[0] / image.shape[1], size[1] / image.shape[0])
-    width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    width, height = fit_in_box((image.shape[1], image.shape[0]), size, enlarge=True)
+    shrinks = width * height < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     fitted = np.full((size[1], size[0], 3), _PAPER, np.uint8)
     x, y = (size[0] - width) // 2, (size[1] - height) // 2
     fitted[y : y + height, x : x + width] = cv2.resize(image, (width, height), interpolation=method)

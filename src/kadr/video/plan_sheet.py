@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from kadr.core.frames import Frame, FrameRange, Image
+from kadr.core.resize import fit_width
 from kadr.errors import OptionsError
 from kadr.video.contact_sheet import contact_sheet
 
@@ -63,7 +64,7 @@ def _reduced(frame: Frame, width: int) -> Frame:
     """The frame as wide as the widest cell, so that large ones need not all be held."""
     if frame.size[0] <= width:
         return frame
-    size = (width, max(1, round(width * frame.size[1] / frame.size[0])))
+    size = fit_width(frame.size, width)
     return replace(frame, image=cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA))
 
 

@@ -30,6 +30,7 @@ class Diffusion:
     """The stylizer that runs Stable Diffusion here; the model is loaded at the first frame."""
 
     Options: ClassVar[type[DiffusionOptions]] = DiffusionOptions
+    VERSION = 1
     name = "diffusion"
 
     def __init__(self, options: DiffusionOptions) -> None:

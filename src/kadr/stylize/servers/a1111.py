@@ -29,6 +29,7 @@ class A1111:
     """The stylizer that sends each frame to a running web interface."""
 
     Options: ClassVar[type[A1111Options]] = A1111Options
+    VERSION = 1
     name = "a1111"
     joint = False
     sequential = False

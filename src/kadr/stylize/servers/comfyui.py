@@ -46,6 +46,7 @@ class ComfyUI:
     """The stylizer that lets a running ComfyUI work through its graph for each frame."""
 
     Options: ClassVar[type[ComfyUIOptions]] = ComfyUIOptions
+    VERSION = 1
     name = "comfyui"
     joint = False
     sequential = False

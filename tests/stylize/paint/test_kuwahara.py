@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kadr.stylize.directions import Directions, local_directions
-from kadr.stylize.kuwahara import kuwahara
+from kadr.stylize.paint.kuwahara import kuwahara
+from kadr.stylize.paint.structure_tensor import Directions, local_directions
 
 
 def _filter(image: np.ndarray, radius: float = 4.0, **options: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from stylize_samples import picture
 
 from kadr.core.frames import Frame
 from kadr.stylize.base import StylizeContext, StylizeJob
-from kadr.stylize.paint import Paint, PaintOptions, paint
+from kadr.stylize.paint.stylizer import Paint, PaintOptions, paint
 
 
 def _one(image: np.ndarray, context: StylizeContext | None = None, **options: float) -> np.ndarray:

