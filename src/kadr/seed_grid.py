@@ -12,7 +12,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image
 from kadr.errors import OptionsError
 from kadr.stylize.base import StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY as PARAMETERS
+from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options
 from kadr.video.contact_sheet import labelled_sheet
 

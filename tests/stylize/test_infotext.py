@@ -197,7 +197,7 @@ def test_exif_comments_are_read(kind: str, encoding: str, tmp_path: Path) -> Non
 def test_without_parameters_the_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "plain.png"
     path.write_bytes(_png())
-    with pytest.raises(InputError, match=r"plain\.png: carries no generation parameters"):
+    with pytest.raises(InputError, match=r"plain\.png: has no generation parameters"):
         read_infotext(path)
     with pytest.raises(InputError, match=r"gone\.png: cannot be read"):
         read_infotext(tmp_path / "gone.png")

