@@ -89,7 +89,7 @@ def test_sixteen_bits_look_like_eight() -> None:
 
 @pytest.mark.parametrize("tracks", [[], [[]], [_track(2), _track(1)]])
 def test_tracks_that_do_not_match_are_refused(tracks: list[list[Frame]]) -> None:
-    with pytest.raises(OptionsError, match="as many in each"):
+    with pytest.raises(OptionsError, match="the same number in each"):
         contact_sheet(*tracks)
 
 

@@ -77,5 +77,5 @@ def test_one_frame_and_few_keys_keep_the_width_of_the_curve() -> None:
 def test_a_curve_of_another_length_is_refused() -> None:
     with pytest.raises(OptionsError, match=r"a curve of \(3,\) for 4 frames"):
         plan_sheet(iter(_frames(0)), np.ones(3), [FrameRange(0, 4)])
-    with pytest.raises(OptionsError, match="expected as many in each"):
+    with pytest.raises(OptionsError, match="expected the same number in each"):
         plan_sheet(iter([]), np.ones(4), [FrameRange(0, 4)])

@@ -43,7 +43,7 @@ def is_animated(path: Path) -> bool:
 
 
 def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
-    """Open an animated image; decodes it once for its delays and to learn whether alpha is used."""
+    """Open an animated image; decodes it once to read its delays and to check for alpha."""
     delays: list[int] = []
     alpha = False
     damage: InputError | None = None
@@ -56,7 +56,7 @@ def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
     if not delays or (damage is not None and not allow_truncated):
         raise InputError(
             f"{path}: cut off or damaged: only the first {len(delays)} frames are good; "
-            f"use --allow-truncated to work with those"
+            f"use --allow-truncated to use these"
         ) from damage
     return _clip(path, image.shape[1], image.shape[0], delays, alpha, damage is not None)
 

@@ -51,7 +51,7 @@ class ImageClip(BaseClip):
 def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
     """Open a folder, a pattern or a glob of images; 24 frames a second by default.
 
-    Reads every file's header. Raises InputError for gaps, repeated numbers and differing sizes.
+    Reads every file's header. Raises InputError for gaps, repeated numbers and different sizes.
     """
     sequence = find_sequence(path)
     rate = frame_rate or DEFAULT_FRAME_RATE
@@ -92,7 +92,7 @@ class _Header:
 
 
 def _has_16_bits(image: PillowImage.Image) -> bool:
-    """Pillow's modes hide the depth of 16-bit colour, its raw modes do not."""
+    """Pillow's modes do not show the depth of 16-bit colour; its raw modes do."""
     return image.mode.startswith("I") or any(
         "16" in str(part[3]) for part in getattr(image, "tile", ())
     )
@@ -115,9 +115,9 @@ def _to_channels(image: Image, channels: int) -> Image:
 
 
 def _size_differs(
-    first: Path, size: tuple[int, int], file: Path, other: tuple[int, int]
+    first: Path, first_size: tuple[int, int], file: Path, size: tuple[int, int]
 ) -> InputError:
     return InputError(
-        f"{file}: is {other[0]}x{other[1]} but {first.name} is {size[0]}x{size[1]}; "
+        f"{file}: is {size[0]}x{size[1]} but {first.name} is {first_size[0]}x{first_size[1]}; "
         f"all images of a sequence must have one size"
     )

@@ -101,17 +101,17 @@ class VideoClip(BaseClip):
 
 
 def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
-    """Open a video file and index its frames, without decoding more than the first.
+    """Open a video file and index its frames; only the first frame is decoded.
 
-    allow_truncated: decode the whole file once and keep the frames before the first damage.
-    Raises InputError for anything that is not a whole video.
+    allow_truncated: decode the whole file once and use the frames before the first damage.
+    Raises InputError for anything that is not a complete video.
     """
     index = scan(path)
     if index is not None and index.damaged and not allow_truncated:
         good = _count_good(path, index)
         raise InputError(
             f"{path}: cut off or damaged: only the first {good} frames are good; "
-            f"use --allow-truncated to work with those"
+            f"use --allow-truncated to use these"
         )
     decoder = Decoder(path)
     try:
@@ -119,22 +119,22 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
         if first is None:
             raise InputError(f"{path}: no frame can be decoded; copy or export it again")
         pixels = pixel_format(first)
-        index = _from_first_frame(index, first)
+        index = _start_at(index, first)
         if index is None:
-            times, last, base, truncated = _count_frames(path, decoder, allow_truncated)
+            times, last_duration, base, truncated = _count_frames(path, decoder, allow_truncated)
         else:
             truncated = False
             if allow_truncated:
                 index, truncated = _good_part(path, index)
-            times, last, base = _times(decoder.stream, index)
-        info = _info(path, decoder, first, pixels, (times, last, base), index)
+            times, last_duration, base = _times(decoder.stream, index)
+        info = _info(path, decoder, first, pixels, (times, last_duration, base), index)
         return VideoClip(dataclasses.replace(info, truncated=truncated), times, index, pixels)
     finally:
         decoder.close()
 
 
-def _from_first_frame(index: FrameIndex | None, first: Any) -> FrameIndex | None:
-    """Drop the frames that no decoder can show; None when time stamps cannot be trusted."""
+def _start_at(index: FrameIndex | None, first: Any) -> FrameIndex | None:
+    """Drop the frames that no decoder can show; None if the time stamps are not usable."""
     if index is None or first.pts is None or first.pts not in index.pts:
         return None
     start = index.pts.index(first.pts)
@@ -143,15 +143,13 @@ def _from_first_frame(index: FrameIndex | None, first: Any) -> FrameIndex | None
 
 def _count_good(path: Path, index: FrameIndex) -> int:
     decoder = Decoder(path, threads=1)
-    where = set(index.pts)
+    stamps = set(index.pts)
     try:
-        shown = {frame.pts for frame in decoder.decode() if frame.pts in where}
-        first = min(shown, default=0)
+        decoded = {frame.pts for frame in decoder.decode() if frame.pts in stamps}
+        first = min(decoded, default=0)
         expected = [pts for pts in index.pts if pts >= first]
-        good = next(
-            (i for i, pts in enumerate(expected) if pts not in shown | index.empty), len(expected)
-        )
-        return good
+        good = decoded | index.empty
+        return next((i for i, pts in enumerate(expected) if pts not in good), len(expected))
     finally:
         decoder.close()
 
@@ -175,26 +173,27 @@ def _count_frames(
     if decoder.damage and not allow_truncated:
         raise InputError(
             f"{path}: cut off or damaged: only the first {count} frames are good; "
-            f"use --allow-truncated to work with those"
+            f"use --allow-truncated to use these"
         )
-    return [at / rate for at in range(count)], 1 / rate, 1 / rate, bool(decoder.damage)
+    return [index / rate for index in range(count)], 1 / rate, 1 / rate, bool(decoder.damage)
 
 
 def _times(stream: Any, index: FrameIndex) -> tuple[list[Fraction], Fraction, Fraction]:
-    """Exact times, the last frame's duration and a step that divides the times.
+    """Exact times, the last frame's duration and a step of which all times are multiples.
 
-    Containers with coarse clocks (Matroska: a millisecond) jitter around a steady rate; times that
-    agree with the declared rate within that rounding are put back on it.
+    In containers with coarse clocks (Matroska: a millisecond) the times jitter around a constant
+    rate. If they agree with the declared rate within that rounding, its exact times are used.
     """
     base = index.time_base
     times = [(pts - index.pts[0]) * base for pts in index.pts]
     rate = Fraction(stream.average_rate or 0)
-    if rate and all(abs(time - at / rate) <= base for at, time in enumerate(times)):
-        return [at / rate for at in range(len(times))], 1 / rate, 1 / rate
-    last = index.last_duration * base
-    if not last:
-        last = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / DEFAULT_FRAME_RATE
-    return times, last, base
+    if rate and all(abs(time - i / rate) <= base for i, time in enumerate(times)):
+        return [i / rate for i in range(len(times))], 1 / rate, 1 / rate
+    last_duration = index.last_duration * base
+    if not last_duration:
+        count = len(times)
+        last_duration = times[-1] / (count - 1) if count > 1 else 1 / DEFAULT_FRAME_RATE
+    return times, last_duration, base
 
 
 def _info(
@@ -205,13 +204,13 @@ def _info(
     timing: tuple[list[Fraction], Fraction, Fraction],
     index: FrameIndex | None,
 ) -> ClipInfo:
-    times, last, base = timing
+    times, last_duration, base = timing
     stream, container = decoder.stream, decoder.container
     width, height = first.width, first.height
     aspect = Fraction(stream.sample_aspect_ratio or 1)
-    if pixels.turn.transpose:
+    if pixels.orientation.transpose:
         width, height, aspect = height, width, 1 / aspect
-    duration = times[-1] + last
+    duration = times[-1] + last_duration
     gaps = {b - a for a, b in itertools.pairwise(times)}
     first_pts = index.pts[0] if index else (first.pts or 0)
     return ClipInfo(
@@ -222,10 +221,10 @@ def _info(
         frame_count=len(times),
         frame_rate=len(times) / duration,
         duration=duration,
-        rotation=pixels.turn.degrees,
+        rotation=pixels.orientation.degrees,
         variable_frame_rate=len(gaps) > 1,
-        # sound in a codec that nobody knows cannot be taken along
-        has_audio=any(s.codec_context is not None for s in container.streams.audio),
+        # sound in an unknown codec cannot be copied
+        has_audio=any(stream.codec_context is not None for stream in container.streams.audio),
         codec=stream.codec_context.codec.canonical_name,
         pixel_format=first.format.name,
         container=container.format.name,
