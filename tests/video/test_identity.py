@@ -103,9 +103,9 @@ def test_a_damaged_memory_is_done_without(clip: Path, tmp_path: Path, damage: by
 
 def test_a_wrong_entry_is_read_again(clip: Path, tmp_path: Path) -> None:
     clip_identity(clip, tmp_path)
-    known = json.loads((tmp_path / CACHE_FILE).read_text("utf-8"))
-    known[str(clip)]["identity"] = 7
-    (tmp_path / CACHE_FILE).write_text(json.dumps(known), "utf-8")
+    entries = json.loads((tmp_path / CACHE_FILE).read_text("utf-8"))
+    entries[str(clip)]["identity"] = 7
+    (tmp_path / CACHE_FILE).write_text(json.dumps(entries), "utf-8")
     assert clip_identity(clip, tmp_path) == hashlib.sha256(b"frames").hexdigest()
 
 

@@ -120,9 +120,9 @@ def _key_files(paths: Sequence[Path]) -> list[Path]:
         if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
     ]
     if not images:
-        place = paths[0] if paths else "keys"
+        source = paths[0] if paths else "keys"
         raise InputError(
-            f"{place}: no keys found; expected images named by frame number, such as 012.png"
+            f"{source}: no keys found; expected images named by frame number, such as 012.png"
         )
     return images
 

@@ -96,11 +96,11 @@ class GifWriter(BaseWriter):
             stream.codec_context.time_base = Fraction(1, 100)
             for index, image in enumerate(self._images((height, width, 4))):
                 tick = self._entries[index][0]
-                picture = av.VideoFrame.from_ndarray((mapper(image), mapper.argb), format="pal8")
-                picture.pts = tick
-                picture.time_base = Fraction(1, 100)
-                picture.duration = (ends[index] - tick) if index < len(ends) else last
-                container.mux(stream.encode(picture))
+                frame = av.VideoFrame.from_ndarray((mapper(image), mapper.argb), format="pal8")
+                frame.pts = tick
+                frame.time_base = Fraction(1, 100)
+                frame.duration = (ends[index] - tick) if index < len(ends) else last
+                container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
 
     def _images(self, shape: tuple[int, int, int]) -> Iterator[Image]:
