@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kadr.cli.main import main
-from kadr.compare import _Measure, compare_methods
+from kadr.compare import _MeasureSums, compare_methods
 from kadr.core.events import Event, follow
 from kadr.core.frames import FrameRange, Image
 from kadr.options import RunOptions, detail_options
@@ -33,8 +33,8 @@ def clip(tmp_path: Path) -> Path:
     return write_sequence(tmp_path / "clip", sliding(12, 1.0, height=48, width=64), 1)
 
 
-def _measured(filmed: list[Image], styled: list[Image], dx: float) -> _Measure:
-    measure = _Measure()
+def _measure(filmed: list[Image], styled: list[Image], dx: float) -> _MeasureSums:
+    measure = _MeasureSums()
     back = np.zeros((*filmed[0].shape[:2], 2), np.float32)
     back[..., 0] = -dx
     seen = np.ones(back.shape[:2], np.bool_)
@@ -49,10 +49,10 @@ def test_what_moves_along_is_steady_and_what_stays_is_not() -> None:
     noise = [rng.integers(-4, 5, (48, 64, 3)) for _ in range(6)]
     moving = sliding(6, 4.0, height=48, width=64)
     filmed = [np.clip(i + n, 0, 255).astype(np.uint8) for i, n in zip(moving, noise, strict=True)]
-    along = _measured(filmed, [255 - image for image in filmed], 4.0).result()
+    along = _measure(filmed, [255 - image for image in filmed], 4.0).result()
     assert along.warp == pytest.approx(1.0)
     assert along.flicker is None, "nothing stands still"
-    stuck = _measured(filmed, [texture(48, 64)] * 6, 4.0).result()
+    stuck = _measure(filmed, [texture(48, 64)] * 6, 4.0).result()
     assert stuck.warp > 3
 
 
@@ -63,8 +63,8 @@ def test_flicker_is_change_where_nothing_moves() -> None:
         np.clip(still + rng.integers(-2, 3, still.shape), 0, 255).astype(np.uint8) for _ in range(5)
     ]
     twice = [np.clip(still + (i.astype(int) - still) * 2, 0, 255).astype(np.uint8) for i in filmed]
-    assert _measured(filmed, twice, 0.0).result().flicker == pytest.approx(2, abs=0.1)
-    assert _measured(filmed, [still] * 5, 0.0).result().flicker == 0
+    assert _measure(filmed, twice, 0.0).result().flicker == pytest.approx(2, abs=0.1)
+    assert _measure(filmed, [still] * 5, 0.0).result().flicker == 0
 
 
 def test_panels_stand_under_their_headings() -> None:
@@ -79,13 +79,13 @@ def test_panels_stand_under_their_headings() -> None:
     assert picture[: height - 200].max() > 200, "words"
 
 
-def test_both_ways_side_by_side(
+def test_both_methods_side_by_side(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "beside.mp4"
     assert main(["compare", str(clip), "-o", str(out), *RUN, "--json"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    keys, every = told["ways"]
+    keys, every = told["methods"]
     assert (keys["name"], every["name"]) == ("keyframes", "every 2")
     assert (keys["styled"], every["styled"]) == (2, 7)
     assert keys["frames"] == every["frames"] == 12
@@ -93,7 +93,7 @@ def test_both_ways_side_by_side(
     with open_clip(out) as made:
         assert len(made) == 12
         assert made.info.width > 3 * 300
-    for way in told["ways"]:
+    for way in told["methods"]:
         with open_clip(way["output"]) as made:
             assert (len(made), made.info.width) == (12, 64)
     assert main(["compare", str(clip), "-o", str(out), *RUN]) == 2
@@ -132,14 +132,25 @@ def _options(clip: Path, detail: str = "draft", **values: Any) -> RunOptions:
     )
 
 
+def test_a_sequence_plays_at_the_frame_rate_of_the_options(clip: Path) -> None:
+    options = _options(clip, frame_rate=12.0)
+    comparison = follow(compare_methods(options), None)
+    for output in (comparison.output, *(method.output for method in comparison.methods)):
+        with open_clip(output) as video:
+            assert video.info.frame_rate == 12
+
+
 def test_what_an_earlier_run_made_is_said_to_be_kept(clip: Path) -> None:
-    assert [way.kept for way in follow(compare_methods(_options(clip)), None).ways] == [
+    assert [method.resumed for method in follow(compare_methods(_options(clip)), None).methods] == [
         False,
         False,
     ]
-    assert [way.kept for way in follow(compare_methods(_options(clip)), None).ways] == [True, True]
+    assert [method.resumed for method in follow(compare_methods(_options(clip)), None).methods] == [
+        True,
+        True,
+    ]
     other = follow(compare_methods(_options(clip, "low")), None)
-    assert [way.kept for way in other.ways] == [True, True], "keys are"
+    assert [method.resumed for method in other.methods] == [True, True], "keys are"
 
 
 def test_styling_and_carrying_are_warmed_up_untimed(clip: Path, runs: list[RunOptions]) -> None:

@@ -408,18 +408,18 @@ def test_events_come_in_order_with_right_totals(
     keys = _keys(tmp_path / "keys", _painted(images, 2, 5))
     events = list(restyle_events(RunOptions(clip=clip, output=tmp_path / "out", keys=keys)))
     order = list(dict.fromkeys(event.step for event in events))
-    assert order == ["plan", "stylize", "propagate", "join", "write"]
+    assert order == ["plan", "stylize", "propagate", "blend", "write"]
     by_step = {step: [e for e in events if e.step == step] for step in order}
     passes = (5 - 1) + (9 - 3 - 1)  # spans [0, 5) and [3, 9) less their keys
     for step, total in (
         ("plan", COUNT),
         ("stylize", 2),
         ("propagate", passes),
-        ("join", COUNT - 2),
+        ("blend", COUNT - 2),
     ):
         counted = [(e.index, e.total) for e in by_step[step]]
         assert counted[-total:] == [(n, total) for n in range(1, total + 1)]
-        assert counted[0] == ((0, total) if step != "join" else (1, total))
+        assert counted[0] == ((0, total) if step != "blend" else (1, total))
     written = by_step["write"]
     assert [(e.index, e.total) for e in written] == [(n, COUNT) for n in range(1, COUNT + 1)]
     assert events[-1] is written[-1]

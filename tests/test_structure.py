@@ -42,7 +42,7 @@ IMPORTS = {
     "pipeline":    f"{BASE} render",
     "preview":     f"{BASE} storage tasks propagate render",
     "dry_run":     f"{BASE} storage report render",
-    "compare":     f"{BASE} guides video pipeline",
+    "compare":     f"{BASE} storage guides video pipeline",
     "seed_grid":   f"{BASE} stylize video",
 }  # fmt: skip
 """Part of the package → the other parts that it may import. Front ends may import all of them."""
@@ -61,6 +61,8 @@ LIBRARIES = {
     "diffusers":    "stylize",
     "onnxruntime":  "stylize",
     "ray":          "tasks",
+    "httpx":        "stylize",
+    "websockets":   "stylize",
     "typer":        "",
     "rich":         "",
 }  # fmt: skip
@@ -173,7 +175,7 @@ def test_libraries_stay_with_their_owners() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    heavy = "numba cv2 av torch onnxruntime ray scipy PIL typer rich"
+    heavy = "numba cv2 av torch onnxruntime ray scipy PIL typer rich httpx websockets"
     code = (
         "import sys, kadr; dir(kadr); kadr.__version__;"
         f"print(*(name for name in {heavy!r}.split() if name in sys.modules))"

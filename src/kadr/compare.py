@@ -1,7 +1,7 @@
-"""A clip and one set of options in, both ways of restyling it side by side out, with measures.
+"""Compare the two methods of restyling a clip: a video of both side by side, and measures.
 
-The two ways: a few keyframes that are carried over the frames between, and every frame (or every
-n-th) made by the stylizer. Both run with the same settings of the stylizer.
+The methods: a few keyframes that are propagated over the frames between them, and every frame (or
+every n-th) made by the stylizer. Both run with the same options of the stylizer.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from kadr.errors import OptionsError, OutputError
 from kadr.guides.flow import flow_pair, gray
 from kadr.options import RunOptions
 from kadr.pipeline import STEPS, RunResult, restyle_events
+from kadr.storage.layout import WorkLayout
+from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip, open_clip
 from kadr.video.side_by_side import Heading, SideBySide
 
@@ -31,15 +33,15 @@ STEP = "compare"
 _STYLIZE = STEPS[1]
 
 _STILL = 0.25
-"""Pixels of motion a frame below which a place stands still."""
+"""Pixels of motion per frame below which a pixel counts as still."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """How well a clip holds together, each over the filmed clip's own; 1 is as steady as filmed.
+    """Temporal consistency of a clip, relative to the filmed clip; 1 is as steady as filmed.
 
-    warp: change along the filmed motion, outside occlusions. flicker: change where the filmed
-    picture stands still; None where nothing does.
+    warp: warp error, the change along the filmed motion, outside occlusions. flicker: change
+    where the filmed image is still; None if nothing is.
     """
 
     warp: float
@@ -48,39 +50,39 @@ class Measures:
 
 @dataclass(frozen=True)
 class MethodResult:
-    """One of the ways: its name, what it made, and how well that holds together.
+    """One of the methods: its name, what it made, and its measures.
 
-    styled: frames that the stylizer made. carried: frames of passes that were computed.
-    seconds: of this run; loading libraries is in neither way's. kept: whether an earlier run made
-    some of it, whose time is not in ``seconds``.
+    styled: frames that the stylizer made. propagated: frames of passes that were computed.
+    seconds: of this run, without loading libraries. resumed: whether an earlier run made part of
+    it, whose time is not in ``seconds``.
     """
 
     name: str
     output: Path
     frames: int
     styled: int
-    carried: int
+    propagated: int
     seconds: float
     measures: Measures
-    kept: bool = False
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both ways, and the video that shows them beside what was filmed."""
+    """Both methods, and the video that shows them beside the filmed clip."""
 
     output: Path
-    ways: tuple[MethodResult, MethodResult]
+    methods: tuple[MethodResult, MethodResult]
 
 
 def compare_methods(
     options: RunOptions, cancel: CancelToken | None = None
 ) -> Generator[Event, None, Comparison]:
-    """Restyle a clip both ways and write ``options.output``, a video of them side by side.
+    """Restyle a clip by both methods and write ``options.output``, a video of both side by side.
 
-    The results themselves stand beside it, named after it with ``-keyframes`` and ``-every-frame``.
-    ``options.every`` is for the second way, ``keys_budget`` and the like for the first. With a work
-    folder a stopped comparison goes on.
+    The outputs of the methods are written beside it, named after it with ``-keyframes`` and
+    ``-every-frame``. ``options.every`` is for the second method, ``keys_budget`` and the like for
+    the first. With a work folder an interrupted comparison resumes.
     Raises OptionsError for painted keys or an output that is no video, OutputError if it exists,
     and what a run raises.
     """
@@ -91,62 +93,62 @@ def compare_methods(
     if not output.suffix or output.suffix == ".png":
         raise OptionsError(f"{output}: expected a video file, such as compare.mp4")
     runs = {
-        name: _run(options, name, whole)
-        for name, whole in (("keyframes", False), ("every frame", True))
+        name: _method_options(options, name, every_frame)
+        for name, every_frame in (("keyframes", False), ("every frame", True))
     }
     for path in (output, *(Path(run.output) for run in runs.values())):
         if path.exists() and not options.overwrite:
             raise OutputError(f"{path}: exists already; use --overwrite or another name")
-    with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
+    with ClipSource.of(options).open() as clip:
         count = len(clip)
     yield from _warm_up(options, count, cancel)
-    made = []
+    results = []
     for name, run in runs.items():
-        made.append((yield from _told(restyle_events(run, cancel), name)))
-    found = yield from _measured(options, [result for result, _ in made], cancel)
+        results.append((yield from _run_method(restyle_events(run, cancel), name)))
+    measures = yield from _measure(options, [result for result, _ in results], cancel)
     first, second = (
         MethodResult(
             name if name == "keyframes" or options.every == 1 else f"every {options.every}",
-            each.output,
-            each.frame_count,
-            len(each.keys),
-            each.computed,
-            each.seconds,
-            measures,
-            kept,
+            result.output,
+            result.frame_count,
+            len(result.keys),
+            result.computed,
+            result.seconds,
+            method_measures,
+            resumed,
         )
-        for name, (each, kept), measures in zip(runs, made, found, strict=True)
+        for name, (result, resumed), method_measures in zip(runs, results, measures, strict=True)
     )
     yield from _write(options, (first, second), cancel)
     return Comparison(output, (first, second))
 
 
-def _run(options: RunOptions, name: str, whole: bool) -> RunOptions:
-    """The options of one of the ways."""
+def _method_options(options: RunOptions, name: str, every_frame: bool) -> RunOptions:
+    """The options of a run by one of the methods."""
     slug, output = name.replace(" ", "-"), Path(options.output)
     return replace(
         options,
         output=output.with_name(f"{output.stem}-{slug}{output.suffix}"),
-        every_frame=whole,
-        every=options.every if whole else 1,
-        work=None if options.work is None else options.work / slug,
+        every_frame=every_frame,
+        every=options.every if every_frame else 1,
+        work=None if options.work is None else WorkLayout(options.work).method(slug).folder,
         frames_folder=None,
         report=None,
     )
 
 
 def _warm_up(options: RunOptions, count: int, cancel: CancelToken) -> Generator[Event, None, None]:
-    """Style a frame and carry it to the next in vain: the first way is not to pay for loading.
+    """Style a frame and propagate it to the next, so loading does not count for the first method.
 
     count: frames of the clip.
     """
-    whole = options.frames or FrameRange(0, count)
+    frames = options.frames or FrameRange(0, count)
     yield Event("warm up", 0, 1)
     with tempfile.TemporaryDirectory(prefix="kadr-") as folder:
         run = replace(
             options,
             output=Path(folder, Path(options.output).name),
-            frames=FrameRange(whole.start, min(whole.start + 2, whole.stop)),
+            frames=FrameRange(frames.start, min(frames.start + 2, frames.stop)),
             every_frame=False,
             every=1,
             keys_budget=1,
@@ -167,10 +169,10 @@ def _warm_up(options: RunOptions, count: int, cancel: CancelToken) -> Generator[
     yield Event("warm up", 1, 1)
 
 
-def _told(
+def _run_method(
     events: Generator[Event, None, RunResult], name: str
 ) -> Generator[Event, None, tuple[RunResult, bool]]:
-    """Carry out a run, its events under the way's name; and whether it took up earlier work."""
+    """Run one method, its events under its name; returns whether it resumed an earlier run, too."""
     styled = 0
     with closing(events):
         while True:
@@ -178,15 +180,15 @@ def _told(
                 event = next(events)
             except StopIteration as stop:
                 result: RunResult = stop.value
-                # what is carried depends on the keys: if all of them are new, so is the rest
+                # passes depend on the keys: if all keys are new, everything is
                 return result, styled < len(result.keys)
             if event.step == _STYLIZE:
                 styled = max(styled, event.total or 0)
             yield replace(event, step=f"{name}: {event.step}")
 
 
-class _Measure:
-    """Adds up change, frame after frame."""
+class _MeasureSums:
+    """Sums of change, frame by frame."""
 
     def __init__(self) -> None:
         self._warp = [0.0, 0.0]
@@ -196,64 +198,63 @@ class _Measure:
         self,
         filmed: tuple[Image, Image],
         styled: tuple[Image, Image],
-        back: NDArray[np.float32],
-        seen: NDArray[np.bool_],
+        flow_backward: NDArray[np.float32],
+        visible: NDArray[np.bool_],
     ) -> None:
-        """filmed, styled: the frame before and the frame; back: its motion to the one before."""
-        still = seen & (np.hypot(back[..., 0], back[..., 1]) < _STILL)
-        for place, (before, image) in enumerate((styled, filmed)):
-            along = np.abs(image.astype(np.float32) - warp(before, back))
-            self._warp[place] += float(along[seen].sum())
-            steady = np.abs(image.astype(np.float32) - before)
-            self._still[place] += float(steady[still].sum())
+        """filmed, styled: (previous frame, frame). visible: where the flow is valid."""
+        still = visible & (np.hypot(flow_backward[..., 0], flow_backward[..., 1]) < _STILL)
+        for i, (previous, image) in enumerate((styled, filmed)):
+            warp_error = np.abs(image.astype(np.float32) - warp(previous, flow_backward))
+            self._warp[i] += float(warp_error[visible].sum())
+            change = np.abs(image.astype(np.float32) - previous)
+            self._still[i] += float(change[still].sum())
 
     def result(self) -> Measures:
-        """The ratios; a filmed clip without any change of its own counts as one level of it."""
+        """The ratios; a filmed clip without any change counts as a change of one level."""
         flicker = None
         if self._still[1] > 0:
             flicker = self._still[0] / self._still[1]
         return Measures(self._warp[0] / max(self._warp[1], 1.0), flicker)
 
 
-def _measured(
-    options: RunOptions, made: Sequence[RunResult], cancel: CancelToken
+def _measure(
+    options: RunOptions, results: Sequence[RunResult], cancel: CancelToken
 ) -> Generator[Event, None, list[Measures]]:
-    measures = [_Measure() for _ in made]
-    before: tuple[Image, ...] | None = None
-    for at, images in _together(options, [each.output for each in made]):
+    sums = [_MeasureSums() for _ in results]
+    previous: tuple[Image, ...] | None = None
+    for position, images in _frames_of_all(options, [result.output for result in results]):
         cancel.check()
-        if before is not None:
-            flow = flow_pair(gray(images[0]), gray(before[0]))
-            seen = ~flow.occlusion
-            for measure, last, image in zip(measures, before[1:], images[1:], strict=True):
-                pair = (before[0], images[0])
-                measure.add(pair, (last, image), flow.to_neighbour, seen)
-        before = images
-        yield Event(STEP, at + 1, made[0].frame_count)
-    return [measure.result() for measure in measures]
+        if previous is not None:
+            flow = flow_pair(gray(images[0]), gray(previous[0]))
+            filmed, visible = (previous[0], images[0]), ~flow.occlusion
+            for method_sums, *styled in zip(sums, previous[1:], images[1:], strict=True):
+                method_sums.add(filmed, (styled[0], styled[1]), flow.to_neighbour, visible)
+        previous = images
+        yield Event(STEP, position + 1, results[0].frame_count)
+    return [method_sums.result() for method_sums in sums]
 
 
-def _together(
+def _frames_of_all(
     options: RunOptions, outputs: Sequence[Path]
 ) -> Iterator[tuple[int, tuple[Image, ...]]]:
-    """(place, images) of the filmed clip and the outputs, frame by frame."""
+    """(position, images) of the filmed clip and the outputs, frame by frame."""
     start, stop = 0, None
     if options.frames is not None:
         start, stop = options.frames.start, options.frames.stop
-    with open_clip(options.clip, allow_truncated=options.allow_truncated) as filmed:
+    with ClipSource.of(options).open() as filmed:
         clips = [open_clip(output) for output in outputs]
         try:
             frames = [filmed.frames(start, stop), *(clip.frames() for clip in clips)]
-            for at, moment in enumerate(zip(*frames, strict=True)):
-                size = moment[0].size
-                yield at, tuple(_fitted(frame, size) for frame in moment)
+            for position, simultaneous in enumerate(zip(*frames, strict=True)):
+                size = simultaneous[0].size
+                yield position, tuple(_fitted(frame, size) for frame in simultaneous)
         finally:
             for clip in clips:
                 clip.close()
 
 
 def _fitted(frame: Frame, size: tuple[int, int]) -> Image:
-    """Videos may have a row or a column less, where their sides must be even."""
+    """The image in a size; videos whose sides must be even may lack a row or a column."""
     image = frame.rgb
     if frame.size == size:
         return image
@@ -262,10 +263,10 @@ def _fitted(frame: Frame, size: tuple[int, int]) -> Image:
 
 
 def _write(
-    options: RunOptions, ways: tuple[MethodResult, MethodResult], cancel: CancelToken
+    options: RunOptions, methods: tuple[MethodResult, MethodResult], cancel: CancelToken
 ) -> Generator[Event, None, None]:
-    headings = [Heading("filmed"), *map(_heading, ways)]
-    with open_clip(options.clip, allow_truncated=options.allow_truncated) as like:
+    headings = [Heading("filmed"), *map(_heading, methods)]
+    with ClipSource.of(options).open() as like:
         beside = SideBySide(headings, (like.info.width, like.info.height))
         indices = options.frames or range(len(like))
         total = len(indices)
@@ -278,22 +279,22 @@ def _write(
             preset=options.encoder_preset,
             indices=range(start, start + total),
         ) as writer:
-            for at, images in _together(options, [way.output for way in ways]):
+            for position, images in _frames_of_all(options, [method.output for method in methods]):
                 cancel.check()
-                picture = beside.frame(images)
-                writer.write(Frame(start + at, picture, like.times[start + at]))
-                yield Event("write", at + 1, total, picture)
+                image, index = beside.frame(images), start + position
+                writer.write(Frame(index, image, like.times[index]))
+                yield Event("write", position + 1, total, image)
 
 
-def _heading(way: MethodResult) -> Heading:
-    measures = way.measures
+def _heading(method: MethodResult) -> Heading:
+    measures = method.measures
     flicker = "–" if measures.flicker is None else f"{measures.flicker:.2f}"
-    speed = f"{way.frames / max(way.seconds, 1e-9):.2f} frames/s"
+    speed = f"{method.frames / max(method.seconds, 1e-9):.2f} frames/s"
     return Heading(
-        way.name,
+        method.name,
         (
-            f"{way.seconds:.1f} s, {'some kept from an earlier run' if way.kept else speed}",
-            f"{way.styled} by the stylizer, {way.carried} carried",
-            f"change along motion {measures.warp:.2f}, flicker {flicker} of the filmed",
+            f"{method.seconds:.1f} s, {'resumed from an earlier run' if method.resumed else speed}",
+            f"{method.styled} by the stylizer, {method.propagated} propagated",
+            f"warp error {measures.warp:.2f}, flicker {flicker} of the filmed clip",
         ),
     )

@@ -1,19 +1,18 @@
-"""Options in, what a run would do out: what would be made anew, why, how long, how many bytes."""
+"""Predict what a run would do: which frames it would make, why, how long, how many bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from kadr.core.bands import default_threads
 from kadr.core.events import CancelToken, Event
 from kadr.options import RunOptions
+from kadr.render.blend_task import STEP as BLEND
+from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import STEP as STYLIZE
 from kadr.render.keyframes import KeyEntry, KeyStyles
 from kadr.render.pass_history import load_history, stale_reason
-from kadr.render.pass_task import STEP as PROPAGATE
-from kadr.render.recorder import RECORD
 from kadr.render.renderer import frame_bytes
 from kadr.render.run_context import RunContext, open_run
 from kadr.render.run_plan import plan_run
@@ -21,9 +20,12 @@ from kadr.render.schedule import Missing, make_schedule
 from kadr.report.record import read_record
 from kadr.storage.overlay import OverlayStore
 
-_SECONDS_A_PIXEL = 1.4e-6
-"""Of one core, for a pass frame at medium detail; measured where no run has told better."""
-_FINISHED_BYTES_A_PIXEL = 1.3
+_SECONDS_PER_PIXEL = 1.4e-6
+"""Of one core, for a pass frame at medium detail with its part of blending; used until a run of
+the same work folder has measured it."""
+_FINISHED_BYTES_PER_PIXEL = 1.3
+_FEW = 8
+"""A step that computed fewer frames does not tell how long a frame takes."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,10 @@ class DryRun:
     """What a run would do.
 
     stylized: keys, by frame index, that would be stylized. passes: what would be propagated.
-    pass_frames, pass_total: frames that the passes would make, and have altogether.
-    finished, frames: finished frames that would be made, and that the run has.
-    kept: frames changed by hand, which would stay. seconds: of the passes; 0 if there are none.
-    work_bytes, output_bytes: that would be written.
+    pass_frames, pass_total: frames that the passes would compute, and frames that they have.
+    finished, frames: finished frames that would be made, and frames of the run.
+    edited: frames changed by hand, which would stay. seconds: of propagating and blending.
+    work_bytes, output_bytes: bytes that would be written.
     """
 
     stylized: tuple[int, ...]
@@ -57,7 +59,7 @@ class DryRun:
     pass_total: int
     finished: int
     frames: int
-    kept: tuple[int, ...]
+    edited: tuple[int, ...]
     seconds: float
     work_bytes: int
     output_bytes: int
@@ -66,36 +68,36 @@ class DryRun:
 def make_dry_run(
     options: RunOptions, cancel: CancelToken | None = None
 ) -> Generator[Event, None, DryRun]:
-    """Say what a run with these options would do, and do nothing of it.
+    """Predict what a run with these options would do, without doing it.
 
-    Keyframes are planned, since the answer depends on them; the plan is kept. Keys that a stylizer
-    would have to make are unlike any before, so all that depends on them counts as made anew.
+    Keyframes are planned, because the answer depends on them; the plan is stored. Keys that a
+    stylizer would make are not known yet, so all that depends on them counts as to be made.
     Raises what a run would raise for its input. May be used while another process runs.
     """
     cancel = cancel or CancelToken()
     with open_run(options, exclusive=False) as opened:
         run = replace(opened, store=OverlayStore(opened.store))
         plan = yield from plan_run(run, cancel)
-        keys = _Expected(run, plan.keys, plan.painted)
+        keys = _PredictedKeys(run, plan.keys, plan.painted)
         stylized = tuple(keys.missing())
         if plan.painted:
             yield from keys.stylize(cancel)
         else:
-            keys.look()
+            keys.read_stored()
         schedule = make_schedule(run, plan.spans, keys)
         missing = schedule.missing(
             run.store, run.blended_frames, all_passes=options.per_key is not None
         )
-        known = load_history(run.work)
+        history = load_history(run.layout.pass_history)
         passes = tuple(
             DryRunPass(
-                each.key,
-                run.clip.number(each.key),
-                each.direction > 0,
-                len(steps),
-                stale_reason(schedule, each, known),
+                key_pass.key,
+                run.clip.number(key_pass.key),
+                key_pass.direction > 0,
+                len(distances),
+                stale_reason(schedule, key_pass, history),
             )
-            for each, steps in missing.steps.items()
+            for key_pass, distances in missing.distances.items()
         )
         finished = missing.finished_frames + len(missing.keys)
         return DryRun(
@@ -105,36 +107,39 @@ def make_dry_run(
             sum(map(len, schedule.passes)),
             finished,
             len(run.frames),
-            missing.kept,
+            missing.edited,
             _seconds(run, missing),
             round(missing.pass_frames * frame_bytes(run)),
-            round(finished * _FINISHED_BYTES_A_PIXEL * run.pixels),
+            round(finished * _FINISHED_BYTES_PER_PIXEL * run.pixels),
         )
 
 
-class _Expected(KeyStyles):
-    """Keys of which some are not stylized yet: those are like nothing that is kept."""
+class _PredictedKeys(KeyStyles):
+    """Keys of which some are not stylized yet; those differ from everything that is stored."""
 
-    def look(self) -> None:
-        """Look at the keys that are there."""
-        self._damaged(skip=self.missing())
+    def read_stored(self) -> None:
+        """Read the keys that are stored."""
+        self._check_stored(skip=self.missing())
 
     @property
     def entries(self) -> dict[int, KeyEntry]:
-        """Of the missing ones the digest is one that no picture has."""
-        known = super().entries
+        """Entries and digests; a missing key has a digest that no image has."""
+        stored = super().entries
         return {
-            index: known.get(index, KeyEntry(f"{STYLIZE}/unknown", "unknown"))
+            index: stored.get(index, KeyEntry(f"{STYLIZE}/unknown", "unknown"))
             for index in self.indices
         }
 
 
 def _seconds(run: RunContext, missing: Missing) -> float:
-    """From the pace of the last run, else from the size of the frames."""
-    record = read_record(Path(run.work) / RECORD)
-    steps = record.steps if record is not None else ()
-    for step in steps:
-        if step.name == PROPAGATE and step.computed >= 8:
-            return step.seconds / step.computed * missing.pass_frames
-    cores = run.options.threads or default_threads()
-    return missing.pass_frames * run.pixels * _SECONDS_A_PIXEL / cores
+    """Seconds of propagating and blending: from the last run's record, else from the frame size."""
+    record = read_record(run.layout.record)
+    steps = {step.name: step for step in record.steps} if record is not None else {}
+    propagate, blend = steps.get(PROPAGATE), steps.get(BLEND)
+    if propagate is None or propagate.computed < _FEW:
+        cores = run.options.threads or default_threads()
+        return missing.pass_frames * run.pixels * _SECONDS_PER_PIXEL / cores
+    seconds = propagate.seconds / propagate.computed * missing.pass_frames
+    if blend is not None and blend.computed >= _FEW:
+        seconds += blend.seconds / blend.computed * missing.finished_frames
+    return seconds

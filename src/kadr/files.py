@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
+import logging
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,6 +40,8 @@ PNG_OPTIONS = (
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NUMBER = re.compile(r"\d+")
+
+_log = logging.getLogger(__name__)
 
 
 def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -187,3 +192,24 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that kadr can make again; {} if it is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        _log.info("%s: cannot be used (%s); it will be made again", path, error)
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_json_object(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what ``read_json_object`` reads; a file that cannot be written is only logged."""
+    try:
+        with atomic_file(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    except OutputError as error:
+        _log.info("%s; it will be made again", error)

@@ -1,4 +1,4 @@
-"""READ FIRST. A clip and its keys in, the restyled clip out: the whole run on one screen."""
+"""READ FIRST. Restyle a clip from its keys: the whole run on one screen."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kadr.render.run_context import open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import make_schedule
 
-STEPS = ("plan", "stylize", "propagate", "join", "refine", "write")
+STEPS = ("plan", "stylize", "propagate", "blend", "refine", "write")
 
 
 @dataclass(frozen=True)
 class RunResult:
     """What a run made: the output, its keyframes (frame indices), frames and seconds it took.
 
-    computed: pass frames that were made in this run; those kept from earlier runs do not count.
+    computed: pass frames made in this run; stored ones of earlier runs do not count.
     report: the page about the run, if one was asked for.
     """
 
@@ -45,11 +45,11 @@ def restyle(
     on_event: Callable[[Event], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> RunResult:
-    """Restyle a clip and give what was made. ``on_event`` sees every Event.
+    """Restyle a clip. ``on_event`` is called with every Event.
 
-    Raises InputError, OptionsError or OutputError with one line that says what to do; nothing then
-    stands under the output's name. Raises Cancelled if ``cancel`` was raised. With a folder for
-    work files the same call goes on where the last one ended, whichever way that was.
+    Raises InputError, OptionsError or OutputError with one line that says what to do; there is
+    then no file under the output's name. Raises Cancelled if ``cancel`` was set. With a work
+    folder the same call resumes where the last one ended, however it ended.
     """
     return follow(restyle_events(options, cancel), on_event)
 
@@ -57,49 +57,53 @@ def restyle(
 def restyle_events(
     options: RunOptions, cancel: CancelToken | None = None
 ) -> Generator[Event, None, RunResult]:
-    """The same, as a generator of Events whose return value is the RunResult."""
+    """The same as a generator of Events whose return value is the RunResult."""
     cancel = cancel or CancelToken()
     with ExitStack() as stack:
         run = stack.enter_context(open_run(options))
-        account = stack.enter_context(closing(RunRecorder(run)))
+        recorder = stack.enter_context(closing(RunRecorder(run)))
         with ExitStack() as outputs:
             per_key = outputs.enter_context(
                 PerKeyWriter(options.per_key, run.clip, options.overwrite)
             )
             writer = outputs.enter_context(run.create_output())
-            with account.step("plan"):
-                account.plan = plan = yield from plan_run(run, cancel)
+            with recorder.step("plan"):
+                recorder.plan = plan = yield from plan_run(run, cancel)
             keys = KeyStyles(run, plan.keys, plan.painted)
-            with account.step("stylize"):
+            with recorder.step("stylize"):
                 yield from keys.stylize(cancel)
             schedule = make_schedule(run, plan.spans, keys)
-            save_history(schedule, run.work)
-            producer = Renderer(run, schedule, keys, cancel)
-            account.tally = producer.tally
-            refiner = None if options.refine is None else Refiner(run, schedule, cancel)
-            with account.step("propagate"), closing(_finished(producer, refiner)) as made:
-                for item in made:
-                    if isinstance(item, Frame):
-                        writer.write(item)
-                        yield Event("write", run.ordinal(item.index), len(run.frames), item.rgb)
+            save_history(schedule, run.layout.pass_history)
+            recorder.renderer = renderer = Renderer(run, schedule, keys, cancel)
+            if options.refine is not None:
+                recorder.refiner = Refiner(run, schedule, cancel)
+            with closing(_finished_frames(renderer, recorder.refiner)) as results:
+                for result in results:
+                    if isinstance(result, Frame):
+                        with recorder.step("write"):
+                            writer.write(result)
+                        total = len(run.frames)
+                        yield Event("write", run.ordinal(result.index), total, result.rgb)
                     else:
-                        yield item
-            if refiner is not None:
-                account.add("refine", computed=refiner.refined, reused=refiner.reused)
-            if options.per_key is not None:
-                per_key.write_all(producer.pass_frames())
-        account.finish(writer.path)
+                        yield result
+            with recorder.step("write"):
+                if options.per_key is not None:
+                    per_key.write_all(renderer.pass_frames())
+                outputs.close()
+        recorder.finish(writer.path)
         return RunResult(
             writer.path,
             tuple(keys.indices),
             len(run.frames),
-            account.seconds,
-            producer.tally.pass_frames,
-            account.report(),
+            recorder.seconds,
+            renderer.counts.pass_frames,
+            recorder.report(),
         )
 
 
-def _finished(producer: Renderer, refiner: Refiner | None) -> Generator[Event | Frame, None, None]:
+def _finished_frames(
+    renderer: Renderer, refiner: Refiner | None
+) -> Generator[Event | Frame, None, None]:
     """Events and finished frames, in order."""
-    with closing(producer.frames()) as made:
-        yield from made if refiner is None else refiner.frames(made)
+    with closing(renderer.frames()) as results:
+        yield from results if refiner is None else refiner.frames(results)

@@ -1,9 +1,9 @@
-"""Options and a few frames in, those frames finished out in seconds, from the nearest kept states.
+"""Preview a few finished frames in seconds, from the nearest stored states.
 
-What is kept is used; the rest of each pass is walked from its last state. Where a key was
-repainted its pass has no states yet. Then those of the key's pass before are taken: where every
-pixel comes from hardly changes with the painting, so the new painting is pulled to those places
-and the pass goes on from there. That is an estimate, and said to be one.
+Stored pass frames are used; the rest of each pass is computed from its last state. The pass of a
+repainted key has no states yet. Then those of the key's previous pass are used: the positions that
+pixels come from hardly change with the style, so the new style is sampled at these positions and
+the pass continues from there. The result is an estimate and is marked as one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL, KeyStyle, PassState, unpack_state
 from kadr.render.blend_task import BlendChunk, blend_frames
+from kadr.render.key_pass import KeyPass
 from kadr.render.keyframes import KeyStyles
-from kadr.render.pass_history import previous_pass
-from kadr.render.pass_task import Pass, kept_frame, nearest_state, walk
+from kadr.render.pass_frame import pack_pass_frame
+from kadr.render.pass_history import load_history, previous_pass_name
+from kadr.render.pass_task import nearest_state, walk
 from kadr.render.run_context import RunContext, open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import RunSchedule, make_schedule
@@ -36,13 +38,13 @@ from kadr.tasks.task import TaskContext
 
 STEP = "preview"
 
-_PATIENCE = 40
-"""Steps of passes beyond which an estimate is given instead of the exact frame."""
+_MOST_STEPS = 40
+"""If exact frames need more pass frames than this, an estimate is made instead."""
 
 
 @dataclass(frozen=True)
 class PreviewResult:
-    """How many frames were made, how many pass frames that took, and whether they are exact."""
+    """How many frames were made, how many pass frames were computed, and whether they are exact."""
 
     frames: int
     computed: int
@@ -54,7 +56,7 @@ def preview_frames(
 ) -> Generator[Event | Frame, None, PreviewResult]:
     """Yield Events, and the finished frames ``frames`` in order, as a run would make them.
 
-    Nothing is written but what a run would write alike. May be used while another process runs.
+    Writes only files that a run would write alike. May be used while another process runs.
     Raises OptionsError for frames that the run does not have, and what a run would raise.
     """
     cancel = cancel or CancelToken()
@@ -69,122 +71,127 @@ def preview_frames(
         plan = yield from plan_run(run, cancel)
         keys = KeyStyles(run, plan.keys, plan.painted)
         yield from keys.stylize(cancel)
-        maker = _Maker(run, make_schedule(run, plan.spans, keys), keys, cancel)
-        yield from maker.walk(frames)
-        yield from maker.finished(frames)
-        return PreviewResult(len(frames), maker.computed, maker.exact)
+        renderer = _PreviewRenderer(run, make_schedule(run, plan.spans, keys), keys, cancel)
+        yield from renderer.compute_passes(frames)
+        yield from renderer.finished(frames)
+        return PreviewResult(len(frames), renderer.computed, renderer.exact)
 
 
-class _Maker:
-    """Makes what a few frames need into a store in memory."""
+class _PreviewRenderer:
+    """Computes what a few frames need into a store in memory."""
 
     def __init__(
         self, run: RunContext, schedule: RunSchedule, keys: KeyStyles, cancel: CancelToken
     ) -> None:
         self._run, self._schedule, self._keys = run, schedule, keys
         self._context = TaskContext(threads=0, cancel=cancel)
-        self._parts: dict[BlendChunk, list[int]] = {}
+        self._chunks: dict[BlendChunk, list[int]] = {}
         self.computed, self.exact = 0, True
 
-    def walk(self, frames: FrameRange) -> Generator[Event, None, None]:
-        """Walk every pass as far as the frames need it."""
-        self._parts = self._chunks(frames)
+    def compute_passes(self, frames: FrameRange) -> Generator[Event, None, None]:
+        """Compute every pass as far as the frames need it."""
+        self._chunks = self._chunks_of(frames)
         needed = self._needed()
-        if self._cost(needed) > _PATIENCE:
-            # weighed from nothing, the choice between keys is not steadied: good enough to look at
+        if self._cost(needed) > _MOST_STEPS:
+            # without warm-up the choice between keys is not smoothed in time: good enough here
             self.exact = False
-            self._parts = {
-                replace(chunk, start=max(chunk.start, frames.start), warm=0): indices
-                for chunk, indices in self._parts.items()
+            self._chunks = {
+                replace(chunk, start=max(chunk.start, frames.start), warm_up=0): indices
+                for chunk, indices in self._chunks.items()
             }
             needed = self._needed()
         total = self._cost(needed)
         yield Event(STEP, 0, total)
-        for each, distances in needed.items():
-            for made in self._walk(each, min(distances), max(distances)):
+        for key_pass, distances in needed.items():
+            for image in self._compute(key_pass, min(distances), max(distances)):
                 self.computed += 1
-                yield Event(STEP, min(self.computed, total), total, made)
+                yield Event(STEP, min(self.computed, total), total, image)
 
-    def _needed(self) -> dict[Pass, set[int]]:
+    def _needed(self) -> dict[KeyPass, set[int]]:
         """The distances that are missing in each pass."""
-        needed: dict[Pass, set[int]] = {}
-        for chunk, indices in self._parts.items():
-            for each, at in chunk.needs(indices[-1]):
-                if not self._run.store.has(each.frame_entry(at)):
-                    needed.setdefault(each, set()).add(each.distance(at))
+        needed: dict[KeyPass, set[int]] = {}
+        for chunk, indices in self._chunks.items():
+            for key_pass, index in chunk.needs(indices[-1]):
+                if not self._run.store.has(key_pass.frame_entry(index)):
+                    needed.setdefault(key_pass, set()).add(key_pass.distance(index))
         return needed
 
     @staticmethod
-    def _cost(needed: Mapping[Pass, set[int]]) -> int:
-        """About how many steps it takes: from the state before the first to the last."""
+    def _cost(needed: Mapping[KeyPass, set[int]]) -> int:
+        """About how many pass frames that takes: from the state before the first to the last."""
         return sum(
             max(distances) - (min(distances) - 1) // STATE_INTERVAL * STATE_INTERVAL
             for distances in needed.values()
         )
 
-    def _chunks(self, frames: FrameRange) -> dict[BlendChunk, list[int]]:
-        found: dict[BlendChunk, list[int]] = {}
+    def _chunks_of(self, frames: FrameRange) -> dict[BlendChunk, list[int]]:
+        chunks: dict[BlendChunk, list[int]] = {}
         for chunk in self._schedule.chunks:
             indices = [index for index in frames if chunk.start <= index < chunk.stop]
             if indices:
-                found[chunk] = indices
-        return found
+                chunks[chunk] = indices
+        return chunks
 
-    def _walk(self, work: Pass, first: int, last: int) -> Generator[NDArray[np.uint8], None, None]:
+    def _compute(
+        self, key_pass: KeyPass, first: int, last: int
+    ) -> Generator[NDArray[np.uint8], None, None]:
         run, store = self._run, self._run.store
-        made_of = self._schedule.inputs[work.key]
+        pass_input = self._schedule.inputs[key_pass.key]
         key = KeyStyle(
-            run.clip.frame(work.key),
-            self._keys.style(work.key),
-            made_of.options,
-            seed=made_of.seed,
+            run.clip.frame(key_pass.key),
+            self._keys.style(key_pass.key),
+            pass_input.options,
+            seed=pass_input.seed,
         )
-        state = nearest_state(store, work, first)
-        if (0 if state is None else work.distance(state.index)) < first - STATE_INTERVAL:
-            estimated = self._estimate(work, key, first)
-            if estimated is not None:
-                state, self.exact = estimated, False
-        with closing(walk(run.clip, key, work, state, last, self._context)) as made:
-            for result, _ in made:
-                entry = work.frame_entry(result.index)
+        state = nearest_state(store, key_pass, first)
+        if (0 if state is None else key_pass.distance(state.index)) < first - STATE_INTERVAL:
+            estimate = self._estimate(key_pass, key, first)
+            if estimate is not None:
+                state, self.exact = estimate, False
+        with closing(walk(run.clip, key, key_pass, state, last, self._context)) as frames:
+            for frame, _ in frames:
+                entry = key_pass.frame_entry(frame.index)
                 if not store.has(entry):
-                    store.put(entry, kept_frame(result, work.direction))
-                yield result.image[..., :3]
+                    store.put(entry, pack_pass_frame(frame, key_pass.direction))
+                yield frame.image[..., :3]
 
-    def _estimate(self, work: Pass, key: KeyStyle, first: int) -> PassState | None:
-        """The last state before a distance of the key's pass before it was repainted."""
-        before = previous_pass(self._schedule, work, self._run.work)
-        if before is None:
+    def _estimate(self, key_pass: KeyPass, key: KeyStyle, first: int) -> PassState | None:
+        """The last state before distance ``first`` of the pass before the key was repainted."""
+        history = load_history(self._run.layout.pass_history)
+        previous_name = previous_pass_name(self._schedule, key_pass, history)
+        if previous_name is None:
             return None
-        below = FolderStore(self._run.store.folder)
-        for at in range((first - 1) // STATE_INTERVAL * STATE_INTERVAL, 0, -STATE_INTERVAL):
-            index = work.index(at)
-            packed = below.get(replace(work, name=before).state_entry(index))
+        stored, previous = (
+            FolderStore(self._run.store.folder),
+            replace(key_pass, name=previous_name),
+        )
+        start = (first - 1) // STATE_INTERVAL * STATE_INTERVAL
+        for distance in range(start, 0, -STATE_INTERVAL):
+            index = key_pass.index(distance)
+            packed = stored.get(previous.state_entry(index))
             if packed is None:
                 continue
-            return _repainted(packed, index, key)
+            return _restyled(packed, index, key)
         return None
 
     def finished(self, frames: FrameRange) -> Iterator[Frame]:
-        """The frames, joined as a run joins them."""
+        """The frames, blended as in a run."""
         times, styles = self._run.clip.times, self._schedule.styles
         store: Store = self._run.store
-        at = frames.start
-        parts = sorted(self._parts.items(), key=lambda part: part[0].start)
-        for chunk, indices in [*parts, (None, [frames.stop])]:
-            for key in range(at, indices[0]):  # between gaps there are keys only
+        start = frames.start
+        chunks = sorted(self._chunks.items(), key=lambda item: item[0].start)
+        for chunk, indices in [*chunks, (None, [frames.stop])]:
+            for key in range(start, indices[0]):  # between gaps there are keys only
                 assert key in styles, f"frame {key} is in no gap and is no key"
                 yield Frame(key, self._keys.style(key), times[key])
             if chunk is not None:
-                for index, image, _ in blend_frames(
-                    chunk, dict.fromkeys(indices), store, self._context
-                ):
+                for index, image, _ in blend_frames(chunk, indices, store, self._context):
                     yield Frame(index, image, times[index])
-            at = indices[-1] + 1
+            start = indices[-1] + 1
 
 
-def _repainted(packed: Mapping[str, NDArray[Any]], index: int, key: KeyStyle) -> PassState:
-    """A state of another painting's pass, with this painting pulled to where that one lay."""
+def _restyled(packed: Mapping[str, NDArray[Any]], index: int, key: KeyStyle) -> PassState:
+    """A state of the previous style's pass, with the new style sampled at its positions."""
     blank = np.zeros_like(key.style)
     state = unpack_state(packed, index, blank)
     output = sample(key.style, state.matches, interpolation=cv2.INTER_CUBIC)

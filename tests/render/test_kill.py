@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import shutil
-import subprocess
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killable_run import run_killable
 
 from kadr import (
     Frame,
@@ -31,7 +32,6 @@ from scenes import paint, sliding, write_sequence
 
 COUNT, KEYS = 44, (0, 22, 43)
 WORKERS, KILLS = 2, 25
-_COMMAND = (sys.executable, "-m", "kadr.cli.main", "run")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGKILL")
 
@@ -55,34 +55,29 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(fresh: Path) -> Callable[[str], Path]:
     """Copies of the project beside it, as it was before any run."""
 
-    def made(name: str) -> Path:
+    def copied(name: str) -> Path:
         folder = fresh.with_name(f"{name}.kadr")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(fresh, folder)
         return folder
 
-    return made
+    return copied
 
 
 def _run(project: Path, lines: int | None = None) -> bool:
-    """Run a project; kill it when it has said so many lines. Whether it was killed."""
-    words = [*_COMMAND, str(project), "--workers", str(WORKERS), "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for count, _ in enumerate(process.stdout, start=1):
-            if count == lines:
-                process.kill()
-        said = process.stderr.read()
-    assert process.returncode in (0, -9), said.decode()
-    return process.returncode != 0
+    """Run a project; kill it after so many lines of output. Whether it was killed."""
+    stderr = project.with_suffix(".stderr")
+    words = ["run", str(project), "--workers", str(WORKERS), "--json"]
+    code = run_killable(words, stderr, lines)
+    assert code in (0, -signal.SIGKILL), stderr.read_text()
+    return code != 0
 
 
-def _foretold(project: Path) -> DryRun:
+def _dry_run(project: Path) -> DryRun:
     return follow(make_dry_run(open_project(project).options()))
 
 
-def _made(project: Path) -> tuple[dict[str, bytes], list[np.ndarray], bytes]:
+def _results(project: Path) -> tuple[dict[str, bytes], list[np.ndarray], bytes]:
     """Finished frames, the decoded video and the video."""
     opened = open_project(project)
     frames = {path.name: path.read_bytes() for path in sorted(opened.frames.iterdir())}
@@ -91,7 +86,7 @@ def _made(project: Path) -> tuple[dict[str, bytes], list[np.ndarray], bytes]:
     return frames, images, Path(opened.output).read_bytes()
 
 
-def _kept(project: Path) -> int:
+def _stored(project: Path) -> int:
     """Frames of passes in the store."""
     entries = (project / "work" / "store" / "propagate").rglob("*.zip")
     return sum(not path.stem.endswith("-state") for path in entries if path.name[0] != ".")
@@ -102,7 +97,7 @@ def test_a_run_killed_at_25_moments_ends_as_if_nothing_had_been(
 ) -> None:
     whole = copy("whole")
     assert not _run(whole)
-    frames, images, video = _made(whole)
+    frames, images, video = _results(whole)
     assert len(frames) == len(images) == COUNT
 
     chance, kills, twice = random.Random(25), 0, []
@@ -110,13 +105,13 @@ def test_a_run_killed_at_25_moments_ends_as_if_nothing_had_been(
         project = copy("killed")
         while _run(project, chance.randrange(1, 100) if kills < KILLS else None):
             kills += 1
-            coming = _foretold(project)
-            twice.append(coming.pass_frames - (coming.pass_total - _kept(project)))
-        again, decoded, coded = _made(project)
+            dry_run = _dry_run(project)
+            twice.append(dry_run.pass_frames - (dry_run.pass_total - _stored(project)))
+        again, decoded, coded = _results(project)
         assert again == frames
         assert all(map(np.array_equal, decoded, images))
         assert coded == video
-        assert not _foretold(project).finished
+        assert not _dry_run(project).finished
         assert not list(project.rglob(".kadr-*"))
     assert max(twice) <= WORKERS * STATE_INTERVAL
 
@@ -142,19 +137,19 @@ def test_a_repainted_key_redoes_what_depends_on_it_and_no_more(tmp_path: Path) -
     first = restyle(options("out"))
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     write_image(tmp_path / "keys" / f"{repainted:05d}.png", 255 - styles[repainted])
-    told = follow(make_dry_run(options("out")))
+    dry_run = follow(make_dry_run(options("out")))
     again = restyle(options("out"))
     after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
     # the key's own passes reach to its neighbours; theirs are those of before
-    assert {(each.key, each.forward, each.frames) for each in told.passes} == {
+    assert {(key_pass.key, key_pass.forward, key_pass.frames) for key_pass in dry_run.passes} == {
         (repainted, True, 24),
         (repainted, False, 24),
     }
-    assert {each.reason for each in told.passes} == {"key repainted"}
-    assert again.computed == told.pass_frames == 48
-    assert first.computed == told.pass_total == 8 * 24 - 2
-    assert told.finished == 49
+    assert {key_pass.reason for key_pass in dry_run.passes} == {"key repainted"}
+    assert again.computed == dry_run.pass_frames == 48
+    assert first.computed == dry_run.pass_total == 8 * 24 - 2
+    assert dry_run.finished == 49
     # nothing else has changed
     names = sorted(after)
     assert {name for name in names if after[name] != before[name]} == set(names[26:75])

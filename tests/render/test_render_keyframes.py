@@ -17,12 +17,13 @@ from kadr.errors import BackendError, Cancelled, InputError, OptionsError
 from kadr.files import write_image
 from kadr.options import RunOptions
 from kadr.render.keyframes import KeyStyles, painted_keys
-from kadr.render.pass_task import ClipSource
 from kadr.render.run_context import RunContext
 from kadr.storage.frame_folder import FrameFolder
+from kadr.storage.layout import WorkLayout
 from kadr.storage.store import FolderStore
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.video.base import Clip
+from kadr.video.clip_source import ClipSource
 from kadr.video.clips import open_clip
 from scenes import paint, texture, write_sequence
 
@@ -44,18 +45,19 @@ CHOSEN = (0, 4, 7)
 def _keys(clip: Clip, *paths: Path, frames: FrameRange | None = None, **options: Any) -> KeyStyles:
     """The keys that were painted, or the chosen ones, in a work folder beside the clip."""
     work = clip.info.path.parent / "work"
-    run = RunOptions(clip=clip.info.path, output="out", keys=paths, **options)
-    whole = frames or FrameRange(0, len(clip))
+    run_options = RunOptions(clip=clip.info.path, output="out", keys=paths, **options)
+    run_frames = frames or FrameRange(0, len(clip))
     run = RunContext(
-        run,
+        run_options,
         clip,
-        ClipSource(str(clip.info.path), "the clip"),
-        whole,
-        work,
+        ClipSource(str(clip.info.path)),
+        "the clip",
+        run_frames,
+        WorkLayout(work),
         FolderStore(work / "store"),
         FrameFolder(work / "frames", clip.name),
     )
-    painted = painted_keys(run, clip, whole)
+    painted = painted_keys(run_options, clip, run_frames)
     indices = [file.index for file in painted] or CHOSEN
     return KeyStyles(run, dict.fromkeys(indices, 0), painted)
 

@@ -206,7 +206,7 @@ def test_a_frame_changed_by_hand_is_kept(project: Path, made: Path) -> None:
     mine = np.full((40, 56, 3), 7, np.uint8)
     write_image(project / "work" / "frames" / "frame_00030.png", mine)
     write_image(project / "keys" / "043.png", mine)
-    assert _predict(_options(project)).kept == (30,)
+    assert _predict(_options(project)).edited == (30,)
     restyle(_options(project, output=project / "out"))
     assert np.array_equal(read_image(project / "out" / "frame_00030.png"), mine)
     record = read_record(project / "work" / "run.json")
@@ -231,7 +231,7 @@ def test_a_limit_too_small_is_refused_with_what_it_takes(project: Path) -> None:
     assert not list((project / "work" / "frames").glob("*1*.png"))
 
 
-@pytest.mark.parametrize("stop", [("propagate", 5), ("propagate", 50), ("join", 3), ("write", 30)])
+@pytest.mark.parametrize("stop", [("propagate", 5), ("propagate", 50), ("blend", 3), ("write", 30)])
 def test_a_stopped_run_goes_on(project: Path, made: Path, stop: tuple[str, int]) -> None:
     shutil.rmtree(project / "work")
     (project / "film.mkv").unlink()
@@ -324,7 +324,12 @@ def test_the_record_says_what_was_measured(project: Path) -> None:
     errors = [record.error(index) for index in range(COUNT)]
     assert [errors[key] for key in KEYS] == [0.0] * 3
     assert all(error is not None and 0 <= error < 0.5 for error in errors)
-    assert {step.name for step in record.steps} >= {"plan", "stylize", "propagate"}
+    steps = {step.name: step for step in record.steps}
+    assert list(steps) == ["plan", "stylize", "propagate", "blend", "write"]
+    assert all(step.seconds > 0 for step in record.steps)
+    assert sum(step.seconds for step in record.steps) < record.seconds
+    assert steps["propagate"].computed + steps["propagate"].reused > COUNT
+    assert steps["blend"].computed + steps["blend"].reused == steps["write"].computed == COUNT
 
 
 def test_two_runs_may_share_a_work_folder(project: Path, made: Path) -> None:

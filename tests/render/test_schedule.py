@@ -13,31 +13,35 @@ from hypothesis import strategies as st
 from kadr.core.frames import FrameRange, Span
 from kadr.options import PropagateOptions
 from kadr.render.blend_task import gap_chunks
+from kadr.render.key_pass import KeyPass, PassInput
 from kadr.render.keyframes import KeyEntry
-from kadr.render.pass_task import ClipSource, Pass, PassInput
-from kadr.render.schedule import RunSchedule, expected_frames
+from kadr.render.schedule import RunSchedule
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.store import FolderStore
+from kadr.tasks.task import Task
+from kadr.video.clip_source import ClipSource
 
 PIXELS = {"image": np.zeros((4, 4, 3), np.uint8)}
-SOURCE = ClipSource("clip.mp4", "its hash")
+SOURCE = ClipSource("clip.mp4")
 
 
 def _schedule(spans: list[Span], frames: FrameRange) -> RunSchedule:
-    inputs = {s.key: PassInput(SOURCE, s.key, PropagateOptions(), 0) for s in spans}
+    inputs = {s.key: PassInput("its hash", s.key, PropagateOptions(), 0) for s in spans}
     styles = {s.key: KeyEntry(f"stylize/{s.key}", f"style{s.key}") for s in spans}
     passes = []
     for span in spans:
         for direction, last in ((1, span.stop - 1), (-1, span.start)):
             if last != span.key:
-                name = inputs[span.key].name(styles[span.key].digest, direction)
-                passes.append(Pass(span.key, last, name))
+                name = inputs[span.key].pass_name(styles[span.key].digest, direction)
+                passes.append(KeyPass(span.key, last, name))
     edges = [frames.start - 1, *(span.key for span in spans), frames.stop]
     chunks = []
     for before, after in itertools.pairwise(edges):
         anchor = before if before in frames else None
         chunks += gap_chunks(before + 1, after, anchor, passes)
-    return RunSchedule(tuple(spans), frames, tuple(passes), tuple(chunks), styles, 3, inputs)
+    return RunSchedule(
+        SOURCE, tuple(spans), frames, tuple(passes), tuple(chunks), styles, 3, inputs
+    )
 
 
 SPANS = [Span(0, 0, 50), Span(50, 1, 100)]
@@ -65,7 +69,7 @@ def _fill(store: FolderStore, schedule: RunSchedule) -> None:
 
 def _finish(folder: FrameFolder, schedule: RunSchedule) -> None:
     for index in schedule.frames:
-        folder.put(index, PIXELS["image"], schedule.made_by(index), 0.1)
+        folder.put(index, PIXELS["image"], schedule.frame_name(index), 0.1)
 
 
 def test_at_first_everything_is_missing(store: FolderStore, folder: FrameFolder) -> None:
@@ -91,10 +95,10 @@ def test_a_lost_frame_is_walked_from_the_state_before(
     _fill(store, schedule)
     forward = schedule.passes[0]
     store.discard(forward.frame_entry(37))
-    steps = schedule.missing(store, folder).steps
+    steps = schedule.missing(store, folder).distances
     assert steps == {forward: tuple(range(33, 38))}
     store.discard(forward.state_entry(32))
-    assert schedule.missing(store, folder).steps == {forward: tuple(range(17, 38))}
+    assert schedule.missing(store, folder).distances == {forward: tuple(range(17, 38))}
 
 
 def test_a_state_without_its_frame_is_no_state(store: FolderStore, folder: FrameFolder) -> None:
@@ -103,7 +107,7 @@ def test_a_state_without_its_frame_is_no_state(store: FolderStore, folder: Frame
     forward = schedule.passes[0]
     for index in (32, 33):
         store.discard(forward.frame_entry(index))
-    assert schedule.missing(store, folder).steps == {forward: tuple(range(17, 34))}
+    assert schedule.missing(store, folder).distances == {forward: tuple(range(17, 34))}
 
 
 def test_only_what_unfinished_frames_need_is_made(store: FolderStore, folder: FrameFolder) -> None:
@@ -112,9 +116,9 @@ def test_only_what_unfinished_frames_need_is_made(store: FolderStore, folder: Fr
     folder.path(70).unlink()  # no more than its chunk's warming up: one pass alone is there
     missing = schedule.missing(store, folder)
     assert missing.finished_frames == 1
-    (only,) = missing.steps
+    (only,) = missing.distances
     assert (only.key, only.direction) == (50, 1)
-    assert missing.steps[only] == tuple(range(1, 21))
+    assert missing.distances[only] == tuple(range(1, 21))
 
 
 def test_a_frame_changed_by_hand_is_kept(store: FolderStore, folder: FrameFolder) -> None:
@@ -124,31 +128,29 @@ def test_a_frame_changed_by_hand_is_kept(store: FolderStore, folder: FrameFolder
         with folder.path(index).open("ab") as file:
             file.write(b"painted over")
     missing = schedule.missing(store, folder)
-    assert missing.kept == (50, 71)
+    assert missing.edited == (50, 71)
     assert not missing
 
 
 def _ids(schedule: RunSchedule, store: FolderStore, folder: FrameFolder) -> list[tuple[str, int]]:
     missing = schedule.missing(store, folder)
-    made = [
-        (task, expected_frames(task))
-        for task in schedule.tasks(missing, store.folder, folder, "{:03d}".format, 100)
-    ]
+    planned = list(schedule.work(missing, store.folder, folder.folder, "{:03d}".format, 100))
     ids: set[str] = set()
-    for task, _ in made:
+    for work, task in planned:
+        assert type(work).from_values(Task.from_json(task.to_json()).values) == work
         assert set(task.after) <= ids, "a task comes after those that it waits for"
         assert task.id not in ids
         ids.add(task.id)
-    return [(task.function, index) for task, indices in made for index in indices]
+    return [(task.type, index) for work, task in planned for index in work.indices]
 
 
 def test_tasks_make_just_what_is_missing(store: FolderStore, folder: FrameFolder) -> None:
     schedule = _schedule(SPANS, FRAMES)
     made = _ids(schedule, store, folder)
-    assert sorted(i for name, i in made if name.endswith("run_join")) == [
+    assert sorted(i for name, i in made if name == "blend") == [
         i for i in FRAMES if i not in (0, 50)
     ]
-    walked = sorted(i for name, i in made if name.endswith("run_pass"))
+    walked = sorted(i for name, i in made if name == "propagate")
     assert walked == sorted([*range(1, 50), *range(1, 50), *range(51, 100)])
 
 
@@ -178,7 +180,7 @@ def test_whatever_is_lost_can_be_made_again(
             return fingerprint in kept
 
     missing = schedule.missing(Known(store.folder), folder)
-    for each, steps in missing.steps.items():
+    for each, steps in missing.distances.items():
         reached = {0} | {
             d
             for d in range(16, len(each) + 1, 16)

@@ -31,14 +31,14 @@ def clip(tmp_path: Path) -> Iterator[Clip]:
         yield opened
 
 
-def _lender(clip: Clip, kept: dict[int, np.ndarray] | None = None) -> ContextProvider:
+def _provider(clip: Clip, kept: dict[int, np.ndarray] | None = None) -> ContextProvider:
     groups = {0: 0, 4: 0, 6: 1, 8: 1}
     return ContextProvider(clip, sorted(groups), groups, (kept or {}).get, lambda index: None)
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 0), (0, 4), (4, 0), (8, 6), (3, 3)])
 def test_flow_leads_from_one_frame_to_the_other(clip: Clip, start: int, end: int) -> None:
-    flow = _lender(clip).flow(start, end)
+    flow = _provider(clip).flow(start, end)
     inner = (slice(20, -20), slice(40, -40))
     assert flow.shape == (120, 160, 2)
     assert np.abs(flow[inner] - [STEP * (end - start), 0]).mean() < 0.3
@@ -49,15 +49,17 @@ def test_flow_leads_from_one_frame_to_the_other(clip: Clip, start: int, end: int
 def test_large_frames_lend_full_sized_motion(tmp_path: Path) -> None:
     images = [cv2.resize(image, (1280, 960)) for image in IMAGES[:2]]
     with open_clip(write_sequence(tmp_path / "large", images)) as clip:
-        lender = ContextProvider(clip, [0, 1], {0: 0, 1: 0}, lambda index: None, lambda index: None)
-        flow = lender.flow(0, 1)
+        provider = ContextProvider(
+            clip, [0, 1], {0: 0, 1: 0}, lambda index: None, lambda index: None
+        )
+        flow = provider.flow(0, 1)
         assert flow.shape == (960, 1280, 2)
         assert np.abs(flow[200:-200, 300:-300] - [8 * STEP, 0]).mean() < 2
-        assert lender.occlusion(0, 1).shape == (960, 1280)
+        assert provider.occlusion(0, 1).shape == (960, 1280)
 
 
 def test_what_leaves_the_picture_has_no_match(clip: Clip) -> None:
-    occlusion = _lender(clip).occlusion(0, 4)  # the right edge slides out by twelve pixels
+    occlusion = _provider(clip).occlusion(0, 4)  # the right edge slides out by twelve pixels
     assert occlusion[10:-10, -10:].mean() > 0.9
     assert occlusion[20:-20, 30:-30].mean() < 0.05
 
@@ -66,28 +68,28 @@ def test_the_output_before_comes_from_memory_or_from_what_is_kept(
     clip: Clip, tmp_path: Path
 ) -> None:
     kept = {0: IMAGES[0] // 2}
-    lender = _lender(clip, kept)
-    context = lender.context(CancelToken(), 1, tmp_path)
+    provider = _provider(clip, kept)
+    context = provider.context(CancelToken(), 1, tmp_path)
     assert context.folder == tmp_path
     assert context.previous(0) is None
     assert context.previous(6) is None, "a shot begins"
     assert context.previous_index(4) == 0
     assert context.previous_index(6) is None
     assert np.array_equal(context.previous(4), kept[0])
-    lender.made(StyledFrame(0, IMAGES[0] // 3))
+    provider.add_output(StyledFrame(0, IMAGES[0] // 3))
     assert np.array_equal(context.previous(4), IMAGES[0] // 3)
 
 
 def test_controls_are_of_the_frame_asked_for(clip: Clip) -> None:
-    lender = _lender(clip, {0: IMAGES[0] // 2})
-    assert np.array_equal(lender.control("filmed", 4), IMAGES[4])
-    assert np.array_equal(lender.control("previous", 4), IMAGES[0] // 2)
-    assert np.array_equal(lender.control("previous", 0), IMAGES[0]), "the first shows itself"
-    edges = lender.control("edges", 4)
+    provider = _provider(clip, {0: IMAGES[0] // 2})
+    assert np.array_equal(provider.control("filmed", 4), IMAGES[4])
+    assert np.array_equal(provider.control("previous", 4), IMAGES[0] // 2)
+    assert np.array_equal(provider.control("previous", 0), IMAGES[0]), "the first shows itself"
+    edges = provider.control("edges", 4)
     assert edges.shape == IMAGES[4].shape
     assert edges.std() > 3
-    with pytest.raises(OptionsError, match=f"control 'depth': this run lends {CONTROLS[0]}"):
-        lender.control("depth", 4)
+    with pytest.raises(OptionsError, match=f"control 'depth': this run provides {CONTROLS[0]}"):
+        provider.control("depth", 4)
 
 
 def test_masks_belong_to_frames_by_their_numbers(clip: Clip, tmp_path: Path) -> None:

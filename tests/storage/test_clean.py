@@ -13,7 +13,8 @@ from kadr.errors import OutputError
 from kadr.storage.cache import cache_folder, surveys_folder
 from kadr.storage.clean import WorkFiles, cached_work, delete_work_files, find_work_files
 from kadr.storage.frame_folder import FrameFolder
-from kadr.storage.lock import LOCK, lock_folder
+from kadr.storage.layout import LOCK
+from kadr.storage.lock import lock_folder
 from kadr.storage.store import FolderStore
 
 links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
@@ -33,7 +34,12 @@ def work(tmp_path: Path) -> Path:
     _frames(folder / "frames").put(3, np.zeros((4, 4, 3), np.uint8), "ef56", 0.1)
     (folder / "noise").mkdir()
     np.save(folder / "noise" / f"{0x1A2B:032x}.npy", np.zeros((4, 2, 2), np.float32))
-    for name in ("run.json", "made.json", "shots-0a1b.json", "store/propagate/cd34/.kadr-xyz.zip"):
+    for name in (
+        "run.json",
+        "passes.json",
+        "shots-0a1b.json",
+        "store/propagate/cd34/.kadr-xyz.zip",
+    ):
         (folder / name).write_text("{}")
     return folder
 
@@ -46,8 +52,8 @@ def test_all_work_files_are_found_and_deleted(work: Path) -> None:
     found = find_work_files(work)
     assert sorted(_names(found)) == [
         "frames/frame_00003.png",
-        "made.json",
         "noise/00000000000000000000000000001a2b.npy",
+        "passes.json",
         "run.json",
         "shots-0a1b.json",
         "store/ab12.zip",
@@ -90,7 +96,9 @@ def test_what_kadr_did_not_make_stays(work: Path) -> None:
     assert sorted(path.relative_to(work).as_posix() for path in found.others) == sorted(strange)
     delete_work_files(found)
     left = [path for path in work.rglob("*") if path.is_file()]
-    assert sorted(path.relative_to(work).as_posix() for path in left) == sorted([*strange, "lock"])
+    assert sorted(path.relative_to(work).as_posix() for path in left) == sorted(
+        [*strange, "lock", "lock.pid"]
+    )
 
 
 def test_a_frame_painted_over_stays(work: Path) -> None:

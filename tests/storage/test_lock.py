@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kadr.errors import OutputError
-from kadr.storage.lock import LOCK, lock_folder
+from kadr.storage.layout import LOCK, LOCK_HOLDER
+from kadr.storage.lock import lock_folder
 
 HOLD = """
 import sys, pathlib
@@ -47,7 +48,7 @@ def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path:
     holder.kill()
     holder.wait(10)
     with lock_folder(tmp_path / "work"):
-        assert (tmp_path / "work" / LOCK).read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / "work" / LOCK_HOLDER).read_text() == f"{os.getpid()}\n"
 
 
 def test_one_process_cannot_hold_it_twice(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_a_child_does_not_keep_it(tmp_path: Path) -> None:
 
 def test_nonsense_in_the_file_is_not_said(tmp_path: Path) -> None:
     with lock_folder(tmp_path):
-        (tmp_path / LOCK).write_text("who knows\n")
+        (tmp_path / LOCK_HOLDER).write_text("who knows\n")
         with (
             pytest.raises(OutputError, match="another kadr works here; wait"),
             lock_folder(tmp_path),
@@ -91,3 +92,17 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is a file"), lock_folder(tmp_path / "file"):
         pytest.fail("a file is no folder")
+
+
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    foreign, folder = tmp_path / "foreign", tmp_path / "work"
+    foreign.write_text("mine\n")
+    folder.mkdir()
+    (folder / LOCK_HOLDER).symlink_to(foreign)
+    with lock_folder(folder):
+        assert (folder / LOCK_HOLDER).read_text() == f"{os.getpid()}\n"
+    (folder / LOCK).unlink()
+    (folder / LOCK).symlink_to(foreign)
+    with pytest.raises(OutputError, match="lock: is a link"), lock_folder(folder):
+        pytest.fail("locked through a link")
+    assert foreign.read_text() == "mine\n"

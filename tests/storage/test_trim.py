@@ -70,7 +70,7 @@ def test_where_another_kadr_works_nothing_is_deleted() -> None:
 
 def test_a_run_of_today_is_not_old_though_its_files_are() -> None:
     folder = _work("again", 100)
-    os.utime(folder / "lock", (NOW, NOW))
+    os.utime(folder / "lock.pid", (NOW, NOW))
     assert trim_caches(cache_folder("now.mp4", "out.mp4"), now=NOW).folders == 0
     assert folder.exists()
 

@@ -38,7 +38,7 @@ def count(task: Task, context: TaskContext) -> Iterator[Item]:
 
 def tell_values(task: Task, context: TaskContext) -> Iterator[Notice | PartialProgress]:
     """Tell what arrived, in each way that there is."""
-    context.tell("told")
+    context.notify("told")
     yield Notice(task.to_json())
     yield PartialProgress(1, 2)
 

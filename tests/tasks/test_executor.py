@@ -232,7 +232,7 @@ def test_a_flag_raised_too_late_stops_nothing(executor: Executor) -> None:
 def test_tasks_that_contradict_each_other_are_refused(executor: Executor) -> None:
     with pytest.raises(OptionsError, match="task b: comes after 'c', which is unknown"):
         list(executor.run([job("b", after=("c",)), job("c")], window=2))
-    with pytest.raises(OptionsError, match="task a: there is one of this id already"):
+    with pytest.raises(OptionsError, match="task a: this id was used already"):
         list(executor.run([job("a"), job("a")], window=1))
     with pytest.raises(OptionsError, match="window 0"):
         list(executor.run([], window=0))

@@ -60,7 +60,7 @@ def test_other_events_pass_as_they_are() -> None:
 
 def test_an_item_that_comes_out_differently_is_an_error_that_names_it() -> None:
     events = [made("a", 3, "old"), made("b", 3, "new"), made("a", 3, "new")]
-    with pytest.raises(BackendError, match="a: item 3 was old and came out as new"):
+    with pytest.raises(BackendError, match="a: item 3 was old and became new"):
         list(in_task_order(events))
 
 

@@ -92,7 +92,7 @@ def test_a_killed_workers_task_is_run_again_and_ends_as_if_nothing_had_been(
         "trying again (2 of 2)",
     ]
     assert all("killed by SIGKILL" in line for line in lost)
-    assert all("its last words: these are the last words" in line for line in lost)
+    assert all("its last output: these are the last words" in line for line in lost)
     items = [event.item.index for event in events if isinstance(event, ItemStored)]
     assert sorted(items) == [0, 0, 0, 1, 1, 2, 2, 3, 3], "each once, though made three times"
     with InlineExecutor(1) as other:

@@ -11,11 +11,11 @@ from kadr.core.bands import default_threads
 from kadr.tasks import resources
 
 
-def test_threads_are_lent_and_given_back() -> None:
+def test_threads_are_limited_and_restored() -> None:
     before = default_threads(), cv2.getNumThreads()
-    with resources.lent_threads(1):
+    with resources.limited_threads(1):
         assert (default_threads(), cv2.getNumThreads()) == (1, 1)
-        with resources.lent_threads(before[0]):
+        with resources.limited_threads(before[0]):
             assert default_threads() == before[0]
         assert (default_threads(), cv2.getNumThreads()) == (1, 1)
     assert (default_threads(), cv2.getNumThreads()) == before
@@ -23,7 +23,7 @@ def test_threads_are_lent_and_given_back() -> None:
 
 def test_threads_that_a_worker_uses_stay_until_others_are_named() -> None:
     cores = default_threads()
-    with resources.lent_threads(cores):
+    with resources.limited_threads(cores):
         resources.use_threads(1)
         assert (default_threads(), cv2.getNumThreads()) == (1, 1)
         resources.use_threads(cores)
@@ -32,7 +32,7 @@ def test_threads_that_a_worker_uses_stay_until_others_are_named() -> None:
 
 def test_more_threads_than_cores_are_not_to_be_had() -> None:
     cores = default_threads()
-    with resources.lent_threads(cores + 7):
+    with resources.limited_threads(cores + 7):
         assert default_threads() == cores
 
 

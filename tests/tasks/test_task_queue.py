@@ -16,13 +16,13 @@ def job(task_id: str, **more: Any) -> Task:
     return Task(task_id, "m:f", **more)
 
 
-def board(cores: int = 2, slots: int = 9, free: int | None = None) -> TaskQueue:
+def task_queue(cores: int = 2, slots: int = 9, free: int | None = None) -> TaskQueue:
     return TaskQueue(cores, slots, lambda: free)
 
 
-def take(from_board: TaskQueue) -> list[str]:
+def take(from_queue: TaskQueue) -> list[str]:
     taken = []
-    while (task := from_board.next()) is not None:
+    while (task := from_queue.next()) is not None:
         taken.append(task.id)
     return taken
 
@@ -69,7 +69,7 @@ def test_all_tasks_run_within_cores_slots_and_memory_and_after_those_they_name(
 
 
 def test_what_does_not_fit_holds_up_those_behind_it() -> None:
-    on = board(cores=2)
+    on = task_queue(cores=2)
     for task in (job("a", priority=2), job("wide", cores=2, priority=1), job("b")):
         on.add(task)
     assert take(on) == ["a"]
@@ -93,47 +93,47 @@ def test_memory_that_others_took_meanwhile_is_not_promised_again() -> None:
 
 
 def test_left_over_cores_go_round() -> None:
-    on = board(cores=8)
+    on = task_queue(cores=8)
     for name in "abc":
         on.add(job(name, cores=2))
     take(on)
     assert on.shares() == {"a": 3, "b": 3, "c": 2}
-    assert board().shares() == {}
+    assert task_queue().shares() == {}
 
 
 def test_a_failure_reaches_all_that_come_after_it() -> None:
-    on = board()
+    on = task_queue()
     for task in (job("a"), job("b", after=("a",)), job("c", after=("b",)), job("d")):
         on.add(task)
     on.failed("a", BackendError("lost"))
-    stranded = on.stranded()
-    assert [event.task for event in stranded] == ["b", "c"]
-    assert all(event.lost and isinstance(event.error, BackendError) for event in stranded)
-    assert str(stranded[1].error) == "c: not started; b, which it needs, failed"
+    blocked = on.blocked()
+    assert [event.task for event in blocked] == ["b", "c"]
+    assert all(event.lost and isinstance(event.error, BackendError) for event in blocked)
+    assert str(blocked[1].error) == "c: not started; b, which it needs, failed"
     on.add(job("late", after=("c",)))
-    assert [event.task for event in on.stranded()] == ["late"]
-    assert on.stranded() == []
+    assert [event.task for event in on.blocked()] == ["late"]
+    assert on.blocked() == []
     assert take(on) == ["d"]
     on.done("d")
     assert not on.all_done
 
 
 def test_what_comes_after_a_stopped_task_was_stopped_too() -> None:
-    on = board()
+    on = task_queue()
     on.add(job("a"))
     on.add(job("b", after=("a",)))
     on.failed("a", Cancelled("stopped"))
-    (event,) = on.stranded()
+    (event,) = on.blocked()
     assert isinstance(event.error, Cancelled)
     assert not event.lost
 
 
 def test_a_task_can_be_run_again() -> None:
-    on = board()
+    on = task_queue()
     on.add(job("a"))
     on.add(job("b", after=("a",)))
     assert take(on) == ["a"]
-    on.again("a")
+    on.requeue("a")
     assert on.running == []
     assert take(on) == ["a"]
     on.done("a")

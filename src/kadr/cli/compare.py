@@ -98,16 +98,16 @@ def compare(
         with now.announced_kernels():
             made = now.follow(compare_methods(options, now.cancel))
         now.speaker.result(
-            "\n".join([f"{made.output}: side by side", *map(_line, made.ways)]),
+            "\n".join([f"{made.output}: side by side", *map(_line, made.methods)]),
             output=made.output,
-            ways=[{**asdict(way), "output": str(way.output)} for way in made.ways],
+            methods=[{**asdict(way), "output": str(way.output)} for way in made.methods],
         )
 
 
 def _line(way: MethodResult) -> str:
     measures = way.measures
     flicker = "–" if measures.flicker is None else f"{measures.flicker:.2f}"
-    kept = " (some kept from an earlier run)" if way.kept else ""
+    kept = " (some kept from an earlier run)" if way.resumed else ""
     return (
         f"{way.output}: {way.name}, {way.seconds:.1f} s{kept}, {way.styled} of {way.frames} "
         f"frames by the stylizer, change along motion {measures.warp:.2f}, flicker {flicker} of "

@@ -19,10 +19,10 @@ def lines(found: DryRun, options: RunOptions) -> Iterator[str]:
         yield f"would stylize {formatting.counted(len(found.stylized), 'key')}"
     yield from reasons(found)
     yield amount(found)
-    if found.kept:
+    if found.edited:
         yield (
-            f"{formatting.counted(len(found.kept), 'frame')} changed by hand would stay as "
-            f"{'it is' if len(found.kept) == 1 else 'they are'}"
+            f"{formatting.counted(len(found.edited), 'frame')} changed by hand would stay as "
+            f"{'it is' if len(found.edited) == 1 else 'they are'}"
         )
     yield f"would write {options.output}"
 
@@ -69,7 +69,7 @@ def facts(found: DryRun) -> dict[str, Any]:
         "pass_total": found.pass_total,
         "finished": found.finished,
         "frames": found.frames,
-        "kept": len(found.kept),
+        "edited": len(found.edited),
         "seconds": round(found.seconds, 3),
         "work_bytes": found.work_bytes,
         "output_bytes": found.output_bytes,

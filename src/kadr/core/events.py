@@ -59,6 +59,20 @@ def follow(
                 on_event(event)
 
 
+def map_events(
+    events: Generator[Event, None, Result], function: Callable[[Event], Event]
+) -> Generator[Event, None, Result]:
+    """Yield ``function(event)`` for each event; returns what the generator returns."""
+    with closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            yield function(event)
+
+
 class CancelToken:
     """A flag that one thread raises and long work asks between frames."""
 

@@ -1,8 +1,8 @@
-"""The kept frames of several passes in, finished frames out: the other task a worker runs.
+"""The blend task: make finished frames between two keys from the passes of both.
 
-Between two keys every frame is joined from both keys' passes. The choice is steadied along the
-motion, so a chunk of frames first weighs a few frames before its own; it needs nothing else from
-its neighbours, and chunks are made in any order with the same result.
+The choice between the keys is smoothed in time along the flow, so a chunk of frames first weighs
+a few frames before its own. It needs nothing else from other chunks, and chunks are made in any
+order with the same result.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from kadr.blend.bands import blend_bands
 from kadr.blend.weights import BlendWeights, Candidate
 from kadr.core.warp import grid
-from kadr.errors import ResumeError
-from kadr.render.pass_task import Pass, style_digest, unpack_flow
+from kadr.render.key_pass import KeyPass
+from kadr.render.pass_frame import image_digest, read_pass_frame, unpack_flow
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.store import FolderStore, Store, fingerprint
 from kadr.tasks.task import Item, Task, TaskContext
 
-STEP = "join"
+STEP = "blend"
 VERSION = 1
 
-CHUNK = 32
+CHUNK_LENGTH = 32
 """The most frames of one task."""
 _WARM_UP = 12
 """Frames weighed before a chunk's own: 0.6¹² of an earlier choice is a five-hundredth."""
@@ -37,153 +37,153 @@ _WARM_UP = 12
 class BlendChunk:
     """Finished frames ``[start, stop)`` between two keys, and the passes that they are made from.
 
-    key_before: the key frame that ends the frames before the gap, or None at the clip's start.
-    gap_start: the first frame after it.
+    key_before: the key frame just before the gap, or None at the clip's start.
+    gap_start: the first frame after it. warm_up: how many frames before ``start`` are weighed;
+    fewer for a quick estimate.
     """
 
     start: int
     stop: int
     gap_start: int
     key_before: int | None
-    passes: tuple[Pass, ...]
-    warm: int = _WARM_UP
-    """How many frames before its own are weighed; fewer for a quick estimate."""
+    passes: tuple[KeyPass, ...]
+    warm_up: int = _WARM_UP
 
     @property
-    def warm_up(self) -> int:
-        """The first frame to be weighed."""
-        return max(self.gap_start, self.start - self.warm)
+    def first_weighed(self) -> int:
+        """The first frame that is weighed."""
+        return max(self.gap_start, self.start - self.warm_up)
 
     @property
     def name(self) -> str:
-        """Names all that its frames depend on."""
-        passes = [(each.name, each.key, each.last) for each in self.passes]
+        """A fingerprint of all that its frames depend on."""
+        passes = [(key_pass.name, key_pass.key, key_pass.last) for key_pass in self.passes]
         return fingerprint(
-            STEP, VERSION, self.start, self.gap_start, self.key_before, self.warm, passes
+            STEP, VERSION, self.start, self.gap_start, self.key_before, self.warm_up, passes
         )
 
-    def needs(self, index: int) -> Iterator[tuple[Pass, int]]:
-        """The pass frames that frame ``index`` of the chunk is made from, warming up included."""
-        for at in range(self.warm_up, index + 1):
-            for each in self.passes:
-                if each.covers(at):
-                    yield each, at
+    def needs(self, index: int) -> Iterator[tuple[KeyPass, int]]:
+        """The pass frames that frame ``index`` is made from, with those of the warm-up."""
+        for weighed in range(self.first_weighed, index + 1):
+            for key_pass in self.passes:
+                if key_pass.covers(weighed):
+                    yield key_pass, weighed
 
 
 def gap_chunks(
-    gap_start: int, gap_stop: int, key_before: int | None, passes: Sequence[Pass]
+    gap_start: int, gap_stop: int, key_before: int | None, passes: Sequence[KeyPass]
 ) -> list[BlendChunk]:
     """The chunks of frames ``[gap_start, gap_stop)``, which lie between two keys."""
     chunks = []
-    for start in range(gap_start, gap_stop, CHUNK):
-        stop = min(start + CHUNK, gap_stop)
-        first = max(gap_start, start - _WARM_UP)
-        used = tuple(
-            sorted(
-                (each for each in passes if any(each.covers(at) for at in range(first, stop))),
-                key=lambda each: (each.key, each.direction),
-            )
-        )
-        chunks.append(BlendChunk(start, stop, gap_start, key_before, used))
+    for start in range(gap_start, gap_stop, CHUNK_LENGTH):
+        stop = min(start + CHUNK_LENGTH, gap_stop)
+        weighed = range(max(gap_start, start - _WARM_UP), stop)
+        used = [key_pass for key_pass in passes if any(map(key_pass.covers, weighed))]
+        used.sort(key=lambda key_pass: (key_pass.key, key_pass.direction))
+        chunks.append(BlendChunk(start, stop, gap_start, key_before, tuple(used)))
     return chunks
 
 
-def blend_task(
-    chunk: BlendChunk,
-    indices: Sequence[int],
-    store: Path,
-    folder: Path,
-    stems: Sequence[str],
-    **more: Any,
-) -> Task:
-    """A task that makes some frames of a chunk into the folder; ``stems`` name their files."""
-    values = {
-        "chunk": asdict(chunk),
-        "indices": list(indices),
-        "store": str(store),
-        "folder": str(folder),
-        "stems": list(stems),
-    }
-    return Task(
-        id=f"{STEP}/{chunk.name}",
-        function="kadr.render.blend_task:run_blend_task",
-        values=values,
-        **more,
-    )
+@dataclass(frozen=True)
+class BlendWork:
+    """What a blend task makes: the frames ``indices`` of a chunk, into a folder.
+
+    stems: the name of each frame's file, without suffix.
+    """
+
+    chunk: BlendChunk
+    indices: tuple[int, ...]
+    stems: tuple[str, ...]
+    store: Path
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The id of its task."""
+        return f"{STEP}/{self.chunk.name}"
+
+    def to_task(self, **task_fields: Any) -> Task:
+        """The task; ``task_fields``: its ``after``, ``priority`` and the like."""
+        values = {**asdict(self), "store": str(self.store), "folder": str(self.folder)}
+        return Task(
+            id=self.id,
+            type=STEP,
+            function=f"{__name__}:run_blend_task",
+            values=values,
+            **task_fields,
+        )
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Read what ``to_task`` put into the task's values."""
+        chunk = values["chunk"]
+        passes = tuple(KeyPass(**key_pass) for key_pass in chunk["passes"])
+        return cls(
+            BlendChunk(**{**chunk, "passes": passes}),
+            tuple(values["indices"]),
+            tuple(values["stems"]),
+            Path(values["store"]),
+            Path(values["folder"]),
+        )
 
 
 def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
     """Make the frames of one chunk; an Item for each, its file's name in it.
 
-    Raises ResumeError if a pass frame is gone or damaged; the bad entry is then removed.
+    Raises ResumeError if a pass frame is missing or damaged; a damaged entry is then removed.
     """
-    values: Mapping[str, Any] = task.values
-    chunk = _read_chunk(values["chunk"])
-    wanted = dict(zip(values["indices"], values["stems"], strict=True))
-    folder = FrameFolder(Path(values["folder"]), wanted.__getitem__)
-    store = FolderStore(Path(values["store"]))
-    for index, image, error in blend_frames(chunk, wanted, store, context):
-        folder.put(index, image, chunk.name, error)
-        yield Item(index, folder.path(index).name, style_digest(image))
+    work = BlendWork.from_values(task.values)
+    folder = FrameFolder(work.folder, dict(zip(work.indices, work.stems)).__getitem__)
+    store, name = FolderStore(work.store), work.chunk.name
+    for index, image, error in blend_frames(work.chunk, work.indices, store, context):
+        folder.put(index, image, name, error)
+        yield Item(index, folder.path(index).name, image_digest(image))
 
 
 def blend_frames(
-    chunk: BlendChunk, wanted: Mapping[int, object], store: Store, context: TaskContext
+    chunk: BlendChunk, indices: Sequence[int], store: Store, context: TaskContext
 ) -> Iterator[tuple[int, NDArray[np.uint8], float]]:
-    """(index, image, error) of the wanted frames of a chunk, in order."""
-    joiner = BlendWeights()
+    """(index, image, error) of the frames ``indices`` of a chunk, in order; error is 0–1."""
+    weights = BlendWeights()
     # a part of a chunk is weighed from where the whole would be: the same bytes either way
-    for index in range(chunk.warm_up, max(wanted) + 1):
+    for index in range(chunk.first_weighed, max(indices) + 1):
         context.cancel.check()
-        made = [each for each in chunk.passes if each.covers(index)]
-        candidates = [_candidate(store, each, index) for each in made]
+        passes = [key_pass for key_pass in chunk.passes if key_pass.covers(index)]
+        candidates = [_candidate(store, key_pass, index) for key_pass in passes]
         if index == chunk.gap_start and chunk.key_before is not None:
-            joiner.start(chunk.key_before, candidates[0].error.shape)
-        weights = joiner.weigh(candidates, _positions(store, chunk, made, index))
-        if index in wanted:
-            images = [read_pass_frame(store, each, index, "image") for each in made]
-            yield index, blend_bands(images, [weights[each.key] for each in made]), joiner.error
+            weights.start(chunk.key_before, candidates[0].error.shape)
+        by_key = weights.weigh(candidates, _previous_positions(store, chunk, passes, index))
+        if index in indices:
+            images = [read_pass_frame(store, key_pass, index, "image") for key_pass in passes]
+            image = blend_bands(images, [by_key[key_pass.key] for key_pass in passes])
+            yield index, image, weights.error
 
 
-def _candidate(store: Store, made: Pass, index: int) -> Candidate:
+def _candidate(store: Store, key_pass: KeyPass, index: int) -> Candidate:
     """Nearness falls from 1 on the key to 0 just outside its span."""
-    nearness = 1.0 - made.distance(index) / (len(made) + 1)
-    return Candidate(made.key, read_pass_frame(store, made, index, "error"), nearness)
+    nearness = 1.0 - key_pass.distance(index) / (len(key_pass) + 1)
+    return Candidate(key_pass.key, read_pass_frame(store, key_pass, index, "error"), nearness)
 
 
-def _positions(
-    store: Store, chunk: BlendChunk, made: Sequence[Pass], index: int
+def _previous_positions(
+    store: Store, chunk: BlendChunk, passes: Sequence[KeyPass], index: int
 ) -> NDArray[np.float32] | None:
-    """Where each pixel was in the frame before; None where no pass knows, or nobody asks."""
-    if len(made) < 2:
+    """Where each pixel was in the frame before; None if no pass has that flow or one pass is all.
+
+    A forward pass stores the flow of a frame to the one before with the later frame, a backward
+    pass with the earlier one.
+    """
+    if len(passes) < 2:
         return None
-    for each in made:
-        if each.direction > 0:
-            return _back(read_pass_frame(store, each, index, "flow"))
-    for each in made:  # a backward pass keeps the motion with the earlier of two frames
-        if index > chunk.warm_up and each.covers(index - 1):
-            return _back(read_pass_frame(store, each, index - 1, "flow"))
+    for key_pass in passes:
+        if key_pass.direction > 0:
+            return _positions(read_pass_frame(store, key_pass, index, "flow"))
+    for key_pass in passes:
+        if index > chunk.first_weighed and key_pass.covers(index - 1):
+            return _positions(read_pass_frame(store, key_pass, index - 1, "flow"))
     return None
 
 
-def _back(packed: NDArray[np.uint16]) -> NDArray[np.float32]:
+def _positions(packed: NDArray[np.uint16]) -> NDArray[np.float32]:
     flow = unpack_flow(packed)
     return flow + grid(*flow.shape[:2])
-
-
-def read_pass_frame(store: Store, made: Pass, index: int, name: str) -> NDArray[Any]:
-    """ "image", "error" or "flow" of a kept pass frame.
-
-    Raises ResumeError if it is gone or damaged; what cannot be read is removed.
-    """
-    entry = made.frame_entry(index)
-    arrays = store.get(entry, only=(name,))
-    if not arrays:
-        store.discard(entry)
-        raise ResumeError(f"{entry}: a work file is damaged or gone; it has to be made again")
-    return arrays[name]
-
-
-def _read_chunk(values: Mapping[str, Any]) -> BlendChunk:
-    passes = tuple(Pass(**each) for each in values["passes"])
-    return BlendChunk(**{**values, "passes": passes})

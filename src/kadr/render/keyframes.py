@@ -1,4 +1,4 @@
-"""Keyframes in, what they look like stylized out, kept: painted by hand or by a stylizer."""
+"""Stylize the keyframes of a run, or read the painted ones, and keep them in the store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kadr.errors import BackendError, InputError
 from kadr.files import file_digest
 from kadr.options import RunOptions
 from kadr.render.masks import FrameMasks
-from kadr.render.pass_task import load_style, style_digest
+from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
 from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
@@ -34,7 +34,7 @@ from kadr.video.base import Clip
 STEP = "stylize"
 VERSION = 2
 
-_TELL_EVERY = 0.2
+_PROGRESS_INTERVAL = 0.2
 """Seconds between events about how much of a frame is done."""
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class KeyEntry:
 
 
 def painted_keys(options: RunOptions, clip: Clip, frames: FrameRange) -> list[KeyFile]:
-    """The painted keys of a run, those outside its frames left out; none for other stylizers.
+    """The painted keys of a run that lie in its frames; none for other stylizers.
 
     Raises InputError if they do not fit the clip, or if none lies in the frames.
     """
@@ -65,34 +65,34 @@ def painted_keys(options: RunOptions, clip: Clip, frames: FrameRange) -> list[Ke
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """What is kept beside a stylized key, so that its pixels need not be read for it."""
+class _KeyInfo:
+    """What is stored beside a stylized key, so that its pixels need not be read."""
 
     digest: str
     channels: int
     parameters: str = ""
-    """How it was made, in A1111's words; "" if the stylizer does not say."""
+    """How it was made, as A1111's parameters text; "" if the stylizer does not tell."""
 
     def pack(self) -> NDArray[np.uint8]:
         return np.frombuffer(json.dumps(asdict(self)).encode(), np.uint8)
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]] | None) -> _Facts | None:
-        """None if there is nothing, or nothing that can be read."""
+    def unpack(cls, arrays: Mapping[str, NDArray[Any]] | None) -> _KeyInfo | None:
+        """None if there is nothing that can be read."""
         try:
-            return cls(**json.loads((arrays or {})["facts"].tobytes()))
+            return cls(**json.loads((arrays or {})["info"].tobytes()))
         except (KeyError, ValueError, TypeError):
             return None
 
 
 class KeyStyles:
-    """The keys of a run. ``stylize`` makes those that are not kept yet; ``style`` lends one.
+    """The keys of a run. ``stylize`` makes those that are not stored yet; ``style`` reads one.
 
-    There may be thousands: of each only its name and a few facts are in memory.
+    There may be thousands: only the name and a little information of each are in memory.
     """
 
     def __init__(self, run: RunContext, shots: Mapping[int, int], painted: Sequence[KeyFile]):
-        """Keys by index with the shot each belongs to; ``painted``: their files, if they have any.
+        """shots: key index → number of its shot. painted: the files of painted keys.
 
         Raises OptionsError for a bad stylizer or a bad option of it, InputError for masks that do
         not fit.
@@ -107,11 +107,11 @@ class KeyStyles:
         self._settings = dict(options.stylizer_options) | {"fit": options.fit_keys}
         self._masks = FrameMasks(options.masks, run.clip, self.indices)
         self._entries = dict(self._names())
-        self._facts: dict[int, _Facts] = {}
+        self._infos: dict[int, _KeyInfo] = {}
         self.channels = 3
 
     def _names(self) -> Iterator[tuple[int, str]]:
-        """Where each key is kept: all that its pixels depend on."""
+        """Index and entry of each key; the entry is a fingerprint of all that it is made from."""
         options, stylizer = self._run.options, self._stylizer
         common = (
             options.stylizer,
@@ -120,17 +120,17 @@ class KeyStyles:
             self._run.size,
         )
         for shot in self._groups():
-            # one name stands for all those before, or with it: their number does not matter
-            company = fingerprint(STEP, VERSION, shot) if stylizer.joint else ""
+            # all keys made jointly, or through its name the previous key and all before it
+            depends_on = fingerprint(STEP, VERSION, shot) if stylizer.joint else ""
             for index in shot:
                 if index in self._files:
-                    made_of: Any = file_digest(self._files[index])
+                    made_from: Any = file_digest(self._files[index])
                 else:
-                    identity = self._run.source.identity
-                    made_of = (identity, options.seed, self._masks.digest(index))
-                name = fingerprint(STEP, VERSION, *common, made_of, index, company)
+                    identity = self._run.clip_identity
+                    made_from = (identity, options.seed, self._masks.digest(index))
+                name = fingerprint(STEP, VERSION, *common, made_from, index, depends_on)
                 if stylizer.sequential and not stylizer.joint:
-                    company = name
+                    depends_on = name
                 yield index, f"{STEP}/{name}"
 
     def _groups(self) -> list[list[int]]:
@@ -143,117 +143,119 @@ class KeyStyles:
     def missing(self) -> list[int]:
         """The keys that have to be stylized, with those that depend on them.
 
-        Of a joint stylizer all of a shot, of a sequential one all after the first that is missing.
+        With a joint stylizer all keys of a shot, with a sequential one all from the first missing.
         """
         store, stylizer = self._run.store, self._stylizer
-        wanted: list[int] = []
+        missing: list[int] = []
         for shot in self._groups():
             absent = [index for index in shot if not store.has(self._entries[index])]
             if absent and stylizer.joint:
                 absent = shot
             elif absent and stylizer.sequential:
                 absent = shot[shot.index(absent[0]) :]
-            wanted += absent
-        return sorted(wanted)
+            missing += absent
+        return sorted(missing)
 
     def stylize(self, cancel: CancelToken) -> Iterator[Event]:
-        """Stylize the missing keys into the store; an Event for each, and more as it goes.
+        """Stylize the missing keys into the store; an Event for each, and more in between.
 
         Raises BackendError when the stylizer breaks its contract, and whatever it raises itself.
         """
-        wanted = self.missing()
-        if wanted:
-            yield from self._stylize(wanted, cancel)
-        if self._damaged():  # which removed what it could not read
+        missing = self.missing()
+        if missing:
+            yield from self._stylize(missing, cancel)
+        if self._check_stored():  # it removed damaged entries
             yield from self._stylize(self.missing(), cancel)
-            self._damaged()
+            self._check_stored()
 
-    def _damaged(self, skip: Collection[int] = ()) -> bool:
-        """Look at every kept key but for some; whether one cannot be read, which is removed."""
-        damaged, left, store = False, set(skip), self._run.store
+    def _check_stored(self, skip: Collection[int] = ()) -> bool:
+        """Check every stored key except ``skip``; remove damaged ones, tell if there were any."""
+        damaged, skipped, store = False, set(skip), self._run.store
         for index, entry in self._entries.items():
-            if index in left or index in self._facts:
+            if index in skipped or index in self._infos:
                 continue
-            facts = _Facts.of(store.get(entry, only=("facts",)))
-            if facts is None or not store.intact(entry):
+            info = _KeyInfo.unpack(store.get(entry, only=("info",)))
+            if info is None or not store.intact(entry):
                 _log.warning("%s: damaged or gone; it will be made again", entry)
                 store.discard(entry)
                 damaged = True
                 continue
-            self._note(index, facts)
+            self._note(index, info)
         return damaged
 
-    def _note(self, index: int, facts: _Facts) -> None:
-        self._facts[index] = facts
-        self.channels = max(self.channels, facts.channels)
+    def _note(self, index: int, info: _KeyInfo) -> None:
+        self._infos[index] = info
+        self.channels = max(self.channels, info.channels)
 
-    def _stylize(self, wanted: Sequence[int], cancel: CancelToken) -> Generator[Event, None, None]:
-        total, missing, shares = len(wanted), set(wanted), dict.fromkeys(wanted, 0.0)
+    def _stylize(self, indices: Sequence[int], cancel: CancelToken) -> Generator[Event, None, None]:
+        total, missing, shares = len(indices), set(indices), dict.fromkeys(indices, 0.0)
         yield Event(STEP, 0, total)
-        run, said = self._run, 0.0
-        lender = ContextProvider(run.clip, self.indices, self._shots, self._kept, self._masks.mask)
-        context = lender.context(cancel, run.options.threads, run.work / "noise")
-        jobs = self._jobs(wanted, lender)
-        with closing(run_stylizer(self._stylizer, jobs, context, lender.made)) as made:
-            for item in made:
-                if isinstance(item, StylizeProgress):
-                    if item.index in missing:
-                        shares[item.index] = item.share
-                    if time.monotonic() - said < _TELL_EVERY:
+        run, reported = self._run, 0.0
+        provider = ContextProvider(
+            run.clip, self.indices, self._shots, self._stored_image, self._masks.mask
+        )
+        context = provider.context(cancel, run.options.threads, run.layout.noise)
+        jobs = self._jobs(indices, provider)
+        with closing(run_stylizer(self._stylizer, jobs, context, provider.add_output)) as results:
+            for result in results:
+                if isinstance(result, StylizeProgress):
+                    if result.index in missing:
+                        shares[result.index] = result.share
+                    if time.monotonic() - reported < _PROGRESS_INTERVAL:
                         continue
-                    said = time.monotonic()
+                    reported = time.monotonic()
                     yield Event(STEP, total - len(missing), total, share=sum(shares.values()))
                     continue
-                for styled in item:
+                for styled in result:
                     self._check(styled, missing)
-                    self._keep(styled)
+                    self._store(styled)
                     missing.remove(styled.index)
                     del shares[styled.index]
                     cancel.check()
                     yield Event(STEP, total - len(missing), total, styled.image[..., :3])
         if missing:
             frames = ", ".join(str(run.clip.number(index)) for index in sorted(missing))
-            raise self._broken(f"left out frames {frames}")
+            raise self._contract_error(f"left out frames {frames}")
 
-    def _keep(self, styled: StyledFrame) -> None:
+    def _store(self, styled: StyledFrame) -> None:
         image = styled.image
-        facts = _Facts(style_digest(image), image.shape[2], styled.info.get(PARAMETERS, ""))
-        self._run.store.put(self._entries[styled.index], {"image": image, "facts": facts.pack()})
-        self._note(styled.index, facts)
+        info = _KeyInfo(image_digest(image), image.shape[2], styled.info.get(PARAMETERS, ""))
+        self._run.store.put(self._entries[styled.index], {"image": image, "info": info.pack()})
+        self._note(styled.index, info)
 
-    def _kept(self, index: int) -> NDArray[np.uint8] | None:
+    def _stored_image(self, index: int) -> NDArray[np.uint8] | None:
         arrays = self._run.store.get(self._entries[index], only=("image",))
         return arrays["image"] if arrays else None
 
     def _check(self, styled: StyledFrame, missing: Collection[int]) -> None:
-        """Raise unless an answer is to an open job and of the clip's size."""
+        """Raise unless a result answers an open job and has the clip's size."""
         if styled.index not in missing:
-            raise self._broken(f"answered frame index {styled.index} unasked or twice")
+            raise self._contract_error(f"answered frame index {styled.index} unasked or twice")
         height, width = styled.image.shape[:2]
         if (width, height) != self._run.size:
-            raise self._broken(
+            raise self._contract_error(
                 f"made frame {self._run.clip.number(styled.index)} {width}×{height}, "
                 f"the clip has {self._run.size[0]}×{self._run.size[1]}"
             )
 
-    def _broken(self, fault: str) -> BackendError:
+    def _contract_error(self, fault: str) -> BackendError:
         return BackendError(
             f"stylizer {self._stylizer.name}: {fault}; this is a fault of the stylizer, use another"
         )
 
-    def _jobs(self, wanted: Sequence[int], lender: ContextProvider) -> Iterator[StylizeJob]:
-        for index in wanted:
+    def _jobs(self, indices: Sequence[int], provider: ContextProvider) -> Iterator[StylizeJob]:
+        for index in indices:
             frame = self._run.clip.frame(index)
-            lender.saw(frame)
+            provider.add_input(frame)
             seed = derive_seed(self._run.options.seed, STEP, index)
             yield StylizeJob(frame, group=self._shots[index], seed=seed)
 
     @property
     def entries(self) -> dict[int, KeyEntry]:
-        """Each key's place in the store and the digest of its pixels; known once stylized."""
+        """Each key's entry in the store and the digest of its pixels; available once stylized."""
         return {
-            index: KeyEntry(self._entries[index], facts.digest)
-            for index, facts in self._facts.items()
+            index: KeyEntry(self._entries[index], info.digest)
+            for index, info in self._infos.items()
         }
 
     def style(self, index: int) -> NDArray[np.uint8]:
@@ -261,6 +263,6 @@ class KeyStyles:
         return load_style(self._run.store, self._entries[index], self.channels)
 
     def texts(self, index: int) -> dict[str, str]:
-        """What an image file of a key carries for other programs: how it was made."""
-        facts = self._facts.get(index)
-        return {PARAMETERS: facts.parameters} if facts and facts.parameters else {}
+        """The text chunks of a key's image file, which tell other programs how it was made."""
+        info = self._infos.get(index)
+        return {PARAMETERS: info.parameters} if info and info.parameters else {}

@@ -1,4 +1,4 @@
-"""A folder of masks or one mask in, where each frame is to be stylized out."""
+"""Read the masks of a run: where each frame is to be stylized."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from kadr.stylize.external import find_keys
 from kadr.video.base import Clip
 
 _WHITE = 128
-"""Levels of 255 from which a mask counts as white."""
+"""The level of 255 from which a mask counts as white."""
 
-_SQUEEZE = 0.02
-"""By how much a mask's aspect may differ: sizes are rounded when images are reduced."""
+_ASPECT_TOLERANCE = 0.02
+"""How much a mask's aspect ratio may differ: sizes are rounded when images are reduced."""
 
 
 class FrameMasks:
@@ -28,22 +28,22 @@ class FrameMasks:
     Raises InputError if it cannot be found or one of ``indices`` has no mask.
     """
 
-    def __init__(self, place: Path | None, clip: Clip, indices: Sequence[int]) -> None:
+    def __init__(self, path: Path | None, clip: Clip, indices: Sequence[int]) -> None:
         self._size = (clip.info.width, clip.info.height)
         self._files: Mapping[int, Path] = {}
-        if place is None:
+        if path is None:
             return
-        if place.is_dir():
-            self._files = {file.index: file.path for file in find_keys(place, clip)}
+        if path.is_dir():
+            self._files = {file.index: file.path for file in find_keys(path, clip)}
         else:
-            self._files = dict.fromkeys(indices, place)
+            self._files = dict.fromkeys(indices, path)
         for index in indices:
             if index not in self._files:
                 raise InputError(
-                    f"{place}: no mask for frame {clip.number(index)}; add one named by that "
+                    f"{path}: no mask for frame {clip.number(index)}; add one named by that "
                     "number, or give one file for all frames"
                 )
-        self._digests = {path: file_digest(path) for path in set(self._files.values())}
+        self._digests = {file: file_digest(file) for file in set(self._files.values())}
 
     def digest(self, index: int) -> str | None:
         """A hash of a frame's mask file; None if it has none."""
@@ -53,14 +53,14 @@ class FrameMasks:
     def mask(self, index: int) -> NDArray[np.bool_] | None:
         """(H, W) bool, True where frame ``index`` is to be stylized; None: everywhere.
 
-        Of a mask with alpha the opaque white counts; one of another size is fitted.
+        Of a mask with alpha only opaque white counts; a mask of another size is resized.
         """
         path = self._files.get(index)
         if path is None:
             return None
         image = read_image(path)
-        white = _WHITE * (257 if image.dtype == np.uint16 else 1)
-        mask: NDArray[np.bool_] = np.all(image >= white, axis=2)
+        threshold = _WHITE * (257 if image.dtype == np.uint16 else 1)
+        mask: NDArray[np.bool_] = np.all(image >= threshold, axis=2)
         if (mask.shape[1], mask.shape[0]) != self._size:
             self._check_shape(path, mask.shape[1], mask.shape[0])
             mask = cv2.resize(
@@ -69,8 +69,8 @@ class FrameMasks:
         return mask
 
     def _check_shape(self, path: Path, width: int, height: int) -> None:
-        """Raise InputError for a mask that would have to be squeezed, not resized."""
-        if abs(width * self._size[1] / (height * self._size[0]) - 1) > _SQUEEZE:
+        """Raise InputError for a mask with another aspect ratio."""
+        if abs(width * self._size[1] / (height * self._size[0]) - 1) > _ASPECT_TOLERANCE:
             raise InputError(
                 f"{path}: is a mask of {width}×{height}, the clip is {self._size[0]}×"
                 f"{self._size[1]}; give a mask of that shape"

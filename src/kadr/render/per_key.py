@@ -1,4 +1,4 @@
-"""Each key's own frames in, one folder of images a key out, for those who mix in an editor."""
+"""Write the frames of each key's passes into a folder of their own, for mixing in an editor."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from kadr.video.base import Clip
 class PerKeyWriter:
     """Writes ``FOLDER/key_00012/frame_00013.png`` …; with no folder it does nothing.
 
-    Frames come in any order. They are gathered in a hidden folder beside and appear together at
-    the end; on an exception nothing appears. Every method raises OutputError, naming the folder,
+    Frames come in any order. They are collected in a hidden folder and appear together at the
+    end; on an exception none appears. Every method raises OutputError, naming the folder,
     when it cannot be written.
     """
 
     def __init__(self, folder: Path | None, clip: Clip, overwrite: bool) -> None:
         self._folder, self._clip, self._overwrite = folder, clip, overwrite
         self._temporary: Path | None = None
-        self._made: list[Path] = []
+        self._created_folders: list[Path] = []
 
     def __enter__(self) -> Self:
         if self._folder is not None:
@@ -38,27 +38,27 @@ class PerKeyWriter:
                 raise OutputError(
                     f"{self._folder}: is not empty; use --overwrite or another folder"
                 )
-            self._made = make_folder(self._folder)
+            self._created_folders = make_folder(self._folder)
             try:
                 self._temporary = Path(tempfile.mkdtemp(prefix=".kadr-", dir=self._folder))
             except OSError as error:
-                remove_empty(self._made)
+                remove_empty(self._created_folders)
                 raise self._failed(error) from error
         return self
 
     def write_all(self, frames: Iterable[tuple[int, int, NDArray[np.uint8]]]) -> None:
-        """Take frames of keys' passes: (key, index, image), all indices of frames."""
+        """Write (key, index, image) of all passes; key and index are frame indices."""
         for key, index, image in frames:
             self.write(key, index, image)
 
     def write(self, key: int, index: int, image: NDArray[np.uint8]) -> None:
-        """Take one frame of one key's pass."""
+        """Write one frame of one key's pass."""
         if self._temporary is None:
             return
-        place = f"key_{self._clip.number(key):05d}/{self._clip.name(index)}.png"
+        name = f"key_{self._clip.number(key):05d}/{self._clip.name(index)}.png"
         try:
-            write_image(self._temporary / place, image)
-        except OutputError as error:  # the hidden name tells nobody anything
+            write_image(self._temporary / name, image)
+        except OutputError as error:  # the user does not know the hidden name
             text = str(error).replace(str(self._temporary), str(self._folder))
             raise OutputError(text) from error
 
@@ -77,7 +77,7 @@ class PerKeyWriter:
             raise self._failed(failure) from failure
         finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
-            remove_empty(self._made)
+            remove_empty(self._created_folders)
 
     @staticmethod
     def _move_in(temporary: Path, folder: Path) -> None:

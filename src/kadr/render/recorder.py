@@ -1,4 +1,4 @@
-"""What a run does, noted as it goes, in; the record of the run out."""
+"""Record what a run does: times and counts of its steps, and its results."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kadr.errors import OutputError
 from kadr.plan.next_key import next_key
 from kadr.plan.survey import cached_survey
-from kadr.render.pass_task import STEP as PROPAGATE
-from kadr.render.renderer import RenderCounts
+from kadr.render.blend_task import STEP as BLEND
+from kadr.render.key_pass import STEP as PROPAGATE
+from kadr.render.refine import STEP as REFINE
+from kadr.render.refine import Refiner
+from kadr.render.renderer import Renderer
 from kadr.render.run_context import RunContext
 from kadr.render.run_plan import RunPlan
 from kadr.report.html import write_report
@@ -30,23 +32,25 @@ from kadr.report.record import (
 )
 from kadr.storage.budget import folder_bytes
 
-RECORD = "run.json"
-"""The record of the last run, in the folder for work files."""
-
 _log = logging.getLogger(__name__)
 
 
 class RunRecorder:
-    """Keeps the times and counts of a run."""
+    """Keeps the times and counts of a run and writes its record.
+
+    Set ``plan``, ``renderer`` and ``refiner`` as soon as they exist; each of them counts and times
+    its own step.
+    """
 
     def __init__(self, run: RunContext) -> None:
         self._run = run
         self._began, self._start = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-        self._steps: dict[str, StepRecord] = {}
+        self._seconds: dict[str, float] = {}
         self._finished = False
         self._output: Path | None = None
         self.plan: RunPlan | None = None
-        self.tally: RenderCounts | None = None
+        self.renderer: Renderer | None = None
+        self.refiner: Refiner | None = None
         self.next_key: NextKey | None = None
 
     @property
@@ -56,56 +60,46 @@ class RunRecorder:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time what happens in the block as part of a step."""
+        """Add the time of the block to a step."""
         start = time.monotonic()
         try:
             yield
         finally:
-            self.add(name, seconds=time.monotonic() - start)
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
 
-    def add(self, name: str, *, seconds: float = 0.0, computed: int = 0, reused: int = 0) -> None:
-        """Add to what is known of a step."""
-        old = self._steps.get(name, StepRecord(name, 0.0, 0))
-        self._steps[name] = replace(
-            old,
-            seconds=round(old.seconds + seconds, 3),
-            computed=old.computed + computed,
-            reused=old.reused + reused,
-        )
-
-    def measured(self) -> tuple[float | None, ...]:
-        """The error of each finished frame, 0–1; None where there is none."""
+    def errors(self) -> tuple[float | None, ...]:
+        """The error of each blended frame, 0–1; None where there is none."""
         return tuple(self._run.blended_frames.error(index) for index in self._run.frames)
 
     def finish(self, output: Path) -> None:
-        """The run came to its end and made ``output``."""
+        """The run is complete and made ``output``."""
         self._finished, self._output = True, output
-        self.next_key = self._next_key()
+        self.next_key = self._find_next_key()
 
-    def _next_key(self) -> NextKey | None:
+    def _find_next_key(self) -> NextKey | None:
         """The next frame worth painting, where the frames were surveyed in this run or before."""
         assert self.plan is not None, "finished without a plan"
         run, plan = self._run, self.plan
-        survey = plan.survey or cached_survey(run.clip, run.frames, run.work)
-        best = None if survey is None else next_key(survey, sorted(plan.keys), self.measured())
+        survey = plan.survey or cached_survey(run.clip, run.frames, run.layout.folder)
+        best = None if survey is None else next_key(survey, sorted(plan.keys), self.errors())
         if best is None:
             return None
         index, gain = best
         return NextKey(index, run.clip.number(index), round(gain, 6))
 
     def close(self) -> None:
-        """Write the record of a run that got as far as a plan, whichever way it ended."""
+        """Write the record of a run that has a plan, however it ended."""
         if self.plan is None:
             return
         try:
-            write_record(self.record(), self._run.work / RECORD)
+            write_record(self.record(), self._run.layout.record)
         except OutputError as error:
             if self._finished:
                 raise
-            _log.warning("%s", error)  # what ended the run is told instead
+            _log.warning("%s", error)  # the error that ended the run is reported instead
 
     def report(self) -> Path | None:
-        """Write the page about the run where one is asked for, and give its path.
+        """Write the page about the run if one is asked for; returns its path.
 
         Raises OutputError if it cannot be written.
         """
@@ -119,17 +113,33 @@ class RunRecorder:
             lambda index: run.final_frames.get(index, run.size),
         )
 
-    def _counted(self) -> tuple[StepRecord, ...]:
-        """The steps, with what the run counted."""
-        steps = dict(self._steps)
-        if self.tally is not None and PROPAGATE in steps:
-            made, whole = self.tally.pass_frames, self.tally.pass_whole
-            steps[PROPAGATE] = replace(steps[PROPAGATE], computed=made, reused=max(0, whole - made))
-        return tuple(steps.values())
+    def _steps(self) -> tuple[StepRecord, ...]:
+        """Seconds and counts of each step."""
+        steps = [
+            StepRecord(name, round(seconds, 3), 0)
+            for name, seconds in self._seconds.items()
+            if name != _WRITE
+        ]
+        renderer, refiner = self.renderer, self.refiner
+        frame_count = len(self._run.frames)
+        if renderer is not None:
+            counts, clock = renderer.counts, renderer.clock
+            stored = max(0, counts.pass_all - counts.pass_frames)
+            seconds = round(clock.seconds(PROPAGATE), 3)
+            steps.append(StepRecord(PROPAGATE, seconds, counts.pass_frames, stored))
+            stored = max(0, frame_count - counts.finished_frames)
+            seconds = round(clock.seconds(BLEND), 3)
+            steps.append(StepRecord(BLEND, seconds, counts.finished_frames, stored))
+        if refiner is not None:
+            seconds = round(refiner.seconds, 3)
+            steps.append(StepRecord(REFINE, seconds, refiner.refined, refiner.reused))
+        if _WRITE in self._seconds:
+            steps.append(StepRecord(_WRITE, round(self._seconds[_WRITE], 3), frame_count))
+        return tuple(steps)
 
     def record(self) -> RunRecord:
-        """What is known of the run by now; there is a plan."""
-        assert self.plan is not None, "asked before there was a plan"
+        """The record of the run so far; there is a plan."""
+        assert self.plan is not None, "called before there was a plan"
         run, clip, plan = self._run, self._run.clip, self.plan
         return RunRecord(
             clip=ClipFacts(
@@ -138,7 +148,7 @@ class RunRecorder:
                 clip.info.height,
                 len(clip),
                 float(clip.info.frame_rate),
-                run.source.identity,
+                run.clip_identity,
             ),
             keys=tuple(
                 KeyRecord(span.key, clip.number(span.key), span.start, span.stop)
@@ -146,21 +156,25 @@ class RunRecorder:
             ),
             first_frame=run.frames.start,
             numbers=tuple(clip.number(index) for index in run.frames),
-            measured=self.measured(),
+            measured=self.errors(),
             predicted=plan.predicted,
             shots=plan.shots,
-            steps=self._counted(),
+            steps=self._steps(),
             options=plain_values(run.options),
             versions=library_versions(),
             output=str(self._output or run.options.output),
             began=self._began,
             seconds=round(self.seconds, 3),
-            work_bytes=folder_bytes(run.work),
+            work_bytes=folder_bytes(run.layout.folder),
             output_bytes=_size(self._output),
             finished=self._finished,
             next_key=self.next_key,
-            notes=() if self.tally is None else tuple(self.tally.notes),
+            notes=() if self.renderer is None else tuple(self.renderer.counts.notes),
         )
+
+
+_WRITE = "write"
+"""The step that ends last and so stands last in the record."""
 
 
 def _size(output: Path | None) -> int:

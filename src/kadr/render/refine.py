@@ -1,13 +1,14 @@
-"""Finished frames in, the same frames out, made again by the stylizer where no key explains them.
+"""Stylize blended frames again, at low strength, where no key explains them.
 
-Where something comes to light that no key shows, a propagated frame guesses. There, and nowhere
-else, the stylizer goes over the finished frame at low strength: what was carried well stays as it
-is to the last bit, and what was guessed takes up the style from what lies around it.
+Where something appears that no key shows, a propagated frame is a guess. There, and nowhere else,
+the stylizer works on the blended frame at low denoising strength. All other pixels stay the same,
+bit for bit, and the refined area takes its style from its surroundings.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import fields, replace
@@ -21,7 +22,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, OptionsError
-from kadr.render.blend_task import read_pass_frame
+from kadr.render.pass_frame import read_pass_frame
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import RunSchedule
 from kadr.storage.frame_folder import FrameState
@@ -34,10 +35,10 @@ STEP = "refine"
 VERSION = 2
 
 _LEAST = 0.002
-"""Share of a frame below which it is left as it is: specks are noise of the measure."""
+"""The smallest share of a frame that is refined; less is noise of the error measure."""
 _GROW = 0.012
-"""Of the longer side: how far around what is wrong is made again in full, how far from there it
-fades into what was carried, and half the width of gaps that are made again as well."""
+"""Part of the longer side: the margin around an unexplained area that is refined in full, the width
+of the fade around that, and half the width of gaps that are closed."""
 _COMPANY: Mapping[str, Any] = {
     "joint": "none",
     "joint_size": 4,
@@ -60,7 +61,7 @@ was carried, and keeps most of it."""
 
 
 class Refiner:
-    """Goes over the frames of a schedule; ``frames`` takes them in order and gives them in order.
+    """Refines the frames of a schedule; ``frames`` takes and yields them in order.
 
     Raises OptionsError for a stylizer that has no denoising strength to lower.
     """
@@ -81,18 +82,20 @@ class Refiner:
         self._run, self._schedule, self._cancel = run, schedule, cancel
         self._final = run.final_frames
         self.refined, self.reused = 0, 0
+        self.seconds = 0.0
+        """Time spent on refining, stored frames included."""
 
-    def frames(self, made: Iterable[Event | Frame]) -> Generator[Event | Frame, None, None]:
-        """Pass events on, and each frame as it is, as it was kept, or made again where needed."""
+    def frames(self, results: Iterable[Event | Frame]) -> Generator[Event | Frame, None, None]:
+        """Pass events on, and each frame: as it is, as stored by an earlier run, or refined."""
         size = 1 if self._stylizer.sequential else max(1, self._stylizer.max_batch)
         waiting: list[tuple[Frame, str, Mask | None]] = []
-        for item in made:
-            if isinstance(item, Event):
-                yield item
+        for result in results:
+            if isinstance(result, Event):
+                yield result
                 continue
-            frame, name = item, self._name(item)
-            found = self._final.find(frame.index, name)
-            if found in (FrameState.CURRENT, FrameState.EDITED):
+            frame, name = result, self._name(result)
+            state = self._final.find(frame.index, name)
+            if state in (FrameState.CURRENT, FrameState.EDITED):
                 self.reused += 1
                 image = self._final.get(frame.index, self._run.size)
                 waiting.append((replace(frame, image=image), "", None))
@@ -104,12 +107,12 @@ class Refiner:
         yield from self._batch(waiting)
 
     def mask(self, index: int) -> Mask | None:
-        """(H, W) bool, where even the best key does not explain the frame; None if it all is."""
-        made = [each for each in self._schedule.passes if each.covers(index)]
-        if index in self._schedule.styles or not made:
+        """(H, W) bool, True where not even the best key explains the frame; None if nowhere."""
+        passes = [key_pass for key_pass in self._schedule.passes if key_pass.covers(index)]
+        if index in self._schedule.styles or not passes:
             return None
         store = self._run.store
-        errors = [read_pass_frame(store, each, index, "error") for each in made]
+        errors = [read_pass_frame(store, key_pass, index, "error") for key_pass in passes]
         least: NDArray[np.uint8] = np.minimum.reduce(errors)
         smooth = cv2.GaussianBlur(least, (0, 0), 1.0)
         small = (smooth > self._threshold * 255).astype(np.uint8)
@@ -117,22 +120,22 @@ class Refiner:
         if small.mean() < _LEAST:
             return None
         reach = _reach(small.shape)
-        # islands of what was carried inside what was not would show as scraps of another picture
+        # small propagated islands inside a refined area would look like pieces of another image
         small = cv2.erode(cv2.dilate(small, _disc(3 * reach)), _disc(reach))
-        whole = cv2.resize(small.astype(np.float32), self._run.size, interpolation=cv2.INTER_CUBIC)
-        mask: Mask = whole > 0.5
+        full = cv2.resize(small.astype(np.float32), self._run.size, interpolation=cv2.INTER_CUBIC)
+        mask: Mask = full > 0.5
         return mask
 
     def _name(self, frame: Frame) -> str:
-        """What a frame of the final folder is made by."""
-        made_by = self._schedule.made_by(frame.index)
+        """The fingerprint of a frame in the folder of final frames."""
+        frame_name = self._schedule.frame_name(frame.index)
         if frame.index in self._schedule.styles:
-            return made_by
+            return frame_name
         options = self._run.options
         return fingerprint(
             STEP,
             VERSION,
-            made_by,
+            frame_name,
             frame.index,
             self._threshold,
             options.stylizer,
@@ -145,15 +148,17 @@ class Refiner:
         self, waiting: list[tuple[Frame, str, Mask | None]]
     ) -> Generator[Event | Frame, None, None]:
         masks = {frame.index: mask for frame, _, mask in waiting if mask is not None}
-        again = {styled.index: styled for styled in self._restyle(waiting, masks)}
+        start = time.monotonic()
+        refined = {styled.index: styled for styled in self._restyle(waiting, masks)}
+        self.seconds += time.monotonic() - start
         for frame, name, mask in waiting:
             self._cancel.check()
-            styled = again.get(frame.index)
+            styled = refined.get(frame.index)
             if mask is not None and styled is None:
                 raise BackendError(f"stylizer {self._stylizer.name}: left out a frame; use another")
             if styled is not None and mask is not None:
                 image, parameters = (
-                    _within(to_8_bits(frame.image), styled, mask),
+                    _composite(to_8_bits(frame.image), styled, mask),
                     styled.info.get(PARAMETERS),
                 )
                 texts = {PARAMETERS: parameters} if parameters else {}
@@ -173,7 +178,7 @@ class Refiner:
             return
         seed = self._run.options.seed
         jobs = (
-            # a group of its own: none is to look at another
+            # each in a group of its own: frames must not use each other
             StylizeJob(
                 Frame(frame.index, frame.rgb), frame.index, derive_seed(seed, STEP, frame.index)
             )
@@ -186,8 +191,8 @@ class Refiner:
             cancel=self._cancel,
             threads=self._run.options.threads,
         )
-        made = self._stylizer.stylize(jobs, context)
-        with closing(made) as batches:  # type: ignore[type-var]
+        results = self._stylizer.stylize(jobs, context)
+        with closing(results) as batches:  # type: ignore[type-var]
             yield from itertools.chain.from_iterable(batches)
 
 
@@ -202,12 +207,12 @@ def _disc(radius: int) -> NDArray[np.uint8]:
     return disc
 
 
-def _within(carried: Image, styled: StyledFrame, mask: Mask) -> Image:
-    """The stylized frame where the mask is, fading at its edges into what was carried."""
-    deep = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) / (_reach(mask.shape) + 1)
-    share = np.clip(deep, 0, 1)[..., None]
+def _composite(propagated: Image, styled: StyledFrame, mask: Mask) -> Image:
+    """The stylized frame where the mask is True, fading at its edges into the propagated one."""
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) / (_reach(mask.shape) + 1)
+    share = np.clip(depth, 0, 1)[..., None]
     share *= share * (3 - 2 * share)
-    carried, alpha = carried[..., :3], carried[..., 3:]
-    mixed = carried + share * (styled.image[..., :3].astype(np.float32) - carried)
+    colours, alpha = propagated[..., :3], propagated[..., 3:]
+    mixed = colours + share * (styled.image[..., :3].astype(np.float32) - colours)
     image: Image = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return np.concatenate([image, alpha], axis=2)

@@ -1,9 +1,10 @@
-"""A schedule in, its frames out in order, while executors work on what is missing."""
+"""Make the frames of a schedule: run its tasks and yield the finished frames in order."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -15,12 +16,12 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
 from kadr.errors import OptionsError, ResumeError
-from kadr.render.blend_task import STEP as JOIN
-from kadr.render.blend_task import read_pass_frame
+from kadr.render.blend_task import STEP as BLEND
+from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import KeyStyles
-from kadr.render.pass_task import STEP as PROPAGATE
+from kadr.render.pass_frame import read_pass_frame
 from kadr.render.run_context import RunContext
-from kadr.render.schedule import Missing, RunSchedule, expected_frames
+from kadr.render.schedule import Missing, RunSchedule
 from kadr.storage.budget import Budget, files_below
 from kadr.storage.frame_folder import FrameState
 from kadr.tasks.executor import Executor, Failed, ItemStored, NoticeGiven
@@ -30,14 +31,14 @@ from kadr.tasks.task import Task
 
 _SMALL = 12e6
 """Pixels of pass frames below which starting processes takes longer than they save."""
-_BYTES_A_PIXEL = 1.8
-"""Of a stored pass frame: painted pictures as PNG take 1 to 1.7."""
+_BYTES_PER_PIXEL = 1.8
+"""Of a stored pass frame: painted images as PNG take 1 to 1.7."""
 _WINDOW = 512
-"""Tasks that are known to the executor at a time."""
+"""The most tasks that the executor knows of at a time."""
 _KEYS_AT_ONCE = 32
-"""Keys that are put among the finished frames before those are given out."""
-_TRIES = 3
-"""How often work files that turn out damaged are made again before the run gives up."""
+"""Keys that are copied to the finished frames before those are yielded."""
+_ATTEMPTS = 3
+"""How often damaged work files are made again before the run gives up."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,15 +48,50 @@ class RenderCounts:
     """What a run computed, counted as it goes.
 
     pass_frames, finished_frames: made so far; with ``_total``: to be made in this run.
-    pass_whole: frames that all passes have, kept ones among them.
+    pass_all: frames of all passes, stored ones included. notes: lines for the user.
     """
 
     pass_frames: int = 0
     finished_frames: int = 0
     pass_total: int = 0
-    pass_whole: int = 0
+    pass_all: int = 0
     finished_total: int = 0
     notes: list[str] = field(default_factory=list)
+
+
+class StepClock:
+    """Shares the wall-clock time of a run of tasks among their steps.
+
+    Tasks of several steps run at a time, in several processes. A step's seconds are its part of
+    the wall-clock time, in proportion to the time that its tasks computed; time in which the
+    executor waits for whoever takes its frames does not count.
+    """
+
+    def __init__(self) -> None:
+        self._computed: dict[str, float] = {}
+        self._wall = 0.0
+        self._start: float | None = None
+
+    def start(self) -> None:
+        """Tasks begin to run."""
+        self._start = time.monotonic()
+
+    def stop(self) -> None:
+        """No task runs any more."""
+        if self._start is not None:
+            self._wall += time.monotonic() - self._start
+            self._start = None
+
+    def add(self, step: str, seconds: float) -> None:
+        """A task of a step computed for so many seconds."""
+        self._computed[step] = self._computed.get(step, 0.0) + seconds
+
+    def seconds(self, step: str) -> float:
+        """The step's part of the wall-clock time."""
+        running = 0.0 if self._start is None else time.monotonic() - self._start
+        total = sum(self._computed.values())
+        share = min(1.0, (self._wall + running) / total) if total else 0.0
+        return self._computed.get(step, 0.0) * share
 
 
 class Renderer:
@@ -68,58 +104,61 @@ class Renderer:
         self._cancel = cancel
         self._budget = Budget(run.store.folder, run.options.work_limit)
         self._pending: set[int] = set()
-        self.tally = RenderCounts(pass_whole=sum(map(len, schedule.passes)))
+        self.counts = RenderCounts(pass_all=sum(map(len, schedule.passes)))
+        self.clock = StepClock()
 
     def frames(self) -> Generator[Event | Frame, None, None]:
-        """Yield an Event for each frame of a pass and each joined frame, and each finished Frame.
+        """Yield an Event for each pass frame and each blended frame, and each finished Frame.
 
-        Finished frames come in order, as soon as they and all before them are there.
+        Finished frames come in order, as soon as they and all before them exist.
         Raises ResumeError if work files are damaged again and again, and what the tasks raise.
         """
-        sink = _InOrder(self._run, self._pending, self._cancel, self._texts)
-        missing, tries = self._look(), 0
-        self._note_kept(missing)
+        finished = _FramesInOrder(self._run, self._pending, self._cancel, self._texts)
+        missing, attempts = self._find_missing(), 0
+        self._note_edited(missing)
         while missing:
             self._trim()
-            yield from self._put_keys(missing, sink)
-            left = len(self._pending)
+            yield from self._copy_keys(missing, finished)
+            pending = len(self._pending)
             try:
-                yield from self._work(self._part(missing), sink)
+                yield from self._execute(self._affordable(missing), finished)
             except ResumeError as error:
-                left, tries = -1, tries + 1
-                if tries == _TRIES:
+                pending, attempts = -1, attempts + 1
+                if attempts == _ATTEMPTS:
                     raise
-                self.tally.notes.append(str(error))
-                yield Event(PROPAGATE, self.tally.pass_frames, None, message=f"note: {error}")
-            missing = self._look()
-            if missing and len(self._pending) == left:
+                self.counts.notes.append(str(error))
+                yield Event(PROPAGATE, self.counts.pass_frames, None, message=f"note: {error}")
+            missing = self._find_missing()
+            if missing and len(self._pending) == pending:
                 raise ResumeError(
-                    f"{self._run.work}: frames vanish as they are made; "
+                    f"{self._run.layout.folder}: frames vanish as they are made; "
                     "keep other programs away from this folder"
                 )
         self._trim()
-        yield from sink.ready()
+        yield from finished.ready()
 
     def pass_frames(self) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-        """(key, index, image) of every frame of every span, each key's own among them."""
-        passes = {(each.key, each.direction): each for each in self._schedule.passes}
+        """(key, index, image) of every frame of every span, with each key's own frame."""
+        passes = {
+            (key_pass.key, key_pass.direction): key_pass for key_pass in self._schedule.passes
+        }
         for span in self._schedule.spans:
             for index in span.range:
                 self._cancel.check()
                 if index == span.key:
                     yield span.key, index, self._keys.style(index)
                     continue
-                made = passes[span.key, 1 if index > span.key else -1]
-                yield span.key, index, read_pass_frame(self._run.store, made, index, "image")
+                key_pass = passes[span.key, 1 if index > span.key else -1]
+                yield span.key, index, read_pass_frame(self._run.store, key_pass, index, "image")
 
     def _trim(self) -> None:
         self._budget.trim(self._schedule.removable(self._run.store, self._pending))
 
-    def _part(self, missing: Missing) -> Missing:
+    def _affordable(self, missing: Missing) -> Missing:
         """As much as the limit for work files allows at a time."""
-        each = frame_bytes(self._run)
-        part = missing.first_gaps(self._budget.free, each)
-        limit, needed = self._budget.limit, part.pass_frames * each
+        frame_size = frame_bytes(self._run)
+        part = missing.first_gaps(self._budget.free, frame_size)
+        limit, needed = self._budget.limit, part.pass_frames * frame_size
         if limit is not None and needed > limit:
             raise OptionsError(
                 f"work-limit {limit / 1e9:.2g}G: the frames between two keys need about "
@@ -127,31 +166,31 @@ class Renderer:
             )
         return part
 
-    def _look(self) -> Missing:
+    def _find_missing(self) -> Missing:
         run = self._run
         missing = self._schedule.missing(
             run.store, run.blended_frames, all_passes=run.options.per_key is not None
         )
         self._pending.clear()
         self._pending.update(missing.keys, *missing.frames.values())
-        self.tally.pass_total = self.tally.pass_frames + missing.pass_frames
-        self.tally.finished_total = self.tally.finished_frames + missing.finished_frames
+        self.counts.pass_total = self.counts.pass_frames + missing.pass_frames
+        self.counts.finished_total = self.counts.finished_frames + missing.finished_frames
         return missing
 
-    def _note_kept(self, missing: Missing) -> None:
-        if not missing.kept:
+    def _note_edited(self, missing: Missing) -> None:
+        if not missing.edited:
             return
         folder = self._run.blended_frames
-        names = ", ".join(folder.path(index).name for index in missing.kept[:5])
-        more = f" and {len(missing.kept) - 5} more" if len(missing.kept) > 5 else ""
+        names = ", ".join(folder.path(index).name for index in missing.edited[:5])
+        more = f" and {len(missing.edited) - 5} more" if len(missing.edited) > 5 else ""
         note = (
             f"{folder.folder}: {names}{more} changed by hand; kept as they are "
             "(delete them to have them made again)"
         )
-        self.tally.notes.append(note)
+        self.counts.notes.append(note)
         _log.warning("%s", note)
 
-    def _put_keys(self, missing: Missing, sink: _InOrder) -> Iterator[Frame]:
+    def _copy_keys(self, missing: Missing, finished: _FramesInOrder) -> Iterator[Frame]:
         """A key's own frame is the key, pixel for pixel."""
         for count, index in enumerate(missing.keys, start=1):
             self._cancel.check()
@@ -160,45 +199,60 @@ class Renderer:
             self._run.blended_frames.put(index, style, name, 0.0, texts)
             self._pending.discard(index)
             if count % _KEYS_AT_ONCE == 0:
-                yield from sink.ready()
+                yield from finished.ready()
 
     def _texts(self, index: int) -> Mapping[str, str]:
-        """What the file of a finished frame is to carry; nothing if it was changed by hand."""
-        texts = self._keys.texts(index)
-        if (
-            texts
-            and self._run.blended_frames.find(index, self._schedule.key_name(index))
-            is FrameState.CURRENT
-        ):
+        """The text chunks of a finished frame's file; {} if it was edited by hand."""
+        texts, name = self._keys.texts(index), self._schedule.key_name
+        if texts and self._run.blended_frames.find(index, name(index)) is FrameState.CURRENT:
             return texts
         return {}
 
-    def _work(self, missing: Missing, sink: _InOrder) -> Generator[Event | Frame, None, None]:
-        run, tally = self._run, self.tally
-        tasks = self._schedule.tasks(
-            missing, run.store.folder, run.blended_frames, run.clip.name, run.pixels
-        )
-        if not (missing.frames or missing.steps):
+    def _execute(
+        self, missing: Missing, finished: _FramesInOrder
+    ) -> Generator[Event | Frame, None, None]:
+        """Run the tasks that make what is missing."""
+        if not (missing.frames or missing.distances):
             return
-        yield Event(PROPAGATE, tally.pass_frames, tally.pass_total)
+        counts = self.counts
+        yield Event(PROPAGATE, counts.pass_frames, counts.pass_total)
+        types: dict[str, str] = {}
         expected: dict[str, list[int]] = {}
-        watched = _expecting(tasks, expected)
-        with closing(self._executor(missing)) as executor:
-            for event in in_task_order(executor.run(watched, _WINDOW, self._cancel), expected):
-                match event:
-                    case ItemStored() if event.task.startswith(f"{PROPAGATE}/"):
-                        tally.pass_frames += 1
-                        yield Event(PROPAGATE, tally.pass_frames, tally.pass_total)
-                    case ItemStored():
-                        tally.finished_frames += 1
-                        self._pending.discard(event.item.index)
-                        yield Event(JOIN, tally.finished_frames, tally.finished_total)
-                        yield from sink.ready()
-                    case Failed():
-                        raise event.error
-                    case NoticeGiven():
-                        done, total = tally.pass_frames, tally.pass_total
-                        yield Event(PROPAGATE, done, total, message=event.text)
+        tasks = self._tasks(missing, types, expected)
+        try:
+            with closing(self._executor(missing)) as executor:
+                self.clock.start()
+                events = executor.run(tasks, _WINDOW, self._cancel)
+                for event in in_task_order(events, expected):
+                    match event:
+                        case ItemStored() if types[event.task] == PROPAGATE:
+                            self.clock.add(PROPAGATE, event.seconds)
+                            counts.pass_frames += 1
+                            yield Event(PROPAGATE, counts.pass_frames, counts.pass_total)
+                        case ItemStored():
+                            self.clock.add(BLEND, event.seconds)
+                            counts.finished_frames += 1
+                            self._pending.discard(event.item.index)
+                            yield Event(BLEND, counts.finished_frames, counts.finished_total)
+                            yield from finished.ready()
+                        case Failed():
+                            raise event.error
+                        case NoticeGiven():
+                            done, total = counts.pass_frames, counts.pass_total
+                            yield Event(PROPAGATE, done, total, message=event.text)
+        finally:
+            self.clock.stop()
+
+    def _tasks(
+        self, missing: Missing, types: dict[str, str], expected: dict[str, list[int]]
+    ) -> Iterator[Task]:
+        """The tasks; notes the type of each and the frames that it makes, in order."""
+        run = self._run
+        for work, task in self._schedule.work(
+            missing, run.store.folder, run.blended_frames.folder, run.clip.name, run.pixels
+        ):
+            types[task.id], expected[task.id] = task.type, list(work.indices)
+            yield task
 
     def _executor(self, missing: Missing) -> Executor:
         cores = self._run.options.threads or default_threads()
@@ -210,21 +264,14 @@ class Renderer:
         return ProcessExecutor(cores, workers=workers)
 
 
-def _expecting(tasks: Iterable[Task], expected: dict[str, list[int]]) -> Iterator[Task]:
-    """The tasks as they are; notes for each which frames it makes, in their order."""
-    for task in tasks:
-        expected[task.id] = expected_frames(task)
-        yield task
-
-
 def frame_bytes(run: RunContext) -> float:
-    """Bytes that a pass frame takes in the store: of those that are there, else a guess."""
-    sizes = [size for path, size in files_below(run.store.folder / PROPAGATE)]
-    return sum(sizes) / len(sizes) * 1.1 if len(sizes) > 8 else _BYTES_A_PIXEL * run.pixels
+    """Bytes of a pass frame in the store: measured on stored ones, else estimated."""
+    sizes = [size for _, size in files_below(run.store.folder / PROPAGATE)]
+    return sum(sizes) / len(sizes) * 1.1 if len(sizes) > 8 else _BYTES_PER_PIXEL * run.pixels
 
 
-class _InOrder:
-    """Finished frames, given out in order as they come to be there."""
+class _FramesInOrder:
+    """Yields finished frames in order, as they come to exist."""
 
     def __init__(
         self,
@@ -242,9 +289,9 @@ class _InOrder:
         run, stop = self._run, self._next
         while stop < run.frames.stop and stop not in self._pending:
             stop += 1
-        found = range(self._next, stop)
+        indices = range(self._next, stop)
         self._next = stop
-        with closing(prefetch(map(self._read, found), depth=2)) as frames:
+        with closing(prefetch(map(self._read, indices), depth=2)) as frames:
             for frame in frames:
                 self._cancel.check()
                 yield frame

@@ -1,19 +1,17 @@
-"""An opened clip and its options in, the plan of a run out: shots, keyframes and their spans."""
+"""Plan a run: its shots, its keyframes, and the span of frames that each key styles."""
 
 from __future__ import annotations
 
 import bisect
 import itertools
-import json
 import logging
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, map_events
 from kadr.core.frames import FrameRange, Span
-from kadr.errors import OutputError
-from kadr.files import atomic_file
+from kadr.files import read_json_object, write_json_object
 from kadr.plan.coverage import Survey
 from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import CutFinder
@@ -28,7 +26,7 @@ STEP = "plan"
 VERSION = 1
 
 _FEW = 8
-"""Frames of which no keyframes need be chosen where all may be keys."""
+"""So few frames may all be keys, without a survey."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +35,9 @@ _log = logging.getLogger(__name__)
 class RunPlan:
     """Which frames are keys and what each of them styles.
 
-    shots: of the frames worked on, in order. keys: frame index → number of its shot.
-    spans: one a key, in order. painted: the keys' files, empty where a stylizer makes them.
-    survey: of what keys would explain; None where nobody had to choose keyframes.
+    shots: of the frames of the run, in order. keys: frame index → number of its shot.
+    spans: one for each key, in order. painted: the files of painted keys; empty if a stylizer
+    makes the keys. survey: what keys would explain; None if no keyframes had to be chosen.
     """
 
     shots: tuple[FrameRange, ...]
@@ -50,14 +48,14 @@ class RunPlan:
 
     @property
     def predicted(self) -> tuple[float, ...] | None:
-        """For each frame, the share of it that no key explains, 0–1; None if not surveyed."""
+        """The share of each frame that no key explains, 0–1; None if there is no survey."""
         if self.survey is None:
             return None
         return tuple(round(float(share), 6) for share in self.survey.curve(sorted(self.keys)))
 
     @property
     def without_key(self) -> list[FrameRange]:
-        """Shots that no key lies in."""
+        """Shots that have no key."""
         return [shot for number, shot in enumerate(self.shots) if number not in self.keys.values()]
 
 
@@ -69,7 +67,7 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     """
     options, clip, frames = run.options, run.clip, run.frames
     painted = painted_keys(options, clip, frames)
-    found: Survey | None = None
+    survey: Survey | None = None
     if painted:
         shots = yield from _shots(run, cancel)
         indices = [file.index for file in painted]
@@ -79,9 +77,9 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     elif len(frames) <= min(options.keys_budget, _FEW):
         shots, indices = [frames], list(frames)
     else:
-        found = yield from _survey(run, cancel)
-        shots = [frames] if options.ignore_cuts else list(found.shots)
-        indices = choose_keyframes(found, options.keys_budget, options.min_gap, options.max_gap)
+        survey = yield from _survey(run, cancel)
+        shots = [frames] if options.ignore_cuts else list(survey.shots)
+        indices = choose_keyframes(survey, options.keys_budget, options.min_gap, options.max_gap)
     spans = pair_spans(
         indices,
         frames,
@@ -91,7 +89,7 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     )
     starts = [shot.start for shot in shots]
     keys = {index: bisect.bisect_right(starts, index) - 1 for index in indices}
-    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), found)
+    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), survey)
     for shot in plan.without_key:
         first, last = clip.number(shot.start), clip.number(shot.stop - 1)
         message = f"note: no key in the shot {first}–{last}; the keys around it are carried over"
@@ -100,31 +98,24 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
 
 
 def every_nth(shot: FrameRange, every: int) -> list[int]:
-    """Every n-th frame of a shot and its last, so that what lies between is reached from both."""
+    """Every n-th frame of a shot and its last, so that each frame lies between two of them."""
     return sorted({*range(shot.start, shot.stop, every), shot.stop - 1})
 
 
 def _survey(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Survey]:
-    work = survey_clip(run.clip, run.frames, cancel=cancel, cache=run.work)
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            found: Survey = stop.value
-            return found
-        yield replace(event, step=STEP)
+    events = survey_clip(run.clip, run.frames, cancel=cancel, cache=run.layout.folder)
+    return (yield from map_events(events, lambda event: replace(event, step=STEP)))
 
 
 def _shots(run: RunContext, cancel: CancelToken) -> Generator[Event, None, list[FrameRange]]:
-    """The shots of the frames, found once for a clip and remembered."""
+    """The shots of the frames; found once for a clip, then read from a file."""
     frames = run.frames
     if run.options.ignore_cuts or len(frames) < 3:
         return [frames]
-    name = fingerprint("shots", VERSION, run.source.identity, frames)
-    memory = run.work / f"shots-{name[:12]}.json"
-    known = _recall(memory, frames)
-    if known is not None:
-        return known
+    file = run.layout.shots(fingerprint("shots", VERSION, run.clip_identity, frames))
+    stored = _stored_shots(file, frames)
+    if stored is not None:
+        return stored
     total, finder, cuts = len(frames), CutFinder(), []
     yield Event(STEP, 0, total)
     for frame in run.clip.frames(frames.start, frames.stop):
@@ -134,26 +125,22 @@ def _shots(run: RunContext, cancel: CancelToken) -> Generator[Event, None, list[
     cuts += finder.finish()
     edges = [frames.start, *cuts, frames.stop]
     shots = [FrameRange(*pair) for pair in itertools.pairwise(edges)]
-    try:
-        with atomic_file(memory) as temporary:
-            text = json.dumps([[shot.start, shot.stop] for shot in shots])
-            temporary.write_text(text, encoding="utf-8")
-    except OutputError as error:
-        _log.info("%s; the shots will be found again next time", error)
+    write_json_object(file, {"shots": [[shot.start, shot.stop] for shot in shots]})
     return shots
 
 
-def _recall(memory: Path, frames: FrameRange) -> list[FrameRange] | None:
-    """The shots that were remembered; None if there are none or they do not fit the frames."""
+def _stored_shots(file: Path, frames: FrameRange) -> list[FrameRange] | None:
+    """The shots in a file; None if it is missing, damaged or does not fit the frames."""
+    content = read_json_object(file).get("shots")
+    if content is None:
+        return None
     try:
-        shots = [FrameRange(*pair) for pair in json.loads(memory.read_text(encoding="utf-8"))]
-    except FileNotFoundError:
+        shots = [FrameRange(*pair) for pair in content]
+        edges = [shot.start for shot in shots] + [frames.stop]
+        fits = edges[0] == frames.start and all(
+            shot.stop == after for shot, after in zip(shots, edges[1:], strict=True)
+        )
+    except (ValueError, TypeError) as error:
+        _log.warning("%s: damaged (%s); it will be made again", file, error)
         return None
-    except (OSError, ValueError, TypeError) as error:
-        _log.warning("%s: damaged (%s); it will be made again", memory, error)
-        return None
-    edges = [shot.start for shot in shots] + [frames.stop]
-    fits = edges[0] == frames.start and all(
-        shot.stop == after for shot, after in zip(shots, edges[1:], strict=True)
-    )
     return shots if fits else None

@@ -1,7 +1,7 @@
-"""Spans, styles and what is kept already in, the work that is missing out, as tasks.
+"""Plan the tasks of a run from its spans, styles and what is stored already.
 
-Nothing here computes a frame: it is told what a run would make, looks which files exist, and
-follows what is missing back to the pass frames that have to be walked again.
+Nothing here computes a frame. The schedule knows what a run makes, looks which files exist, and
+traces what is missing back to the pass frames that have to be computed again.
 """
 
 from __future__ import annotations
@@ -13,129 +13,140 @@ from pathlib import Path
 
 from kadr.core.frames import FrameRange, Span
 from kadr.propagate import STATE_INTERVAL
-from kadr.render.blend_task import BlendChunk, blend_task, gap_chunks
+from kadr.render.blend_task import BlendChunk, BlendWork, gap_chunks
+from kadr.render.key_pass import KeyPass, PassInput
 from kadr.render.keyframes import KeyEntry, KeyStyles
-from kadr.render.pass_task import SEGMENT, Pass, PassInput, pass_task
+from kadr.render.pass_task import SEGMENT, PassWork, pass_task_id
 from kadr.render.run_context import RunContext
 from kadr.storage.budget import files_below
 from kadr.storage.frame_folder import FrameFolder, FrameState
 from kadr.storage.store import FolderStore, Store
 from kadr.tasks.task import Task
+from kadr.video.clip_source import ClipSource
 
 BYTES_PER_PIXEL = 240
-"""Of memory, while a frame of a pass is made; measured, see benchmarks/README.md."""
+"""Memory while a frame of a pass is made; measured, see benchmarks/README.md."""
 BYTES_OF_PROCESS = 250 * 1024 * 1024
+
+Segment = tuple[int, int]
+"""First and last distance from the key, inclusive."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What a run has still to make.
+    """What a run still has to make.
 
-    frames: finished frames by chunk. steps: by pass, the distances from its key that have to be
-    made, or made again to get to one that is missing. keys: key frames to put into the folder.
-    kept: frames that were changed by hand and stay.
+    frames: finished frames by chunk. distances: by pass, the distances from its key that have to be
+    made, or made again to reach one that is missing. keys: key frames to copy into the folder of
+    finished frames. edited: frames that were changed by hand and stay.
     """
 
     frames: Mapping[BlendChunk, tuple[int, ...]]
-    steps: Mapping[Pass, tuple[int, ...]]
+    distances: Mapping[KeyPass, tuple[int, ...]]
     keys: tuple[int, ...]
-    kept: tuple[int, ...]
+    edited: tuple[int, ...]
 
     def __bool__(self) -> bool:
-        return bool(self.frames or self.steps or self.keys)
+        return bool(self.frames or self.distances or self.keys)
 
-    def first_gaps(self, budget: int | None, bytes_a_frame: float) -> Missing:
-        """The part of the work that fits a budget of bytes: whole gaps from the first on.
+    def first_gaps(self, budget: int | None, bytes_per_frame: float) -> Missing:
+        """The part that fits a budget of bytes: whole gaps between keys, from the first one on.
 
-        At least one gap. What no gap needs comes when no gap is left.
+        It has at least one gap. Passes that no gap needs come when no gap is left.
         """
         if budget is None or not self.frames:
             return self
-        chosen: dict[BlendChunk, tuple[int, ...]] = {}
-        steps: dict[Pass, tuple[int, ...]] = {}
-        gaps = {chunk.gap_start: None for chunk in self.frames}
-        for gap in gaps:
-            chunks = {chunk: at for chunk, at in self.frames.items() if chunk.gap_start == gap}
-            more = {each for chunk in chunks for each in chunk.passes if each in self.steps}
-            added = {each: self.steps[each] for each in more if each not in steps}
-            count = sum(map(len, (steps | added).values()))
-            if chosen and count * bytes_a_frame > budget:
+        frames: dict[BlendChunk, tuple[int, ...]] = {}
+        distances: dict[KeyPass, tuple[int, ...]] = {}
+        for _, group in itertools.groupby(self.frames, key=lambda chunk: chunk.gap_start):
+            chunks = list(group)
+            passes = {key_pass for chunk in chunks for key_pass in chunk.passes}
+            added = {
+                key_pass: self.distances[key_pass]
+                for key_pass in passes
+                if key_pass in self.distances and key_pass not in distances
+            }
+            count = sum(map(len, (distances | added).values()))
+            if frames and count * bytes_per_frame > budget:
                 break
-            chosen |= chunks
-            steps |= added
-        return replace(self, frames=chosen, steps=steps)
+            frames |= {chunk: self.frames[chunk] for chunk in chunks}
+            distances |= added
+        return replace(self, frames=frames, distances=distances)
 
     @property
     def pass_frames(self) -> int:
         """How many pass frames will be computed."""
-        return sum(map(len, self.steps.values()))
+        return sum(map(len, self.distances.values()))
 
     @property
     def finished_frames(self) -> int:
-        """How many finished frames will be joined."""
+        """How many finished frames will be blended."""
         return sum(map(len, self.frames.values()))
 
 
 @dataclass(frozen=True)
 class RunSchedule:
-    """All passes and chunks of a run, whether or not they are made already."""
+    """All passes and chunks of a run, whether or not they are made already.
 
+    spans: in order. frames: of the run. styles: the stylized keys by frame index. channels: of all
+    of them together. inputs: by key, what its passes depend on.
+    """
+
+    clip: ClipSource
     spans: tuple[Span, ...]
     frames: FrameRange
-    passes: tuple[Pass, ...]
+    passes: tuple[KeyPass, ...]
     chunks: tuple[BlendChunk, ...]
     styles: Mapping[int, KeyEntry]
     channels: int
     inputs: Mapping[int, PassInput] = field(repr=False)
 
     def key_name(self, key: int) -> str:
-        """What a finished key frame is made by: its style's pixels."""
+        """The fingerprint of a finished key frame: its style's pixels."""
         return f"{self.styles[key].digest}{self.channels}"
 
-    def made_by(self, index: int) -> str:
-        """The fingerprint that the finished frame ``index`` would carry."""
+    def frame_name(self, index: int) -> str:
+        """The fingerprint of the finished frame ``index``."""
         if index in self.styles:
             return self.key_name(index)
         return next(chunk.name for chunk in self.chunks if chunk.start <= index < chunk.stop)
 
     def missing(self, store: Store, folder: FrameFolder, *, all_passes: bool = False) -> Missing:
-        """What is not there yet; with ``all_passes`` every pass frame counts as wanted."""
+        """What does not exist yet; with ``all_passes`` every pass frame counts as needed."""
         frames: dict[BlendChunk, tuple[int, ...]] = {}
-        wanted: dict[Pass, set[int]] = {}
-        kept: list[int] = []
+        needed: dict[KeyPass, set[int]] = {}
+        edited: list[int] = []
         for chunk in self.chunks:
-            name, open_frames = chunk.name, []
-            for index in range(chunk.start, chunk.stop):
-                found = folder.find(index, name)
-                if found is FrameState.EDITED:
-                    kept.append(index)
-                elif found is not FrameState.CURRENT:
-                    open_frames.append(index)
+            name = chunk.name
+            states = {index: folder.find(index, name) for index in range(chunk.start, chunk.stop)}
+            edited += [index for index, state in states.items() if state is FrameState.EDITED]
+            open_frames = _to_make(states)
             if open_frames:
-                frames[chunk] = tuple(open_frames)
-                for each, at in chunk.needs(open_frames[-1]):
-                    wanted.setdefault(each, set()).add(each.distance(at))
+                frames[chunk] = open_frames
+                for key_pass, index in chunk.needs(open_frames[-1]):
+                    needed.setdefault(key_pass, set()).add(key_pass.distance(index))
         if all_passes:
-            wanted = {each: set(range(1, len(each) + 1)) for each in self.passes}
-        keys = []
-        for key in self.styles:
-            found = folder.find(key, self.key_name(key))
-            if found is FrameState.EDITED:
-                kept.append(key)
-            elif found is not FrameState.CURRENT:
-                keys.append(key)
-        steps = {each: _walked(each, wanted.get(each, set()), store) for each in self.passes}
+            needed = {key_pass: set(range(1, len(key_pass) + 1)) for key_pass in self.passes}
+        states = {key: folder.find(key, self.key_name(key)) for key in self.styles}
+        edited += [key for key, state in states.items() if state is FrameState.EDITED]
+        distances = {
+            key_pass: _to_compute(key_pass, needed.get(key_pass, set()), store)
+            for key_pass in self.passes
+        }
         return Missing(
-            frames, {each: at for each, at in steps.items() if at}, tuple(keys), tuple(sorted(kept))
+            frames,
+            {key_pass: missing for key_pass, missing in distances.items() if missing},
+            _to_make(states),
+            tuple(sorted(edited)),
         )
 
     def removable(self, store: FolderStore, pending: Collection[int]) -> Iterator[Path]:
-        """Work files in the order in which they can best be done without.
+        """Work files in the order in which they can be deleted.
 
         First those of other options and keys, then the frames of passes that no ``pending``
         finished frame needs, from the start of the clip on, then their states.
         """
-        names = {each.name for each in self.passes}
+        names = {key_pass.name for key_pass in self.passes}
         current = names | {key.entry for key in self.styles.values()}
         files = sorted(path for path, _ in files_below(store.folder))
         entries = [(path, store.entry(path)) for path in files]
@@ -145,10 +156,10 @@ class RunSchedule:
             if entry not in current and entry.rpartition("/")[0] not in current
         )
         needed = {
-            each.frame_entry(at)
+            key_pass.frame_entry(index)
             for chunk in self.chunks
             if (open_frames := [i for i in range(chunk.start, chunk.stop) if i in pending])
-            for each, at in chunk.needs(open_frames[-1])
+            for key_pass, index in chunk.needs(open_frames[-1])
         }
         spare = [
             (entry.endswith("-state"), entry.rpartition("/")[2], path)
@@ -157,80 +168,67 @@ class RunSchedule:
         ]
         yield from (path for _, _, path in sorted(spare))
 
-    def tasks(
-        self,
-        missing: Missing,
-        store: Path,
-        folder: FrameFolder,
-        stem: Callable[[int], str],
-        pixels: int,
-    ) -> Iterator[Task]:
-        """The tasks that make what is missing, gap by gap; in each, those of its passes first."""
+    def work(
+        self, missing: Missing, store: Path, folder: Path, stem: Callable[[int], str], pixels: int
+    ) -> Iterator[tuple[PassWork | BlendWork, Task]]:
+        """What makes the missing frames, gap by gap, passes first; each with its task.
+
+        stem: the file name of a frame, without suffix. pixels: of one frame.
+        """
         memory = BYTES_OF_PROCESS + BYTES_PER_PIXEL * pixels
-        segments = {each: list(_segments(at)) for each, at in missing.steps.items()}
-        given: set[Pass] = set()
+        segments = {
+            key_pass: list(_segments(distances))
+            for key_pass, distances in missing.distances.items()
+        }
+        planned: set[KeyPass] = set()
         for chunk in [*self.chunks, None]:
             if chunk is not None and chunk not in missing.frames:
                 continue
-            passes = self.passes if chunk is None else chunk.passes  # at the end what is left
-            for each in passes:
-                if each in segments and each not in given:
-                    given.add(each)
-                    yield from self._pass_tasks(each, segments[each], store, memory)
+            passes = self.passes if chunk is None else chunk.passes  # at the end the other passes
+            for key_pass in passes:
+                if key_pass in segments and key_pass not in planned:
+                    planned.add(key_pass)
+                    yield from self._pass_work(key_pass, segments[key_pass], store, memory)
             if chunk is not None:
                 indices = missing.frames[chunk]
-                yield blend_task(
-                    chunk,
-                    indices,
-                    store,
-                    folder.folder,
-                    [stem(index) for index in indices],
-                    memory=memory,
-                    retries=2,
-                    after=tuple(self._makers(chunk, indices[-1], segments)),
-                    priority=float(len(self.frames)),  # short, and people wait for the picture
+                stems = tuple(map(stem, indices))
+                blend = BlendWork(chunk, indices, stems, store, folder)
+                yield (
+                    blend,
+                    blend.to_task(
+                        memory=memory,
+                        after=tuple(_pass_task_ids(chunk, indices[-1], segments)),
+                        priority=float(len(self.frames)),  # short, and people wait for the frame
+                    ),
                 )
 
-    def _pass_tasks(
-        self, work: Pass, segments: Sequence[tuple[int, int]], store: Path, memory: int
-    ) -> Iterator[Task]:
-        """A chain: each segment goes on from the state that the one before leaves."""
+    def _pass_work(
+        self, key_pass: KeyPass, segments: Sequence[Segment], store: Path, memory: int
+    ) -> Iterator[tuple[PassWork, Task]]:
+        """A chain: each segment starts from the state that the one before leaves."""
         left = sum(last - first + 1 for first, last in segments)
-        before: tuple[str, ...] = ()
-        style = self.styles[work.key]
+        previous: tuple[str, ...] = ()
+        made_from, style = self.inputs[key_pass.key], self.styles[key_pass.key]
         for first, last in segments:
-            task = pass_task(
-                work,
-                self.inputs[work.key],
+            work = PassWork(
+                self.clip,
+                key_pass,
+                made_from.options,
+                made_from.seed,
                 style.entry,
                 self.channels,
                 store,
-                (first, last),
-                memory=memory,
-                retries=2,
-                after=before,
-                priority=float(left),  # the longest way first
+                first,
+                last,
             )
-            yield task
+            # the longest pass first
+            yield work, work.to_task(memory=memory, after=previous, priority=float(left))
             left -= last - first + 1
-            before = (task.id,)
-
-    @staticmethod
-    def _makers(
-        chunk: BlendChunk, last: int, segments: Mapping[Pass, Sequence[tuple[int, int]]]
-    ) -> Iterator[str]:
-        """Ids of the tasks that make what a chunk needs."""
-        ids: dict[str, None] = {}
-        for each, at in chunk.needs(last):
-            distance = each.distance(at)
-            for first, end in segments.get(each, ()):
-                if first <= distance <= end:
-                    ids[f"{each.name}/{first:06d}"] = None
-        yield from ids
+            previous = (work.id,)
 
 
 def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> RunSchedule:
-    """All that a run makes from its spans, in order; the keys are stylized already."""
+    """All that a run makes from its spans; the keys are stylized already."""
     ordered, frames = tuple(sorted(spans)), run.frames
     inputs = {span.key: run.pass_input(span.key) for span in ordered}
     styles, passes = keys.entries, []
@@ -238,49 +236,60 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         for direction, last in ((1, span.stop - 1), (-1, span.start)):
             if last != span.key:
                 digest = f"{styles[span.key].digest}{keys.channels}"
-                passes.append(Pass(span.key, last, inputs[span.key].name(digest, direction)))
+                name = inputs[span.key].pass_name(digest, direction)
+                passes.append(KeyPass(span.key, last, name))
     edges = [frames.start - 1, *(span.key for span in ordered), frames.stop]
     chunks = []
     for before, after in itertools.pairwise(edges):
-        anchor = before if before in frames else None
-        chunks += gap_chunks(before + 1, after, anchor, passes)
-    return RunSchedule(ordered, frames, tuple(passes), tuple(chunks), styles, keys.channels, inputs)
+        key_before = before if before in frames else None
+        chunks += gap_chunks(before + 1, after, key_before, passes)
+    return RunSchedule(
+        run.source, ordered, frames, tuple(passes), tuple(chunks), styles, keys.channels, inputs
+    )
 
 
-def expected_frames(task: Task) -> list[int]:
-    """The frames that a task of a schedule makes, in the order in which it makes them."""
-    values = task.values
-    if "indices" in values:
-        return list(values["indices"])
-    work = Pass(values["key"], values["last"], values["name"])
-    first, last = values["first_distance"], values["last_distance"]
-    return [work.index(distance) for distance in range(first, last + 1)]
+def _to_make(states: Mapping[int, FrameState]) -> tuple[int, ...]:
+    """The frames that a run makes: those that do not exist or were made from something else."""
+    to_make = (FrameState.MISSING, FrameState.STALE)
+    return tuple(index for index, state in states.items() if state in to_make)
 
 
-def _walked(work: Pass, wanted: set[int], store: Store) -> tuple[int, ...]:
-    """The distances that have to be made so that all ``wanted`` ones are there."""
-    made: set[int] = set()
-    for distance in sorted(wanted):
-        if distance in made or store.has(work.frame_entry(work.index(distance))):
+def _to_compute(key_pass: KeyPass, needed: set[int], store: Store) -> tuple[int, ...]:
+    """The distances that have to be computed so that all ``needed`` ones exist."""
+    computed: set[int] = set()
+    for distance in sorted(needed):
+        if distance in computed or store.has(key_pass.frame_entry(key_pass.index(distance))):
             continue
         start = (distance - 1) // STATE_INTERVAL * STATE_INTERVAL
-        while start and start not in made and not _has_state(store, work, start):
+        while start and start not in computed and not _has_state(store, key_pass, start):
             start -= STATE_INTERVAL
-        made.update(range(start + 1, distance + 1))
-    return tuple(sorted(made))
+        computed.update(range(start + 1, distance + 1))
+    return tuple(sorted(computed))
 
 
-def _has_state(store: Store, work: Pass, distance: int) -> bool:
-    index = work.index(distance)
-    return store.has(work.state_entry(index)) and store.has(work.frame_entry(index))
+def _has_state(store: Store, key_pass: KeyPass, distance: int) -> bool:
+    index = key_pass.index(distance)
+    return store.has(key_pass.state_entry(index)) and store.has(key_pass.frame_entry(index))
 
 
-def _segments(distances: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Runs of distances without a gap, none longer than a segment."""
+def _segments(distances: Sequence[int]) -> Iterator[Segment]:
+    """Runs of distances without a gap, each within one multiple of SEGMENT."""
     first: int | None = None
-    for at, distance in enumerate(distances):
+    for distance, following in itertools.zip_longest(distances, distances[1:]):
         first = distance if first is None else first
-        last_one = at + 1 == len(distances) or distances[at + 1] != distance + 1
-        if last_one or distance % SEGMENT == 0:
+        if following != distance + 1 or distance % SEGMENT == 0:
             yield first, distance
             first = None
+
+
+def _pass_task_ids(
+    chunk: BlendChunk, last: int, segments: Mapping[KeyPass, Sequence[Segment]]
+) -> Iterator[str]:
+    """Ids of the tasks that make what the frames of a chunk up to ``last`` need."""
+    ids: dict[str, None] = {}
+    for key_pass, index in chunk.needs(last):
+        distance = key_pass.distance(index)
+        for first, end in segments.get(key_pass, ()):
+            if first <= distance <= end:
+                ids[pass_task_id(key_pass, first)] = None
+    yield from ids

@@ -1,4 +1,4 @@
-"""A clip and what is stylized of it so far in, the context that a run lends to a stylizer out."""
+"""Provide a stylizer with optical flow, previous outputs and control images of the clip."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from kadr.stylize.base import Flow, Mask, StyledFrame, StylizeContext
 from kadr.video.base import Clip
 
 _SIDE = 640
-"""Longest side at which motion between keys is found: latents are an eighth of a frame."""
-_GRAYS, _WAYS = 16, 8
-"""Reduced frames and motions that are remembered."""
+"""Longest side at which flow between keys is estimated: latents are an eighth of a frame."""
+_GRAYS, _FLOWS = 16, 8
+"""Reduced frames and flows that are cached."""
 
 CONTROLS = ("edges", "filmed", "previous")
-"""Control images that a run lends."""
+"""Control images that a run provides."""
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
 class ContextProvider:
-    """Lends motion, previous outputs and control images; safe to ask from several threads.
+    """Provides flow, previous outputs and control images; safe to use from several threads.
 
-    order: the frames that are stylized, rising. groups: the group of each. kept: gives the
-    stylized frame of an index, or None if it is not made.
+    order: the frames that are stylized, rising. groups: the group of each. stored: returns the
+    stylized frame of an index, or None if there is none. mask: returns the mask of an index.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class ContextProvider:
         clip: Clip,
         order: Sequence[int],
         groups: Mapping[int, int],
-        kept: Callable[[int], Image | None],
+        stored: Callable[[int], Image | None],
         mask: Callable[[int], Mask | None],
     ) -> None:
-        self._clip, self._kept, self._mask = clip, kept, mask
-        self._before = {
+        self._clip, self._stored, self._mask = clip, stored, mask
+        self._previous_index = {
             after: before
             for before, after in itertools.pairwise(order)
             if groups[before] == groups[after]
@@ -62,16 +62,16 @@ class ContextProvider:
         self._lock = threading.Lock()
         self._frames: weakref.WeakValueDictionary[int, Frame] = weakref.WeakValueDictionary()
         self._grays: OrderedDict[int, Image] = OrderedDict()
-        self._ways: OrderedDict[tuple[int, int], Field] = OrderedDict()
-        self._last: tuple[int, Image] | None = None
+        self._flows: OrderedDict[tuple[int, int], Field] = OrderedDict()
+        self._last_output: tuple[int, Image] | None = None
 
     def context(self, cancel: CancelToken, threads: int | None, folder: Path) -> StylizeContext:
-        """What a stylizer is given; see there."""
+        """The context for a stylizer; see StylizeContext. folder: where it may store noise."""
         return StylizeContext(
             flow=self.flow,
             occlusion=self.occlusion,
             previous=self.previous,
-            previous_index=self._before.get,
+            previous_index=self._previous_index.get,
             control=self.control,
             mask=self._mask,
             number=self._clip.number,
@@ -80,25 +80,25 @@ class ContextProvider:
             folder=folder,
         )
 
-    def saw(self, frame: Frame) -> None:
-        """A frame goes to the stylizer: it need not be decoded again while that works on it."""
+    def add_input(self, frame: Frame) -> None:
+        """Cache a frame that goes to the stylizer, so it is not decoded again meanwhile."""
         small = self._reduced(frame)
         with self._lock:
             self._frames[frame.index] = frame
-            _remember(self._grays, frame.index, small, _GRAYS)
+            _cache(self._grays, frame.index, small, _GRAYS)
 
-    def made(self, styled: StyledFrame) -> None:
-        """A frame was stylized; it need not be kept yet."""
-        self._last = styled.index, styled.image
+    def add_output(self, styled: StyledFrame) -> None:
+        """Cache the latest stylized frame, which need not be in the store yet."""
+        self._last_output = styled.index, styled.image
 
     def previous(self, index: int) -> Image | None:
         """The output of the frame before ``index`` in its group; None for the first of a group."""
-        before = self._before.get(index)
-        if before is None:
+        previous = self._previous_index.get(index)
+        if previous is None:
             return None
-        if self._last is not None and self._last[0] == before:
-            return self._last[1]
-        return self._kept(before)
+        if self._last_output is not None and self._last_output[0] == previous:
+            return self._last_output[1]
+        return self._stored(previous)
 
     def flow(self, index_from: int, index_to: int) -> Flow:
         """See StylizeContext. Estimated at a reduced size; over several frames composed."""
@@ -112,21 +112,21 @@ class ContextProvider:
 
     def occlusion(self, index_from: int, index_to: int) -> Mask:
         """See StylizeContext."""
-        there = self._small_flow(index_from, index_to)
-        back = self._small_flow(index_to, index_from)
-        small = find_occlusion(there, back).astype(np.uint8)
+        forward = self._small_flow(index_from, index_to)
+        backward = self._small_flow(index_to, index_from)
+        small = find_occlusion(forward, backward).astype(np.uint8)
         size = (self._clip.info.width, self._clip.info.height)
         mask: Mask = cv2.resize(small, size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
         return mask
 
     def control(self, name: str, index: int) -> Image:
-        """A control image of CONTROLS; the "previous" of a first frame is the filmed one."""
+        """A control image of CONTROLS; for the first frame "previous" is the frame itself."""
         if name not in CONTROLS:
-            raise OptionsError(f"control {name!r}: this run lends {', '.join(CONTROLS)}")
+            raise OptionsError(f"control {name!r}: this run provides {', '.join(CONTROLS)}")
         if name == "previous":
-            before = self.previous(index)
-            if before is not None:
-                return np.ascontiguousarray(before[..., :3])
+            previous = self.previous(index)
+            if previous is not None:
+                return np.ascontiguousarray(previous[..., :3])
         with self._lock:
             frame = self._frames.get(index)
         image = (frame or self._clip.frame(index)).rgb
@@ -135,46 +135,46 @@ class ContextProvider:
         edges = np.clip(np.rint(edge_guide(image)), 0, 255).astype(np.uint8)
         return np.repeat(edges, 3, axis=2)
 
-    # --- motion -------------------------------------------------------------------------------
+    # --- flow ---------------------------------------------------------------------------------
 
     def _small_flow(self, start: int, end: int) -> Flow:
-        """Motion from one frame to another in pixels of the reduced size."""
+        """Flow from one frame to another, in pixels of the reduced size."""
         positions = self._positions(start, end)
         flow: Flow = positions - grid(*positions.shape[:2])
         return flow
 
     def _positions(self, start: int, end: int) -> Field:
-        """Where each pixel of frame ``start`` is found in frame ``end``, at the reduced size."""
+        """Where each pixel of frame ``start`` is in frame ``end``, at the reduced size."""
         with self._lock:
-            known = self._ways.get((start, end))
-        if known is not None:
-            return known
+            cached = self._flows.get((start, end))
+        if cached is not None:
+            return cached
         grays = self._between(start, end)
         positions = grid(*grays[0].shape).copy()
-        for at, after in itertools.pairwise(grays):
-            step = denoise_flow(at, after, estimate_flow(at, after))
-            positions = positions + sample(step, positions)
-        if len(grays) > 2:  # errors of the steps add up
+        for current, following in itertools.pairwise(grays):
+            flow = denoise_flow(current, following, estimate_flow(current, following))
+            positions = positions + sample(flow, positions)
+        if len(grays) > 2:  # the errors of the steps add up
             positions = register(positions, grays[-1], grays[0])
         with self._lock:
-            _remember(self._ways, (start, end), positions, _WAYS)
+            _cache(self._flows, (start, end), positions, _FLOWS)
         return positions
 
     def _between(self, start: int, end: int) -> list[Image]:
         """Reduced frames from ``start`` to ``end``, both included, in that order."""
         low, high = sorted((start, end))
         with self._lock:
-            known = {index: self._grays[index] for index in range(low, high + 1)
-                     if index in self._grays}  # fmt: skip
-        wanted = [index for index in range(low, high + 1) if index not in known]
-        if wanted:
-            for frame in self._clip.frames(wanted[0], wanted[-1] + 1):
-                known[frame.index] = self._reduced(frame)
+            indices = range(low, high + 1)
+            grays = {index: self._grays[index] for index in indices if index in self._grays}
+        missing = [index for index in indices if index not in grays]
+        if missing:
+            for frame in self._clip.frames(missing[0], missing[-1] + 1):
+                grays[frame.index] = self._reduced(frame)
         with self._lock:
             for index in (low, high):
-                _remember(self._grays, index, known[index], _GRAYS)
+                _cache(self._grays, index, grays[index], _GRAYS)
         step = 1 if end >= start else -1
-        return [known[index] for index in range(start, end + step, step)]
+        return [grays[index] for index in range(start, end + step, step)]
 
     @staticmethod
     def _reduced(frame: Frame) -> NDArray[np.uint8]:
@@ -187,8 +187,8 @@ class ContextProvider:
         return small
 
 
-def _remember(memory: OrderedDict[Key, Value], key: Key, value: Value, most: int) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    while len(memory) > most:
-        memory.popitem(last=False)
+def _cache(cache: OrderedDict[Key, Value], key: Key, value: Value, size: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    while len(cache) > size:
+        cache.popitem(last=False)

@@ -1,7 +1,7 @@
-"""A stylizer and its jobs in, what it makes out, as it works on in a thread of its own.
+"""Run a stylizer in a thread of its own.
 
-Meanwhile frames are decoded ahead of it and what it made is encoded behind it, and people are told
-how far it is, none of which a stylizer has to know.
+Meanwhile frames are decoded ahead of it, its results are stored, and its progress is shown; a
+stylizer does not have to know of any of this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kadr.core.prefetch import prefetch
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, Stylizer
 
 _DEPTH = 2
-"""Batches that wait to be kept, and frames that wait to be stylized."""
+"""The most batches that wait to be stored, and frames that wait to be stylized."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,20 @@ class StylizeProgress:
 
 
 class _Stopped(BaseException):
-    """Ends the thread when nobody takes any more what it makes."""
+    """Ends the thread when nobody reads its results any more."""
 
 
 def run_stylizer(
     stylizer: Stylizer,
     jobs: Iterator[StylizeJob],
     context: StylizeContext,
-    made: Callable[[StyledFrame], object],
+    on_result: Callable[[StyledFrame], object],
 ) -> Generator[list[StyledFrame] | StylizeProgress, None, None]:
     """Yield each batch, and StylizeProgress between batches; errors of the stylizer are raised.
 
-    ``context.progress`` is set here. made: called in the thread with each frame, before the
-    stylizer goes on. Closing this generator stops the thread at the next thing that the stylizer
-    tells or makes.
+    ``context.progress`` is set here. on_result: called in the thread with each stylized frame,
+    before the stylizer continues. Closing this generator stops the thread at the stylizer's next
+    progress or result.
     """
     ready: queue.Queue[list[StyledFrame] | StylizeProgress | BaseException | None] = queue.Queue(
         _DEPTH
@@ -59,18 +59,18 @@ def run_stylizer(
             except queue.Full:
                 continue
 
-    def tell(index: int, share: float) -> None:
+    def report_progress(index: int, share: float) -> None:
         if stop.is_set():
             raise _Stopped
-        if ready.empty():  # whoever has something to take need not be told that there will be more
+        if ready.empty():  # a reader with results waiting needs no progress
             ready.put(StylizeProgress(index, share))
 
-    def work() -> None:
+    def run() -> None:
         try:
-            with closing(prefetch(jobs, _DEPTH)) as given:
-                for batch in stylizer.stylize(given, replace(context, progress=tell)):
+            with closing(prefetch(jobs, _DEPTH)) as frames:
+                for batch in stylizer.stylize(frames, replace(context, progress=report_progress)):
                     for styled in batch:
-                        made(styled)
+                        on_result(styled)
                     put(batch)
             put(None)
         except _Stopped:
@@ -79,7 +79,7 @@ def run_stylizer(
             with contextlib.suppress(_Stopped):
                 put(error)
 
-    thread = threading.Thread(target=work, name="kadr-stylize", daemon=True)
+    thread = threading.Thread(target=run, name="kadr-stylize", daemon=True)
     thread.start()
     try:
         while (item := ready.get()) is not None:

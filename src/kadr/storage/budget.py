@@ -1,4 +1,4 @@
-"""A folder of work files and a limit in bytes in, files given up until the limit holds."""
+"""Keep a folder of work files below a limit in bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Budget:
-    """Keeps a folder below a limit; None: no limit."""
+    """A folder and the most bytes it may hold; None: no limit."""
 
     def __init__(self, folder: Path, limit: int | None) -> None:
         self._folder, self.limit = folder, limit
@@ -23,7 +23,7 @@ class Budget:
         return None if self.limit is None else max(0, self.limit - self.used())
 
     def trim(self, removable: Iterable[Path]) -> int:
-        """Delete of ``removable``, in its order, what it takes to hold the limit; gives bytes."""
+        """Delete files of ``removable``, in order, until the limit holds; returns bytes freed."""
         if self.limit is None:
             return 0
         over, freed = self.used() - self.limit, 0
@@ -34,7 +34,7 @@ class Budget:
                 size = path.stat().st_size
                 path.unlink()
             except OSError:
-                continue  # gone already, or not to be had: the next one then
+                continue  # deleted meanwhile, or not deletable
             freed += size
         return freed
 

@@ -1,7 +1,7 @@
-"""Finished frames in, image files that know what made them out: the file is the index.
+"""A folder of finished frames, one PNG a frame, each with a mark of what it was made from.
 
-Each file carries, in a text chunk of its PNG, the name of the work that made it, its own length
-and its error. A file whose mark or length does not fit was changed by hand; it is kept.
+The mark is a text chunk of the PNG: the fingerprint of what made the frame, the file's length and
+the error. A file whose mark or length does not fit was edited by hand; it is kept.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from kadr.files import PNG_OPTIONS, atomic_file, read_image
 
 _KEYWORD = b"kadr"
 _AFTER_HEADER = 33
-"""Bytes of a PNG's signature and first chunk; the text comes next, so that one short read has it.
-"""
+"""Bytes of a PNG's signature and first chunk. The mark follows, so one short read finds it."""
 _MOST_TEXT = 256
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -34,20 +33,20 @@ _log = logging.getLogger(__name__)
 
 
 class FrameState(Enum):
-    """What lies under a frame's name."""
+    """What the file of a frame is."""
 
     MISSING = "missing"
     CURRENT = "current"
-    """By the same work: it can be used as it is."""
+    """Made by kadr from the same input and options: used as it is."""
     STALE = "stale"
-    """By kadr, from something else: it may be replaced."""
+    """Made by kadr from other input or options: it may be replaced."""
     EDITED = "edited"
-    """Painted over or put there by hand: it is kept."""
+    """Edited or put there by hand: it is kept."""
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """What a file says of itself."""
+    """What a file of kadr says of itself."""
 
     made_by: str
     length: int
@@ -74,26 +73,26 @@ class FrameFolder:
     ) -> None:
         """Write a frame, (H, W, 3 or 4) uint8, whole or not at all.
 
-        made_by: a fingerprint. error: 0–1, how much of the frame no key explains. texts: more
-        that the file is to carry for other programs, by name.
+        made_by: a fingerprint. error: 0–1, the share of the frame that no key explains. texts:
+        other text chunks of the file, by keyword.
         Raises OutputError, e.g. when the disk is full.
         """
         code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
-        done, coded = cv2.imencode(".png", cv2.cvtColor(image, code), PNG_OPTIONS)
-        if not done:
+        encoded, png = cv2.imencode(".png", cv2.cvtColor(image, code), PNG_OPTIONS)
+        if not encoded:
             raise ValueError(f"frame {index}: {image.shape} {image.dtype} cannot be stored as PNG")
-        plain = coded.tobytes()
+        content = png.tobytes()
         for name, text in (texts or {}).items():
-            plain = with_text(plain, name, text)
+            content = with_text(content, name, text)
         chunk = _chunk(made_by, 0, error)
-        chunk = _chunk(made_by, len(plain) + len(chunk), error)
+        chunk = _chunk(made_by, len(content) + len(chunk), error)
         with atomic_file(self.path(index)) as temporary, temporary.open("wb") as file:
-            file.write(plain[:_AFTER_HEADER])
+            file.write(content[:_AFTER_HEADER])
             file.write(chunk)
-            file.write(plain[_AFTER_HEADER:])
+            file.write(content[_AFTER_HEADER:])
 
     def find(self, index: int, made_by: str) -> FrameState:
-        """What lies under the frame's name, seen from work called ``made_by``."""
+        """The state of a frame's file, for a frame with the fingerprint ``made_by``."""
         path = self.path(index)
         try:
             length = path.stat().st_size
@@ -108,15 +107,15 @@ class FrameFolder:
         return FrameState.CURRENT if mark.made_by == made_by else FrameState.STALE
 
     def error(self, index: int) -> float | None:
-        """The error that was noted with a frame; None if it is not there or not of kadr."""
+        """The error in a frame's mark, 0–1; None if there is no file or no mark."""
         mark = _read_mark(self.path(index))
         return None if mark is None else mark.error
 
     def get(self, index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Read a frame back, (H, W, 3 or 4) uint8.
 
-        size: (width, height) it must have. Raises InputError naming the file if it is damaged or
-        has another size, as one that was changed by hand may.
+        size: the (width, height) it must have. Raises InputError naming the file if it is damaged
+        or has another size, as a file edited by hand may.
         """
         path = self.path(index)
         image = read_image(path)
@@ -132,9 +131,9 @@ class FrameFolder:
 
 def _chunk(made_by: str, length: int, error: float) -> bytes:
     """A tEXt chunk (PNG specification 11.3.3.2) of a fixed length for a given ``made_by``."""
-    content = _KEYWORD + b"\0" + f"{made_by} {length:012d} {error:.6f}".encode("latin-1")
-    checked = b"tEXt" + content
-    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+    data = _KEYWORD + b"\0" + f"{made_by} {length:012d} {error:.6f}".encode("latin-1")
+    typed = b"tEXt" + data
+    return struct.pack(">I", len(data)) + typed + struct.pack(">I", zlib.crc32(typed))
 
 
 def _is_whole(path: Path) -> bool:

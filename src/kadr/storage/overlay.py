@@ -1,4 +1,4 @@
-"""A store of files in, a store over it out that writes nothing: for trying things."""
+"""A store that reads from files and writes to memory: for previews and dry runs."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from kadr.storage.store import Arrays, FolderStore, MemoryStore
 
 
 class OverlayStore(FolderStore):
-    """A store of files that is read; what is put stays in memory."""
+    """Reads what a FolderStore holds; new entries stay in memory."""
 
-    def __init__(self, below: FolderStore) -> None:
-        super().__init__(below.folder)
-        self._above = MemoryStore()
+    def __init__(self, files: FolderStore) -> None:
+        super().__init__(files.folder)
+        self._memory = MemoryStore()
 
     def put(self, fingerprint: str, arrays: Arrays) -> None:
         """Keep it until the end of the process."""
-        self._above.put(fingerprint, arrays)
+        self._memory.put(fingerprint, arrays)
 
     def get(
         self, fingerprint: str, only: Collection[str] | None = None
     ) -> dict[str, NDArray[Any]] | None:
-        """What was put here, else what the files hold."""
-        found = self._above.get(fingerprint, only)
-        return super().get(fingerprint, only) if found is None else found
+        """The entry in memory, else the one in a file."""
+        arrays = self._memory.get(fingerprint, only)
+        return super().get(fingerprint, only) if arrays is None else arrays
 
     def has(self, fingerprint: str) -> bool:
         """Whether it is in memory or in a file."""
-        return self._above.has(fingerprint) or super().has(fingerprint)
+        return self._memory.has(fingerprint) or super().has(fingerprint)
 
     def intact(self, fingerprint: str) -> bool:
         """Whether it is in memory or in a file that is whole."""
-        return self._above.has(fingerprint) or super().intact(fingerprint)
+        return self._memory.has(fingerprint) or super().intact(fingerprint)
 
     def discard(self, fingerprint: str) -> None:
-        """Forget what was put here; files stay."""
-        self._above.discard(fingerprint)
+        """Remove the entry from memory; files stay."""
+        self._memory.discard(fingerprint)

@@ -1,4 +1,4 @@
-"""Arrays in, arrays out, kept between steps under a fingerprint: whole files or none."""
+"""Keep arrays between steps, each entry under a fingerprint of what it was made from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SUFFIX = ".zip"
 
 
 class _End:
-    """The last record of a zip file, which has no comment here: how a whole file ends."""
+    """The last record of a zip file without a comment: a complete file ends with it."""
 
     mark = b"PK\x05\x06"
     size = 22
@@ -54,7 +54,7 @@ def fingerprint(step: str, version: int, *parts: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """What JSON does not know, said so that unlike values stay unlike; anything else is refused."""
+    """A value that JSON does not know, as one that it knows; distinct values stay distinct."""
     if isinstance(value, np.ndarray):
         data = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return {"array": data, "dtype": value.dtype.str, "shape": value.shape}
@@ -71,9 +71,9 @@ def _plain(value: object) -> object:
 
 
 class Store(Protocol):
-    """Keeps arrays under fingerprints; what is got is what was put, bit for bit.
+    """Keeps arrays under fingerprints; ``get`` returns what was ``put``, bit for bit.
 
-    A fingerprint may have parts, "propagate/0123…/000012": entries that belong together.
+    A fingerprint may have parts that group entries: "propagate/0123…/000012".
     """
 
     def put(self, fingerprint: str, arrays: Arrays) -> None:
@@ -83,20 +83,20 @@ class Store(Protocol):
     def get(
         self, fingerprint: str, only: Collection[str] | None = None
     ) -> dict[str, NDArray[Any]] | None:
-        """What was kept, or of it ``only`` these arrays; None if nothing whole is there."""
+        """The entry's arrays, or ``only`` some of them; None if there is no complete entry."""
         ...
 
     def has(self, fingerprint: str) -> bool:
-        """Whether there is an entry, without reading what it holds."""
+        """Whether there is an entry; its arrays are not read."""
         ...
 
     def discard(self, fingerprint: str) -> None:
-        """Forget one entry, if it is there."""
+        """Remove one entry, if it is there."""
         ...
 
 
 class MemoryStore:
-    """A Store that lives and dies with the process; for tests and very short clips."""
+    """A Store in memory; for tests and very short clips."""
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, NDArray[Any]]] = {}
@@ -108,7 +108,7 @@ class MemoryStore:
     def get(
         self, fingerprint: str, only: Collection[str] | None = None
     ) -> dict[str, NDArray[Any]] | None:
-        """Copies of what was kept, or None."""
+        """Copies of the arrays, or None."""
         entry = self._entries.get(fingerprint)
         if entry is None:
             return None
@@ -120,7 +120,7 @@ class MemoryStore:
         return fingerprint in self._entries
 
     def discard(self, fingerprint: str) -> None:
-        """Forget one entry, if it is there."""
+        """Remove one entry, if it is there."""
         self._entries.pop(fingerprint, None)
 
 
@@ -132,7 +132,7 @@ class FolderStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._cut: set[Path] = set()
+        self._truncated: set[Path] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -163,7 +163,7 @@ class FolderStore:
     def get(
         self, fingerprint: str, only: Collection[str] | None = None
     ) -> dict[str, NDArray[Any]] | None:
-        """Read the entry; one that cannot be read counts as not there, with a word in the log."""
+        """Read the entry; one that cannot be read counts as missing and is logged."""
         path = self.path(fingerprint)
         if not path.exists():
             return None
@@ -180,18 +180,18 @@ class FolderStore:
             return None
 
     def has(self, fingerprint: str) -> bool:
-        """Whether there is an entry that was not cut short."""
+        """Whether there is an entry whose file is not truncated."""
         path = self.path(fingerprint)
         try:
             with path.open("rb") as file:
                 file.seek(-min(_End.size, path.stat().st_size), os.SEEK_END)
-                whole = file.read(4) == _End.mark
+                complete = file.read(4) == _End.mark
         except OSError:
             return False
-        if not whole and path not in self._cut:
-            self._cut.add(path)
+        if not complete and path not in self._truncated:
+            self._truncated.add(path)
             _log.warning("%s: damaged, it was cut short; it will be made again", path)
-        return whole
+        return complete
 
     def intact(self, fingerprint: str) -> bool:
         """Whether there is an entry whose bytes are as they were written; slower than ``has``."""
@@ -203,26 +203,26 @@ class FolderStore:
             return False
 
     def discard(self, fingerprint: str) -> None:
-        """Forget one entry, if it is there."""
+        """Remove one entry, if it is there."""
         self.path(fingerprint).unlink(missing_ok=True)
 
 
 class WorkFolder:
-    """A folder for a run's work: a given one is kept, one of its own goes with the run."""
+    """A run's work folder: one that the user names is kept, a temporary one is deleted."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._given = folder
-        self._own: Path | None = None
+        self._named = folder
+        self._temporary: Path | None = None
 
     def __enter__(self) -> Self:
-        if self._given is None:
-            self._own = Path(tempfile.mkdtemp(prefix="kadr-"))
+        if self._named is None:
+            self._temporary = Path(tempfile.mkdtemp(prefix="kadr-"))
         return self
 
     @property
     def folder(self) -> Path:
-        """The folder; a given one need not exist yet."""
-        folder = self._given or self._own
+        """The folder; one that the user names need not exist yet."""
+        folder = self._named or self._temporary
         assert folder is not None, "used outside its with block"
         return folder
 
@@ -232,8 +232,8 @@ class WorkFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._own is not None:
-            shutil.rmtree(self._own, ignore_errors=True)
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 def _is_image(array: NDArray[Any]) -> bool:
@@ -248,11 +248,11 @@ def _is_image(array: NDArray[Any]) -> bool:
 
 
 def _encode(array: NDArray[Any]) -> bytes:
-    done, data = cv2.imencode(".png", array, PNG_OPTIONS)
-    if not done:
+    encoded, data = cv2.imencode(".png", array, PNG_OPTIONS)
+    if not encoded:
         raise ValueError(f"{array.shape} {array.dtype} cannot be stored as PNG")
-    coded: bytes = data.tobytes()
-    return coded
+    content: bytes = data.tobytes()
+    return content
 
 
 def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The place for work without a project in, old work of other runs deleted: it may not grow on."""
+"""Keep the cache folder small: delete the old work of runs without a project."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from kadr.errors import OutputError
 from kadr.storage.cache import surveys_folder
 from kadr.storage.clean import WorkFiles, cached_work, delete_work_files, find_work_files
-from kadr.storage.lock import LOCK
+from kadr.storage.layout import WorkLayout
 
 MOST_BYTES = 20_000_000_000
-"""What all runs without a project keep at most between them."""
+"""The most that all runs without a project keep together."""
 MOST_DAYS = 30
-"""How long the work of a run that nobody goes on with is kept."""
+"""How long the work of a run is kept that is not resumed."""
 
 _DAY = 24 * 3600.0
 
@@ -30,35 +30,35 @@ class TrimResult:
 def trim_caches(
     keep: Path, *, most_bytes: int = MOST_BYTES, now: float | None = None
 ) -> TrimResult:
-    """Delete the work of runs without a project, the longest unused first, but not ``keep``'s.
+    """Delete work folders in the cache, the longest unused first; the folder ``keep`` stays.
 
-    What was not used for ``MOST_DAYS`` goes, and of the rest what is beyond ``most_bytes``, in
-    which ``keep`` counts. A folder in which another kadr works stays, and so does every file that
-    kadr did not make. now: seconds since 1970, by default the clock's.
+    Folders that were not used for ``MOST_DAYS`` are deleted, then the oldest until all folders,
+    ``keep`` included, hold ``most_bytes`` at most. A folder that another kadr uses stays, and so
+    does every file that kadr did not make. now: seconds since 1970; default: the clock.
     """
     oldest = (time.time() if now is None else now) - MOST_DAYS * _DAY
-    found = [(_used(folder), find_work_files(folder)) for folder in cached_work()]
-    left = sum(work.size for _, work in found)
+    dated = [(_last_used(folder), find_work_files(folder)) for folder in cached_work()]
+    total = sum(work_files.size for _, work_files in dated)
     folders = size = 0
-    for used, work in sorted(found, key=lambda item: item[0]):
-        if work.folder == keep or not (used < oldest or left > most_bytes):
+    for last_used, work_files in sorted(dated, key=lambda item: item[0]):
+        if work_files.folder == keep or not (last_used < oldest or total > most_bytes):
             continue
-        freed = _given_up(work)
-        left, size, folders = left - freed, size + freed, folders + (freed > 0)
+        freed = _delete(work_files)
+        total, size, folders = total - freed, size + freed, folders + (freed > 0)
     return TrimResult(folders, size)
 
 
-def _used(folder: Path) -> float:
-    """When a run last worked there: each signs the lock, and its end changes the folder."""
-    places = [folder, folder / LOCK]
+def _last_used(folder: Path) -> float:
+    """When a run last used a folder: it writes its process id at the start, and files later."""
+    paths = [folder, WorkLayout(folder).lock_holder]
     if folder == surveys_folder():
-        places = [folder, *folder.iterdir()]
-    return max((place.stat().st_mtime for place in places if place.exists()), default=0.0)
+        paths = [folder, *folder.iterdir()]
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
 
-def _given_up(work: WorkFiles) -> int:
-    """Bytes freed; none where another kadr works, or the system refuses."""
+def _delete(work_files: WorkFiles) -> int:
+    """Delete files; the number of bytes freed, 0 where another kadr works or the system refuses."""
     try:
-        return delete_work_files(work)
+        return delete_work_files(work_files)
     except OutputError:
         return 0

@@ -1,4 +1,4 @@
-"""Python values in at one end of a pipe, the same values out at the other."""
+"""Send Python values through a pipe."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _LENGTH = struct.Struct("<Q")
 
 
 class Channel:
-    """Two byte streams between a process and the one that started it, which trust each other."""
+    """Two byte streams between a worker and its parent process, which trust each other."""
 
     def __init__(self, reader: IO[bytes], writer: IO[bytes]) -> None:
         self._reader, self._writer = reader, writer
         self._lock = threading.Lock()
 
     def send(self, message: object) -> None:
-        """Write a message whole, from any thread. Raises OSError or ValueError if nobody reads."""
+        """Write one message, from any thread. Raises OSError or ValueError if nobody reads."""
         data = pickle.dumps(message)
         with self._lock:
             self._writer.write(_LENGTH.pack(len(data)) + data)
             self._writer.flush()
 
     def receive(self) -> Any:
-        """Wait for the next message. Raises EOFError when there comes none any more."""
+        """Wait for the next message. Raises EOFError at the end of the stream."""
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
         return pickle.loads(self._read(length))
 

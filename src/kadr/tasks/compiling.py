@@ -1,4 +1,4 @@
-"""Work with kernels in, one call at the moment when the first of them has to be compiled."""
+"""Notice when Numba begins to compile kernels that are not in its cache."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numba.core import event
 
 
 @contextlib.contextmanager
-def on_first_compile(tell: Callable[[], None]) -> Iterator[None]:
-    """Within the block, call ``tell`` once, as Numba begins to compile what its cache lacks.
+def on_first_compile(notify: Callable[[], None]) -> Iterator[None]:
+    """Within the block, call ``notify`` once, when Numba begins to compile the first kernel.
 
-    It is called in whichever thread compiles. Where every kernel is in the cache it is not called.
+    It is called in the thread that compiles; never, if every kernel is in Numba's cache.
     """
-    lock, told = threading.Lock(), False
+    lock, notified = threading.Lock(), False
 
     class _Listener(event.Listener):  # type: ignore[misc]
         def on_start(self, _: event.Event) -> None:
-            nonlocal told
+            nonlocal notified
             with lock:
-                first, told = not told, True
+                first, notified = not notified, True
             if first:
-                tell()
+                notify()
 
         def on_end(self, _: event.Event) -> None:
             pass

@@ -1,4 +1,4 @@
-"""Tasks in, events out, in this process and thread: for short work, and for finding faults."""
+"""Run tasks in this process and thread: for short runs, and for debugging."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from kadr.tasks.executor import (
     NoticeGiven,
     Started,
     TaskEvent,
+    TaskSteps,
     check_window,
-    event_of,
     is_fault,
     out_of_memory,
 )
 from kadr.tasks.queue import TaskQueue
 from kadr.tasks.resources import limited_threads
-from kadr.tasks.task import Task, TaskContext, Yielded, digest_of, run_function
+from kadr.tasks.task import Task, TaskContext, digest_of, run_function
 
 
 class InlineExecutor:
-    """An Executor that runs one task after the other, each with all cores, as events are drawn.
+    """An Executor that runs one task after the other, each with all cores, as events are read.
 
-    Nothing here can be lost, so nothing is tried again, and none can be ended by force: ``grace``
-    means nothing. What a task logs goes where this process logs.
+    No worker can be lost, so no task is tried again, and none can be killed: ``grace`` is not
+    used. Log lines of a task go to the log of this process.
     """
 
     def __init__(self, cores: int | None = None) -> None:
-        """cores: threads that a task may use; None: all there are."""
+        """cores: threads that a task may use; None: all cores."""
         self._cores = default_threads() if cores is None else cores
         if self._cores < 1:
             raise OptionsError(f"cores {cores}: expected 1 or more")
-        self._asked: set[str] = set()
+        self._cancelled: set[str] = set()
         self._closed = self._busy = False
 
     @property
@@ -55,7 +55,7 @@ class InlineExecutor:
         if self._closed or self._busy:
             raise RuntimeError("executor closed" if self._closed else "executor runs already")
         self._busy = True
-        self._asked.clear()
+        self._cancelled.clear()
         try:
             yield from self._run(iter(tasks), window, cancel or CancelToken())
         finally:
@@ -63,10 +63,10 @@ class InlineExecutor:
 
     def cancel(self, task_id: str, grace: float) -> None:
         """Ask a task to stop at its next frame, or not to start."""
-        self._asked.add(task_id)
+        self._cancelled.add(task_id)
 
     def close(self) -> None:
-        """Run nothing more."""
+        """Run no more tasks."""
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -81,52 +81,54 @@ class InlineExecutor:
         self.close()
 
     def _run(
-        self, source: Iterator[Task], window: int, stop: CancelToken
+        self, tasks: Iterator[Task], window: int, stop: CancelToken
     ) -> Generator[TaskEvent, None, None]:
-        board = TaskQueue(self._cores, slots=1, free_memory=lambda: None)
-        fault = drawn_all = False
+        task_queue = TaskQueue(self._cores, slots=1, free_memory=lambda: None)
+        fault = exhausted = False
         while True:
-            while not (drawn_all or fault or stop.cancelled) and len(board.waiting) < window:
-                task = next(source, None)
+            while not (exhausted or fault or stop.cancelled) and len(task_queue.waiting) < window:
+                task = next(tasks, None)
                 if task is None:
-                    drawn_all = True
+                    exhausted = True
                 else:
-                    board.add(task)
-            yield from self._dropped(board, everything=fault or stop.cancelled)
-            task = board.next()
+                    task_queue.add(task)
+            yield from self._dropped(task_queue, all_tasks=fault or stop.cancelled)
+            task = task_queue.next()
             if task is not None:
                 for event in self._task(task, stop):
                     if isinstance(event, Done):
-                        board.done(task.id)
+                        task_queue.done(task.id)
                     elif isinstance(event, Failed):
-                        board.failed(task.id, event.error)
+                        task_queue.failed(task.id, event.error)
                         fault = fault or is_fault(event)
                     yield event
-            elif drawn_all or fault or stop.cancelled:
+            elif exhausted or fault or stop.cancelled:
                 break
-        if not (drawn_all and board.all_done):
+        if not (exhausted and task_queue.all_done):
             stop.check()
 
-    def _dropped(self, board: TaskQueue, everything: bool) -> Iterator[Failed]:
-        """Take from the board what is not to start any more."""
-        for task_id in board.waiting:
-            if everything or task_id in self._asked:
+    def _dropped(self, task_queue: TaskQueue, all_tasks: bool) -> Iterator[Failed]:
+        """Take the tasks from the queue that will not start."""
+        for task_id in task_queue.waiting:
+            if all_tasks or task_id in self._cancelled:
                 error = Cancelled(f"{task_id}: not started; stopped as asked")
-                board.failed(task_id, error)
+                task_queue.failed(task_id, error)
                 yield Failed(task_id, error)
-        yield from board.stranded()
+        yield from task_queue.blocked()
 
     def _task(self, task: Task, stop: CancelToken) -> Generator[TaskEvent, None, None]:
         """Run one task; the last event is its Done or Failed."""
-        told: list[str] = []
-        context = TaskContext(self._cores, _Asked(self._asked, task.id, stop), told.append)
+        notices: list[str] = []
+        token = _TaskCancelToken(self._cancelled, task.id, stop)
+        context = TaskContext(self._cores, token, notices.append)
         yield Started(task.id, 1, self._cores)
         digests: dict[int, str] = {}
         with contextlib.closing(run_function(task, context)) as steps:
+            task_steps = TaskSteps(task.id, steps)
             while True:
-                event = self._step(task, context, steps)
-                while told:
-                    yield NoticeGiven(task.id, told.pop(0))
+                event = self._step(task, context, task_steps)
+                while notices:
+                    yield NoticeGiven(task.id, notices.pop(0))
                 if event is None:
                     yield Done(task.id, digest_of(digests))
                     return
@@ -136,27 +138,27 @@ class InlineExecutor:
                 if isinstance(event, Failed):
                     return
 
-    def _step(self, task: Task, context: TaskContext, steps: Iterator[Yielded]) -> TaskEvent | None:
+    def _step(self, task: Task, context: TaskContext, steps: TaskSteps) -> TaskEvent | None:
         """Run a task to its next ``yield``; None at its end."""
         try:
             context.cancel.check()
             with limited_threads(self._cores):
-                made = next(steps, None)
+                return steps.next_event()
         except MemoryError:
             return Failed(task.id, out_of_memory(task.id), lost=True)
-        except Exception as error:  # whatever it is, who draws the events has to know
+        except Exception as error:  # of any kind: the reader of the events has to know
             return Failed(task.id, error)
-        return None if made is None else event_of(task.id, made)
 
 
-class _Asked(CancelToken):
-    """Raised when the whole run is asked to stop, or this task of it."""
+class _TaskCancelToken(CancelToken):
+    """Set when the whole run is asked to stop, or this task of it."""
 
-    def __init__(self, asked: set[str], task_id: str, run: CancelToken) -> None:
+    def __init__(self, cancelled_ids: set[str], task_id: str, run: CancelToken) -> None:
         super().__init__()
-        self._asked, self._task_id, self._run = asked, task_id, run
+        self._cancelled_ids, self._task_id, self._run = cancelled_ids, task_id, run
 
     @property
     def cancelled(self) -> bool:
         """Whether a stop was asked for."""
-        return super().cancelled or self._run.cancelled or self._task_id in self._asked
+        ids = self._cancelled_ids
+        return super().cancelled or self._run.cancelled or self._task_id in ids

@@ -1,4 +1,4 @@
-"""Tasks in, events out, run by a few processes of this machine."""
+"""Run tasks in a few processes of this machine."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from kadr.tasks.task import Task
 
 
 class ProcessExecutor:
-    """An Executor of processes that are started when needed and kept until it is closed.
+    """An Executor of worker processes that start when needed and stay until it is closed.
 
-    They ignore Ctrl-C: who draws the events decides what it means. If this process dies, so do
-    they. What a task logs as a warning or worse comes as Noticed, and so does, once, that kernels
-    have to be compiled.
+    Workers ignore Ctrl-C: the reader of the events decides what it means. If this process dies,
+    they end too. A task's log lines from warning on come as NoticeGiven, and so does, once, the
+    notice that kernels are being compiled.
     """
 
     def __init__(
         self, cores: int | None = None, *, workers: int | None = None, memory: int | None = None
     ) -> None:
-        """cores: shared by all tasks; None: all there are. workers: most processes at a time;
-        None: as many as cores. memory: bytes for all tasks together; None: what is free.
+        """cores: shared by all tasks; None: all cores. workers: the most processes at a
+        time; None: as many as cores. memory: bytes for all tasks together; None: what is free.
 
         Raises OptionsError if one of them is less than 1.
         """
@@ -55,10 +55,10 @@ class ProcessExecutor:
         if self._closed or self._run is not None:
             raise RuntimeError("executor closed" if self._closed else "executor runs already")
         stop = cancel or CancelToken()
-        board = TaskQueue(self._cores, self._workers, self._free_memory)
-        self._run = supervisor = Supervisor(self._pool, board, stop)
+        task_queue = TaskQueue(self._cores, self._workers, self._free_memory)
+        self._run = supervisor = Supervisor(self._pool, task_queue, stop)
         try:
-            complete = yield from _follow(supervisor, iter(tasks), window)
+            complete = yield from _events(supervisor, iter(tasks), window)
         finally:
             supervisor.end()
             self._run = None
@@ -66,7 +66,7 @@ class ProcessExecutor:
             stop.check()
 
     def cancel(self, task_id: str, grace: float) -> None:
-        """Ask a task to stop at its next frame; after ``grace`` seconds it is ended by force."""
+        """Ask a task to stop at its next frame; after ``grace`` seconds it is killed."""
         run = self._run
         if run is not None:
             run.cancel(task_id, grace)
@@ -94,28 +94,28 @@ class ProcessExecutor:
         return free_memory() if self._memory is None else self._memory
 
 
-def _follow(
-    supervisor: Supervisor, source: Iterator[Task], window: int
+def _events(
+    supervisor: Supervisor, tasks: Iterator[Task], window: int
 ) -> Generator[TaskEvent, None, bool]:
-    """Draw tasks and yield events until none is left; gives whether all were drawn and done."""
-    going, drawn_all, complete = 0, False, True
+    """Take tasks and yield events to the end; returns whether all were taken and are complete."""
+    active, exhausted, complete = 0, False, True
     while True:
-        drawn: list[Task] = []
-        while not (drawn_all or supervisor.stopping) and going < window:
-            task = next(source, None)
+        new_tasks: list[Task] = []
+        while not (exhausted or supervisor.stopping) and active < window:
+            task = next(tasks, None)
             if task is None:
-                drawn_all = True
+                exhausted = True
             else:
-                drawn.append(task)
-                going += 1
-        if drawn:
-            supervisor.add(drawn)
-        if not going:
-            return drawn_all and complete
+                new_tasks.append(task)
+                active += 1
+        if new_tasks:
+            supervisor.add(new_tasks)
+        if not active:
+            return exhausted and complete
         event = supervisor.events.get()
         if isinstance(event, BaseException):
             raise event
         if isinstance(event, (Done, Failed)):
-            going -= 1
+            active -= 1
             complete = complete and isinstance(event, Done)
         yield event

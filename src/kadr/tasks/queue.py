@@ -1,4 +1,4 @@
-"""Drawn tasks in, the one that may start next out: order, cores and memory, without running any."""
+"""The queue of a run's tasks: which may start next, by order, cores and memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from kadr.tasks.task import Task
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a task is not done, as far as those that come after it care."""
+    """Why a task is not done, for the tasks that depend on it."""
 
     cancelled: bool
 
 
 class TaskQueue:
-    """Knows of each drawn task whether it waits, runs, or has ended.
+    """Knows of each task whether it waits, runs, or has ended.
 
-    cores: shared by all. slots: tasks that may run at a time. free_memory: bytes that can be had
+    cores: shared by all tasks. slots: tasks that may run at a time. free_memory: bytes available
     now, or None if that is not known.
     """
 
@@ -29,7 +29,7 @@ class TaskQueue:
         self._waiting: dict[str, Task] = {}
         self._running: dict[str, Task] = {}
         self._ended: dict[str, _Failure | None] = {}
-        self._memory: int | None = None
+        self._memory_limit: int | None = None
 
     @property
     def running(self) -> list[str]:
@@ -38,61 +38,61 @@ class TaskQueue:
 
     @property
     def waiting(self) -> list[str]:
-        """Ids of the tasks that were drawn and do not run yet."""
+        """Ids of the tasks that do not run yet."""
         return list(self._waiting)
 
     @property
     def all_done(self) -> bool:
-        """Whether every drawn task has ended well."""
-        left = self._waiting or self._running
-        return not left and all(failure is None for failure in self._ended.values())
+        """Whether every task is complete."""
+        unfinished = self._waiting or self._running
+        return not unfinished and all(failure is None for failure in self._ended.values())
 
     def add(self, task: Task) -> None:
-        """Let a task wait. Raises OptionsError if its id is taken or it names unknown tasks."""
-        known = (self._waiting, self._running, self._ended)
-        if any(task.id in each for each in known):
-            raise OptionsError(f"task {task.id}: there is one of this id already; give it another")
+        """Add a task. Raises OptionsError if its id was used or it depends on unknown tasks."""
+        ids = self._waiting.keys() | self._running.keys() | self._ended.keys()
+        if task.id in ids:
+            raise OptionsError(f"task {task.id}: this id was used already; choose another")
         for before in task.after:
-            if not any(before in each for each in known):
+            if before not in ids:
                 raise OptionsError(
-                    f"task {task.id}: comes after {before!r}, which is unknown; put that one first"
+                    f"task {task.id}: comes after {before!r}, which is unknown; add that one first"
                 )
         self._waiting[task.id] = task
 
     def next(self) -> Task | None:
         """Take the task that starts now; None if none can.
 
-        Where the first in line does not fit, those behind it wait too: else small tasks could
-        hold up a large one for ever. When nothing runs, the first fits, whatever it asks for.
+        If the first in line does not fit, those behind it wait too: otherwise small tasks could
+        delay a large one forever. When nothing runs, the first one fits, whatever it asks for.
         """
         ready = [task for task in self._waiting.values() if self._ready(task)]
         if not ready:
             return None
-        first = max(ready, key=lambda task: task.priority)  # of equals the first drawn
+        first = max(ready, key=lambda task: task.priority)  # of equals the first added
         if self._running and not self._fits(first):
             return None
         if not self._running:
-            self._memory = self._free_memory()
+            self._memory_limit = self._free_memory()
         self._running[first.id] = self._waiting.pop(first.id)
         return first
 
     def done(self, task_id: str) -> None:
-        """A running task ended well."""
+        """A running task is complete."""
         del self._running[task_id]
         self._ended[task_id] = None
 
     def failed(self, task_id: str, error: Exception) -> None:
-        """A waiting or running task will not be done."""
+        """A waiting or running task ended and is not complete."""
         self._waiting.pop(task_id, None)
         self._running.pop(task_id, None)
         self._ended[task_id] = _Failure(isinstance(error, Cancelled))
 
-    def again(self, task_id: str) -> None:
-        """A running task has to wait once more."""
+    def requeue(self, task_id: str) -> None:
+        """A running task waits again."""
         self._waiting[task_id] = self._running.pop(task_id)
 
-    def stranded(self) -> list[Failed]:
-        """Take the waiting tasks that can never start, since one that they come after failed."""
+    def blocked(self) -> list[Failed]:
+        """Take the waiting tasks that can never start, because one that they depend on failed."""
         events = []
         for task in list(self._waiting.values()):
             for before in task.after:
@@ -111,8 +111,8 @@ class TaskQueue:
         return events
 
     def shares(self) -> dict[str, int]:
-        """Cores for each running task: what it asked for, and of those left over its share."""
-        shares = {task.id: self._asked(task) for task in self._running.values()}
+        """Cores for each running task: what it asked for, and a share of the spare ones."""
+        shares = {task.id: self._requested(task) for task in self._running.values()}
         for spare in range(self._cores - sum(shares.values())):
             if shares:
                 shares[self.running[spare % len(shares)]] += 1
@@ -121,18 +121,18 @@ class TaskQueue:
     def _ready(self, task: Task) -> bool:
         return all(before in self._ended and self._ended[before] is None for before in task.after)
 
-    def _asked(self, task: Task) -> int:
+    def _requested(self, task: Task) -> int:
         return min(task.cores, self._cores)
 
     def _fits(self, task: Task) -> bool:
         running = self._running.values()
         if len(running) >= self._slots:
             return False
-        if self._asked(task) > self._cores - sum(self._asked(each) for each in running):
+        if self._requested(task) > self._cores - sum(self._requested(other) for other in running):
             return False
-        # what runs may not have taken all yet that it asked for, others may have taken the rest
-        limit, free = self._memory, self._free_memory()
-        promised = sum(each.memory for each in running)
-        return (limit is None or promised + task.memory <= limit) and (
+        # running tasks may not have taken all of their memory yet, other programs may have it
+        limit, free = self._memory_limit, self._free_memory()
+        reserved = sum(other.memory for other in running)
+        return (limit is None or reserved + task.memory <= limit) and (
             free is None or task.memory <= free
         )

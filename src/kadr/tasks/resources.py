@@ -1,4 +1,4 @@
-"""What this machine can give in, what a task may use of it out: threads and memory."""
+"""Threads and memory that a task may use on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def use_threads(count: int) -> None:
-    """Let kernels and OpenCV use at most so many threads from now on."""
+    """Let kernels and OpenCV use at most ``count`` threads from now on."""
     import cv2
 
     limit_threads(count)
@@ -24,7 +24,7 @@ def use_threads(count: int) -> None:
 
 @contextlib.contextmanager
 def limited_threads(count: int) -> Iterator[None]:
-    """``use_threads`` within the block; after it all is as before."""
+    """``use_threads`` within the block; afterwards the limits are restored."""
     import cv2
 
     limit, threads = limit_threads(count), cv2.getNumThreads()
@@ -37,7 +37,7 @@ def limited_threads(count: int) -> Iterator[None]:
 
 
 def free_memory() -> int | None:
-    """Bytes that can be had now without swapping; None where the system does not say."""
+    """Bytes available now without swapping; None if the system does not tell."""
     if sys.platform == "win32":
         return _free_on_windows()
     try:
@@ -56,7 +56,7 @@ def _left_in_container(folder: Path) -> int | None:
         limit = int((folder / "memory.max").read_text())
         used = int((folder / "memory.current").read_text())
         stat = (folder / "memory.stat").read_text().split()
-        # the system drops these pages of files when memory is asked for
+        # the system frees these pages of files when memory is needed
         cached = int(stat[stat.index("inactive_file") + 1])
     except (OSError, ValueError, IndexError):
         return None

@@ -1,4 +1,4 @@
-"""Tasks and answers of workers in, events of one run out: who works on what, and what if not."""
+"""Supervise the workers of one run: start tasks, retry those of lost workers, yield events."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from kadr.tasks.worker import CancelTask, Compiling, RunTask, SetThreads, TaskFi
 from kadr.tasks.worker_process import WorkerExited, WorkerProcess
 
 _TICK = 0.1
-"""Seconds between looks at what no message tells: flags, deadlines, memory that became free."""
+"""Seconds between checks of what no message tells: cancel flags, deadlines, free memory."""
 
 COMPILING = "preparing kernels, on this machine's first run only"
 
 
 class Pool:
-    """The workers of an executor, and the queue into which they put what they say."""
+    """The workers of an executor, and the queue into which they put their messages."""
 
     def __init__(self, cores: int) -> None:
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.workers: list[WorkerProcess] = []
-        self.told_of_compiling = False
+        self.compiling_announced = False
         self._cores = cores
 
     def idle(self) -> WorkerProcess:
-        """One that has nothing to do, started if there is none. Raises BackendError."""
+        """An idle worker, started if there is none. Raises BackendError."""
         for worker in self.workers:
-            if worker.task_id is None and not worker.dying:
+            if worker.task_id is None and not worker.killed:
                 return worker
         worker = WorkerProcess(self._cores, self.inbox)
         self.workers.append(worker)
         return worker
 
-    def on(self, task_id: str) -> WorkerProcess | None:
-        """The one that works on a task."""
-        return next((each for each in self.workers if each.task_id == task_id), None)
+    def worker_of(self, task_id: str) -> WorkerProcess | None:
+        """The worker that runs a task."""
+        return next((worker for worker in self.workers if worker.task_id == task_id), None)
 
     def close(self, *, busy_only: bool) -> None:
-        """End workers: those that work at once, the others, unless left alone, by themselves."""
+        """End the workers: busy ones are killed, idle ones end by themselves or, if asked, stay."""
         for worker in list(self.workers):
             if worker.task_id is not None or not busy_only:
                 worker.close(at_once=worker.task_id is not None)
@@ -73,36 +73,36 @@ class _End:
 
 
 class Supervisor:
-    """Supervises one run in a thread of its own, so that work goes on while nobody looks.
+    """Supervises one run in a thread of its own, so tasks run on while nobody reads events.
 
-    Only that thread changes anything; other threads send it messages.
+    Only that thread changes state; other threads send it messages.
     """
 
-    def __init__(self, pool: Pool, board: TaskQueue, stop: CancelToken) -> None:
+    def __init__(self, pool: Pool, task_queue: TaskQueue, stop: CancelToken) -> None:
         self.events: queue.SimpleQueue[TaskEvent | BaseException] = queue.SimpleQueue()
         """What happened; an exception is the end of the run."""
         self.stopping = False
-        """Whether no task is started any more."""
-        self._pool, self._board, self._stop = pool, board, stop
+        """Whether no more tasks are started."""
+        self._pool, self._queue, self._stop = pool, task_queue, stop
         self._ended = False
         self._tasks: dict[str, Task] = {}
         self._attempts: dict[str, int] = {}
         self._digests: dict[str, dict[int, str]] = {}
         self._threads: dict[str, int] = {}
-        self._late: list[Failed] = []
+        self._delayed: list[Failed] = []
         self._thread = threading.Thread(target=self._supervise, name="kadr-run", daemon=True)
         self._thread.start()
 
     def add(self, tasks: Sequence[Task]) -> None:
-        """Take more tasks."""
+        """Add tasks."""
         self._pool.inbox.put(_Add(self, tasks))
 
     def cancel(self, task_id: str, grace: float) -> None:
-        """Ask a task to stop; may be called by a signal's handler."""
+        """Ask a task to stop; may be called by a signal handler."""
         self._pool.inbox.put(_Cancel(self, task_id, grace))
 
     def end(self) -> None:
-        """End what runs, by force, and wait until it is gone."""
+        """Kill what runs, and wait until it has ended."""
         self._pool.inbox.put(_End(self))
         self._thread.join()
 
@@ -111,55 +111,55 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             while not self._ended:
-                self._take_messages()
+                self._handle_messages()
                 self._advance()
-        except BaseException as error:  # who draws the events raises it
+        except BaseException as error:  # the reader of the events raises it
             self.events.put(error)
         else:
             self.events.put(RuntimeError("the executor was closed during a run"))
         finally:
             self._pool.close(busy_only=True)
 
-    def _take_messages(self) -> None:
-        """Wait for a message, not for ever, then take all there are."""
+    def _handle_messages(self) -> None:
+        """Wait for a message for at most a tick, then handle all there are."""
         inbox = self._pool.inbox
         try:
-            self._take(inbox.get(timeout=_TICK))
+            self._handle(inbox.get(timeout=_TICK))
             while True:
-                self._take(inbox.get_nowait())
+                self._handle(inbox.get_nowait())
         except queue.Empty:
             pass
 
-    def _take(self, message: Any) -> None:
+    def _handle(self, message: Any) -> None:
         if isinstance(message, tuple):
-            self._hear(*message)
+            self._handle_worker(*message)
         elif message.run is not self:
-            pass  # meant for a run that has ended
+            pass  # for a run that has ended
         elif isinstance(message, _Add):
             for task in message.tasks:
-                self._board.add(task)
+                self._queue.add(task)
                 self._tasks[task.id] = task
         elif isinstance(message, _Cancel):
-            self._ask(message.task_id, message.grace)
+            self._request_stop(message.task_id, message.grace)
         else:
             self._ended = True
 
-    def _hear(self, worker: WorkerProcess, message: object) -> None:
-        """Take what a worker said."""
+    def _handle_worker(self, worker: WorkerProcess, message: object) -> None:
+        """Handle a message of a worker."""
         if worker not in self._pool.workers:
-            return  # it was ended with the run before
+            return  # it was ended with an earlier run
         if isinstance(message, WorkerExited):
             self._pool.workers.remove(worker)
             if worker.task_id is not None:
                 self._lost(worker, worker.task_id, message.reason)
         elif isinstance(message, Compiling):
-            if not self._pool.told_of_compiling and worker.task_id is not None:
-                self._pool.told_of_compiling = True
+            if not self._pool.compiling_announced and worker.task_id is not None:
+                self._pool.compiling_announced = True
                 self.events.put(NoticeGiven(worker.task_id, COMPILING))
         elif isinstance(message, TaskFinished):
             digests = self._digests.pop(message.task_id, {})
             self._free(worker)
-            self._board.done(message.task_id)
+            self._queue.done(message.task_id)
             self._forget(message.task_id)
             self.events.put(Done(message.task_id, digest_of(digests)))
         elif isinstance(message, Failed) and message.lost:
@@ -178,7 +178,7 @@ class Supervisor:
         if worker.asked_to_stop:
             self._fail(Failed(task_id, Cancelled(f"{task_id}: stopped as asked")))
         elif attempt <= task.retries:
-            self._board.again(task_id)
+            self._queue.requeue(task_id)
             text = f"{task_id}: worker lost ({reason}); trying again ({attempt} of {task.retries})"
             self.events.put(NoticeGiven(task_id, text))
         else:
@@ -189,59 +189,61 @@ class Supervisor:
             )
             self._fail(Failed(task_id, error, lost=True))
 
-    def _ask(self, task_id: str, grace: float | None) -> None:
-        """Ask a task to stop; after ``grace`` seconds, unless None, it is ended by force."""
-        worker = self._pool.on(task_id)
+    def _request_stop(self, task_id: str, grace: float | None) -> None:
+        """Ask a task to stop; after ``grace`` seconds, unless None, it is killed."""
+        worker = self._pool.worker_of(task_id)
         if worker is not None:
             worker.asked_to_stop = True
             worker.send(CancelTask(task_id))
             if grace is not None:
                 worker.kill_at = time.monotonic() + grace
-        elif task_id in self._board.waiting:
+        elif task_id in self._queue.waiting:
             self._fail(Failed(task_id, Cancelled(f"{task_id}: not started; stopped as asked")))
 
     def _fail(self, event: Failed) -> None:
-        """A task has ended; those that were stopped with the run are told of when none runs."""
-        self._board.failed(event.task, event.error)
+        """A task has failed; those that were stopped with the run are reported when none runs."""
+        self._queue.failed(event.task, event.error)
         self._forget(event.task)
         if is_fault(event):
             self.events.put(event)
             self.stopping = True
         elif self.stopping:
-            self._late.append(event)
+            self._delayed.append(event)
         else:
             self.events.put(event)
 
     def _advance(self) -> None:
-        """Do what can be done now."""
+        """Do what can be done now: stop, kill and start tasks."""
         self.stopping = self.stopping or self._stop.cancelled
         if self.stopping:
-            for task_id in [*self._board.running, *self._board.waiting]:
-                worker = self._pool.on(task_id)
+            for task_id in [*self._queue.running, *self._queue.waiting]:
+                worker = self._pool.worker_of(task_id)
                 if worker is None or not worker.asked_to_stop:
-                    self._ask(task_id, None)
-        for event in self._board.stranded():
+                    self._request_stop(task_id, None)
+        for event in self._queue.blocked():
             self._fail(event)
         for worker in self._pool.workers:
             if worker.kill_at is not None and worker.kill_at <= time.monotonic():
                 worker.kill_at = None
                 worker.kill()
         self._start()
-        if not self._board.running:
-            for event in self._late:
+        if not self._queue.running:
+            for event in self._delayed:
                 self.events.put(event)
-            self._late.clear()
+            self._delayed.clear()
 
     def _start(self) -> None:
-        """Start what can start, and share out the cores anew."""
+        """Start what can start, and share the cores again."""
         started = []
-        while (task := self._board.next()) is not None:
+        while (task := self._queue.next()) is not None:
             worker = self._pool.idle()
             worker.task_id, worker.asked_to_stop = task.id, False
             started.append((task, worker))
-        threads, before = self._board.shares(), self._threads
+        threads, previous = self._queue.shares(), self._threads
         for task_id, count in threads.items():
-            changed = self._pool.on(task_id) if before.get(task_id, count) != count else None
+            changed = (
+                self._pool.worker_of(task_id) if previous.get(task_id, count) != count else None
+            )
             if changed is not None:
                 changed.send(SetThreads(task_id, count))
         for task, worker in started:
@@ -254,5 +256,5 @@ class Supervisor:
         worker.task_id = worker.kill_at = None
 
     def _forget(self, task_id: str) -> None:
-        for kept in (self._tasks, self._attempts, self._digests):
-            kept.pop(task_id, None)
+        for entries in (self._tasks, self._attempts, self._digests):
+            entries.pop(task_id, None)

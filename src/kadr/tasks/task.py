@@ -1,8 +1,8 @@
-"""Work as a value: plain numbers and references in, items and notices out of a named function.
+"""A task as a value: plain values in, items and notices out of the function that it names.
 
 A task can be sent to another process or another machine: it holds no pixels, only where they are.
-Its function is a generator ``function(task, context)``. It keeps what it makes where its values
-say, and yields an Item for each thing kept; a task that is run again finds what it kept before.
+Its function is a generator ``function(task, context)``. It stores results where its values say,
+and yields an Item for each; a task that runs again finds what it stored before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class InputFrames:
-    """Where an input lies: a path or URI, and which frames of it, ``[start, stop)``."""
+    """An input: a path or URI, and which frames of it are read, ``[start, stop)``."""
 
     uri: str
     start: int
@@ -32,7 +32,7 @@ class InputFrames:
 
     def __post_init__(self) -> None:
         if not self.uri:
-            raise OptionsError("reference without a path or URI; say where the input lies")
+            raise OptionsError("input without a path or URI; say where the input is")
         if not 0 <= self.start < self.stop:
             raise OptionsError(
                 f"{self.uri}: frames [{self.start}, {self.stop}); expected 0 <= start < stop"
@@ -41,13 +41,13 @@ class InputFrames:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done, as plain values; ``to_json`` and ``from_json`` give it back equal.
+    """What to do, as plain values; ``from_json`` of ``to_json`` is an equal task.
 
     Raises OptionsError when a value is out of range or is not plain.
     """
 
     id: str
-    """Unlike that of any other task of the run."""
+    """Unique among the tasks of a run."""
     function: str
     """``package.module:name`` of a generator of items."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -55,16 +55,18 @@ class Task:
     """
     inputs: tuple[InputFrames, ...] = ()
     cores: int = 1
-    """How many it asks for; it may be given fewer where there are not so many, or more."""
+    """How many it asks for; it may get fewer where the machine has fewer, or more."""
     memory: int = 0
-    """Bytes it needs at its peak, with the process it runs in."""
+    """Bytes at its peak, with the process it runs in."""
     retries: int = 2
-    """How often it is run again after its worker was lost."""
+    """How often it is tried again after its worker was lost."""
     seed: int = 0
     after: tuple[str, ...] = ()
     """Ids of tasks that must be done before; all of them come before this one in the run."""
     priority: float = 0.0
-    """Of the tasks that can start the one with the highest does, of equals the one drawn first."""
+    """The ready task with the highest priority starts first, of equals the one submitted first."""
+    type: str = ""
+    """The name of its type of work, for the reader of its events; executors do not use it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", tuple(self.inputs))
@@ -96,12 +98,12 @@ class Task:
     def from_json(cls, text: str) -> Self:
         """Read what ``to_json`` gave. Raises OptionsError naming what is wrong with it."""
         try:
-            read = json.loads(text)
-            unknown = read.keys() - {each.name for each in fields(cls)}
+            content = json.loads(text)
+            unknown = content.keys() - {item.name for item in fields(cls)}
             if unknown:
                 raise OptionsError(f"task: unknown field {min(unknown)!r}; leave it out")
-            read["inputs"] = tuple(InputFrames(**each) for each in read.get("inputs", ()))
-            return cls(**read)
+            content["inputs"] = tuple(InputFrames(**entry) for entry in content.get("inputs", ()))
+            return cls(**content)
         except (ValueError, TypeError, AttributeError) as error:
             if isinstance(error, OptionsError):
                 raise
@@ -110,7 +112,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing made and kept: its index in the clip, where it is kept, a hash of its content."""
+    """A stored result: its index in the clip, where it is stored, a hash of its content."""
 
     index: int
     reference: str
@@ -126,7 +128,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class PartialProgress:
-    """How much of a task is done; for work that goes on long before it has an item."""
+    """How much of a task is done; for tasks that run long before their first item."""
 
     done: int
     total: int
@@ -137,21 +139,21 @@ Yielded: TypeAlias = Item | Notice | PartialProgress
 
 @dataclass
 class TaskContext:
-    """What a task's function is lent while it runs."""
+    """What a task's function may use while it runs."""
 
     threads: int
-    """Cores it may use now; it can change while the function stands at a ``yield``."""
+    """Cores it may use now; the number can change at each ``yield``."""
     cancel: CancelToken = field(default_factory=CancelToken)
-    """Asked between frames; the executor asks as well, at each ``yield``."""
-    tell: Callable[[str], None] = lambda text: None
-    """Tell people a line at once, from any thread, where a ``yield`` has to wait."""
+    """Checked between frames; the executor checks it too, at each ``yield``."""
+    notify: Callable[[str], None] = lambda text: None
+    """Show a line to the user at once, from any thread, where a ``yield`` has to wait."""
 
 
 TaskFunction: TypeAlias = Callable[[Task, TaskContext], Iterator[Yielded]]
 
 
 def run_function(task: Task, context: TaskContext) -> Generator[Yielded, None, None]:
-    """Run the function that a task names. Raises OptionsError if there is none."""
+    """Run the function that a task names. Raises OptionsError if it does not exist."""
     module, name = task.function.split(":")
     try:
         function: TaskFunction = getattr(importlib.import_module(module), name)
@@ -164,7 +166,7 @@ def run_function(task: Task, context: TaskContext) -> Generator[Yielded, None, N
 
 
 def digest_of(items: Mapping[int, str]) -> str:
-    """A hash of all that a task made: index → digest, in whatever order it was made."""
+    """A hash of all items of a task, by index → digest; their order does not matter."""
     text = json.dumps(sorted(items.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -182,12 +184,12 @@ def _plain(value: object, where: str) -> object:
     if type(value) is float and math.isfinite(value):
         return value
     if isinstance(value, (list, tuple)):
-        return tuple(_plain(each, f"{where}[{i}]") for i, each in enumerate(value))
+        return tuple(_plain(item, f"{where}[{i}]") for i, item in enumerate(value))
     if isinstance(value, Mapping):
         for key in value:
             if type(key) is not str:
                 raise OptionsError(f"{where}: key {key!r}; expected text")
-        return {key: _plain(each, f"{where}.{key}") for key, each in value.items()}
+        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
     raise OptionsError(
         f"{where}: {value!r} is not plain; give text, finite numbers, lists and mappings of them"
     )

@@ -1,6 +1,6 @@
-"""The process that runs tasks: commands in by its standard input, task events out.
+"""The worker process: reads commands from standard input, runs tasks, writes task events.
 
-It ends when its input does: whatever becomes of the process that started it, none is left behind.
+It ends when its input ends, so it never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NoReturn
 from kadr.errors import BackendError, KadrError
 from kadr.tasks.channel import Channel
 from kadr.tasks.compiling import on_first_compile
-from kadr.tasks.executor import Failed, NoticeGiven, event_of, out_of_memory
+from kadr.tasks.executor import Failed, NoticeGiven, TaskSteps, out_of_memory
 from kadr.tasks.resources import use_threads
 from kadr.tasks.task import Task, TaskContext, run_function
 
@@ -34,7 +34,7 @@ class RunTask:
 
 @dataclass(frozen=True)
 class SetThreads:
-    """Command: from its next frame on, a task has so many threads."""
+    """Command: from its next frame on, a task has this many threads."""
 
     task_id: str
     threads: int
@@ -42,21 +42,21 @@ class SetThreads:
 
 @dataclass(frozen=True)
 class CancelTask:
-    """Command: a task is to stop at its next frame."""
+    """Command: stop a task at its next frame."""
 
     task_id: str
 
 
 @dataclass(frozen=True)
 class TaskFinished:
-    """Answer: a task's function came to its end."""
+    """Answer: a task's function has returned."""
 
     task_id: str
 
 
 @dataclass(frozen=True)
 class Compiling:
-    """Answer: kernels are being compiled, which people have to wait for."""
+    """Answer: kernels are being compiled, which takes a while."""
 
 
 def main() -> NoReturn:
@@ -68,7 +68,7 @@ def main() -> NoReturn:
 
 
 def _take_streams() -> Channel:
-    """The pipes to the one that started this; what prints prints to standard error from now on."""
+    """The pipes to the parent process; from now on ``print`` writes to standard error."""
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -84,10 +84,10 @@ class _Worker:
         self._current = "", TaskContext(1)
 
     def listen(self) -> None:
-        """Take commands until there are no more; then end the process, whatever it does."""
+        """Execute commands until the input ends; then end the process, whatever it does."""
         try:
             while True:
-                self._obey(self._channel.receive())
+                self._execute(self._channel.receive())
         except EOFError:
             os._exit(0)
         except BaseException:
@@ -95,7 +95,7 @@ class _Worker:
             os._exit(1)
 
     def work(self) -> NoReturn:
-        """Run what was commanded."""
+        """Run the tasks of the commands."""
         log = logging.getLogger()
         log.addHandler(_ToChannel(self))
         logging.captureWarnings(True)
@@ -103,14 +103,14 @@ class _Worker:
             while True:
                 self._run(*self._jobs.get())
 
-    def tell(self, text: str) -> None:
-        """Tell people a line."""
+    def notify(self, text: str) -> None:
+        """Send a line for the user."""
         self._send(NoticeGiven(self._current[0], text))
 
-    def _obey(self, command: RunTask | SetThreads | CancelTask) -> None:
+    def _execute(self, command: RunTask | SetThreads | CancelTask) -> None:
         task_id, context = self._current
         if isinstance(command, RunTask):
-            context = TaskContext(command.threads, tell=self.tell)
+            context = TaskContext(command.threads, notify=self.notify)
             self._current = command.task.id, context
             self._jobs.put((command.task, context))
         elif command.task_id == task_id:
@@ -121,18 +121,19 @@ class _Worker:
 
     def _run(self, task: Task, context: TaskContext) -> None:
         try:
-            with contextlib.closing(run_function(task, context)) as steps:
+            with contextlib.closing(run_function(task, context)) as function_steps:
+                steps = TaskSteps(task.id, function_steps)
                 while True:
                     context.cancel.check()
                     use_threads(context.threads)
-                    made = next(steps, None)
-                    if made is None:
+                    event = steps.next_event()
+                    if event is None:
                         break
-                    self._send(event_of(task.id, made))
+                    self._send(event)
         except MemoryError:
             self._send(Failed(task.id, out_of_memory(task.id), lost=True))
-            os._exit(1)  # another process begins with more
-        except BaseException as error:  # also SystemExit: it is the task that wants to end
+            os._exit(1)  # a new process starts with more
+        except BaseException as error:  # SystemExit too: only the task wants to end
             self._send(Failed(task.id, _portable(error)))
         else:
             self._send(TaskFinished(task.id))
@@ -141,11 +142,11 @@ class _Worker:
         try:
             self._channel.send(message)
         except (OSError, ValueError):
-            os._exit(0)  # nobody waits for it
+            os._exit(0)  # the parent is gone
 
 
 class _ToChannel(logging.Handler):
-    """Sends what is logged as a line for people."""
+    """Sends log records as lines for the user."""
 
     def __init__(self, worker: _Worker) -> None:
         super().__init__(logging.WARNING)
@@ -153,19 +154,19 @@ class _ToChannel(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send the first line: captured warnings quote source code in a second."""
-        self._worker.tell(record.getMessage().strip().partition("\n")[0])
+        self._worker.notify(record.getMessage().strip().partition("\n")[0])
 
 
 def _portable(error: BaseException) -> Exception:
-    """The error as it can be sent, with its traceback as a note if it is not for people."""
-    sent: Exception
+    """The error in a form that can be sent; with its traceback as a note if kadr is at fault."""
+    portable: Exception
     try:
-        twin = pickle.loads(pickle.dumps(error))
-        if not isinstance(error, Exception) or str(twin) != str(error):
+        copy = pickle.loads(pickle.dumps(error))
+        if not isinstance(error, Exception) or str(copy) != str(error):
             raise ValueError("cannot be sent as it is")
-        sent = error
+        portable = error
     except Exception:  # its class may do anything when it is made again
-        sent = BackendError(f"{type(error).__name__}: {error}")
+        portable = BackendError(f"{type(error).__name__}: {error}")
     if not isinstance(error, KadrError):
-        sent.add_note("".join(traceback.format_exception(error)).rstrip())
-    return sent
+        portable.add_note("".join(traceback.format_exception(error)).rstrip())
+    return portable

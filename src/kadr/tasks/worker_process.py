@@ -1,4 +1,4 @@
-"""One worker as its supervisor sees it: commands in, its answers and its end out into a queue."""
+"""One worker process: send it commands; its answers and its end come into a queue."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any
 from kadr.errors import BackendError
 from kadr.tasks.channel import Channel
 
-_MOST_WORDS = 4096
-_PATIENCE = 5.0
-"""Seconds that a killed process gets to be gone."""
+_MOST_OUTPUT = 4096
+_TIMEOUT = 5.0
+"""Seconds to wait for a process to end."""
 
 
 @dataclass(frozen=True)
 class WorkerExited:
-    """A worker's last message, which it did not send itself. reason: for people, in a line."""
+    """The last message about a worker, put by this side. reason: a line for the user."""
 
     reason: str
 
@@ -37,20 +37,20 @@ class WorkerProcess:
 
     def __init__(self, cores: int, inbox: queue.SimpleQueue[Any]) -> None:
         self.task_id: str | None = None
-        """What it works on."""
+        """The task that it runs."""
         self.kill_at: float | None = None
-        """When to end it by force, on the clock of ``time.monotonic``."""
+        """When to kill it, by ``time.monotonic``."""
         self.asked_to_stop = False
-        self.dying = False
-        """It was killed; that it is gone will be heard of soon."""
+        self.killed = False
+        """It was killed; its last message comes soon."""
         self.error: Exception | None = None
-        """What it said to be dying of."""
+        """The error that it sent before its end."""
         self._inbox = inbox
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process runs
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process runs
         try:
-            self._process = _start(cores, self._words.fileno())
+            self._process = _start(cores, self._output.fileno())
         except OSError as error:
-            self._words.close()
+            self._output.close()
             raise BackendError(
                 f"{sys.executable}: no worker could be started ({error.strerror}); "
                 "use fewer workers, or close other programs"
@@ -67,53 +67,53 @@ class WorkerProcess:
         return self._process.pid
 
     def send(self, command: object) -> None:
-        """Send a command; if the worker is gone already, its last message says so."""
+        """Send a command; if the worker has ended, its last message says so."""
         with contextlib.suppress(OSError, ValueError):
             self._channel.send(command)
 
     def kill(self) -> None:
-        """End it at once; its last message comes as if it had ended by itself."""
-        self.dying = True
+        """Kill it; its last message comes as if it had ended by itself."""
+        self.killed = True
         self._process.kill()
 
     def close(self, *, at_once: bool) -> None:
-        """End it, and wait until it is gone. at_once: by force; else it ends by its input's end."""
+        """End it and wait. at_once: kill it; otherwise it ends when its input ends."""
         if at_once:
             self._process.kill()
         with contextlib.suppress(OSError):
             self._process.stdin.close()  # type: ignore[union-attr]  # it was given one
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(_PATIENCE)
-        self._reader.join(_PATIENCE)
+            self._process.wait(_TIMEOUT)
+        self._reader.join(_TIMEOUT)
 
     def _read(self) -> None:
-        """Put its answers into the inbox, to the last."""
+        """Put all its answers into the inbox."""
         try:
             while True:
                 self._inbox.put((self, self._channel.receive()))
         except EOFError:
             pass
-        except Exception as error:  # what it sent makes no sense
+        except Exception as error:  # it sent invalid data
             self.error = BackendError(f"worker {self.pid}: sent what cannot be read ({error})")
             self._process.kill()
-        reason = _reason(self._process.wait(), self._last_words())
-        for stream in (self._process.stdin, self._process.stdout, self._words):
+        reason = _reason(self._process.wait(), self._last_line())
+        for stream in (self._process.stdin, self._process.stdout, self._output):
             with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]  # it was given all three
         self._inbox.put((self, WorkerExited(reason)))
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         """The last line that it printed."""
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - _MOST_WORDS))
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - _MOST_OUTPUT))
+        lines = self._output.read().decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
 
-def _start(cores: int, words: int) -> subprocess.Popen[bytes]:
+def _start(cores: int, stderr: int) -> subprocess.Popen[bytes]:
     paths = [str(path) for path in sys.path]
     code = f"import sys; sys.path[:] = {paths!r}; from kadr.tasks.worker import main; main()"
     # BLAS keeps its threads: with another number its sums could come out otherwise
@@ -125,13 +125,13 @@ def _start(cores: int, words: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=words,
+        stderr=stderr,
         env=environment,
         creationflags=flags,
     )
 
 
-def _reason(code: int, words: str) -> str:
+def _reason(code: int, output: str) -> str:
     if code < 0:
         try:
             name = signal.Signals(-code).name
@@ -142,4 +142,4 @@ def _reason(code: int, words: str) -> str:
             text += ", as systems do when memory runs out"
     else:
         text = f"ended with code {code}"
-    return f"{text}; its last words: {words}" if words else text
+    return f"{text}; its last output: {output}" if output else text

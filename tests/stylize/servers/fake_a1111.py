@@ -1,4 +1,4 @@
-"""A server that speaks A1111's documented interface, with any function of pictures behind it."""
+"""A server with A1111's documented interface, which calls any function to make its images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from fake_http import Answer, FakeServer, Seen, as_json
+from fake_http import FakeServer, ReceivedRequest, Response, json_response
 
 Paint = Callable[[np.ndarray, dict[str, Any]], np.ndarray]
 
@@ -57,7 +57,7 @@ MODELS = [
 
 
 def tint(image: np.ndarray, request: dict[str, Any]) -> np.ndarray:
-    """Mixes the picture with a pattern that prompt and seed decide, by the strength."""
+    """Blend an image with a pattern that depends on prompt and seed, by the denoising strength."""
     key = zlib.crc32(f"{request['prompt']}|{request['seed']}".encode())
     pattern = np.random.default_rng(key).integers(0, 256, (4, 4, 3), np.uint8)
     pattern = cv2.resize(pattern, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
@@ -67,10 +67,10 @@ def tint(image: np.ndarray, request: dict[str, Any]) -> np.ndarray:
 
 
 class FakeA1111(FakeServer):
-    """One request at a time, as the true one.
+    """Handles one request at a time, as the real one.
 
-    arrange: changes what is sent back, given the list of pictures; slow: seconds that a picture
-    takes unless it is interrupted.
+    arrange: changes the list of images before it is sent. slow: seconds that an image takes
+    unless it is interrupted.
     """
 
     def __init__(self, paint: Paint = tint, *, auth: str = "", slow: float = 0.0) -> None:
@@ -90,71 +90,79 @@ class FakeA1111(FakeServer):
         self.task: str | None = None
         self.interrupted = threading.Event()
         self._queue = threading.Lock()
-        self._began = 0.0
+        self._start_time = 0.0
 
-    def answer(self, seen: Seen) -> Answer:
+    def respond(self, request: ReceivedRequest) -> Response:
         """Routes of the interface."""
-        routes: dict[str, Callable[[Seen], Answer]] = {
+        routes: dict[str, Callable[[ReceivedRequest], Response]] = {
             "/sdapi/v1/img2img": self._img2img,
             "/sdapi/v1/interrupt": self._interrupt,
             "/sdapi/v1/progress": self._progress,
-            "/sdapi/v1/options": lambda _: as_json(self.options),
-            "/sdapi/v1/sd-models": lambda _: as_json(MODELS),
-            "/sdapi/v1/script-info": lambda _: as_json(self.scripts),
-            "/controlnet/model_list": lambda _: as_json(
+            "/sdapi/v1/options": lambda _: json_response(self.options),
+            "/sdapi/v1/sd-models": lambda _: json_response(MODELS),
+            "/sdapi/v1/script-info": lambda _: json_response(self.scripts),
+            "/controlnet/model_list": lambda _: json_response(
                 {"model_list": ["control_v11p_sd15_canny [d14c016b]", "tile"]}
             ),
         }
-        route = routes.get(seen.path)
-        return route(seen) if route else as_json({"detail": "Not Found"}, 404)
+        route = routes.get(request.path)
+        return route(request) if route else json_response({"detail": "Not Found"}, 404)
 
-    def _img2img(self, seen: Seen) -> Answer:
-        request = seen.json
-        fault = self._check(request)
+    def _img2img(self, request: ReceivedRequest) -> Response:
+        fields = request.json
+        fault = self._check(fields)
         if fault:
             return fault
         with self._queue:
-            self.task, self._began = request.get("force_task_id"), time.monotonic()
+            self.task, self._start_time = fields.get("force_task_id"), time.monotonic()
             self.interrupted.clear()
             if self.slow:
                 self.interrupted.wait(self.slow)
             self.task = None
         image = cv2.imdecode(
-            np.frombuffer(base64.b64decode(request["init_images"][0]), np.uint8), cv2.IMREAD_COLOR
+            np.frombuffer(base64.b64decode(fields["init_images"][0]), np.uint8), cv2.IMREAD_COLOR
         )[..., ::-1]
-        size = (request["width"], request["height"])
+        size = (fields["width"], fields["height"])
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        images = self.arrange([self.paint(image, request)])
-        text = f"{request['prompt']}\nSteps: {request['steps']}, Seed: {request['seed']}, Size: 8x8"
-        info = {"all_seeds": [request["seed"]], "infotexts": [text] * len(images)} | self.info
-        return as_json(
-            {"images": [_encoded(i) for i in images], "parameters": {}, "info": json.dumps(info)}
+        images = self.arrange([self.paint(image, fields)])
+        text = f"{fields['prompt']}\nSteps: {fields['steps']}, Seed: {fields['seed']}, Size: 8x8"
+        info = {"all_seeds": [fields["seed"]], "infotexts": [text] * len(images)} | self.info
+        return json_response(
+            {
+                "images": [_encode(image) for image in images],
+                "parameters": {},
+                "info": json.dumps(info),
+            }
         )
 
-    def _check(self, request: dict[str, Any]) -> Answer | None:
-        """The refusals that the true one knows."""
-        name = request.get("script_name")
+    def _check(self, fields: dict[str, Any]) -> Response | None:
+        """The response for a request that the real server refuses too."""
+        name = fields.get("script_name")
         if name is not None:
             script = next((s for s in self.scripts if s["name"] == name.lower()), None)
             if script is None:
-                return as_json({"detail": "Script not found"}, 422)
-            if len(request["script_args"]) != len(script["args"]):
-                return as_json({"error": "ValueError", "errors": "wrong number of arguments"}, 500)
-        if request["sampler_name"] not in ("Euler", "Euler a", "DPM++ 2M"):
-            return as_json({"detail": "Sampler not found"}, 404)
-        unknown = set(request["override_settings"]) - set(self.options)
+                return json_response({"detail": "Script not found"}, 422)
+            if len(fields["script_args"]) != len(script["args"]):
+                return json_response(
+                    {"error": "ValueError", "errors": "wrong number of arguments"}, 500
+                )
+        if fields["sampler_name"] not in ("Euler", "Euler a", "DPM++ 2M"):
+            return json_response({"detail": "Sampler not found"}, 404)
+        unknown = set(fields["override_settings"]) - set(self.options)
         if unknown:
-            return as_json({"error": "KeyError", "errors": str(unknown)}, 500)
+            return json_response({"error": "KeyError", "errors": str(unknown)}, 500)
         return None
 
-    def _interrupt(self, seen: Seen) -> Answer:
+    def _interrupt(self, request: ReceivedRequest) -> Response:
         self.interrupted.set()
-        return as_json({})
+        return json_response({})
 
-    def _progress(self, seen: Seen) -> Answer:
-        share = (time.monotonic() - self._began) / self.slow if self.task and self.slow else 0.0
-        return as_json({"progress": min(share, 0.99), "current_task": self.task, "state": {}})
+    def _progress(self, request: ReceivedRequest) -> Response:
+        share = (
+            (time.monotonic() - self._start_time) / self.slow if self.task and self.slow else 0.0
+        )
+        return json_response({"progress": min(share, 0.99), "current_task": self.task, "state": {}})
 
 
-def _encoded(image: np.ndarray) -> str:
+def _encode(image: np.ndarray) -> str:
     return base64.b64encode(cv2.imencode(".png", image[..., ::-1])[1].tobytes()).decode()

@@ -1,4 +1,4 @@
-"""A server that speaks ComfyUI's documented interface and works graphs through, node by node."""
+"""A server with ComfyUI's documented interface that evaluates graphs node by node."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ from typing import Any
 import cv2
 import numpy as np
 from fake_a1111 import tint
-from fake_http import Answer, FakeServer, Seen, as_json
+from fake_http import FakeServer, ReceivedRequest, Response, json_response
+
+_TEXT, _BINARY, _CLOSE, _PING = 1, 2, 8, 9
+"""Kinds of WebSocket frames."""
 
 Paint = Callable[[np.ndarray, dict[str, Any]], np.ndarray]
 MODELS = ["sd15/v1-5-pruned-emaonly.safetensors", "sdxl.safetensors"]
 
 
 class FakeComfyUI(FakeServer):
-    """One prompt at a time; a graph that ran before leaves no outputs, as in some versions.
+    """Runs one prompt at a time; a graph that ran before has no outputs, as in some versions.
 
     slow: seconds that a sampler takes, in ten steps, unless it is interrupted.
+    forget: how many prompts to drop from the queue without running them.
+    error: the details of the error that every prompt ends in, if any.
     """
 
     def __init__(self, paint: Paint = tint, *, auth: str = "", slow: float = 0.0) -> None:
@@ -39,7 +44,7 @@ class FakeComfyUI(FakeServer):
         self.forget = 0
         self.interrupted = threading.Event()
         self.error: dict[str, Any] | None = None
-        self._work: queue.Queue[list[Any] | None] = queue.Queue()
+        self._entries: queue.Queue[list[Any] | None] = queue.Queue()
         self._listeners: dict[str, socket.socket] = {}
         self._closing = threading.Event()
 
@@ -52,49 +57,51 @@ class FakeComfyUI(FakeServer):
     def __exit__(self, *error: object) -> None:
         self._closing.set()
         self.interrupted.set()
-        self._work.put(None)
+        self._entries.put(None)
         self._worker.join()
         super().__exit__(*error)
 
-    def answer(self, seen: Seen) -> Answer:
+    def respond(self, request: ReceivedRequest) -> Response:
         """Routes of the interface."""
-        name = seen.path.rpartition("/")[2]
-        if seen.path.startswith("/history/"):
-            return as_json({name: self.history[name]} if name in self.history else {})
-        if seen.path == "/object_info/CheckpointLoaderSimple":
+        name = request.path.rpartition("/")[2]
+        if request.path.startswith("/history/"):
+            return json_response({name: self.history[name]} if name in self.history else {})
+        if request.path == "/object_info/CheckpointLoaderSimple":
             required = {"ckpt_name": [self.models, {}]}
-            return as_json({name: {"input": {"required": required}}})
-        routes: dict[str, Callable[[Seen], Answer]] = {
+            return json_response({name: {"input": {"required": required}}})
+        routes: dict[str, Callable[[ReceivedRequest], Response]] = {
             "/prompt": self._prompt,
             "/upload/image": self._upload,
-            "/view": lambda seen: Answer(
-                200, self.files[f"{seen.query['type']}/{seen.query['filename']}"], "image/png"
+            "/view": lambda request: Response(
+                200, self.files[f"{request.query['type']}/{request.query['filename']}"], "image/png"
             ),
             "/queue": self._queue,
             "/interrupt": self._interrupt,
         }
-        route = routes.get(seen.path)
-        return route(seen) if route else as_json({"error": "not found"}, 404)
+        route = routes.get(request.path)
+        return route(request) if route else json_response({"error": "not found"}, 404)
 
-    def websocket(self, seen: Seen, connection: socket.socket) -> bool:
-        """Shake hands, and remember who listens until the server closes."""
-        magic = seen.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    def websocket(self, request: ReceivedRequest, connection: socket.socket) -> bool:
+        """Complete the handshake, and keep the connection until either side closes it."""
+        magic = request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(magic.encode()).digest()).decode()
         head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         connection.sendall(f"{head}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode())
-        self._listeners[seen.query["clientId"]] = connection
-        _send(connection, 9, b"alive?")
+        self._listeners[request.query["clientId"]] = connection
+        _send(connection, _PING, b"alive?")
         try:
-            while not self._closing.is_set() and connection.recv(4096):
-                pass
+            while not self._closing.is_set() and (frame := connection.recv(4096)):
+                if bytes([0x80 | _CLOSE, 0x80 | 2]) in frame:
+                    _send(connection, _CLOSE, b"")
+                    break
         except OSError:
             pass
         return True
 
-    def _upload(self, seen: Seen) -> Answer:
-        boundary = b"--" + seen.headers["content-type"].partition("boundary=")[2].encode()
+    def _upload(self, request: ReceivedRequest) -> Response:
+        boundary = b"--" + request.headers["content-type"].partition("boundary=")[2].encode()
         fields: dict[str, bytes] = {}
-        for part in seen.body.split(boundary)[1:-1]:
+        for part in request.body.split(boundary)[1:-1]:
             head, _, body = part.partition(b"\r\n\r\n")
             name = head.partition(b'name="')[2].partition(b'"')[0].decode()
             fields[name] = body.removesuffix(b"\r\n")
@@ -102,10 +109,10 @@ class FakeComfyUI(FakeServer):
                 file = head.partition(b'filename="')[2].partition(b'"')[0].decode()
         folder = fields["subfolder"].decode()
         self.files[f"input/{folder}/{file}"] = fields["image"]
-        return as_json({"name": file, "subfolder": folder, "type": "input"})
+        return json_response({"name": file, "subfolder": folder, "type": "input"})
 
-    def _prompt(self, seen: Seen) -> Answer:
-        body = seen.json
+    def _prompt(self, request: ReceivedRequest) -> Response:
+        body = request.json
         for key, node in body["prompt"].items():
             if node["class_type"] not in _NODES:
                 message = f"Cannot execute because node {node['class_type']} does not exist."
@@ -114,7 +121,7 @@ class FakeComfyUI(FakeServer):
                     "message": message,
                     "details": f"Node ID '{key}'",
                 }
-                return as_json({"error": error, "node_errors": {}}, 400)
+                return json_response({"error": error, "node_errors": {}}, 400)
             model = node["inputs"].get("ckpt_name")
             if model is not None and model not in self.models:
                 error = {
@@ -122,26 +129,28 @@ class FakeComfyUI(FakeServer):
                     "message": "Prompt outputs failed validation",
                 }
                 fault = {"message": "Value not in list", "details": f"ckpt_name: '{model}'"}
-                return as_json({"error": error, "node_errors": {key: {"errors": [fault]}}}, 400)
+                return json_response(
+                    {"error": error, "node_errors": {key: {"errors": [fault]}}}, 400
+                )
         name = body.get("prompt_id") or f"p{len(self.history)}"
         entry = [len(self.history), name, body["prompt"], {"client_id": body["client_id"]}, []]
         self.pending.append(entry)
-        self._work.put(entry)
-        return as_json({"prompt_id": name, "number": entry[0], "node_errors": {}})
+        self._entries.put(entry)
+        return json_response({"prompt_id": name, "number": entry[0], "node_errors": {}})
 
-    def _queue(self, seen: Seen) -> Answer:
-        if seen.method == "POST":
-            gone = set(seen.json["delete"])
-            self.pending = [entry for entry in self.pending if entry[1] not in gone]
-            return Answer()
-        return as_json({"queue_running": self.running, "queue_pending": self.pending})
+    def _queue(self, request: ReceivedRequest) -> Response:
+        if request.method == "POST":
+            deleted = set(request.json["delete"])
+            self.pending = [entry for entry in self.pending if entry[1] not in deleted]
+            return Response()
+        return json_response({"queue_running": self.running, "queue_pending": self.pending})
 
-    def _interrupt(self, seen: Seen) -> Answer:
+    def _interrupt(self, request: ReceivedRequest) -> Response:
         self.interrupted.set()
-        return Answer()
+        return Response()
 
     def _run(self) -> None:
-        while (entry := self._work.get()) is not None:
+        while (entry := self._entries.get()) is not None:
             if entry not in self.pending:
                 continue
             if self.forget:
@@ -151,10 +160,10 @@ class FakeComfyUI(FakeServer):
             self.running.append(entry)
             self.pending.remove(entry)
             self.interrupted.clear()
-            self.history[entry[1]] = self._worked(entry)
+            self.history[entry[1]] = self._run_entry(entry)
             self.running.remove(entry)
 
-    def _worked(self, entry: list[Any]) -> dict[str, Any]:
+    def _run_entry(self, entry: list[Any]) -> dict[str, Any]:
         graph, client = entry[2], entry[3]["client_id"]
         text = json.dumps(graph, sort_keys=True)
         outputs: dict[str, Any] = {}
@@ -168,20 +177,20 @@ class FakeComfyUI(FakeServer):
                         image = self._value(graph, node["inputs"]["images"], client)
                         file = f"{entry[1]}_{key}_.png"
                         self.files[f"{kind}/{file}"] = _png(image)
-                        made = {"filename": file, "subfolder": "", "type": kind}
-                        outputs[key] = {"images": [made]}
+                        output = {"filename": file, "subfolder": "", "type": kind}
+                        outputs[key] = {"images": [output]}
             self.ran.add(text)
             status = {"status_str": "success", "completed": True, "messages": []}
         except InterruptedError:
-            facts = ["execution_interrupted", {"node_id": "6"}]
-            status = {"status_str": "error", "completed": False, "messages": [facts]}
+            message = ["execution_interrupted", {"node_id": "6"}]
+            status = {"status_str": "error", "completed": False, "messages": [message]}
         except RuntimeError:
-            facts = ["execution_error", self.error]
-            status = {"status_str": "error", "completed": False, "messages": [facts]}
+            message = ["execution_error", self.error]
+            status = {"status_str": "error", "completed": False, "messages": [message]}
         return {"prompt": entry, "outputs": outputs, "status": status}
 
     def _value(self, graph: dict[str, Any], link: Any, client: str) -> Any:
-        """What comes out of a link: pictures stay pictures in latents too, prompts text."""
+        """The value at a link: an image also for a latent, and a text for a prompt."""
         if not isinstance(link, list):
             return link
         node = graph[link[0]]
@@ -214,8 +223,8 @@ class FakeComfyUI(FakeServer):
                 raise InterruptedError
             if client in self._listeners:
                 data = {"type": "progress", "data": {"value": step, "max": 10}}
-                _send(self._listeners[client], 2, b"\0\0\0\1preview")
-                _send(self._listeners[client], 1, json.dumps(data).encode())
+                _send(self._listeners[client], _BINARY, b"\0\0\0\1preview")
+                _send(self._listeners[client], _TEXT, json.dumps(data).encode())
 
 
 _NODES = {
@@ -236,11 +245,11 @@ _NODES = {
     "SaveImage": "images",
     "PreviewImage": "images",
 }
-"""Class → the input that it hands on."""
+"""Class → the input that it returns."""
 
 
 def _send(connection: socket.socket, kind: int, body: bytes) -> None:
-    """A frame as servers send it; long ones carry their length in two bytes more."""
+    """Send a frame as servers do; the length of a long one takes two more bytes."""
     short = len(body) < 126
     length = bytes([len(body)]) if short else b"\x7e" + struct.pack(">H", len(body))
     try:

@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread that answers as it is told, and misbehaves as it is told."""
+"""A real HTTP server in a thread, with responses and failures that a test sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReceivedRequest:
     """A request as it came in."""
 
     method: str
@@ -31,67 +31,73 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What goes back.
+class Response:
+    """What the server sends.
 
-    drop: close without a word. cut: send only so many bytes of the body, then close.
-    after: seconds of silence first.
+    drop: close the connection without a response. cut: send only so many bytes of the body, then
+    close. stall: seconds before it closes. delay: seconds before the response.
     """
 
     status: int = 200
     body: bytes = b""
-    kind: str = "application/json"
+    content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
     cut: int | None = None
-    after: float = 0.0
+    delay: float = 0.0
+    stall: float = 0.0
 
 
-def as_json(value: Any, status: int = 200) -> Answer:
-    """An answer that holds a JSON value."""
-    return Answer(status, json.dumps(value).encode())
+def json_response(value: Any, status: int = 200) -> Response:
+    """A response that holds a JSON value."""
+    return Response(status, json.dumps(value).encode())
 
 
 @dataclass
 class Fault:
-    """An answer that stands in for ``times`` answers to paths that end in ``path``."""
+    """A response that replaces the next ``times`` responses to paths that end in ``path``."""
 
     path: str
-    answer: Answer
+    response: Response
     times: int = 1
 
 
 class FakeServer:
-    """Serves while it is entered. Subclasses override ``answer``; faults come before it.
+    """Serves while it is entered. Subclasses override ``respond``; faults are sent first.
 
-    auth: "user:password" that every request must bring, or "".
+    auth: "user:password" that every request must carry, or "".
     """
 
-    def __init__(self, answer: Callable[[Seen], Answer] | None = None, *, auth: str = "") -> None:
-        self.seen: list[Seen] = []
+    def __init__(
+        self,
+        respond: Callable[[ReceivedRequest], Response] | None = None,
+        *,
+        auth: str = "",
+    ) -> None:
+        self.requests: list[ReceivedRequest] = []
         self.faults: list[Fault] = []
-        self._answer, self._auth = answer, auth
+        self._respond, self._auth = respond, auth
         self._lock = threading.Lock()
 
-    def answer(self, seen: Seen) -> Answer:
-        """What a well-behaved server says."""
-        return self._answer(seen) if self._answer else Answer(404)
+    def respond(self, request: ReceivedRequest) -> Response:
+        """The response of a server without faults."""
+        return self._respond(request) if self._respond else Response(404)
 
-    def fail(self, path: str, answer: Answer, times: int = 1) -> None:
-        """Let the next answers to a path be another."""
-        self.faults.append(Fault(path, answer, times))
+    def fail(self, path: str, response: Response, times: int = 1) -> None:
+        """Replace the next responses to a path."""
+        self.faults.append(Fault(path, response, times))
 
-    def asked(self, path: str) -> list[Seen]:
-        """The requests to paths that end so."""
-        return [seen for seen in list(self.seen) if seen.path.endswith(path)]
+    def requests_to(self, path: str) -> list[ReceivedRequest]:
+        """The requests to paths that end in ``path``."""
+        return [request for request in list(self.requests) if request.path.endswith(path)]
 
-    def websocket(self, seen: Seen, connection: socket.socket) -> bool:
-        """Take over a connection that asks for a websocket; False to refuse it."""
+    def websocket(self, request: ReceivedRequest, connection: socket.socket) -> bool:
+        """Serve a connection that asks for a WebSocket; False to refuse it."""
         return False
 
     @property
     def url(self) -> str:
-        """The address to give to a client."""
+        """The address for a client."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -106,19 +112,19 @@ class FakeServer:
         self._server.server_close()
         self._thread.join()
 
-    def reply(self, seen: Seen) -> Answer:
-        """The fault whose turn it is, or the true answer."""
-        self.seen.append(seen)
+    def handle(self, request: ReceivedRequest) -> Response:
+        """Record a request; returns the next fault for it, or the real response."""
+        self.requests.append(request)
         if self._auth:
-            wanted = "Basic " + base64.b64encode(self._auth.encode()).decode()
-            if seen.headers.get("authorization") != wanted:
-                return as_json({"detail": "Incorrect username or password"}, 401)
+            expected = "Basic " + base64.b64encode(self._auth.encode()).decode()
+            if request.headers.get("authorization") != expected:
+                return json_response({"detail": "Incorrect username or password"}, 401)
         with self._lock:
             for fault in self.faults:
-                if fault.times and seen.path.endswith(fault.path):
+                if fault.times and request.path.endswith(fault.path):
                     fault.times -= 1
-                    return fault.answer
-        return self.answer(seen)
+                    return fault.response
+        return self.respond(request)
 
 
 def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
@@ -128,31 +134,33 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
-            seen = Seen(self.command, parts.path, query, headers, body)
-            if headers.get("upgrade") == "websocket" and server.websocket(seen, self.connection):
+            request = ReceivedRequest(self.command, parts.path, query, headers, body)
+            is_websocket = headers.get("upgrade") == "websocket"
+            if is_websocket and server.websocket(request, self.connection):
                 self.close_connection = True
                 return
-            self._send(server.reply(seen))
+            self._send(server.handle(request))
 
         do_GET = do_POST = _serve  # noqa: N815 - the names that the base class calls
 
-        def _send(self, answer: Answer) -> None:
+        def _send(self, response: Response) -> None:
             self.close_connection = True
-            time.sleep(answer.after)
-            if answer.drop:
+            time.sleep(response.delay)
+            if response.drop:
                 return
             try:
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.kind)
-                self.send_header("Content-Length", str(len(answer.body)))
-                for name, value in answer.headers.items():
+                self.send_response(response.status)
+                self.send_header("Content-Type", response.content_type)
+                self.send_header("Content-Length", str(len(response.body)))
+                for name, value in response.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(answer.body[: answer.cut])
+                self.wfile.write(response.body[: response.cut])
+                time.sleep(response.stall)
             except OSError:
-                return  # the client gave up
+                return  # the client closed the connection
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""The A1111 client against a real server that speaks the interface, and fails as servers do."""
+"""The stylizer ``a1111`` against a real server with its interface, and its failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_a1111 import ALTERNATIVE, FakeA1111, tint
-from fake_http import Answer, Seen, as_json
+from fake_http import ReceivedRequest, Response, json_response
 from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
@@ -44,7 +44,7 @@ def _run(
 
 
 def _request(server: FakeA1111) -> dict:
-    return server.asked("/img2img")[-1].json
+    return server.requests_to("/img2img")[-1].json
 
 
 def _image(text: str) -> np.ndarray:
@@ -52,18 +52,18 @@ def _image(text: str) -> np.ndarray:
     return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
 
 
-def test_frames_go_there_whole_and_come_back_in_their_size(server: FakeA1111) -> None:
+def test_frames_are_sent_unchanged_and_returned_in_their_size(server: FakeA1111) -> None:
     server.paint = lambda image, request: image
     (styled,) = _run(server, prompt="oil")
     np.testing.assert_array_equal(
         _image(_request(server)["init_images"][0])[..., ::-1], picture(seed=4)
     )
     assert styled.image.shape == (48, 64, 3)
-    # up to twice the size and down again
+    # enlarged to twice the size and reduced again
     assert np.abs(styled.image.astype(int) - picture(seed=4)).mean() < 3
 
 
-def test_the_request_says_all_that_the_server_has_defaults_of_its_own_for(
+def test_the_request_contains_all_values_that_have_defaults_on_the_server(
     server: FakeA1111,
 ) -> None:
     _run(
@@ -78,7 +78,7 @@ def test_the_request_says_all_that_the_server_has_defaults_of_its_own_for(
         seed=77,
     )
     request = _request(server)
-    asked = {
+    expected = {
         "prompt": "oil, (thick:1.2)",
         "negative_prompt": "photo",
         "denoising_strength": 0.4,
@@ -92,7 +92,7 @@ def test_the_request_says_all_that_the_server_has_defaults_of_its_own_for(
         "resize_mode": 0,
         "override_settings": {},
     }
-    assert {name: request[name] for name in asked} == asked
+    assert {name: request[name] for name in expected} == expected
     assert "script_name" not in request
     assert "alwayson_scripts" not in request
 
@@ -105,14 +105,14 @@ def test_the_size_is_nearest_to_the_frames_aspect(server: FakeA1111) -> None:
 
 def test_one_seed_for_all_frames_or_one_for_each(server: FakeA1111) -> None:
     _run(server, indices=(1, 2), seed=9)
-    assert [seen.json["seed"] for seen in server.asked("/img2img")] == [9, 9]
+    assert [request.json["seed"] for request in server.requests_to("/img2img")] == [9, 9]
     _run(server, indices=(1, 2), seed=None)
-    first, second = (seen.json["seed"] for seen in server.asked("/img2img")[2:])
+    first, second = (request.json["seed"] for request in server.requests_to("/img2img")[2:])
     assert first != second
     assert 0 <= first < 2**32
 
 
-def test_the_servers_parameters_come_with_the_frame(server: FakeA1111) -> None:
+def test_the_servers_parameters_are_in_the_info(server: FakeA1111) -> None:
     (styled,) = _run(server, prompt="oil", seed=5)
     assert styled.info[PARAMETERS] == "oil\nSteps: 20, Seed: 5, Size: 8x8"
     server.info = {"infotexts": None}
@@ -123,7 +123,7 @@ def test_the_servers_parameters_come_with_the_frame(server: FakeA1111) -> None:
     )
 
 
-def test_settings_are_changed_only_where_they_differ(server: FakeA1111) -> None:
+def test_only_settings_that_differ_are_sent(server: FakeA1111) -> None:
     server.options["img2img_color_correction"] = True
     _run(server, exact_steps=True, noise_source="cpu", clip_skip=1, vae="kl-f8.pt")
     assert _request(server)["override_settings"] == {
@@ -147,18 +147,18 @@ def test_settings_are_changed_only_where_they_differ(server: FakeA1111) -> None:
         "sd-v1-5-inpainting.ckpt [c6bbc15e32]",
     ],
 )
-def test_a_model_goes_by_any_of_its_names(server: FakeA1111, name: str) -> None:
+def test_a_model_is_found_by_any_of_its_names(server: FakeA1111, name: str) -> None:
     _run(server, model=name)
     title = "sd-v1-5-inpainting.ckpt [c6bbc15e32]"
     assert _request(server)["override_settings"] == {"sd_model_checkpoint": title}
 
 
-def test_an_unknown_model_lists_the_known_before_any_frame(server: FakeA1111) -> None:
+def test_an_unknown_model_is_an_error_before_any_frame(server: FakeA1111) -> None:
     with pytest.raises(
         OptionsError, match="'sdxl': the server has sd-v1-5-inpainting, v1-5-pruned"
     ):
         _run(server, model="sdxl")
-    assert not server.asked("/img2img")
+    assert not server.requests_to("/img2img")
 
 
 @pytest.mark.parametrize("inversion", ["plain", "adjusted"])
@@ -185,7 +185,7 @@ def test_inversion_keeps_the_restyling_prompt(server: FakeA1111, inversion: str)
     assert _request(server)["script_args"][6] == 50
 
 
-def test_a_server_without_the_script_is_told_before_any_frame(server: FakeA1111) -> None:
+def test_a_missing_script_is_an_error_before_any_frame(server: FakeA1111) -> None:
     server.scripts = [{**ALTERNATIVE, "is_img2img": False}]
     with pytest.raises(OptionsError, match="has no script 'img2img alternative test'"):
         _run(server, inversion="plain")
@@ -195,14 +195,14 @@ def test_a_server_without_the_script_is_told_before_any_frame(server: FakeA1111)
     server.scripts = [{**ALTERNATIVE, "args": ALTERNATIVE["args"][::-1]}]
     with pytest.raises(OptionsError, match="takes 11 arguments"):
         _run(server, inversion="plain")
-    assert not server.asked("/img2img")
+    assert not server.requests_to("/img2img")
 
 
-def test_controlnets_see_the_frame_or_what_the_run_lends(server: FakeA1111) -> None:
+def test_controlnets_get_the_frame_or_a_control_image_of_the_context(server: FakeA1111) -> None:
     edges = picture(seed=99)
-    lent = StylizeContext(control=lambda name, index: edges if name == "edges" else picture())
+    context = StylizeContext(control=lambda name, index: edges if name == "edges" else picture())
     names = ("control_v11p_sd15_canny:0.8", "tile")
-    _run(server, lent, controlnet=names, control=("canny", "@edges"))
+    _run(server, context, controlnet=names, control=("canny", "@edges"))
     canny, tile = _request(server)["alwayson_scripts"]["ControlNet"]["args"]
     assert (canny["model"], canny["module"]) == ("control_v11p_sd15_canny [d14c016b]", "canny")
     assert (canny["weight"], tile["weight"]) == (0.8, 1.0)
@@ -211,15 +211,15 @@ def test_controlnets_see_the_frame_or_what_the_run_lends(server: FakeA1111) -> N
     np.testing.assert_array_equal(_image(tile["image"])[..., ::-1], edges)
 
 
-def test_an_unknown_controlnet_lists_the_known(server: FakeA1111) -> None:
+def test_an_unknown_controlnet_lists_the_available_ones(server: FakeA1111) -> None:
     with pytest.raises(OptionsError, match="controlnet 'depth': the server has control_v11p"):
         _run(server, controlnet=("depth",), control=("depth",))
-    server.fail("/model_list", as_json({"detail": "Not Found"}, 404))
+    server.fail("/model_list", json_response({"detail": "Not Found"}, 404))
     with pytest.raises(OptionsError, match="has no ControlNet extension"):
         _run(server, controlnet=("tile",), control=("none",))
 
 
-def test_outside_the_mask_a_frame_stays_as_filmed(server: FakeA1111) -> None:
+def test_outside_the_mask_a_frame_is_unchanged(server: FakeA1111) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :32] = True
     (styled,) = _run(server, StylizeContext(mask=lambda index: mask))
@@ -240,7 +240,7 @@ def test_alpha_and_16_bits(server: FakeA1111) -> None:
     assert (styled.image[..., 3] == 200).all()
 
 
-def test_further_fields_of_the_users_own(server: FakeA1111, tmp_path: Path) -> None:
+def test_further_fields_from_the_users_payload(server: FakeA1111, tmp_path: Path) -> None:
     path = tmp_path / "more.json"
     path.write_text(
         json.dumps(
@@ -257,32 +257,32 @@ def test_further_fields_of_the_users_own(server: FakeA1111, tmp_path: Path) -> N
     assert request["tiling"] is True
     assert request["override_settings"] == {"sd_vae": "none", "randn_source": "CPU"}
     assert set(request["alwayson_scripts"]) == {"ControlNet", "ADetailer"}
-    for content, told in (("[1]", "expected a JSON object"), ("{", "not JSON")):
+    for content, message in (("[1]", "expected a JSON object"), ("{", "not JSON")):
         path.write_text(content)
-        with pytest.raises(InputError, match=rf"more\.json: {told}"):
+        with pytest.raises(InputError, match=rf"more\.json: {message}"):
             _run(server, payload=path)
-    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
-        _run(server, payload=tmp_path / "gone.json")
+    with pytest.raises(InputError, match=r"missing\.json: cannot be read"):
+        _run(server, payload=tmp_path / "missing.json")
 
 
-def test_a_grid_before_and_a_control_image_behind_are_passed_over(server: FakeA1111) -> None:
+def test_a_grid_before_and_a_control_image_after_are_skipped(server: FakeA1111) -> None:
     expected = _run(server)[0]
     grid, control = picture(200, 260), picture(96, 128)
     server.arrange = lambda images: [grid, *images, control]
     np.testing.assert_array_equal(_run(server)[0].image, expected.image)
-    # a grid of the very size that was asked for is told by the server's own count
+    # a grid of the requested size is recognized by the index that the server sends
     server.arrange = lambda images: [control, *images, control]
     server.info = {"index_of_first_image": 1}
     np.testing.assert_array_equal(_run(server)[0].image, expected.image)
 
 
-def test_an_image_of_another_size_is_told(server: FakeA1111) -> None:
+def test_an_image_of_another_size_is_an_error(server: FakeA1111) -> None:
     server.arrange = lambda images: [picture(192, 256)]
     with pytest.raises(BackendError, match=r"sent 256×192 pixels for 128×96; turn off"):
         _run(server)
 
 
-def test_a_picture_of_one_colour_is_not_taken(server: FakeA1111) -> None:
+def test_an_image_of_one_colour_is_an_error(server: FakeA1111) -> None:
     server.paint = lambda image, request: np.zeros_like(image)
     with pytest.raises(BackendError, match=r"frame 4 came back all of one colour.*--no-half"):
         _run(server)
@@ -293,51 +293,57 @@ def test_a_picture_of_one_colour_is_not_taken(server: FakeA1111) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
-        (as_json({"images": []}), "holds no images"),
-        (as_json([1]), "holds no images"),
-        (as_json({"images": ["!!"]}), "0 bytes that are no image"),
-        (as_json({"images": [base64.b64encode(b"GIF89a").decode()]}), "6 bytes that are no image"),
-        (Answer(200, b"<html>Sign in"), "is not JSON"),
-        (as_json({"detail": "Script not found"}, 422), "422, Script not found"),
-        (as_json({"detail": "Sampler not found"}, 404), "give a sampler that the web interface"),
+        (json_response({"images": []}), "holds no images"),
+        (json_response([1]), "holds no images"),
+        (json_response({"images": ["!!"]}), "0 bytes that are no image"),
         (
-            as_json({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
+            json_response({"images": [base64.b64encode(b"GIF89a").decode()]}),
+            "6 bytes that are no image",
+        ),
+        (Response(200, b"<html>Sign in"), "is not JSON"),
+        (json_response({"detail": "Script not found"}, 422), "422, Script not found"),
+        (
+            json_response({"detail": "Sampler not found"}, 404),
+            "give a sampler that the web interface",
+        ),
+        (
+            json_response({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
             "ran out of memory at 128×96; give pixels=6144",
         ),
         (
-            as_json({"error": "NansException", "errors": "A tensor with all NaNs was"}, 500),
+            json_response({"error": "NansException", "errors": "A tensor with all NaNs was"}, 500),
             "start it with --no-half-vae",
         ),
     ],
 )
-def test_faults_are_told_in_one_line(server: FakeA1111, fault: Answer, told: str) -> None:
+def test_errors_have_one_line(server: FakeA1111, fault: Response, message: str) -> None:
     server.fail("/img2img", fault, times=9)
-    with pytest.raises(BackendError, match=told) as caught:
+    with pytest.raises(BackendError, match=message) as caught:
         _run(server, retries=0)
     assert "\n" not in str(caught.value)
 
 
-def test_a_drop_and_a_500_are_survived(server: FakeA1111) -> None:
+def test_a_dropped_connection_and_a_500_are_retried(server: FakeA1111) -> None:
     expected = _run(server)[0]
-    server.fail("/img2img", Answer(drop=True))
-    server.fail("/img2img", as_json({"error": "RuntimeError"}, 500))
+    server.fail("/img2img", Response(drop=True))
+    server.fail("/img2img", json_response({"error": "RuntimeError"}, 500))
     np.testing.assert_array_equal(_run(server, retries=2)[0].image, expected.image)
 
 
-def test_a_frame_is_given_up_before_it_is_asked_for_again() -> None:
+def test_a_frame_is_interrupted_before_a_retry() -> None:
     class Losing(FakeA1111):
-        """At work still on the first request when its line breaks."""
+        """Still processes the first request when the connection breaks."""
 
-        def answer(self, seen: Seen) -> Answer:
-            tries = len(self.asked("/img2img"))
-            if seen.path.endswith("/img2img") and tries == 1:
-                self.task = seen.json["force_task_id"]
-                return Answer(drop=True)
-            if seen.path.endswith("/interrupt"):
+        def respond(self, request: ReceivedRequest) -> Response:
+            tries = len(self.requests_to("/img2img"))
+            if request.path.endswith("/img2img") and tries == 1:
+                self.task = request.json["force_task_id"]
+                return Response(drop=True)
+            if request.path.endswith("/interrupt"):
                 interrupted.append(tries)
-            return super().answer(seen)
+            return super().respond(request)
 
     interrupted: list[int] = []
     with Losing() as server:
@@ -345,18 +351,20 @@ def test_a_frame_is_given_up_before_it_is_asked_for_again() -> None:
     assert interrupted == [1]
 
 
-def test_numbers_that_overflow_are_not_asked_for_again(server: FakeA1111) -> None:
-    said = "A tensor with all NaNs was produced in VAE. Use --disable-nan-check to disable this."
-    server.fail("/img2img", as_json({"error": "NansException", "errors": said}, 500), times=9)
+def test_an_overflow_is_not_retried(server: FakeA1111) -> None:
+    detail = "A tensor with all NaNs was produced in VAE. Use --disable-nan-check to disable this."
+    server.fail(
+        "/img2img", json_response({"error": "NansException", "errors": detail}, 500), times=9
+    )
     with pytest.raises(BackendError, match=r"--no-half-vae .* another vae") as caught:
         _run(server, retries=3)
     assert "\n" not in str(caught.value)
-    assert len(server.asked("/img2img")) == 1
+    assert len(server.requests_to("/img2img")) == 1
 
 
-def test_another_server_at_that_address_is_told() -> None:
+def test_another_program_at_the_address() -> None:
     with FakeA1111() as server:
-        server.fail("/options", as_json({"detail": "Not Found"}, 404))
+        server.fail("/options", json_response({"detail": "Not Found"}, 404))
         with pytest.raises(BackendError, match=r"404, the server has no such.*--api"):
             _run(server)
     with pytest.raises(BackendError, match=r"no server answers there; start .* --api"):
@@ -370,14 +378,14 @@ def test_a_password(server: FakeA1111) -> None:
             _run(guarded)
 
 
-def test_a_server_that_takes_too_long_is_stopped() -> None:
+def test_a_server_that_takes_too_long_is_interrupted() -> None:
     with FakeA1111(slow=30) as server:
         with pytest.raises(BackendError, match=r"/img2img: no answer within 1 s"):
             _run(server, timeout=1)
         assert server.interrupted.is_set()
 
 
-def test_a_stop_interrupts_the_server() -> None:
+def test_cancellation_interrupts_the_server() -> None:
     cancel = CancelToken()
     with FakeA1111(slow=30) as server:
         threading.Timer(0.3, cancel.cancel).start()
@@ -388,24 +396,24 @@ def test_a_stop_interrupts_the_server() -> None:
         assert server.interrupted.is_set()
 
 
-def test_a_stop_leaves_somebody_elses_work_alone() -> None:
+def test_cancellation_does_not_interrupt_other_users() -> None:
     cancel = CancelToken()
     with FakeA1111() as server:
-        server.fail("/img2img", Answer(after=1))
-        server.task = "task(of somebody else)"
+        server.fail("/img2img", Response(delay=1))
+        server.task = "task(of another user)"
         threading.Timer(0.2, cancel.cancel).start()
         with pytest.raises(Cancelled):
             _run(server, StylizeContext(cancel=cancel))
-        assert server.asked("/progress")
-        assert not server.asked("/interrupt")
+        assert server.requests_to("/progress")
+        assert not server.requests_to("/interrupt")
 
 
-def test_progress_is_the_servers_own() -> None:
-    told: list[tuple[int, float]] = []
+def test_progress_comes_from_the_server() -> None:
+    reports: list[tuple[int, float]] = []
     with FakeA1111(slow=2.3) as server:
-        _run(server, StylizeContext(progress=lambda index, share: told.append((index, share))))
-    shares = [share for _, share in told]
-    assert {index for index, _ in told} == {4}
+        _run(server, StylizeContext(progress=lambda index, share: reports.append((index, share))))
+    shares = [share for _, share in reports]
+    assert {index for index, _ in reports} == {4}
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert any(0.2 < share < 0.95 for share in shares)
@@ -413,18 +421,18 @@ def test_progress_is_the_servers_own() -> None:
 
 def test_no_jobs_no_requests(server: FakeA1111) -> None:
     assert _run(server, indices=()) == []
-    assert not server.seen
+    assert not server.requests
 
 
 def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
     server.paint = tint
-    one, two = _run(server, seed=3)[0], _run(server, seed=3)[0]
-    np.testing.assert_array_equal(one.image, two.image)
-    assert (_run(server, seed=4)[0].image != one.image).any()
+    first, second = _run(server, seed=3)[0], _run(server, seed=3)[0]
+    np.testing.assert_array_equal(first.image, second.image)
+    assert (_run(server, seed=4)[0].image != first.image).any()
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"inversion": "refined"}, r"inversion 'refined': expected none, plain, adjusted"),
         ({"noise_source": "tpu"}, r"noise-source 'tpu': expected nothing, gpu, cpu, nv"),
@@ -437,11 +445,14 @@ def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
         ({"decode_steps": 9}, "decode-steps: is for inversion"),
         ({"randomness": 0.5}, "randomness: is for inversion"),
         ({"mask_blur": 9}, "mask-blur: is for a mask that is sent; give send-mask, or"),
-        ({"width": 512, "height": 512, "pixels": 9999}, "pixels: is for sizes that are chosen"),
+        (
+            {"width": 512, "height": 512, "pixels": 9999},
+            "pixels: not used with width and height; leave out one",
+        ),
         ({"denoising_strength": 2}, "denoising-strength 2: expected 0 to 1"),
         ({"url": "nowhere:x"}, "expected an address"),
     ],
 )
-def test_bad_options_are_told_before_any_request(options: dict, told: str) -> None:
-    with pytest.raises(OptionsError, match=told):
+def test_bad_options_are_errors_before_any_request(options: dict, message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
         create_stylizer("a1111", **options)

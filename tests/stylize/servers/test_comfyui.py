@@ -1,4 +1,4 @@
-"""The ComfyUI client against a real server that speaks the interface, and fails as servers do."""
+"""The stylizer ``comfyui`` against a real server with its interface, and its failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_comfyui import FakeComfyUI
-from fake_http import Answer, Seen, as_json
+from fake_http import ReceivedRequest, Response, json_response
 from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
@@ -48,7 +48,7 @@ def _run(
 
 
 def _graph(server: FakeComfyUI) -> dict:
-    return server.asked("/prompt")[-1].json["prompt"]
+    return server.requests_to("/prompt")[-1].json["prompt"]
 
 
 def _saved(tmp_path: Path, graph: Any) -> Path:
@@ -58,11 +58,11 @@ def _saved(tmp_path: Path, graph: Any) -> Path:
 
 
 def _users_graph() -> dict[str, Any]:
-    """A graph as people export it: titles, a ControlNet in between, a text node, a preview."""
+    """A graph as users export it: with titles, a ControlNet, a text node and a preview."""
     graph = plain_graph(MODEL)
     graph["4"]["inputs"]["text"] = ["20", 0]
     graph["5"]["inputs"]["text"] = "ugly"
-    graph["4"]["_meta"] = {"title": "Wanted"}
+    graph["4"]["_meta"] = {"title": "Positive"}
     graph["6"]["_meta"] = {"title": "First pass"}
     graph["6"]["inputs"] |= {"positive": ["21", 0], "negative": ["22", 0], "seed": 321}
     graph["20"] = {"class_type": "PrimitiveString", "inputs": {"value": "a photo"}}
@@ -72,7 +72,7 @@ def _users_graph() -> dict[str, Any]:
     return graph
 
 
-def test_frames_go_there_and_come_back_without_a_workflow(server: FakeComfyUI) -> None:
+def test_frames_are_sent_and_returned_without_a_workflow(server: FakeComfyUI) -> None:
     server.paint = lambda image, request: image
     (styled,) = _run(server, prompt="oil")
     assert styled.image.shape == (48, 64, 3)
@@ -82,7 +82,7 @@ def test_frames_go_there_and_come_back_without_a_workflow(server: FakeComfyUI) -
     assert sent.shape == (96, 128, 3)
 
 
-def test_the_plain_graph_takes_every_option(server: FakeComfyUI) -> None:
+def test_the_plain_graph_accepts_every_option(server: FakeComfyUI) -> None:
     _run(
         server,
         prompt="oil",
@@ -97,7 +97,7 @@ def test_the_plain_graph_takes_every_option(server: FakeComfyUI) -> None:
     assert graph["1"]["inputs"]["ckpt_name"] == MODEL
     assert graph["4"]["inputs"]["text"] == "oil"
     assert graph["5"]["inputs"]["text"] == "photo"
-    asked = {
+    expected = {
         "denoise": 0.4,
         "cfg": 5.5,
         "steps": 12,
@@ -105,10 +105,10 @@ def test_the_plain_graph_takes_every_option(server: FakeComfyUI) -> None:
         "scheduler": "karras",
         "seed": 77,
     }
-    assert {name: graph["6"]["inputs"][name] for name in asked} == asked
+    assert {name: graph["6"]["inputs"][name] for name in expected} == expected
 
 
-def test_a_workflow_stays_as_it_is_but_for_the_frame(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_only_the_frame_of_a_workflow_changes(server: FakeComfyUI, tmp_path: Path) -> None:
     graph = _users_graph()
     _run(server, workflow=_saved(tmp_path, graph))
     ran = _graph(server)
@@ -117,7 +117,7 @@ def test_a_workflow_stays_as_it_is_but_for_the_frame(server: FakeComfyUI, tmp_pa
     assert ran == graph
 
 
-def test_a_workflow_gets_frames_in_their_own_size(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_a_workflow_gets_frames_in_their_size(server: FakeComfyUI, tmp_path: Path) -> None:
     path = _saved(tmp_path, _users_graph())
     stylizer = create_stylizer("comfyui", url=server.url, workflow=path)
     list(stylizer.stylize([StylizeJob(Frame(0, picture(45, 61)), 0, 1)], StylizeContext()))
@@ -126,7 +126,7 @@ def test_a_workflow_gets_frames_in_their_own_size(server: FakeComfyUI, tmp_path:
     assert sent.shape == (48, 64, 3)
 
 
-def test_prompts_are_found_against_the_arrows(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_prompts_are_found_along_the_links(server: FakeComfyUI, tmp_path: Path) -> None:
     path = _saved(tmp_path, _users_graph())
     _run(server, workflow=path, prompt="oil", negative_prompt="photo")
     graph = _graph(server)
@@ -136,7 +136,9 @@ def test_prompts_are_found_against_the_arrows(server: FakeComfyUI, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["6", "First pass", "first PASS", "KSampler"])
-def test_nodes_go_by_id_title_or_class(server: FakeComfyUI, tmp_path: Path, name: str) -> None:
+def test_nodes_are_found_by_id_title_or_class(
+    server: FakeComfyUI, tmp_path: Path, name: str
+) -> None:
     path = _saved(tmp_path, _users_graph())
     _run(server, workflow=path, patch=(f"{name}.steps=7", f"{name}.sampler_name=heun"))
     inputs = _graph(server)["6"]["inputs"]
@@ -157,7 +159,7 @@ def test_of_several_samplers_one_must_be_named(server: FakeComfyUI, tmp_path: Pa
     path = _saved(tmp_path, _two_passes())
     with pytest.raises(OptionsError, match=r"steps: 6 \(First pass\), 9 \(KSampler\) have steps"):
         _run(server, workflow=path, steps=9)
-    assert not server.asked("/prompt")
+    assert not server.requests_to("/prompt")
     _run(server, workflow=path, steps=9, seed=11, sampler_node="First pass")
     graph = _graph(server)
     assert (graph["6"]["inputs"]["steps"], graph["9"]["inputs"]["steps"]) == (9, 20)
@@ -167,8 +169,8 @@ def test_of_several_samplers_one_must_be_named(server: FakeComfyUI, tmp_path: Pa
     assert (graph["6"]["inputs"]["seed"], graph["9"]["inputs"]["seed"]) == (11, 11)
 
 
-def _apart(latent: str) -> dict[str, Any]:
-    """A sampler as newer graphs have it, each setting in a node of its own."""
+def _separate_nodes(latent: str) -> dict[str, Any]:
+    """A sampler as in newer graphs: each setting has its own node."""
     return {
         "sample": {
             "class_type": "SamplerCustomAdvanced",
@@ -193,8 +195,8 @@ def _apart(latent: str) -> dict[str, Any]:
     }
 
 
-def test_settings_that_stand_apart_from_the_sampler(server: FakeComfyUI, tmp_path: Path) -> None:
-    alone = {key: node for key, node in _users_graph().items() if key != "6"} | _apart("3")
+def test_settings_in_nodes_of_their_own(server: FakeComfyUI, tmp_path: Path) -> None:
+    alone = {key: node for key, node in _users_graph().items() if key != "6"} | _separate_nodes("3")
     alone["7"]["inputs"]["samples"] = ["sample", 0]
     options = {"steps": 4, "denoising_strength": 0.3, "cfg_scale": 2, "seed": 1, "sampler": "Heun"}
     _run(server, workflow=_saved(tmp_path, alone), prompt="oil", **options)
@@ -204,8 +206,8 @@ def test_settings_that_stand_apart_from_the_sampler(server: FakeComfyUI, tmp_pat
     assert graph["guider"]["inputs"]["cfg"] == 2
     assert graph["select"]["inputs"]["sampler_name"] == "heun"
     assert graph["20"]["inputs"]["value"] == "oil"
-    # behind another pass, whose own settings stay
-    second = _users_graph() | _apart("6")
+    # after another pass, whose settings do not change
+    second = _users_graph() | _separate_nodes("6")
     second["7"]["inputs"]["samples"] = ["sample", 0]
     path = _saved(tmp_path, second)
     _run(server, workflow=path, sampler_node="SamplerCustomAdvanced", **options)
@@ -216,18 +218,18 @@ def test_settings_that_stand_apart_from_the_sampler(server: FakeComfyUI, tmp_pat
     assert graph["6"]["inputs"]["seed"] == 321
 
 
-def test_each_frame_its_own_noise_if_wanted(server: FakeComfyUI) -> None:
+def test_seed_each_gives_each_frame_its_own_seed(server: FakeComfyUI) -> None:
     _run(server, indices=(1, 2), seed_each=True)
-    first, second = (s.json["prompt"]["6"]["inputs"]["seed"] for s in server.asked("/prompt"))
+    first, second = (s.json["prompt"]["6"]["inputs"]["seed"] for s in server.requests_to("/prompt"))
     assert first != second
 
 
-def test_the_saved_image_is_taken_not_the_preview(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_the_saved_image_is_used_not_the_preview(server: FakeComfyUI, tmp_path: Path) -> None:
     (styled,) = _run(server, workflow=_saved(tmp_path, _users_graph()))
-    filmed = np.abs(styled.image.astype(int) - picture(seed=4)).mean()
-    (shown,) = _run(server, workflow=_saved(tmp_path, _users_graph()), output_node="30")
-    assert filmed > 10
-    np.testing.assert_array_equal(shown.image, picture(seed=4))
+    difference = np.abs(styled.image.astype(int) - picture(seed=4)).mean()
+    (preview,) = _run(server, workflow=_saved(tmp_path, _users_graph()), output_node="30")
+    assert difference > 10
+    np.testing.assert_array_equal(preview.image, picture(seed=4))
 
 
 def test_of_several_saved_images_one_must_be_named(server: FakeComfyUI, tmp_path: Path) -> None:
@@ -241,7 +243,7 @@ def test_of_several_saved_images_one_must_be_named(server: FakeComfyUI, tmp_path
         _run(server, workflow=path, output_node="VAEDecode")
 
 
-def test_the_graphs_parameters_come_with_the_frame(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_the_graphs_parameters_are_in_the_info(server: FakeComfyUI, tmp_path: Path) -> None:
     path = _saved(tmp_path, _users_graph())
     (styled,) = _run(server, workflow=path, prompt="oil", sampler="DPM++ 2M Karras")
     assert infotext_settings(parse_infotext(styled.info[PARAMETERS])) == {
@@ -259,14 +261,14 @@ def test_the_graphs_parameters_come_with_the_frame(server: FakeComfyUI, tmp_path
     }
 
 
-def test_other_schedules_are_set_and_told(server: FakeComfyUI) -> None:
+def test_the_scheduler_in_a_sampler_name_is_set_and_in_the_info(server: FakeComfyUI) -> None:
     (styled,) = _run(server, sampler="Euler Simple")
     assert _graph(server)["6"]["inputs"]["sampler_name"] == "euler"
     assert _graph(server)["6"]["inputs"]["scheduler"] == "simple"
     assert infotext_settings(parse_infotext(styled.info[PARAMETERS]))["sampler"] == "Euler Simple"
 
 
-def test_the_mask_goes_along_as_alpha(server: FakeComfyUI) -> None:
+def test_the_mask_is_sent_as_alpha(server: FakeComfyUI) -> None:
     mask = np.zeros((48, 64), bool)
     mask[:, :32] = True
     (styled,) = _run(server, StylizeContext(mask=lambda index: mask))
@@ -278,37 +280,35 @@ def test_the_mask_goes_along_as_alpha(server: FakeComfyUI) -> None:
     assert (sent[:, 68:, 3] == 255).all()
 
 
-def test_numbers_in_names_are_the_clips(server: FakeComfyUI) -> None:
+def test_file_names_contain_the_frame_number_of_the_clip(server: FakeComfyUI) -> None:
     _run(server, StylizeContext(number=lambda index: index + 1000))
     assert "kadr-1004-" in _graph(server)["2"]["inputs"]["image"]
 
 
-def test_the_same_frame_again_is_no_answer_from_the_cache(server: FakeComfyUI) -> None:
-    one, two = _run(server, seed=3)[0], _run(server, seed=3)[0]
-    np.testing.assert_array_equal(one.image, two.image)
-    assert (_run(server, seed=4)[0].image != one.image).any()
+def test_the_same_frame_again_is_not_taken_from_the_cache(server: FakeComfyUI) -> None:
+    first, second = _run(server, seed=3)[0], _run(server, seed=3)[0]
+    np.testing.assert_array_equal(first.image, second.image)
+    assert (_run(server, seed=4)[0].image != first.image).any()
 
 
 @pytest.mark.parametrize("times", [1, 2, 9])
-def test_a_run_without_images_is_tried_again(
-    server: FakeComfyUI, times: int, tmp_path: Path
-) -> None:
+def test_a_run_without_images_is_repeated(server: FakeComfyUI, times: int, tmp_path: Path) -> None:
     graph = _users_graph()
     if times == 9:
         del graph["8"], graph["30"]
     else:
         entry = {"outputs": {}, "status": None}
-        real = server.answer
+        real_respond = server.respond
 
-        def emptied(seen):
+        def respond_without_images(request):
             nonlocal times
-            name = seen.path.rpartition("/")[2]
-            if seen.path.startswith("/history/") and name in server.history and times:
+            name = request.path.rpartition("/")[2]
+            if request.path.startswith("/history/") and name in server.history and times:
                 times -= 1
-                return as_json({name: entry})
-            return real(seen)
+                return json_response({name: entry})
+            return real_respond(request)
 
-        server.answer = emptied
+        server.respond = respond_without_images
     path = _saved(tmp_path, graph)
     if times == 9:
         with pytest.raises(BackendError, match="ran 3 times and left no image"):
@@ -317,13 +317,13 @@ def test_a_run_without_images_is_tried_again(
         assert len(_run(server, workflow=path)) == 1
 
 
-def test_a_prompt_that_the_server_forgot_is_queued_again(
+def test_a_lost_prompt_is_queued_again(
     server: FakeComfyUI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kadr.stylize.servers.comfyui_queue._LONGEST_POLL", 0.06)
+    monkeypatch.setattr("kadr.stylize.servers.comfyui_queue._MAX_POLL_SECONDS", 0.06)
     server.forget = 2
     assert len(_run(server)) == 1
-    assert len(server.asked("/prompt")) == 3
+    assert len(server.requests_to("/prompt")) == 3
     server.forget = 9
     with pytest.raises(BackendError, match="ran 3 times and left no image"):
         _run(server)
@@ -344,25 +344,25 @@ def test_a_failing_node_is_named(server: FakeComfyUI) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_an_interruption_at_the_server_is_told() -> None:
+def test_an_interruption_at_the_server_is_an_error() -> None:
     with FakeComfyUI(slow=20) as server:
         threading.Timer(0.4, server.interrupted.set).start()
         with pytest.raises(BackendError, match="interrupted at the server"):
             _run(server)
 
 
-def test_a_refused_graph_is_told(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_a_refused_graph_is_an_error(server: FakeComfyUI, tmp_path: Path) -> None:
     graph = _users_graph()
     graph["50"] = {"class_type": "IPAdapter", "inputs": {}}
     with pytest.raises(BackendError, match=r"400, Cannot execute because node IPAdapter does not"):
         _run(server, workflow=_saved(tmp_path, graph))
     graph = _users_graph()
-    graph["1"]["inputs"]["ckpt_name"] = "gone.ckpt"
-    with pytest.raises(BackendError, match=r"400, .*Value not in list; ckpt_name: 'gone.ckpt'"):
+    graph["1"]["inputs"]["ckpt_name"] = "missing.ckpt"
+    with pytest.raises(BackendError, match=r"400, .*Value not in list; ckpt_name: 'missing.ckpt'"):
         _run(server, workflow=_saved(tmp_path, graph))
 
 
-def test_the_model_must_be_there_and_clear(server: FakeComfyUI) -> None:
+def test_the_model_must_exist_and_be_unambiguous(server: FakeComfyUI) -> None:
     with pytest.raises(OptionsError, match=r"model 'sd2': the server has sd15/v1-5"):
         _run(server, model="sd2")
     with pytest.raises(OptionsError, match=r"model: say which of sd15/v1-5.*, sdxl"):
@@ -372,15 +372,15 @@ def test_the_model_must_be_there_and_clear(server: FakeComfyUI) -> None:
     assert _graph(server)["1"]["inputs"]["ckpt_name"] == "only.safetensors"
     info = {"input": {"required": {"ckpt_name": ["COMBO", {"options": ["new.ckpt"]}]}}}
     server.models = ["new.ckpt"]
-    server.fail("CheckpointLoaderSimple", as_json({"CheckpointLoaderSimple": info}))
+    server.fail("CheckpointLoaderSimple", json_response({"CheckpointLoaderSimple": info}))
     _run(server, model="new")
-    server.fail("CheckpointLoaderSimple", as_json([]))
+    server.fail("CheckpointLoaderSimple", json_response([]))
     with pytest.raises(BackendError, match="lists no checkpoints"):
         _run(server)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", r"graph\.json: not JSON"),
         ("[]", r"not a ComfyUI graph; export it with Export \(API\)"),
@@ -389,39 +389,43 @@ def test_the_model_must_be_there_and_clear(server: FakeComfyUI) -> None:
         ('{"nodes": [], "links": []}', "as the editor saves it"),
     ],
 )
-def test_other_files_are_told(server: FakeComfyUI, tmp_path: Path, content: str, told: str) -> None:
+def test_other_files_are_errors(
+    server: FakeComfyUI, tmp_path: Path, content: str, message: str
+) -> None:
     path = tmp_path / "graph.json"
     path.write_text(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         _run(server, workflow=path)
-    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
-        _run(server, workflow=tmp_path / "gone.json")
+    with pytest.raises(InputError, match=r"missing\.json: cannot be read"):
+        _run(server, workflow=tmp_path / "missing.json")
 
 
-def test_a_graph_inside_a_request_is_taken_too(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_a_graph_inside_a_request_is_accepted(server: FakeComfyUI, tmp_path: Path) -> None:
     assert _run(server, workflow=_saved(tmp_path, {"prompt": _users_graph()}))
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"prompt_node": "Nobody"}, r"prompt-node 'Nobody': no such node; there are 1 \("),
-        ({"prompt_node": "CLIPTextEncode"}, r"4 \(Wanted\), 5 \(CLIPTextEncode\) are called so"),
+        ({"prompt_node": "CLIPTextEncode"}, r"4 \(Positive\), 5 \(CLIPTextEncode\) have this name"),
         ({"image_node": "77"}, "image-node '77': no such node"),
         ({"output_node": "77"}, "output-node '77': no such node"),
         ({"patch": ("6.stepz=3",)}, r"patch '6\.stepz=3': the node has model, positive"),
         ({"patch": ("66.steps=3",)}, r"node '66': no such node"),
     ],
 )
-def test_nodes_that_are_not_there_are_told_before_any_frame(
-    server: FakeComfyUI, tmp_path: Path, options: dict, told: str
+def test_missing_nodes_are_errors_before_any_frame(
+    server: FakeComfyUI, tmp_path: Path, options: dict, message: str
 ) -> None:
-    with pytest.raises(OptionsError, match=told):
+    with pytest.raises(OptionsError, match=message):
         _run(server, workflow=_saved(tmp_path, _users_graph()), prompt="oil", **options)
-    assert not server.asked("/prompt")
+    assert not server.requests_to("/prompt")
 
 
-def test_a_graph_without_the_nodes_is_told(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_a_graph_without_the_necessary_nodes_is_an_error(
+    server: FakeComfyUI, tmp_path: Path
+) -> None:
     graph = _users_graph()
     del graph["2"]
     with pytest.raises(OptionsError, match="image-node: expected one LoadImage"):
@@ -434,33 +438,33 @@ def test_a_graph_without_the_nodes_is_told(server: FakeComfyUI, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("path", "fault", "told"),
+    ("path", "fault", "message"),
     [
-        ("/upload/image", as_json({}), "took no image"),
-        ("/prompt", as_json({}), "queued no prompt"),
-        ("/prompt", Answer(200, b"<html>"), "is not JSON"),
-        ("/view", Answer(200, b"GIF89a"), "6 bytes that are no image"),
-        ("/view", Answer(404), "404"),
+        ("/upload/image", json_response({}), "took no image"),
+        ("/prompt", json_response({}), "queued no prompt"),
+        ("/prompt", Response(200, b"<html>"), "is not JSON"),
+        ("/view", Response(200, b"GIF89a"), "6 bytes that are no image"),
+        ("/view", Response(404), "404"),
     ],
 )
-def test_faults_are_told_in_one_line(
-    server: FakeComfyUI, path: str, fault: Answer, told: str
+def test_errors_have_one_line(
+    server: FakeComfyUI, path: str, fault: Response, message: str
 ) -> None:
     server.fail(path, fault, times=9)
-    with pytest.raises(BackendError, match=told) as caught:
+    with pytest.raises(BackendError, match=message) as caught:
         _run(server, retries=0)
     assert "\n" not in str(caught.value)
 
 
-def test_drops_are_survived_everywhere(server: FakeComfyUI) -> None:
+def test_dropped_connections_are_retried_everywhere(server: FakeComfyUI) -> None:
     expected = _run(server)[0]
     for path in ("/upload/image", "/prompt", "/view", "CheckpointLoaderSimple"):
-        server.fail(path, Answer(drop=True))
-    server.fail("/view", Answer(200, b"GIF89a and more", cut=3))
+        server.fail(path, Response(drop=True))
+    server.fail("/view", Response(200, b"GIF89a and more", cut=3))
     np.testing.assert_array_equal(_run(server)[0].image, expected.image)
 
 
-def test_an_image_of_another_shape_is_told(server: FakeComfyUI, tmp_path: Path) -> None:
+def test_an_image_of_another_aspect_is_an_error(server: FakeComfyUI, tmp_path: Path) -> None:
     graph = _users_graph()
     scale = {"image": ["7", 0], "width": 64, "height": 64}
     graph["10"] = {"class_type": "ImageScale", "inputs": scale}
@@ -471,44 +475,44 @@ def test_an_image_of_another_shape_is_told(server: FakeComfyUI, tmp_path: Path) 
     assert _run(server, workflow=_saved(tmp_path, graph))[0].image.shape == (48, 64, 3)
 
 
-def test_a_picture_of_one_colour_is_not_taken(server: FakeComfyUI) -> None:
+def test_an_image_of_one_colour_is_an_error(server: FakeComfyUI) -> None:
     server.paint = lambda image, request: np.zeros_like(image)
     with pytest.raises(BackendError, match="came back all of one colour"):
         _run(server)
 
 
-def test_a_slow_server_is_left_after_the_time_out() -> None:
+def test_a_slow_server_is_interrupted_after_the_time_out() -> None:
     with FakeComfyUI(slow=30) as server:
         with pytest.raises(BackendError, match="no image within 1 s"):
             _run(server, timeout=1)
         assert server.interrupted.wait(2)
 
 
-def test_a_prompt_that_cannot_be_watched_is_stopped() -> None:
-    class Deaf(FakeComfyUI):
-        def answer(self, seen: Seen) -> Answer:
-            deaf = seen.path.startswith("/history/") and self.running
-            return Answer(500) if deaf else super().answer(seen)
+def test_a_prompt_is_interrupted_if_its_history_fails() -> None:
+    class WithoutHistory(FakeComfyUI):
+        def respond(self, request: ReceivedRequest) -> Response:
+            fails = request.path.startswith("/history/") and self.running
+            return Response(500) if fails else super().respond(request)
 
-    with Deaf(slow=30) as server:
+    with WithoutHistory(slow=30) as server:
         with pytest.raises(BackendError, match="500"):
             _run(server, retries=0)
         assert server.interrupted.wait(2)
 
 
-def test_a_prompt_that_was_queued_unheard_is_stopped() -> None:
-    class Mute(FakeComfyUI):
-        def answer(self, seen: Seen) -> Answer:
-            answer = super().answer(seen)
-            return Answer(drop=True) if seen.path == "/prompt" else answer
+def test_a_prompt_is_stopped_if_the_response_to_it_is_lost() -> None:
+    class WithoutResponse(FakeComfyUI):
+        def respond(self, request: ReceivedRequest) -> Response:
+            response = super().respond(request)
+            return Response(drop=True) if request.path == "/prompt" else response
 
-    with Mute(slow=30) as server:
+    with WithoutResponse(slow=30) as server:
         with pytest.raises(BackendError, match="broke off"):
             _run(server, retries=0)
         assert server.interrupted.wait(2) or not server.running
 
 
-def test_a_stop_interrupts_the_server() -> None:
+def test_cancellation_interrupts_the_server() -> None:
     cancel = CancelToken()
     with FakeComfyUI(slow=30) as server:
         threading.Timer(0.3, cancel.cancel).start()
@@ -519,15 +523,15 @@ def test_a_stop_interrupts_the_server() -> None:
         assert server.interrupted.wait(2)
 
 
-def test_a_stop_leaves_somebody_elses_work_alone() -> None:
+def test_cancellation_does_not_interrupt_other_users() -> None:
     cancel = CancelToken()
     with FakeComfyUI(slow=30) as server:
 
-        def others() -> None:
+        def run_other() -> None:
             with pytest.raises(BackendError):
                 _run(server)
 
-        other = threading.Thread(target=others)
+        other = threading.Thread(target=run_other)
         other.start()
         while not server.running:
             time.sleep(0.01)
@@ -540,19 +544,19 @@ def test_a_stop_leaves_somebody_elses_work_alone() -> None:
         other.join()
 
 
-def test_progress_is_heard_from_the_server() -> None:
-    told: list[tuple[int, float]] = []
+def test_progress_comes_from_the_server() -> None:
+    reports: list[tuple[int, float]] = []
     with FakeComfyUI(slow=1.2) as server:
-        _run(server, StylizeContext(progress=lambda index, share: told.append((index, share))))
-    shares = [share for _, share in told]
-    assert {index for index, _ in told} == {4}
+        _run(server, StylizeContext(progress=lambda index, share: reports.append((index, share))))
+    shares = [share for _, share in reports]
+    assert {index for index, _ in reports} == {4}
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert any(0 < share < 0.95 for share in shares)
 
 
-def test_a_server_without_a_websocket_serves_as_well(server: FakeComfyUI) -> None:
-    server.websocket = lambda seen, connection: False
+def test_a_server_without_a_websocket_works_too(server: FakeComfyUI) -> None:
+    server.websocket = lambda request, connection: False
     assert len(_run(server)) == 1
 
 
@@ -565,11 +569,11 @@ def test_a_password() -> None:
 
 def test_no_jobs_no_requests(server: FakeComfyUI) -> None:
     assert _run(server, indices=()) == []
-    assert not server.seen
+    assert not server.requests
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"patch": ("steps=3",)}, r"patch 'steps=3': expected NODE\.input=value"),
         ({"patch": ("3.steps",)}, "expected NODE"),
@@ -577,6 +581,6 @@ def test_no_jobs_no_requests(server: FakeComfyUI) -> None:
         ({"steps": 0}, "steps 0: expected 1 to"),
     ],
 )
-def test_bad_options_are_told_before_any_request(options: dict, told: str) -> None:
-    with pytest.raises(OptionsError, match=told):
+def test_bad_options_are_errors_before_any_request(options: dict, message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
         create_stylizer("comfyui", **options)

@@ -1,1 +1,1 @@
-"""Stylizers that ask a program which already runs: its HTTP interface in, stylized frames out."""
+"""Stylizers that send frames to a program that already runs, over its HTTP interface."""

@@ -1,4 +1,4 @@
-"""Frames in, what A1111, Forge or SD.Next make of them out: ``/sdapi/v1/img2img``, one by one."""
+"""Stylize frames with a running A1111, Forge or SD.Next: one ``/sdapi/v1/img2img`` per frame."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from kadr.core.frames import Image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS, format_infotext
 from kadr.stylize.servers.a1111_options import A1111Options
-from kadr.stylize.servers.a1111_probe import Probe, probe
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
-from kadr.stylize.servers.http import Client, ServerError, stopping
-from kadr.stylize.servers.images import check_not_flat, fitted, from_base64
+from kadr.stylize.servers.a1111_resolve import ResolvedOptions, resolve_options
+from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
+from kadr.stylize.servers.images import check_not_flat, decode_base64, fit_to_frame
 
 _HINT = "start the web interface with --api, or give its address as url"
 _PROGRESS_SECONDS = 1.0
-_ASIDE_SECONDS = 5.0
-"""How long a request may take that only asks how things stand."""
+"""Seconds between two requests for the progress."""
+
+_STATUS_TIMEOUT = 5.0
+"""Seconds for a request that only asks for the progress or interrupts."""
 
 
 class A1111:
@@ -41,108 +43,112 @@ class A1111:
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """Yield each frame as the server made it; outside ``context.mask`` it stays as filmed.
+        """Yield each frame as the server made it; outside ``context.mask`` the frame is unchanged.
 
-        A stop interrupts the server. Raises ServerError, a BackendError, in one line for a server
-        that is down, refuses or fails, OptionsError for a model, script or setting it has not.
+        Cancelling interrupts the server. Raises ServerError, a BackendError, in one line for a
+        server that is down, refuses or fails, and OptionsError for a model, script or setting that
+        it does not have.
         """
         client = self._options.client(context.cancel, _HINT)
-        known: Probe | None = None
+        resolved: ResolvedOptions | None = None
         for job in jobs:
             context.cancel.check()
-            known = known or probe(client, self._options)
-            yield [self._styled(job, context, replace(client, seed=job.seed), known)]
+            resolved = resolved or resolve_options(client, self._options)
+            yield [self._stylize_frame(job, context, replace(client, seed=job.seed), resolved)]
 
-    def _styled(
-        self, job: StylizeJob, context: StylizeContext, client: Client, known: Probe
+    def _stylize_frame(
+        self, job: StylizeJob, context: StylizeContext, client: Client, resolved: ResolvedOptions
     ) -> StyledFrame:
-        task = f"kadr-{uuid4().hex}"
-        request = frame_request(self._options, known, job, context) | {"force_task_id": task}
+        task_id = f"kadr-{uuid4().hex}"
+        request = frame_request(self._options, resolved, job, context) | {"force_task_id": task_id}
         size = (request["width"], request["height"])
         try:
-            with stopping(lambda: _interrupt(client, task)):
+            with interrupt_on_failure(lambda: _interrupt(client, task_id)):
                 answer = client.post_json(
                     "/sdapi/v1/img2img",
                     request,
-                    _progress(client, context, job),
-                    # or the server would make the frame to its end, and then once more
-                    abandon=lambda: _interrupt(client, task),
+                    on_poll=_progress_poller(client, context, job),
+                    # otherwise the server would finish the frame, and then make it again
+                    before_retry=lambda: _interrupt(client, task_id),
                 )
         except ServerError as error:
-            raise _explained(error, size) from error
-        where = client.endpoint.shown
-        image, text = _chosen(answer, size, where)
+            raise _with_advice(error, size) from error
+        where = client.endpoint.address
+        image, text = _select_image(answer, size, where)
         check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
-        facts = {PARAMETERS: text or _own_text(self._options, job, size), "server": where}
-        return StyledFrame(job.index, fitted(image, job, context), facts)
+        info = {PARAMETERS: text or _infotext(self._options, job, size), "server": where}
+        return StyledFrame(job.index, fit_to_frame(image, job, context), info)
 
 
-def _progress(client: Client, context: StylizeContext, job: StylizeJob) -> Callable[[], None]:
-    """To be called while waiting: asks the server now and then how far it is, and tells."""
-    aside = replace(client, timeout=_ASIDE_SECONDS, retries=0)
-    asked = time.monotonic()
+def _progress_poller(
+    client: Client, context: StylizeContext, job: StylizeJob
+) -> Callable[[], None]:
+    """A function to call while waiting: it asks the server for the progress once a second."""
+    status_client = replace(client, timeout=_STATUS_TIMEOUT, retries=0)
+    last_time = time.monotonic()
 
-    def tell() -> None:
-        nonlocal asked
-        if time.monotonic() - asked < _PROGRESS_SECONDS:
+    def poll() -> None:
+        nonlocal last_time
+        if time.monotonic() - last_time < _PROGRESS_SECONDS:
             return
         with suppress(ServerError, TypeError, ValueError, AttributeError):
-            state = aside.get_json("/sdapi/v1/progress", skip_current_image="true")
+            state = status_client.get_json("/sdapi/v1/progress", skip_current_image="true")
             context.progress(job.index, min(1.0, max(0.0, float(state.get("progress")))))
-        asked = time.monotonic()
+        last_time = time.monotonic()
 
-    return tell
+    return poll
 
 
-def _interrupt(client: Client, task: str) -> None:
-    """Stop our own task; where the server tells whose it runs, nobody else's."""
-    aside = Client(client.endpoint, _ASIDE_SECONDS, retries=0)
+def _interrupt(client: Client, task_id: str) -> None:
+    """Interrupt our task. A server that names its current task is left alone if it is another."""
+    status_client = Client(client.endpoint, _STATUS_TIMEOUT, retries=0)
     with suppress(ServerError):
-        state = aside.get_json("/sdapi/v1/progress", skip_current_image="true")
-        running = state.get("current_task") if isinstance(state, dict) else None
-        if running is None or running == task:
-            aside.post_json("/sdapi/v1/interrupt", {})
+        state = status_client.get_json("/sdapi/v1/progress", skip_current_image="true")
+        current_task = state.get("current_task") if isinstance(state, dict) else None
+        if current_task is None or current_task == task_id:
+            status_client.post_json("/sdapi/v1/interrupt", {})
 
 
-def _explained(error: ServerError, size: tuple[int, int]) -> ServerError:
-    """The same error with what helps, where the server's words tell what is wrong."""
-    words = error.detail.lower()
-    help = ""
-    if "outofmemory" in words or "out of memory" in words:
-        help = f"it ran out of memory at {size[0]}×{size[1]}; give pixels={size[0] * size[1] // 2}"
-    elif "nan" in words.split() or "nans" in words:
-        help = (
+def _with_advice(error: ServerError, size: tuple[int, int]) -> ServerError:
+    """The same error with what to do about it, if the server's message shows the cause."""
+    detail = error.detail.lower()
+    advice = ""
+    if "outofmemory" in detail or "out of memory" in detail:
+        pixels = size[0] * size[1] // 2
+        advice = f"it ran out of memory at {size[0]}×{size[1]}; give pixels={pixels}"
+    elif "nan" in detail.split() or "nans" in detail:
+        advice = (
             "half precision overflowed; start it with --no-half-vae (or --no-half), or give "
             "another vae"
         )
-    elif "sampler" in words:
-        help = "give a sampler that the web interface lists"
-    if not help:
+    elif "sampler" in detail:
+        advice = "give a sampler that the web interface lists"
+    if not advice:
         return error
-    return ServerError(f"{error}; {help}", error.status, error.detail)
+    return ServerError(f"{error}; {advice}", error.status, error.detail)
 
 
-def _chosen(answer: Any, size: tuple[int, int], where: str) -> tuple[Image, str]:
-    """The image that was asked for and its parameters: grids come before it, controls after it.
+def _select_image(answer: Any, size: tuple[int, int], where: str) -> tuple[Image, str]:
+    """The requested image and its parameters: grids come before it, control images after it.
 
-    Raises ServerError if none has the size that was asked for.
+    Raises ServerError if no image has the requested size.
     """
     images = answer.get("images") if isinstance(answer, Mapping) else None
     if not isinstance(images, list) or not images:
         raise ServerError(f"{where}: the answer holds no images; is there another program at url?")
-    info = _info(answer)
+    info = _parse_info(answer)
     first = info.get("index_of_first_image")
-    order = list(range(len(images)))
+    positions = list(range(len(images)))
     if isinstance(first, int) and 0 < first < len(images):
-        order = order[first:] + order[:first]
+        positions = positions[first:] + positions[:first]
     sizes = []
-    for place in order:
-        image = from_base64(images[place], where)
+    for position in positions:
+        image = decode_base64(images[position], where)
         if (image.shape[1], image.shape[0]) == size:
             texts = info.get("infotexts")
             texts = texts if isinstance(texts, list) else []
-            return image, str(texts[place]) if place < len(texts) else ""
+            return image, str(texts[position]) if position < len(texts) else ""
         sizes.append(f"{image.shape[1]}×{image.shape[0]}")
     raise ServerError(
         f"{where}: sent {', '.join(sizes)} pixels for {size[0]}×{size[1]}; turn off what changes "
@@ -150,8 +156,8 @@ def _chosen(answer: Any, size: tuple[int, int], where: str) -> tuple[Image, str]
     )
 
 
-def _info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The facts that come as JSON inside JSON; empty if they are not what they should be."""
+def _parse_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The field ``info``, which is JSON inside JSON; empty if it is not valid."""
     try:
         info = json.loads(answer.get("info") or "{}")
     except (TypeError, ValueError):
@@ -159,8 +165,8 @@ def _info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return info if isinstance(info, dict) else {}
 
 
-def _own_text(options: A1111Options, job: StylizeJob, size: tuple[int, int]) -> str:
-    """Parameters as far as they are known here, for a server that tells none."""
+def _infotext(options: A1111Options, job: StylizeJob, size: tuple[int, int]) -> str:
+    """The parameters that the options set, for a server that returns none."""
     fields: dict[str, str | int | float | bool | None] = {
         "Steps": options.steps,
         "Sampler": options.sampler,

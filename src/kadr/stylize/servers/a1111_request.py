@@ -1,4 +1,4 @@
-"""A frame and options in, the fields of one img2img request out."""
+"""Build the fields of the img2img request for one frame."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from kadr.core.frames import Image
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.servers.a1111_options import A1111Options
-from kadr.stylize.servers.a1111_probe import ALTERNATIVE, Probe
-from kadr.stylize.servers.images import mask_image, to_base64
+from kadr.stylize.servers.a1111_resolve import INVERSION_SCRIPT, ResolvedOptions
+from kadr.stylize.servers.images import encode_base64, mask_image
 
-_LENT = "@"
-"""Begins the name of a control that the run lends."""
+_CONTEXT_PREFIX = "@"
+"""Marks a control image that comes from the run's context."""
 
 
 def frame_request(
-    options: A1111Options, known: Probe, job: StylizeJob, context: StylizeContext
+    options: A1111Options, resolved: ResolvedOptions, job: StylizeJob, context: StylizeContext
 ) -> dict[str, Any]:
-    """All that is sent for one frame. What the user's payload names is as it says there."""
+    """All fields for one frame. Fields of the user's payload replace the others."""
     width, height = options.working_size(job.frame.size)
     request: dict[str, Any] = {
-        "init_images": [to_base64(job.frame.rgb)],
+        "init_images": [encode_base64(job.frame.rgb)],
         "resize_mode": 0,
         "width": width,
         "height": height,
@@ -37,29 +37,32 @@ def frame_request(
         "send_images": True,
         "save_images": False,
         "include_init_images": False,
-        "override_settings": dict(known.settings),
+        "override_settings": dict(resolved.override_settings),
         "override_settings_restore_afterwards": True,
     }
     if options.scheduler:
         request["scheduler"] = options.scheduler
     if options.inversion != "none":
-        request |= {"script_name": ALTERNATIVE, "script_args": _alternative(options)}
-    if known.controlnet:
-        units = _units(options, known, job, context)
+        request |= {"script_name": INVERSION_SCRIPT, "script_args": _script_arguments(options)}
+    if resolved.controlnet:
+        units = _controlnet_units(options, resolved, job, context)
         request["alwayson_scripts"] = {"ControlNet": {"args": units}}
     if options.send_mask:
-        request |= _mask(options, job, context)
-    return _merged(request, known.payload)
+        request |= _mask_fields(options, job, context)
+    return _merge(request, resolved.payload)
 
 
 def frame_seed(seed: int | None, job: StylizeJob) -> int:
-    """The seed of a frame's noise in 32 bits, as the web interface shows and takes it."""
+    """The seed of a frame's noise in 32 bits, as the web interface takes it."""
     return job.seed & 0xFFFFFFFF if seed is None else seed
 
 
-def _alternative(options: A1111Options) -> list[Any]:
-    """The script's arguments, its help text first. All its overrides are off: what it would
-    override, the prompt before all, is sent as it is meant."""
+def _script_arguments(options: A1111Options) -> list[Any]:
+    """The inversion script's arguments, in its order; the first one is its help text.
+
+    All its overrides are off: the prompt and the other values that they would replace are sent
+    as they should be.
+    """
     override = False
     return [
         None,
@@ -76,22 +79,23 @@ def _alternative(options: A1111Options) -> list[Any]:
     ]
 
 
-def _units(
-    options: A1111Options, known: Probe, job: StylizeJob, context: StylizeContext
+def _controlnet_units(
+    options: A1111Options, resolved: ResolvedOptions, job: StylizeJob, context: StylizeContext
 ) -> list[dict[str, Any]]:
     units = []
-    for (model, weight), control in zip(known.controlnet, options.control, strict=True):
-        lent = control.startswith(_LENT)
-        shown: Image = (
-            context.control(control.removeprefix(_LENT), job.index) if lent else job.frame.rgb
-        )
+    for (model, weight), control in zip(resolved.controlnet, options.control, strict=True):
+        image: Image = job.frame.rgb
+        module = control
+        if control.startswith(_CONTEXT_PREFIX):
+            image = context.control(control.removeprefix(_CONTEXT_PREFIX), job.index)
+            module = "none"
         units.append(
             {
                 "enabled": True,
-                "module": "none" if lent else control,
+                "module": module,
                 "model": model,
                 "weight": weight,
-                "image": to_base64(shown),
+                "image": encode_base64(image),
                 "resize_mode": "Just Resize",
                 "control_mode": "Balanced",
                 "pixel_perfect": True,
@@ -102,13 +106,13 @@ def _units(
     return units
 
 
-def _mask(options: A1111Options, job: StylizeJob, context: StylizeContext) -> dict[str, Any]:
-    """White is painted; what is under the mask at first is the frame itself."""
+def _mask_fields(options: A1111Options, job: StylizeJob, context: StylizeContext) -> dict[str, Any]:
+    """White is stylized; the masked area starts from the frame itself."""
     mask = context.mask(job.index)
     if mask is None:
         return {}
     return {
-        "mask": to_base64(mask_image(mask)),
+        "mask": encode_base64(mask_image(mask)),
         "mask_blur": options.mask_blur,
         "inpainting_fill": 1,
         "inpaint_full_res": False,
@@ -116,12 +120,12 @@ def _mask(options: A1111Options, job: StylizeJob, context: StylizeContext) -> di
     }
 
 
-def _merged(request: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Objects are merged field by field; all else is replaced, but never the frame."""
+def _merge(request: dict[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge objects field by field, and replace other fields, except the frame."""
     merged = dict(request)
-    for name, value in further.items():
+    for name, value in payload.items():
         if isinstance(value, Mapping) and isinstance(merged.get(name), dict):
-            merged[name] = _merged(merged[name], value)
+            merged[name] = _merge(merged[name], value)
         elif name != "init_images":
             merged[name] = value
     return merged

@@ -1,4 +1,4 @@
-"""A ComfyUI graph and what is to change in it in, the changed graph out.
+"""Load a ComfyUI graph, find its nodes, and change their inputs.
 
 A graph is what "Export (API)" writes: ``{id: {"class_type": ..., "inputs": {name: value}}}``,
 where a value may be a link, ``[id, slot]``, to another node.
@@ -16,12 +16,12 @@ from kadr.errors import InputError, OptionsError
 
 Graph = dict[str, dict[str, Any]]
 
-_TEXTS = ("text", "text_g", "text_l", "clip_l", "t5xxl", "prompt", "value", "string")
-"""Inputs that hold a prompt: of the encoders of one and of several models, and of text nodes."""
+_TEXT_INPUTS = ("text", "text_g", "text_l", "clip_l", "t5xxl", "prompt", "value", "string")
+"""Inputs that hold a prompt: of encoders for one or several text models, and of text nodes."""
 
 
 def load_graph(path: Path) -> Graph:
-    """Read a workflow file. Raises InputError for one that is no graph in API format."""
+    """Read a workflow file. Raises InputError if it is no graph in API format."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -35,17 +35,17 @@ def load_graph(path: Path) -> Graph:
             f"{path}: a workflow as the editor saves it; export it with Export (API) instead"
         )
     nodes = value.values() if isinstance(value, dict) else ()
-    fits = [isinstance(node, dict) and isinstance(node.get("inputs"), dict) for node in nodes]
-    if not fits or not all(fits):
+    valid = [isinstance(node, dict) and isinstance(node.get("inputs"), dict) for node in nodes]
+    if not valid or not all(valid):
         raise InputError(f"{path}: not a ComfyUI graph; export it with Export (API)")
-    return {str(name): node for name, node in value.items()}
+    return {str(key): node for key, node in value.items()}
 
 
 def plain_graph(model: str) -> Graph:
     """Image to image with one checkpoint: load, encode, sample, decode, save."""
 
-    def node(kind: str, **inputs: Any) -> dict[str, Any]:
-        return {"class_type": kind, "inputs": inputs}
+    def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+        return {"class_type": class_type, "inputs": inputs}
 
     return {
         "1": node("CheckpointLoaderSimple", ckpt_name=model),
@@ -71,133 +71,137 @@ def plain_graph(model: str) -> Graph:
     }
 
 
-def find_node(graph: Graph, name: str, what: str) -> str:
-    """The id of the node called ``name``: its id, else its title, else its class.
+def find_node(graph: Graph, name: str, option: str) -> str:
+    """The id of a node from its id, its title or its class, looked up in this order.
 
-    Raises OptionsError that lists the nodes if there is none, or more than one.
+    Raises OptionsError that lists the nodes if none or several have that name.
     """
     if name in graph:
         return name
-    for called in (_title, _class):
-        found = [key for key in graph if called(graph[key]).casefold() == name.casefold()]
-        if len(found) == 1:
-            return found[0]
-        if found:
+    for label in (_title, _class):
+        keys = [key for key in graph if label(graph[key]).casefold() == name.casefold()]
+        if len(keys) == 1:
+            return keys[0]
+        if keys:
             raise OptionsError(
-                f"{what} {name!r}: {_listed(graph, found)} are called so; give an id"
+                f"{option} {name!r}: {_join_nodes(graph, keys)} have this name; give an id"
             )
-    raise OptionsError(f"{what} {name!r}: no such node; there are {_listed(graph, list(graph))}")
+    nodes = _join_nodes(graph, list(graph))
+    raise OptionsError(f"{option} {name!r}: no such node; there are {nodes}")
 
 
-def image_node(graph: Graph, name: str) -> str:
-    """The id of the node that loads the frame. Raises OptionsError if it cannot be told."""
+def find_image_node(graph: Graph, name: str) -> str:
+    """The id of the node that loads the frame. Raises OptionsError if there is not exactly one."""
     if name:
         return find_node(graph, name, "image-node")
-    found = [key for key, node in graph.items() if _class(node) == "LoadImage"]
-    if len(found) != 1:
-        listed = _listed(graph, found) if found else "none"
+    keys = [key for key, node in graph.items() if _class(node) == "LoadImage"]
+    if len(keys) != 1:
+        nodes = _join_nodes(graph, keys) if keys else "none"
         raise OptionsError(
-            f"image-node: expected one LoadImage in the workflow, found {listed}; "
+            f"image-node: expected one LoadImage in the workflow, found {nodes}; "
             "add one, or say which node takes the frame"
         )
-    return found[0]
+    return keys[0]
 
 
-def prompt_nodes(graph: Graph, side: str, name: str) -> list[str]:
+def find_prompt_nodes(graph: Graph, side: str, name: str) -> list[str]:
     """The ids of the nodes that hold the text of a ``side``, "positive" or "negative".
 
-    They are found against the arrows: from whatever takes a ``side`` to the first texts.
+    The search follows the links backwards, from each input called ``side`` to the nearest texts.
     Raises OptionsError if there are none.
     """
     option = "prompt-node" if side == "positive" else "negative-node"
     if name:
         return [find_node(graph, name, option)]
-    found: dict[str, None] = {}
+    keys: dict[str, None] = {}
     for node in graph.values():
         link = node["inputs"].get(side)
         if _is_link(link, graph):
-            found |= dict.fromkeys(_texts_before(graph, str(link[0]), side))
-    if not found and side == "positive":
-        # guiders of newer models know one prompt only
-        found = dict.fromkeys(key for key, node in graph.items() if "text" in _literals(node))
-        if len(found) > 1:
-            found = {}
-    if not found:
+            keys |= dict.fromkeys(_upstream_texts(graph, str(link[0]), side))
+    if not keys and side == "positive":
+        # guiders of newer models have one prompt only
+        keys = dict.fromkeys(key for key, node in graph.items() if "text" in _value_inputs(node))
+        if len(keys) > 1:
+            keys = {}
+    if not keys:
         raise OptionsError(
-            f"{option}: no node of the workflow is seen to hold it; there are "
-            f"{_listed(graph, list(graph))}"
+            f"{option}: no node of the workflow was found to hold it; there are "
+            f"{_join_nodes(graph, list(graph))}"
         )
-    return list(found)
+    return list(keys)
 
 
-def set_prompt(graph: Graph, nodes: Sequence[str], text: str) -> None:
-    """Write a prompt into every text that the nodes hold."""
-    for key in nodes:
-        names = [name for name in _TEXTS if name in _literals(graph[key])]
+def set_prompt(graph: Graph, keys: Sequence[str], text: str) -> None:
+    """Write a prompt into every text input of some nodes."""
+    for key in keys:
+        names = [name for name in _TEXT_INPUTS if name in _value_inputs(graph[key])]
         for name in names or ["text"]:
             graph[key]["inputs"][name] = text
 
 
 def get_prompt(graph: Graph, side: str, name: str) -> str:
-    """The text of a side, "" where none is seen."""
+    """The text of a side, "" if none is found."""
     try:
-        nodes = prompt_nodes(graph, side, name)
+        keys = find_prompt_nodes(graph, side, name)
     except OptionsError:
         return ""
-    texts = (graph[key]["inputs"].get(text) for key in nodes for text in _TEXTS)
+    texts = (graph[key]["inputs"].get(name) for key in keys for name in _TEXT_INPUTS)
     return next((text for text in texts if isinstance(text, str)), "")
 
 
-def holders(graph: Graph, inputs: Sequence[str], sampler: str) -> list[tuple[str, str]]:
-    """(node, input) wherever one of ``inputs`` stands as a plain value, not as a link.
+def find_inputs(graph: Graph, names: Sequence[str], sampler: str) -> list[tuple[str, str]]:
+    """(node, input) of each input with one of the ``names`` that holds a value, not a link.
 
-    sampler: the node to look at, "" for all of them. What is not in that node itself is sought in
-    those that lead to it, and the nearest is taken; newer graphs keep steps, noise and guidance
-    in nodes of their own.
+    sampler: the only node to search, "" for all nodes. If that node has no such input, the nodes
+    that lead to it are searched, and the nearest is taken: newer graphs keep steps, noise and
+    guidance in nodes of their own.
     """
     if not sampler:
-        return _held(graph, graph, inputs)
+        return _find_values(graph, graph, names)
     start = find_node(graph, sampler, "sampler-node")
-    own = _held(graph, [start], inputs)
-    return own or _held(graph, _before(graph, start), inputs)[:1]
+    matches = _find_values(graph, [start], names)
+    return matches or _find_values(graph, _upstream(graph, start), names)[:1]
 
 
-def _held(graph: Graph, keys: Iterable[str], inputs: Sequence[str]) -> list[tuple[str, str]]:
-    return [(key, name) for key in keys for name in inputs if name in _literals(graph[key])]
+def _find_values(graph: Graph, keys: Iterable[str], names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(key, name) for key in keys for name in names if name in _value_inputs(graph[key])]
 
 
 def set_value(
-    graph: Graph, option: str, inputs: Sequence[str], value: Any, sampler: str, *, every: bool
+    graph: Graph, option: str, names: Sequence[str], value: Any, sampler: str, *, all_nodes: bool
 ) -> None:
-    """Change a setting. Raises OptionsError if no node has it, or several and not ``every``."""
-    found = holders(graph, inputs, sampler)
-    if not found:
-        raise OptionsError(f"{option}: no node of the workflow has {' or '.join(inputs)} to set")
-    if len(found) > 1 and not every:
-        listed = _listed(graph, [key for key, _ in found])
+    """Write a setting into the nodes that ``find_inputs`` finds.
+
+    Raises OptionsError if there is no such node, or several although ``all_nodes`` is False.
+    """
+    matches = find_inputs(graph, names, sampler)
+    if not matches:
+        raise OptionsError(f"{option}: no node of the workflow has {' or '.join(names)} to set")
+    if len(matches) > 1 and not all_nodes:
+        key, name = matches[0]
+        nodes = _join_nodes(graph, [key for key, _ in matches])
         raise OptionsError(
-            f"{option}: {listed} have {found[0][1]}; give sampler-node, or "
-            f"patch={found[0][0]}.{found[0][1]}={value}"
+            f"{option}: {nodes} have {name}; give sampler-node, or patch={key}.{name}={value}"
         )
-    for key, name in found:
+    for key, name in matches:
         graph[key]["inputs"][name] = value
 
 
-def apply_patch(graph: Graph, text: str) -> None:
-    """Change one input as ``NODE.input=value`` says; the value is JSON, or else plain text.
+def apply_patch(graph: Graph, patch: str) -> None:
+    """Change one input as ``NODE.input=value`` says; the value is JSON, or otherwise plain text.
 
     Raises OptionsError for an unknown node, or an input that it does not have.
     """
-    left, _, given = text.partition("=")
-    name, _, field = left.rpartition(".")
-    key = find_node(graph, name, f"patch {text!r}: node")
+    target, _, value = patch.partition("=")
+    node, _, name = target.rpartition(".")
+    key = find_node(graph, node, f"patch {patch!r}: node")
     inputs = graph[key]["inputs"]
-    if field not in inputs:
-        raise OptionsError(f"patch {text!r}: the node has {', '.join(inputs) or 'no inputs'}")
+    if name not in inputs:
+        raise OptionsError(f"patch {patch!r}: the node has {', '.join(inputs) or 'no inputs'}")
     try:
-        inputs[field] = json.loads(given)
+        inputs[name] = json.loads(value)
     except ValueError:
-        inputs[field] = given
+        inputs[name] = value
 
 
 def copy_graph(graph: Graph) -> Graph:
@@ -218,43 +222,39 @@ def _is_link(value: Any, graph: Graph) -> bool:
     return isinstance(value, list) and len(value) == 2 and str(value[0]) in graph
 
 
-def _literals(node: dict[str, Any]) -> list[str]:
+def _value_inputs(node: dict[str, Any]) -> list[str]:
+    """The inputs that hold a value, not a link."""
     return [name for name, value in node["inputs"].items() if not isinstance(value, list)]
 
 
-def _texts_before(graph: Graph, start: str, side: str) -> Iterator[str]:
-    """The first nodes with a text, going against the links; never over to the other side."""
-    seen, ahead = {start}, [start]
-    while ahead:
-        key = ahead.pop(0)
-        node = graph[key]
-        texts = [
-            name for name in _TEXTS
-            if name in _literals(node) and isinstance(node["inputs"][name], str)
-        ]  # fmt: skip
-        if texts:
+def _upstream_texts(graph: Graph, start: str, side: str) -> Iterator[str]:
+    """The nearest nodes with a text, following the links backwards but not to the other side."""
+    visited, queue = {start}, [start]
+    while queue:
+        key = queue.pop(0)
+        inputs = graph[key]["inputs"]
+        if any(isinstance(inputs.get(name), str) for name in _TEXT_INPUTS):
             yield key
             continue
-        inputs = node["inputs"]
-        chosen = [inputs[side]] if side in inputs else list(inputs.values())
-        for link in chosen:
-            if _is_link(link, graph) and str(link[0]) not in seen:
-                seen.add(str(link[0]))
-                ahead.append(str(link[0]))
+        links = [inputs[side]] if side in inputs else list(inputs.values())
+        for link in links:
+            if _is_link(link, graph) and str(link[0]) not in visited:
+                visited.add(str(link[0]))
+                queue.append(str(link[0]))
 
 
-def _before(graph: Graph, start: str) -> list[str]:
-    """A node and all that lead to it, nearest first, but for what made the latent it starts on."""
-    found = [start]
-    for key in found:
+def _upstream(graph: Graph, start: str) -> list[str]:
+    """A node and all that lead to it, nearest first, except those that make its first latent."""
+    keys = [start]
+    for key in keys:
         for name, link in graph[key]["inputs"].items():
-            leads = name != "latent_image" and _is_link(link, graph)
-            if leads and str(link[0]) not in found:
-                found.append(str(link[0]))
-    return found
+            is_followed = name != "latent_image" and _is_link(link, graph)
+            if is_followed and str(link[0]) not in keys:
+                keys.append(str(link[0]))
+    return keys
 
 
-def _listed(graph: Graph, keys: Sequence[str], most: int = 8) -> str:
-    names = [f"{key} ({_title(graph[key]) or _class(graph[key])})" for key in keys[:most]]
-    rest = f" and {len(keys) - most} more" if len(keys) > most else ""
+def _join_nodes(graph: Graph, keys: Sequence[str], max_count: int = 8) -> str:
+    names = [f"{key} ({_title(graph[key]) or _class(graph[key])})" for key in keys[:max_count]]
+    rest = f" and {len(keys) - max_count} more" if len(keys) > max_count else ""
     return ", ".join(names) + rest

@@ -1,4 +1,4 @@
-"""A graph in, the images that a running ComfyUI made by it out: queued, watched, fetched."""
+"""Queue a graph on a running ComfyUI, wait until it has run, and return its image files."""
 
 from __future__ import annotations
 
@@ -9,111 +9,114 @@ from typing import Any
 from uuid import uuid4
 
 from kadr.errors import Cancelled
+from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
 from kadr.stylize.servers.comfyui_graph import Graph
-from kadr.stylize.servers.http import Client, ServerError, stopping
 
-_SHORTEST_POLL, _LONGEST_POLL = 0.05, 1.0
-_LOST_AFTER = 3
-"""Looks in a row that find a prompt neither done nor queued, until it counts as lost."""
+_MIN_POLL_SECONDS, _MAX_POLL_SECONDS = 0.05, 1.0
+_MAX_MISSING = 3
+"""Polls in a row that find a prompt neither finished nor queued, until it counts as lost."""
 
-_ASIDE_SECONDS = 5.0
+_STATUS_TIMEOUT = 5.0
+"""Seconds for a request that only takes a prompt out of the queue."""
 
-Images = Mapping[str, list[Mapping[str, Any]]]
-"""Node id → files that it made."""
+ImageFiles = Mapping[str, list[Mapping[str, Any]]]
+"""Node id → the image files that it wrote."""
 
 
-class LostError(Exception):
-    """The server forgot a prompt, as when it was started again."""
+class LostPromptError(Exception):
+    """The server no longer knows a prompt, for instance after a restart."""
 
 
 def run_graph(
-    client: Client, graph: Graph, client_id: str, meanwhile: Callable[[], object]
-) -> Images:
-    """Queue a graph and wait until it has run; images are none where all came from its cache.
+    client: Client, graph: Graph, client_id: str, on_poll: Callable[[], object]
+) -> ImageFiles:
+    """Queue a graph and wait until it has run; no files if all nodes came from the cache.
 
-    A stop takes the prompt out of the queue, or interrupts it if it runs; so does whatever keeps
-    its images from being waited for. Raises LostError, or ServerError for a graph that is refused
-    or fails, and when it takes longer than the time-out.
+    on_poll: called repeatedly while waiting.
+    Cancellation or an error removes the prompt from the queue, or interrupts it if it runs.
+    Raises LostPromptError, and ServerError for a graph that is refused, fails or takes longer than
+    the time-out.
     """
-    asked = str(uuid4())
-    where = client.endpoint.shown
-    with stopping(lambda: stop_prompt(client, asked)):
+    new_id = str(uuid4())
+    where = client.endpoint.address
+    with interrupt_on_failure(lambda: stop_prompt(client, new_id)):
         answer = client.post_json(
-            "/prompt", {"prompt": graph, "client_id": client_id, "prompt_id": asked}
+            "/prompt", {"prompt": graph, "client_id": client_id, "prompt_id": new_id}
         )
-    prompt = answer.get("prompt_id") if isinstance(answer, dict) else None
-    if not isinstance(prompt, str):
+    prompt_id = answer.get("prompt_id") if isinstance(answer, dict) else None
+    if not isinstance(prompt_id, str):
         raise ServerError(f"{where}: queued no prompt; is there another program at url?")
     try:
-        entry = _wait(client, prompt, meanwhile)
+        entry = _wait(client, prompt_id, on_poll)
     except (Cancelled, KeyboardInterrupt, ServerError):
-        stop_prompt(client, prompt)
+        stop_prompt(client, prompt_id)
         raise
-    return _images(entry, where)
+    return _image_files(entry, where)
 
 
-def stop_prompt(client: Client, prompt: str) -> None:
-    """Take a prompt out of the queue, or interrupt it if it is the one that runs."""
-    aside = Client(client.endpoint, _ASIDE_SECONDS, retries=0)
+def stop_prompt(client: Client, prompt_id: str) -> None:
+    """Remove a prompt from the queue, or interrupt it if it is the one that runs."""
+    status_client = Client(client.endpoint, _STATUS_TIMEOUT, retries=0)
     with suppress(ServerError):
-        aside.post_json("/queue", {"delete": [prompt]})
+        status_client.post_json("/queue", {"delete": [prompt_id]})
     with suppress(ServerError):
-        # older servers interrupt whatever runs, whoever it belongs to
-        if prompt in _queued(aside, "queue_running"):
-            aside.post_json("/interrupt", {"prompt_id": prompt})
+        # older servers ignore the id and interrupt whatever runs
+        if prompt_id in _queued_ids(status_client, "queue_running"):
+            status_client.post_json("/interrupt", {"prompt_id": prompt_id})
 
 
-def _wait(client: Client, prompt: str, meanwhile: Callable[[], object]) -> Mapping[str, Any]:
-    end, pause, missing = time.monotonic() + client.timeout, _SHORTEST_POLL, 0
+def _wait(client: Client, prompt_id: str, on_poll: Callable[[], object]) -> Mapping[str, Any]:
+    """Poll until a prompt has run; returns its entry in the history."""
+    end, delay, missing_count = time.monotonic() + client.timeout, _MIN_POLL_SECONDS, 0
     while True:
-        entry = client.get_json(f"/history/{prompt}")
-        if isinstance(entry, dict) and isinstance(entry.get(prompt), dict):
-            return dict(entry[prompt])
+        history = client.get_json(f"/history/{prompt_id}")
+        if isinstance(history, dict) and isinstance(history.get(prompt_id), dict):
+            return dict(history[prompt_id])
         if time.monotonic() > end:
             raise ServerError(
-                f"{client.endpoint.shown}: no image within {client.timeout:g} s; "
+                f"{client.endpoint.address}: no image within {client.timeout:g} s; "
                 "give a longer timeout, or ask for less"
             )
-        meanwhile()
-        client.wait(pause)
-        pause = min(_LONGEST_POLL, 1.5 * pause)
-        if pause == _LONGEST_POLL:
-            queued = _queued(client, "queue_running") | _queued(client, "queue_pending")
-            missing = 0 if prompt in queued else missing + 1
-            if missing == _LOST_AFTER:
-                raise LostError
+        on_poll()
+        client.wait(delay)
+        delay = min(_MAX_POLL_SECONDS, 1.5 * delay)
+        if delay == _MAX_POLL_SECONDS:
+            queued = _queued_ids(client, "queue_running") | _queued_ids(client, "queue_pending")
+            missing_count = 0 if prompt_id in queued else missing_count + 1
+            if missing_count == _MAX_MISSING:
+                raise LostPromptError
 
 
-def _queued(client: Client, which: str) -> set[str]:
-    """The prompts in a part of the queue: entries are [number, prompt id, ...]."""
+def _queued_ids(client: Client, part: str) -> set[str]:
+    """The prompt ids in a part of the queue: its entries are [number, prompt id, ...]."""
     answer = client.get_json("/queue")
-    entries = answer.get(which) if isinstance(answer, dict) else None
+    entries = answer.get(part) if isinstance(answer, dict) else None
     entries = entries if isinstance(entries, list) else []
     return {str(entry[1]) for entry in entries if isinstance(entry, list) and len(entry) > 1}
 
 
-def _images(entry: Mapping[str, Any], where: str) -> Images:
+def _image_files(entry: Mapping[str, Any], where: str) -> ImageFiles:
     status = entry.get("status")
     if isinstance(status, dict) and status.get("status_str") == "error":
         raise ServerError(f"{where}: {_failure(status)}")
     outputs = entry.get("outputs")
     nodes = outputs.items() if isinstance(outputs, dict) else ()
-    images = {key: made.get("images") for key, made in nodes if isinstance(made, dict)}
+    images = {key: output.get("images") for key, output in nodes if isinstance(output, dict)}
     return {key: files for key, files in images.items() if isinstance(files, list) and files}
 
 
 def _failure(status: Mapping[str, Any]) -> str:
-    """What went wrong, from the messages that a run leaves: [name, facts] each."""
+    """What went wrong, from the messages of a run: each is [name, details]."""
     messages = status.get("messages")
     for message in messages if isinstance(messages, list) else ():
         if not isinstance(message, list) or len(message) != 2 or not isinstance(message[1], dict):
             continue
-        name, facts = message
+        name, details = message
         if name == "execution_interrupted":
             return "the work was interrupted at the server; run again to go on"
         if name == "execution_error":
-            words = " ".join(str(facts.get("exception_message", "")).split())[:200]
-            node = f"node {facts.get('node_id')} ({facts.get('node_type')})"
-            help = "; give fewer pixels" if "out of memory" in words.lower() else ""
-            return f"{node}: {facts.get('exception_type')}: {words}{help}"
+            text = " ".join(str(details.get("exception_message", "")).split())[:200]
+            node = f"node {details.get('node_id')} ({details.get('node_type')})"
+            advice = "; give fewer pixels" if "out of memory" in text.lower() else ""
+            return f"{node}: {details.get('exception_type')}: {text}{advice}"
     return "the workflow failed; see the server's log"

@@ -1,4 +1,4 @@
-"""Frames in, what servers take out; and what servers send in, images of the frame's size out."""
+"""Encode frames for a server, decode the images that it returns, and fit those to the frame."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kadr.files import PNG_OPTIONS
 from kadr.stylize.base import Mask, StylizeContext, StylizeJob
 from kadr.stylize.layout.sizes import on_white, resize
 
-_MOST_STRETCH = 1.25
-"""How far the aspects of a frame and an answer may lie apart; more is another picture."""
+_MAX_STRETCH = 1.25
+"""The largest ratio between the aspects of a frame and a returned image of the same scene."""
 
-_FLAT = 2
-"""Levels within which all of a picture is one colour."""
+_FLAT_RANGE = 2
+"""Levels within which all pixels count as one colour."""
 
 
-def to_png(image: Image) -> bytes:
+def encode_png(image: Image) -> bytes:
     """(H, W, 3 or 4) RGB(A) or (H, W) gray uint8 as a PNG file."""
     pixels = image
     if image.ndim == 3:
@@ -30,9 +30,9 @@ def to_png(image: Image) -> bytes:
     return bytes(cv2.imencode(".png", pixels, PNG_OPTIONS)[1].tobytes())
 
 
-def to_base64(image: Image) -> str:
-    """The PNG as text, as JSON carries it."""
-    return base64.b64encode(to_png(image)).decode()
+def encode_base64(image: Image) -> str:
+    """The PNG file as text for JSON."""
+    return base64.b64encode(encode_png(image)).decode()
 
 
 def mask_image(mask: Mask) -> Image:
@@ -40,8 +40,8 @@ def mask_image(mask: Mask) -> Image:
     return np.where(mask, 255, 0).astype(np.uint8)
 
 
-def with_mask(image: Image, mask: Mask | None) -> Image:
-    """(H, W, 4): transparent where a mask of any size is True, as ComfyUI loads masks."""
+def add_mask(image: Image, mask: Mask | None) -> Image:
+    """(H, W, 4): transparent where a mask of any size is True, as ComfyUI reads masks."""
     if mask is None:
         return image
     size = (image.shape[1], image.shape[0])
@@ -49,16 +49,16 @@ def with_mask(image: Image, mask: Mask | None) -> Image:
     return np.dstack([image, alpha])
 
 
-def from_base64(text: object, where: str) -> Image:
-    """An image out of JSON, with or without ``data:image/png;base64,`` before it."""
+def decode_base64(text: object, where: str) -> Image:
+    """Decode an image out of JSON, with or without ``data:image/png;base64,`` before it."""
     try:
         data = base64.b64decode(str(text).rpartition(",")[2], validate=True)
     except (binascii.Error, ValueError):
         data = b""
-    return from_file(data, where)
+    return decode_image(data, where)
 
 
-def from_file(data: bytes, where: str) -> Image:
+def decode_image(data: bytes, where: str) -> Image:
     """(H, W, 3) uint8 of an image file's bytes; transparent parts become white.
 
     Raises BackendError that begins with ``where`` if they are not an image.
@@ -75,24 +75,24 @@ def from_file(data: bytes, where: str) -> Image:
     return on_white(np.ascontiguousarray(cv2.cvtColor(image, code)))
 
 
-def same_shape(size: tuple[int, int], frame: tuple[int, int]) -> bool:
-    """Whether an image of a size can show the whole frame, but for rounded sides."""
-    stretch = size[0] * frame[1] / (size[1] * frame[0])
-    return 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH
+def has_same_aspect(size: tuple[int, int], frame_size: tuple[int, int]) -> bool:
+    """Whether an image of a size can show the whole frame; its sides may be rounded."""
+    stretch = size[0] * frame_size[1] / (size[1] * frame_size[0])
+    return 1 / _MAX_STRETCH <= stretch <= _MAX_STRETCH
 
 
 def check_not_flat(image: Image, job: StylizeJob, where: str) -> None:
-    """Raise BackendError for a picture of one colour, when its frame is not: numbers ran over."""
-    flat = np.ptp(image.reshape(-1, 3), axis=0).max() <= _FLAT
-    if flat and np.ptp(job.frame.rgb.reshape(-1, 3), axis=0).max() > 8 * _FLAT:
+    """Raise BackendError if an image has one colour only but its frame has not: an overflow."""
+    is_flat = np.ptp(image.reshape(-1, 3), axis=0).max() <= _FLAT_RANGE
+    if is_flat and np.ptp(job.frame.rgb.reshape(-1, 3), axis=0).max() > 8 * _FLAT_RANGE:
         raise BackendError(
             f"{where}: frame {job.index} came back all of one colour, as when half precision "
             "overflows; start the server with --no-half-vae or --no-half (ComfyUI: --fp32-vae)"
         )
 
 
-def fitted(image: Image, job: StylizeJob, context: StylizeContext) -> Image:
-    """An answer in its frame's size and channels, as filmed outside ``context.mask``."""
+def fit_to_frame(image: Image, job: StylizeJob, context: StylizeContext) -> Image:
+    """Resize an image to its frame's size and channels; outside ``context.mask`` keep the frame."""
     styled = to_8_bits(job.frame.image).copy()
     styled[..., :3] = resize(image, job.frame.size)
     mask = context.mask(job.index)

@@ -1,4 +1,4 @@
-"""Options that all stylizers share which ask a server."""
+"""Options that all stylizers on a server share."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from kadr.core.events import CancelToken
 from kadr.errors import OptionsError
 from kadr.options import check_fields, option
 from kadr.stylize.layout.sizes import nearest_size
-from kadr.stylize.servers.address import parse_endpoint
-from kadr.stylize.servers.http import Client
+from kadr.stylize.servers.client import Client
+from kadr.stylize.servers.endpoint import parse_endpoint
 
 _PIXELS = 512 * 512
-"""What Stable Diffusion 1 was trained on."""
+"""The size that Stable Diffusion 1 was trained on."""
 
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """Where the server is, how patient to be with it, and what size of frame it works at."""
+    """The server's address, time-out and retries, and the size of the images that it makes."""
 
     url: str = option("", "the server's address")
-    auth: str = option("", "user:password; or $NAME to take it from that environment variable")
+    auth: str = option("", "user:password; or $NAME to read it from that environment variable")
     timeout: float = option(600.0, "seconds that one frame may take", low=1, high=86400)
-    retries: int = option(3, "how often a request is sent again when it fails", low=0, high=100)
+    retries: int = option(3, "how often a failed request is sent again", low=0, high=100)
     width: int | None = option(
-        None, "width that the model works at; none: nearest to the frame's", low=64, high=8192
+        None, "width that the model works at; default: nearest to the frame's", low=64, high=8192
     )
     height: int | None = option(
-        None, "height that the model works at; none: nearest to the frame's", low=64, high=8192
+        None, "height that the model works at; default: nearest to the frame's", low=64, high=8192
     )
     pixels: int | None = option(
         None,
-        "pixels that the model works at, if no size is given; none: 512×512",
+        "pixels that the model works at, if width and height are not set; default: 512×512",
         low=4096,
         high=8192**2,
     )
@@ -42,24 +42,24 @@ class ServerOptions:
         if (self.width is None) != (self.height is None):
             raise OptionsError("width and height: give both, or neither for the nearest size")
         if self.width is not None and self.pixels is not None:
-            raise OptionsError("pixels: is for sizes that are chosen; leave out width and height")
+            raise OptionsError("pixels: not used with width and height; leave out one or the other")
         for name in ("width", "height"):
             value = getattr(self, name)
             if value is not None and value % 8:
                 raise OptionsError(f"{name} {value}: expected a multiple of 8")
 
     def client(self, cancel: CancelToken, hint: str) -> Client:
-        """A client for the server; ``hint`` says what to do when it is not there."""
+        """A client for the server; ``hint`` says what to do when no server answers."""
         endpoint = parse_endpoint(self.url, self.auth)
         return Client(endpoint, self.timeout, self.retries, hint=hint, cancel=cancel)
 
     def working_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """(width, height) that a frame of ``size`` is made at."""
+        """(width, height) of the images that the model makes for frames of ``size``."""
         if self.width is not None and self.height is not None:
             return self.width, self.height
         return nearest_size(size, pixels=self.pixels or _PIXELS, multiple=8)
 
 
 def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One text, or several, as several."""
+    """A tuple of one or several texts."""
     return (value,) if isinstance(value, str) else tuple(value)

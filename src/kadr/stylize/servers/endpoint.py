@@ -1,4 +1,4 @@
-"""An address and a password as people write them in, an endpoint to connect to out."""
+"""Parse a server's address and password into an endpoint."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+import httpx
+
 from kadr.errors import OptionsError
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a server is. ``shown`` is its address without any password."""
+    """Where a server is, and the ``Authorization`` header that it needs."""
 
     secure: bool
     host: str
@@ -22,24 +24,36 @@ class Endpoint:
     user: str
 
     @property
-    def shown(self) -> str:
-        """The address for people."""
+    def address(self) -> str:
+        """The address without any password: also what error messages show."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.secure else 'http'}://{host}:{self.port}{self.path}"
 
+    @property
+    def websocket_address(self) -> str:
+        """The same address for a WebSocket."""
+        return f"ws{self.address.removeprefix('http')}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that every request to the server carries."""
+        return {} if self.authorization is None else {"Authorization": self.authorization}
+
 
 def parse_endpoint(url: str, auth: str = "") -> Endpoint:
-    """An address such as ``http://127.0.0.1:7860`` or ``host:7860`` with "user:password" or "".
+    """Parse an address such as ``http://127.0.0.1:7860`` or ``host:7860``.
 
-    auth: ``$NAME`` takes it from that environment variable, so that it need not be written down.
-    Raises OptionsError for anything else.
+    auth: "user:password" or "". ``$NAME`` reads it from that environment variable, so that it
+    need not be written down. Raises OptionsError for anything else.
     """
     parts = urlsplit(url if "://" in url else f"http://{url}")
+    secure = parts.scheme == "https"
     try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
+        port = parts.port or (443 if secure else 80)
+        httpx.URL(parts.geturl())
+    except (ValueError, httpx.InvalidURL):
+        port = 0
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port:
         raise OptionsError(f"url {url!r}: expected an address such as http://127.0.0.1:7860")
     if auth.startswith("$"):
         if auth[1:] not in os.environ:
@@ -49,13 +63,11 @@ def parse_endpoint(url: str, auth: str = "") -> Endpoint:
         auth = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     if auth and ":" not in auth:
         raise OptionsError("auth: expected user:password, or $NAME of a variable that holds it")
-    basic = "Basic " + base64.b64encode(auth.encode()).decode() if auth else None
-    secure = parts.scheme == "https"
     return Endpoint(
         secure,
         parts.hostname,
-        port or (443 if secure else 80),
+        port,
         parts.path.rstrip("/"),
-        basic,
+        "Basic " + base64.b64encode(auth.encode()).decode() if auth else None,
         auth.partition(":")[0],
     )

@@ -1,0 +1,71 @@
+"""One pass of one key: which frames it makes, and the names of its entries in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kadr.options import PropagateOptions
+from kadr.storage.store import fingerprint
+
+STEP = "propagate"
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class KeyPass:
+    """One key's propagation over its span in one direction.
+
+    key, last: frame indices; the pass makes the frames after ``key`` up to and including ``last``.
+    name: of its entries in the store, a fingerprint of all that its pixels depend on. ``last`` is
+    not part of it, so a longer pass uses the frames of a shorter one.
+    """
+
+    key: int
+    last: int
+    name: str
+
+    @property
+    def direction(self) -> int:
+        """1 forward, −1 backward."""
+        return 1 if self.last > self.key else -1
+
+    def __len__(self) -> int:
+        return abs(self.last - self.key)
+
+    def index(self, distance: int) -> int:
+        """The frame at a distance from the key, in frames."""
+        return self.key + self.direction * distance
+
+    def distance(self, index: int) -> int:
+        """The distance of a frame from the key, in frames."""
+        return (index - self.key) * self.direction
+
+    def covers(self, index: int) -> bool:
+        """Whether the pass makes the frame."""
+        return 0 < self.distance(index) <= len(self)
+
+    def frame_entry(self, index: int) -> str:
+        """The store's entry of a frame."""
+        return f"{self.name}/{index:06d}"
+
+    def state_entry(self, index: int) -> str:
+        """The store's entry of the state after a frame."""
+        return f"{self.name}/{index:06d}-state"
+
+
+@dataclass(frozen=True)
+class PassInput:
+    """All that the pixels of a key's passes depend on, except the style itself.
+
+    clip_identity: a hash of the clip's content. key: frame index.
+    """
+
+    clip_identity: str
+    key: int
+    options: PropagateOptions
+    seed: int
+
+    def pass_name(self, style: str, direction: int) -> str:
+        """The name of a pass; ``style``: the digest of the key's stylized frame."""
+        parts = (self.clip_identity, self.key, style, direction, self.options, self.seed)
+        return f"{STEP}/{fingerprint(STEP, VERSION, *parts)}"

@@ -1,0 +1,85 @@
+"""What the store holds of a pass frame and of a stylized key: pack, unpack and read it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.errors import ResumeError
+from kadr.propagate import PassFrame
+from kadr.render.key_pass import KeyPass
+from kadr.storage.store import Store
+
+_SMALL_SIDE = 240
+"""Errors and flow are stored at this longest side or up to twice it: blending needs no more."""
+_FLOW_UNITS = np.float32(64)
+_FLOW_ZERO = np.float32(32768)
+
+
+def image_digest(image: NDArray[np.uint8]) -> str:
+    """A hash of an image's shape and pixels."""
+    digest = hashlib.sha256(str(image.shape).encode())
+    digest.update(np.ascontiguousarray(image).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def load_style(store: Store, entry: str, channels: int) -> NDArray[np.uint8]:
+    """A stylized key, (H, W, channels) uint8; opaque alpha is added if only another key has it.
+
+    Raises ResumeError if the entry is damaged or missing; a damaged one is removed.
+    """
+    arrays = store.get(entry)
+    if arrays is None or "image" not in arrays:
+        store.discard(entry)
+        raise ResumeError(f"{entry}: the stylized key is damaged or gone; it has to be made again")
+    image: NDArray[np.uint8] = arrays["image"]
+    if image.shape[2] < channels:
+        image = np.concatenate([image, np.full_like(image[..., :1], 255)], axis=2)
+    return image
+
+
+def pack_pass_frame(frame: PassFrame, direction: int) -> dict[str, NDArray[Any]]:
+    """The arrays to store of a pass frame: "image", and at a reduced size "error" and "flow".
+
+    The flow leads from the later of two frames to the earlier one, in 1/64 of a reduced pixel.
+    """
+    flow = frame.flow.to_neighbour if direction > 0 else frame.flow.from_neighbour
+    size = small_size(frame.error.shape)
+    error = cv2.resize(frame.error, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(flow, size, interpolation=cv2.INTER_AREA)
+    small /= np.float32(frame.error.shape[1] / size[0])
+    units = np.clip(np.rint(small * _FLOW_UNITS + _FLOW_ZERO), 0, 65535).astype(np.uint16)
+    packed = np.concatenate([units[..., 0], units[..., 1]])
+    return {"image": frame.image, "error": error, "flow": packed}
+
+
+def small_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(width, height) at which error and flow of frames of ``shape`` (H, W) are stored."""
+    factor = max(1, max(shape[:2]) // _SMALL_SIDE)
+    return max(1, round(shape[1] / factor)), max(1, round(shape[0] / factor))
+
+
+def unpack_flow(packed: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The stored flow of a frame, (h, w, 2) float32, in reduced pixels."""
+    height = packed.shape[0] // 2
+    flow = np.stack([packed[:height], packed[height:]], axis=2).astype(np.float32)
+    flow -= _FLOW_ZERO
+    flow /= _FLOW_UNITS
+    return flow
+
+
+def read_pass_frame(store: Store, key_pass: KeyPass, index: int, name: str) -> NDArray[Any]:
+    """The array ``name`` ("image", "error" or "flow") of a stored pass frame.
+
+    Raises ResumeError if the entry is damaged or missing; a damaged one is removed.
+    """
+    entry = key_pass.frame_entry(index)
+    arrays = store.get(entry, only=(name,))
+    if not arrays:
+        store.discard(entry)
+        raise ResumeError(f"{entry}: a work file is damaged or gone; it has to be made again")
+    return arrays[name]

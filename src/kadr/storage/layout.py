@@ -1,0 +1,125 @@
+"""Every file name in a work folder, in one place: those who write a file and clean-up agree.
+
+A work folder holds::
+
+    store/          results of tasks, one file an entry: passes, stylized keys
+    frames/         frames of the output, where a project has no folder of its own for them
+    blended/        blended frames that are still to be refined
+    noise/          noise that a stylizer found by inversion
+    run.json        the record of the last run
+    passes.json     what each pass was made from, to tell why one is stale
+    clips.json      content hashes of clips, by size and time of change
+    shots-*.json    cuts of the clip
+    survey-*.zip    what keyframes would explain, from planning
+    lock, lock.pid  the lock, and the process that holds it
+    keyframes/, every-frame/   in a comparison: one work folder for each method
+    .kadr-*         files that are being written; left over after a crash
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from kadr.files import HIDDEN
+
+LOCK, LOCK_HOLDER = "lock", "lock.pid"
+METHODS = ("keyframes", "every-frame")
+"""Folders of a comparison, each of them a work folder."""
+
+_LOCK_FILES = "lock files"
+FINISHED_FRAMES = "finished frames"
+"""The kind of a frame's file. Whether kadr made it, its contents must tell."""
+
+_KINDS = {
+    "results of tasks": re.compile(r"store/(.+/)?[^/]+\.zip"),
+    "noise from inversion": re.compile(r"noise/[0-9a-f]{32}\.npy"),
+    "plans and records": re.compile(
+        r"(run|clips|passes)\.json|shots-[0-9a-f]+\.json|survey-[0-9a-f]+\.zip"
+    ),
+    "left over from an interrupted run": re.compile(rf"(.+/)?{re.escape(HIDDEN)}[^/]+"),
+    FINISHED_FRAMES: re.compile(r"(frames|blended)/[^/]+\.png"),
+    _LOCK_FILES: re.compile(rf"{re.escape(LOCK)}|{re.escape(LOCK_HOLDER)}"),
+}
+"""Kind of a file → its path in the work folder, in full."""
+
+
+@dataclass(frozen=True)
+class WorkLayout:
+    """Where the files of the work folder ``folder`` are. None of them need exist."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        """The folder of the store."""
+        return self.folder / "store"
+
+    @property
+    def frames(self) -> Path:
+        """The folder of finished frames, where the run has no other place for them."""
+        return self.folder / "frames"
+
+    @property
+    def blended(self) -> Path:
+        """The folder of blended frames that are still to be refined."""
+        return self.folder / "blended"
+
+    @property
+    def noise(self) -> Path:
+        """The folder where a stylizer may keep what took it long to find."""
+        return self.folder / "noise"
+
+    @property
+    def record(self) -> Path:
+        """The record of the last run."""
+        return self.folder / "run.json"
+
+    @property
+    def pass_history(self) -> Path:
+        """What each pass was made from."""
+        return self.folder / "passes.json"
+
+    @property
+    def clips(self) -> Path:
+        """Content hashes of clips."""
+        return self.folder / "clips.json"
+
+    def shots(self, fingerprint: str) -> Path:
+        """The shots of a clip, by a fingerprint of its content and of the frames used."""
+        return self.folder / f"shots-{fingerprint[:12]}.json"
+
+    @staticmethod
+    def survey_entry(fingerprint: str) -> str:
+        """The entry of a survey in a store that lies in the work folder itself."""
+        return f"survey-{fingerprint}"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return self.folder / LOCK
+
+    @property
+    def lock_holder(self) -> Path:
+        """The process id of the lock's holder."""
+        return self.folder / LOCK_HOLDER
+
+    def method(self, name: str) -> WorkLayout:
+        """The work folder of one method of a comparison, one of METHODS."""
+        assert name in METHODS, name
+        return WorkLayout(self.folder / name)
+
+
+def file_kind(relative: PurePath) -> str | None:
+    """What kind of work file a path relative to the work folder is, by its name; None: not kadr's.
+
+    The lock of the folder itself is none: it goes last, with the folder.
+    """
+    name = relative.as_posix()
+    method, _, rest = name.partition("/")
+    nested = rest if method in METHODS and rest else name
+    for kind, pattern in _KINDS.items():
+        if pattern.fullmatch(nested):
+            return None if kind == _LOCK_FILES and nested == name else kind
+    return None
