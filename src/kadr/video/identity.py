@@ -7,15 +7,12 @@ modification time of a file differs.
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from kadr.errors import InputError, OutputError
-from kadr.files import atomic_file, file_digest
+from kadr.errors import InputError
+from kadr.files import file_digest, read_json_object, write_json_object
 from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
 CACHE_FILE = "clips.json"
@@ -26,8 +23,6 @@ _STABLE_AFTER = 2.0
 
 _CODING = ("utf-8", "surrogateescape")
 """File names may contain bytes that are not text."""
-
-_log = logging.getLogger(__name__)
 
 
 def clip_identity(path: str | Path, cache: Path | None = None) -> str:
@@ -41,7 +36,7 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
     files = clip_files(path)
     state = _file_state(path, files)
     key = str(files[0].resolve() if path.is_file() else path.absolute())
-    entries = {} if cache is None else _read_cache(cache / CACHE_FILE)
+    entries = {} if cache is None else read_json_object(cache / CACHE_FILE)
     entry = entries.get(key)
     if isinstance(entry, dict) and entry.get("state") == state:
         identity = entry.get("identity")
@@ -52,7 +47,7 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
         raise InputError(f"{path}: changes while it is read; wait until it is complete")
     if cache is not None and _is_stable(files):
         entries[key] = {"state": state, "identity": identity}
-        _write_cache(cache / CACHE_FILE, entries)
+        write_json_object(cache / CACHE_FILE, entries)
     return identity
 
 
@@ -97,23 +92,3 @@ def _hash(path: Path, files: Sequence[Path]) -> str:
 
 def _is_stable(files: Sequence[Path]) -> bool:
     return max(file.stat().st_mtime for file in files) < time.time() - _STABLE_AFTER
-
-
-def _read_cache(path: Path) -> dict[str, Any]:
-    """The entries of the cache file; none if it is missing or damaged."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        _log.info("%s: cannot be used (%s); the clip is read again", path, error)
-        return {}
-    return entries if isinstance(entries, dict) else {}
-
-
-def _write_cache(path: Path, entries: dict[str, Any]) -> None:
-    try:
-        with atomic_file(path) as temporary:
-            temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
-    except OutputError as error:
-        _log.info("%s; the clip will be read again next time", error)
