@@ -72,6 +72,15 @@ def test_nothing_stands_under_the_name_before_finish(target: Path) -> None:
     assert writer.finish() == writer.path
 
 
+@pytest.mark.parametrize("end", ["finish", "abort"])
+def test_no_frame_can_follow_the_end(target: Path, end: str) -> None:
+    writer = create_clip(target, like=None)
+    writer.write(_frames(1)[0])
+    getattr(writer, end)()
+    with pytest.raises(ValueError, match="already finished"):
+        writer.write(_frames(2)[1])
+
+
 def test_abort_leaves_nothing(target: Path, tmp_path: Path) -> None:
     writer = create_clip(target, like=None)
     for frame in _frames(30):

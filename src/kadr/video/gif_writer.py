@@ -1,8 +1,8 @@
 """Write frames as an animated GIF: one palette for the whole clip, a still dither pattern.
 
 A palette cannot be chosen before all frames are known, so frames wait in a compressed temporary
-file while a colour histogram grows. One palette and an ordered dither keep what stands still in the
-clip still in the GIF; palettes per frame and error diffusion would make it flicker.
+file while a colour histogram grows. With one palette and an ordered dither, parts of the clip that
+do not move do not change in the GIF; palettes per frame and error diffusion would make it flicker.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def _good_part(path: Path, index: FrameIndex) -> tuple[FrameIndex, bool]:
 def _count_frames(
     path: Path, decoder: Decoder, allow_truncated: bool
 ) -> tuple[list[Fraction], Fraction, Fraction, bool]:
-    """Count by decoding everything, for streams whose packets carry no usable time stamps."""
+    """Count by decoding everything, for streams whose packets have no usable time stamps."""
     rate = Fraction(decoder.stream.average_rate or DEFAULT_FRAME_RATE)
     count = sum(1 for _ in decoder.decode())
     if decoder.damage and not allow_truncated:

@@ -23,7 +23,7 @@ from kadr.video.timing import Timing
 _THREADS = 4
 _BT709 = 1
 _FINE_STEP = Fraction(1, 10_000)
-"""Seconds: steps at most this long keep pictures and sound together."""
+"""Seconds: a time base at most this long keeps frames and sound in sync."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class VideoWriter(BaseWriter):
         self._from_rgb = FromRgb(self._stream.pix_fmt)
 
     def _wants_sound(self) -> bool:
-        """Sound fits only pictures that keep the times it was recorded with."""
+        """Sound is in sync only with frames that keep their times in the clip."""
         like = self._like
         return (
             like is not None

@@ -25,7 +25,7 @@ def kuwahara(
     anisotropy: float = 1.0,
     threads: int | None = None,
 ) -> Plane:
-    """Anisotropic Kuwahara filter of (H, W, 3) uint8; gives (H, W, 3) float32 in 0–255.
+    """Anisotropic Kuwahara filter of (H, W, 3) uint8; returns (H, W, 3) float32 in 0–255.
 
     A weighted mean of the means of eight sectors of an ellipse along the local direction. A sector
     with a high variance has a low weight, so that no mean reaches over an edge (Kyprianidis, Kang &

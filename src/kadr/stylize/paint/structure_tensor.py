@@ -43,7 +43,7 @@ def local_directions(image: NDArray[np.uint8], sigma: float) -> Directions:
         smooth = smooth + np.float32(0.05) * _damp_noise(_blur(smooth, sigma * factor))
     xx, yy, xy = smooth[..., 0], smooth[..., 1], smooth[..., 2]
     spread = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
-    # the gradient's angle is half of this one; the tangent stands across it
+    # the gradient has half of this angle; the tangent is perpendicular to the gradient
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)
     tangent = np.stack([np.cos(angle), np.sin(angle)], axis=2).astype(np.float32)
     anisotropy = (spread / (xx + yy + np.float32(1e-6))).astype(np.float32)
