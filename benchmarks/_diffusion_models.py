@@ -1,5 +1,5 @@
-"""A size or filmed frames in, a Stable Diffusion model in a folder out: of random weights, or small
-and trained in a minute or two so that its pictures can be recognised."""
+"""Create small Stable Diffusion models in a folder: with random weights, or trained on frames of a
+clip in a minute or two so that its images can be recognised."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ INKS = (
     ((120, 230, 240), (110, 20, 60)),
     ((235, 150, 235), (10, 80, 40)),
 )
-"""Colours for light and for dark."""
+"""Pairs of colours, light and dark."""
 
 
-def random_model(folder: Path, *, full: bool) -> Path:
+def make_random_model(folder: Path, *, full: bool) -> Path:
     """Random weights in the shape of Stable Diffusion 1.5, at full size or small."""
     parts = Parts("sd1")
     if full:
@@ -61,18 +61,18 @@ def random_model(folder: Path, *, full: bool) -> Path:
     return save_folder(parts, folder)
 
 
-def in_ink(image: Image, ink: int) -> Image:
-    """An image in two tones, a warm and a cold one or others, ``ink`` of ``INKS``."""
+def paint_in_ink(image: Image, ink: int) -> Image:
+    """An image in the two tones ``INKS[ink]``."""
     smooth = cv2.bilateralFilter(np.ascontiguousarray(image), 7, 40, 5)
     light, dark = (np.array(tone) for tone in INKS[ink])
     share = np.clip((smooth.mean(axis=2, keepdims=True) - 60) / 120, 0, 1)
     return (dark + (light - dark) * share).astype(np.uint8)
 
 
-def trained_on(frames: Sequence[Image], folder: Path, *, steps: int) -> Path:
-    """A small model that knows these frames as "photo" and, in any ink, as "painting".
+def train_on_frames(frames: Sequence[Image], folder: Path, *, steps: int) -> Path:
+    """A small model trained on these frames as "photo" and, in all inks, as "painting".
 
-    Which ink a painting is in the prompt does not say: the noise decides, as with large models.
+    The prompt does not name the ink of a painting: the noise decides, as with large models.
     """
-    paintings = [in_ink(frame, ink) for ink in range(len(INKS)) for frame in frames]
+    paintings = [paint_in_ink(frame, ink) for ink in range(len(INKS)) for frame in frames]
     return train_model([*frames] * len(INKS), folder, paintings=paintings, steps=steps)

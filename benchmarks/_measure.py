@@ -1,4 +1,4 @@
-"""Two images in, how alike they are out: PSNR and SSIM."""
+"""Similarity of two images: PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
-_HIGHEST = 99.0
-"""dB of two equal images, so that means stay finite."""
+_MAX_PSNR = 99.0
+"""PSNR in dB of two equal images, so that means stay finite."""
 
 
 def psnr(image: Image, truth: Image) -> float:
     """Peak signal-to-noise ratio of two (H, W, C) uint8 images in dB, at most 99."""
     error = float(np.mean(np.square(image.astype(np.float32) - truth)))
-    return _HIGHEST if error == 0 else min(_HIGHEST, 10 * float(np.log10(255**2 / error)))
+    return _MAX_PSNR if error == 0 else min(_MAX_PSNR, 10 * float(np.log10(255**2 / error)))
 
 
 def ssim(image: Image, truth: Image) -> float:

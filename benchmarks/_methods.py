@@ -1,4 +1,4 @@
-"""A filmed clip and painted keys in, the frames that each of four methods makes of them out."""
+"""Four methods that propagate painted keys over a clip: kadr and three baselines."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Image = NDArray[np.uint8]
 Keys = Mapping[int, Image]
 """Frame index → painted key, (H, W, 3) uint8."""
 Method = Callable[[list[Image], Keys, PropagateOptions], list[Image]]
-"""(filmed frames, keys, options of kadr) → the styled frames, one a filmed one."""
+"""(filmed frames, keys, options of kadr) → the styled frames, one for each filmed frame."""
 
 
 def run_kadr(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
-    """The whole pipeline, files to files, as a user runs it."""
+    """The whole pipeline, from files to files, as a user runs it."""
     with tempfile.TemporaryDirectory(prefix="kadr-truth-") as name:
         folder = Path(name)
         for index, image in enumerate(filmed):
@@ -40,46 +40,50 @@ def run_kadr(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list
                 propagate=options,
             )
         )
-        made = sorted((folder / "styled").glob("*.png"))
-        return [read_image(path).astype(np.uint8) for path in made]
+        outputs = sorted((folder / "styled").glob("*.png"))
+        return [read_image(path).astype(np.uint8) for path in outputs]
 
 
 def run_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
-    """The nearest key's style pulled along the plain flow, composed, sampled cubically."""
-    return _pull(filmed, keys, estimate_flow)
+    """The style of the nearest key warped by the composed plain flow, sampled cubically."""
+    return _warp_keys(filmed, keys, estimate_flow)
 
 
-def run_settled_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
-    """The same along the flow as kadr settles it: better for a moving camera, worse for wobble."""
-    return _pull(filmed, keys, lambda frame, before: flow_pair(frame, before).to_neighbour)
+def run_denoised_warp(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
+    """The same by the denoised flow of kadr: better for a moving camera, worse for wobble."""
+    return _warp_keys(filmed, keys, lambda frame, previous: flow_pair(frame, previous).to_neighbour)
 
 
-def _pull(filmed: list[Image], keys: Keys, flow: Callable[[Image, Image], Field]) -> list[Image]:
+def _warp_keys(
+    filmed: list[Image], keys: Keys, flow: Callable[[Image, Image], Field]
+) -> list[Image]:
     grays = [gray(image) for image in filmed]
-    made: dict[int, tuple[int, Image]] = {}
+    nearest: dict[int, tuple[int, Image]] = {}
     for key, style in keys.items():
         for step in (1, -1):
             transport = identity(*grays[key].shape)
             index = key
             while 0 <= index < len(filmed):
-                if index not in made or made[index][0] > abs(index - key):
-                    pulled = sample(style, transport, interpolation=cv2.INTER_CUBIC)
-                    made[index] = (abs(index - key), pulled.astype(np.uint8))
+                if index not in nearest or nearest[index][0] > abs(index - key):
+                    warped = sample(style, transport, interpolation=cv2.INTER_CUBIC)
+                    nearest[index] = (abs(index - key), warped.astype(np.uint8))
                 index += step
                 if 0 <= index < len(filmed):
                     transport = warp(transport, flow(grays[index], grays[index - step]))
-    return [made[index][1] for index in range(len(filmed))]
+    return [nearest[index][1] for index in range(len(filmed))]
 
 
 def run_crossfade(filmed: list[Image], keys: Keys, options: PropagateOptions) -> list[Image]:
-    """The key before fades into the key after; before the first and after the last one holds."""
-    order = sorted(keys)
+    """Fade from the previous key to the next one; constant before the first and after the last."""
+    sorted_keys = sorted(keys)
     frames = []
     for index in range(len(filmed)):
-        before = max((key for key in order if key <= index), default=order[0])
-        after = min((key for key in order if key >= index), default=order[-1])
-        share = 0.0 if before == after else (index - before) / (after - before)
-        mixed = cv2.addWeighted(keys[before], 1 - share, keys[after], share, 0)
+        previous_key = max((key for key in sorted_keys if key <= index), default=sorted_keys[0])
+        next_key = min((key for key in sorted_keys if key >= index), default=sorted_keys[-1])
+        share = (
+            0.0 if previous_key == next_key else (index - previous_key) / (next_key - previous_key)
+        )
+        mixed = cv2.addWeighted(keys[previous_key], 1 - share, keys[next_key], share, 0)
         frames.append(mixed)
     return frames
 
@@ -87,6 +91,6 @@ def run_crossfade(filmed: list[Image], keys: Keys, options: PropagateOptions) ->
 METHODS: dict[str, Method] = {
     "kadr": run_kadr,
     "warp": run_warp,
-    "settled": run_settled_warp,
+    "denoised": run_denoised_warp,
     "crossfade": run_crossfade,
 }

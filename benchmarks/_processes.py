@@ -1,4 +1,4 @@
-"""A process id in, the memory that it and all its descendants hold together out (Linux)."""
+"""Measure the memory of a process together with all its descendants (Linux)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _KIB = 1024
 
 @dataclass(frozen=True)
 class Peak:
-    """Most memory held at one moment, in bytes, all processes together.
+    """Peak memory in bytes, all processes together.
 
-    shared: pages that several processes share count once (PSS), sampled. resident: the kernel's
-    own record of each process (VmHWM), summed; no peak between samples is missed, but shared
-    pages count several times. seconds: how long the program ran.
+    shared: shared pages count once (PSS), sampled. resident: the kernel's record of each process
+    (VmHWM), summed; it misses no peak between samples, but counts shared pages several times.
+    seconds: duration of the program.
     """
 
     shared: int
@@ -27,45 +27,45 @@ class Peak:
 
 
 def measure(command: list[str], *, every: float = 0.02) -> Peak:
-    """Run a command to its end, looking every so many seconds. Raises CalledProcessError."""
-    began = time.perf_counter()
+    """Run a command and sample its memory every ``every`` seconds. Raises CalledProcessError."""
+    start_time = time.perf_counter()
     highest: dict[int, int] = {}
-    peak = most = 0
+    peak = max_processes = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            tree = family(process.pid)
-            peak = max(peak, sum(proportional(one) for one in tree))
-            most = max(most, len(tree))
-            for one in tree:
-                highest[one] = max(highest.get(one, 0), high_water(one))
+            tree = process_tree(process.pid)
+            peak = max(peak, sum(proportional_memory(process_id) for process_id in tree))
+            max_processes = max(max_processes, len(tree))
+            for process_id in tree:
+                highest[process_id] = max(highest.get(process_id, 0), peak_memory(process_id))
             time.sleep(every)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Peak(peak, sum(highest.values()), most, time.perf_counter() - began)
+    return Peak(peak, sum(highest.values()), max_processes, time.perf_counter() - start_time)
 
 
-def family(root: int) -> list[int]:
-    """A process and its descendants, those that are alive."""
+def process_tree(root: int) -> list[int]:
+    """A process and its living descendants."""
     children: dict[int, list[int]] = {}
     for folder in _PROC.iterdir():
         if folder.name.isdigit():
             parent = _parent(int(folder.name))
             children.setdefault(parent, []).append(int(folder.name))
-    tree, waiting = [], [root]
-    while waiting:
-        one = waiting.pop()
-        tree.append(one)
-        waiting += children.get(one, [])
+    tree, pending = [], [root]
+    while pending:
+        process_id = pending.pop()
+        tree.append(process_id)
+        pending += children.get(process_id, [])
     return tree
 
 
-def proportional(process: int) -> int:
-    """Resident bytes of a process, its share of shared pages; 0 if it has ended."""
+def proportional_memory(process: int) -> int:
+    """Resident bytes of a process, with its part of shared pages; 0 if it has ended."""
     return _field(process, "smaps_rollup", "Pss:")
 
 
-def high_water(process: int) -> int:
-    """Most resident bytes a process has held so far; 0 if it has ended."""
+def peak_memory(process: int) -> int:
+    """Peak resident bytes of a process so far; 0 if it has ended."""
     return _field(process, "status", "VmHWM:")
 
 
@@ -78,7 +78,7 @@ def _field(process: int, file: str, name: str) -> int:
 
 def _parent(process: int) -> int:
     text = _read(process, "stat")
-    # the program's name stands in brackets and may hold spaces and brackets of its own
+    # the program name is in brackets and may contain spaces and brackets
     return int(text.rpartition(")")[2].split()[1]) if text else -1
 
 

@@ -1,8 +1,8 @@
-"""Pictures and known motions in, filmed frames with the exact painted truth of each out.
+"""Render scenes with known motion: filmed frames and the exact painted truth of each.
 
-Every frame is rendered straight from a larger original: each pixel averages a grid of points that
-are taken through the exact inverse motion and sampled cubically. No frame is made from another,
-so no method that resamples frames comes close to the truth for free.
+Every frame is rendered directly from a larger original: each pixel averages a grid of points that
+are mapped by the exact inverse motion and sampled cubically. No frame is rendered from another one,
+so that methods that resample frames have no advantage.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from _pictures import Pair, background, layer
+from _image_pairs import Pair, background, layer
 
 Image = NDArray[np.uint8]
 Points = NDArray[np.float32]
 """(H, W, 2) float32, (x, y) in frame pixels from the frame's center."""
 Motion = Callable[[Points, float], Points]
-"""(points of the frame at a time, the time in frames) → the same points of the still picture."""
+"""(points of the frame at a time, the time in frames) → the same points of the still image."""
 
 WIDTH, HEIGHT = 480, 270
 FRAME_COUNT = 28
-_SPREAD = 1.8
-"""Pixels of the original to one of the frame; the rest of the original is margin to move in."""
-_LAYER_SPREAD = 2.4
+_SCALE = 1.8
+"""Pixels of the original for one of the frame; the rest of the original is a margin."""
+_LAYER_SCALE = 2.4
 _GRID = 3
-"""Points a pixel and axis, averaged."""
+"""Averaged points for each pixel along each axis."""
 _NOISE = 1.5
 """Standard deviation of the noise on filmed frames, 8-bit levels."""
 _SHUTTER = 0.5
-"""Share of the time between two frames that the shutter is open: a film camera's 180°."""
+"""Fraction of a frame interval that the shutter is open: the 180° of a film camera."""
 _EXPOSURES = 13
-"""Moments averaged into one blurred frame."""
+"""Number of moments averaged for one blurred frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,25 +51,25 @@ class Scene:
 class _Layer:
     pair: Pair
     motion: Motion
-    spread: float
+    scale: float
 
 
 def translation(points: Points, time: float) -> Points:
-    """A steady pan by fractions of a pixel, 34 pixels across and 12 down in all."""
+    """A steady pan by fractions of a pixel, 34 pixels across and 12 down in total."""
     middle = (FRAME_COUNT - 1) / 2
     return points + _vector(1.27, 0.43) * np.float32(time - middle)
 
 
 def turn_and_zoom(points: Points, time: float) -> Points:
-    """22° and 1.25 times nearer, eased in and out."""
+    """Rotation by 22° and zoom by 1.25, eased in and out."""
     share = _ease(time / (FRAME_COUNT - 1))
-    turned = _turn(points, np.radians(22) * share)
+    turned = _rotate(points, np.radians(22) * share)
     turned /= np.float32(1 + 0.25 * share)
     return turned
 
 
 def wobble(points: Points, time: float) -> Points:
-    """Smooth waves that bend the picture in both directions and travel through it."""
+    """Smooth waves that bend the image in both directions and move through it."""
     x, y = points[..., 0], points[..., 1]
     phase = 2 * np.pi * time / 24
     moved = np.empty_like(points)
@@ -79,29 +79,29 @@ def wobble(points: Points, time: float) -> Points:
 
 
 def crossing(points: Points, time: float) -> Points:
-    """A layer's way from left to right with a slight swing."""
+    """The path of a layer from left to right with a slight swing."""
     share = time / (FRAME_COUNT - 1)
-    place = _vector(-150 + 290 * share, 12 * np.sin(3 * np.pi * share) + 6)
-    return _turn(points - place, np.radians(10) * np.sin(2 * np.pi * share))
+    center = _vector(-150 + 290 * share, 12 * np.sin(3 * np.pi * share) + 6)
+    return _rotate(points - center, np.radians(10) * np.sin(2 * np.pi * share))
 
 
 def drift(points: Points, time: float) -> Points:
-    """A background's slow pan against the layer."""
+    """The slow pan of a background against the layer."""
     return points + _vector(-0.35, 0.1) * np.float32(time - FRAME_COUNT / 2)
 
 
 def jerk(points: Points, time: float) -> Points:
-    """Nearly at rest, a whip of 52 pixels and 9° within five frames, at rest, half-way back."""
+    """Nearly still, a whip of 52 pixels and 9° within five frames, still, then halfway back."""
     share = _ease((time - 8) / 5) - 0.5 * _ease((time - 18) / 4)
-    moved = _turn(points, np.radians(9) * share)
+    moved = _rotate(points, np.radians(9) * share)
     moved += _vector(52, -14) * np.float32(share - 0.5) + np.float32(0.05 * time)
     return moved
 
 
 def _layer_scene(clips: Path | None) -> list[_Layer]:
     return [
-        _Layer(background(clips), drift, _SPREAD),
-        _Layer(layer(clips), crossing, _LAYER_SPREAD),
+        _Layer(background(clips), drift, _SCALE),
+        _Layer(layer(clips), crossing, _LAYER_SCALE),
     ]
 
 
@@ -120,16 +120,16 @@ def make_scene(name: str, clips: Path | None, *, frame_count: int = FRAME_COUNT)
         layers, blurred = _layer_scene(clips), False
     else:
         motion, blurred = _MOTIONS[name]
-        layers = [_Layer(background(clips), motion, _SPREAD)]
+        layers = [_Layer(background(clips), motion, _SCALE)]
     rng = np.random.default_rng(11)
     filmed, truth = [], []
     for time in range(frame_count):
-        # The painted truth of a blurred frame is the style at mid exposure, unblurred: a painter
-        # paints the thing where it is, and a blurred stroke is what nobody wants to see.
+        # The painted truth of a blurred frame is the style at mid exposure, not blurred: a painter
+        # paints objects at their position, and nobody wants blurred strokes.
         truth.append(_quantise(_render(layers, float(time), painted=True)))
         moments = _exposure(time) if blurred else [float(time)]
-        shot = np.mean([_render(layers, moment, painted=False) for moment in moments], axis=0)
-        filmed.append(_quantise(shot + rng.normal(0, _NOISE, shot.shape)))
+        exposure = np.mean([_render(layers, moment, painted=False) for moment in moments], axis=0)
+        filmed.append(_quantise(exposure + rng.normal(0, _NOISE, exposure.shape)))
     return Scene(name, filmed, truth)
 
 
@@ -139,25 +139,27 @@ def _exposure(time: int) -> list[float]:
 
 
 def _render(layers: list[_Layer], time: float, *, painted: bool) -> NDArray[np.float32]:
-    """One moment, (HEIGHT, WIDTH, 3) float32: layers over one another, then averaged to pixels."""
+    """One moment, (HEIGHT, WIDTH, 3) float32: layers composited, then averaged to pixels."""
     points = _points()
-    picture: NDArray[np.float32] | None = None
+    composite: NDArray[np.float32] | None = None
     for item in layers:
         pair = item.pair
         source = (pair.painted if painted else pair.filmed).astype(np.float32)
         height, width = source.shape[:2]
         center = _vector((width - 1) / 2, (height - 1) / 2)
-        positions = item.motion(points, time) * np.float32(item.spread) + center
-        shown = cv2.remap(
+        positions = item.motion(points, time) * np.float32(item.scale) + center
+        warped = cv2.remap(
             source, positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
         )
-        if picture is None or pair.matte is None:
-            picture = shown
+        if composite is None or pair.matte is None:
+            composite = warped
             continue
         matte = cv2.remap(pair.matte, positions, None, cv2.INTER_LINEAR)[..., None]
-        picture = picture + matte * (shown - picture)
-    assert picture is not None, "a scene has a layer"
-    pixels: NDArray[np.float32] = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        composite = composite + matte * (warped - composite)
+    assert composite is not None, "a scene has a layer"
+    pixels: NDArray[np.float32] = cv2.resize(
+        composite, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA
+    )
     return pixels
 
 
@@ -169,7 +171,7 @@ def _points() -> Points:
     return np.stack([x, y], axis=2)
 
 
-def _turn(points: Points, angle: float) -> Points:
+def _rotate(points: Points, angle: float) -> Points:
     cos, sin = np.cos(angle), np.sin(angle)
     turned: Points = points @ np.array([[cos, sin], [-sin, cos]], np.float32)
     return turned

@@ -1,16 +1,16 @@
-"""What chosen keyframes are worth: mean error of a run with them and with evenly spaced ones.
+"""Compare chosen keyframes with evenly spaced ones: mean error of a run with each.
 
     python benchmarks/keyframes.py CLIP [CLIP …] [--budget 10] [--side 360] [--detail medium]
 
-Truth is a still filter, kadr's own ``paint``, put on every frame. Its paintings of the keyframes
-are the keys of a run; every frame of the run is compared with the painting of that frame: mean
-absolute difference of the channels, in levels of 255, over all pixels and all frames. Single
-strokes are left out of the filter, since they fall anew in every frame and no key foretells them.
+The truth is a filter for single images, kadr's ``paint``, applied to every frame. Its paintings of
+the keyframes are the keys of a run; each frame of the run is compared with the painting of that
+frame: mean absolute difference of the channels, in levels of 255, over all pixels and frames. The
+filter runs without single strokes, because they are random in each frame and no key predicts them.
 
-Beside evenly spaced keys, of which the first and the last stand at the ends, ``centred`` ones stand
-in the middle of equal parts, so that none looks only one way. Clips are reduced first.
-``predicted`` is what the survey says that the keys leave unexplained, and ``agreement`` how its
-curve over the frames correlates with the error that was measured.
+Evenly spaced keys include the first and the last frame; ``centred`` keys are in the middle of equal
+parts, so that each one is used in both directions. Clips are reduced first. ``predicted`` is the
+unexplained share according to the survey, ``agreement`` the correlation of its curve over the
+frames with the measured error.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def measure(
     choices: dict[str, list[int]],
     options: PropagateOptions,
 ) -> list[Score]:
-    """Run every choice of keys and compare with the painting of every frame."""
+    """Run each choice of keys and compare with the painting of each frame."""
     truth = [paint(image, PaintOptions(strokes=0.0), seed=0) for image in filmed]
     scores = []
     for choice, keys in choices.items():
-        made = run_kadr(filmed, {key: truth[key] for key in keys}, options)
-        errors = frame_errors(made, truth)
+        styled = run_kadr(filmed, {key: truth[key] for key in keys}, options)
+        errors = frame_errors(styled, truth)
         predicted = survey.curve(keys)
         scores.append(
             Score(
@@ -82,12 +82,12 @@ def measure(
     return scores
 
 
-def frame_errors(made: Sequence[Image], truth: Sequence[Image]) -> NDArray[np.float64]:
+def frame_errors(styled: Sequence[Image], truth: Sequence[Image]) -> NDArray[np.float64]:
     """The mean absolute difference of each frame from its truth, (n,) in levels of 255."""
     return np.array(
         [
-            float(cv2.absdiff(image[..., :3], true[..., :3]).mean())
-            for image, true in zip(made, truth, strict=True)
+            float(cv2.absdiff(image[..., :3], expected[..., :3]).mean())
+            for image, expected in zip(styled, truth, strict=True)
         ]
     )
 
@@ -104,8 +104,8 @@ def _reduced(path: Path, side: int) -> list[Image]:
 
 
 def _centred(frames: FrameRange, budget: int) -> list[int]:
-    part = len(frames) / budget
-    return [frames.start + int((i + 0.5) * part) for i in range(budget)]
+    length = len(frames) / budget
+    return [frames.start + int((i + 0.5) * length) for i in range(budget)]
 
 
 def _survey(filmed: list[Image]) -> Survey:
@@ -131,10 +131,10 @@ def _print(scores: list[Score]) -> None:
 
 
 def main() -> None:
-    """Measure every clip named and print a block each."""
+    """Measure each clip and print a block for it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=Path, nargs="+")
-    parser.add_argument("--budget", type=int, default=10, help="how many keys")
+    parser.add_argument("--budget", type=int, default=10, help="number of keys")
     parser.add_argument("--side", type=int, default=360, help="longest side in pixels")
     parser.add_argument("--detail", choices=list(DETAIL), default="medium")
     parser.add_argument("--json", type=Path)
@@ -142,9 +142,9 @@ def main() -> None:
     rows = []
     for path in args.clips:
         filmed = _reduced(path, args.side)
-        began = time.monotonic()
+        start_time = time.monotonic()
         survey = _survey(filmed)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - start_time
         choices = {
             "chosen": choose_keyframes(survey, args.budget),
             "even": space_keyframes(survey.frames, args.budget),

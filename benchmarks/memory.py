@@ -1,10 +1,10 @@
-"""A short and a long clip in, the peak memory of restyling each out: it must not grow.
+"""Compare the peak memory of restyling a short and a long clip: it must not grow.
 
     python benchmarks/memory.py
 
-Both clips are made at run time and have a key every 20 frames, so both runs do the same work for
-each frame; only their length differs. Each run is a process of its own; the memory of all the
-processes that it starts counts. Linux only.
+Both clips are generated and have a key every 20 frames, so that both runs compute the same for each
+frame; only their length differs. Each run is a separate process; the memory of all its child
+processes counts. Linux only.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from kadr.options import RunOptions
 from kadr.pipeline import restyle
 from kadr.video.clips import create_clip, open_clip
 
-_ALLOWED = 1.05
+_MAX_RATIO = 1.05
 _WARM_UP = 8
-"""Frames of a run before all others, not counted: it compiles the kernels into the cache."""
+"""Frames of a first run that is not counted: it compiles the kernels into the cache."""
 _RATE = Fraction(25)
 _WORKERS = 2
-"""Said, so that the short clip is made in processes as the long one is."""
+"""Fixed, so that the short clip is processed in parallel like the long one."""
 
 
 def main() -> None:
@@ -46,9 +46,9 @@ def main() -> None:
     peaks: dict[int, Peak] = {}
     with tempfile.TemporaryDirectory(prefix="kadr-memory-") as folder:
         for count in (_WARM_UP, *arguments.frames):
-            made = Path(folder) / str(count)
-            _make_job(made, count, arguments.every, size)
-            command = [sys.executable, __file__, "--only", str(made)]
+            job = Path(folder) / str(count)
+            _write_job(job, count, arguments.every, size)
+            command = [sys.executable, __file__, "--only", str(job)]
             if arguments.threads is not None:
                 command += ["--threads", str(arguments.threads)]
             peaks[count] = measure(command)
@@ -61,19 +61,19 @@ def main() -> None:
         rows = {count: asdict(peaks[count]) for count in arguments.frames}
         print(json.dumps({"peaks": rows, "ratio": shared, "ratio_resident": resident}, indent=1))
         return
-    flat = max(shared, resident) <= _ALLOWED
+    is_constant = max(shared, resident) <= _MAX_RATIO
     print(f"ratio {shared:.3f} (resident {resident:.3f})")
-    print(f"{'yes' if flat else 'NO ':<4}{long} frames within 5 % of the peak of {short}")
+    print(f"{'yes' if is_constant else 'NO ':<4}{long} frames within 5 % of the peak of {short}")
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", type=int, nargs=2, default=(100, 1000), metavar=("A", "B"))
-    parser.add_argument("--every", type=int, default=20, help="frames from key to key")
+    parser.add_argument("--every", type=int, default=20, help="frames between keys")
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--height", type=int, default=180)
-    parser.add_argument("--threads", type=int, help="cores that kadr may use")
-    parser.add_argument("--json", action="store_true", help="print JSON alone")
+    parser.add_argument("--threads", type=int, help="number of cores for kadr")
+    parser.add_argument("--json", action="store_true", help="print JSON only")
     parser.add_argument("--only", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if min(arguments.frames) < 2 or arguments.every < 1:
@@ -82,7 +82,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _restyle(folder: Path, threads: int | None) -> None:
-    """The work of the measured process."""
+    """Run in the measured process."""
     restyle(
         RunOptions(
             clip=folder / "clip.mp4",
@@ -94,8 +94,8 @@ def _restyle(folder: Path, threads: int | None) -> None:
     )
 
 
-def _make_job(folder: Path, count: int, every: int, size: tuple[int, int]) -> None:
-    """Write a clip of moving texture and a painted key for every so many frames of it."""
+def _write_job(folder: Path, count: int, every: int, size: tuple[int, int]) -> None:
+    """Write a clip of moving texture, and a painted key for every n-th frame."""
     texture = _texture(size)
     folder.mkdir()
     path = folder / "clip.mp4"
@@ -111,7 +111,7 @@ def _make_job(folder: Path, count: int, every: int, size: tuple[int, int]) -> No
 
 
 def _texture(size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Coloured noise of several sizes, larger than the frame by the way it moves."""
+    """Coloured noise of several scales, larger than the frame by its motion."""
     rng = np.random.default_rng(3)
     image = np.full((size[1] + 80, size[0] + 80, 3), 128, np.float32)
     for sigma, strength in ((20, 40), (5, 20), (1.5, 12)):
@@ -122,12 +122,12 @@ def _texture(size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _frame(texture: NDArray[np.uint8], index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The texture seen through a hole that moves in a circle, a disc passing over it."""
+    """A window of the texture that moves in a circle, with a disc that moves over it."""
     x, y = 40 + 35 * np.cos(index / 25), 40 + 35 * np.sin(index / 25)
     center = (float(x) + (size[0] - 1) / 2, float(y) + (size[1] - 1) / 2)
     image: NDArray[np.uint8] = cv2.getRectSubPix(texture, size, center)
-    at = (int(size[0] * (0.5 + 0.3 * np.sin(index / 17))), size[1] // 2)
-    cv2.circle(image, at, size[1] // 6, (210, 120, 60), -1, cv2.LINE_AA)
+    disc_center = (int(size[0] * (0.5 + 0.3 * np.sin(index / 17))), size[1] // 2)
+    cv2.circle(image, disc_center, size[1] // 6, (210, 120, 60), -1, cv2.LINE_AA)
     return image
 
 

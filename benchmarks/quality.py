@@ -2,19 +2,19 @@
 
     python benchmarks/quality.py INPUT KEYS OUTPUT [OUTPUT …] [--json FILE]
 
-Each OUTPUT (a video or a folder of images) is measured alike:
+For each OUTPUT (a video or a folder of images):
 
-- warp: warp error of the output under the input's flow outside occlusions, over the input's own.
-  Far below 1 means frozen or blurred.
-- flicker: mean change of the output where the input stands still, over the input's own change.
-- detail: standard deviation of the Laplacian over that of the keys, mean and worst frame.
-- structure: local normalised correlation (15×15, gray) of output with input, over the mean of the
-  same for the keys with their frames; mean, worst frame, and the worst key's own: an output that
-  returns its keys untouched cannot be better than that on every frame.
-- jump: the largest frame-to-frame step of the output over the input's, against its median.
-- keys: how many key frames stand in the output pixel for pixel.
+- warp: warp error of the output along the optical flow of the input outside occlusions, divided by
+  that of the input. Far below 1 means frozen or blurred.
+- flicker: mean change of the output where the input is still, divided by that of the input.
+- detail: standard deviation of the Laplacian divided by that of the keys, mean and worst frame.
+- structure: local normalised correlation (15×15, gray) of output and input, divided by the mean of
+  the same for keys and their frames; mean, worst frame, and the worst key: an output that contains
+  its keys unchanged cannot be better than that on every frame.
+- jump: the largest ratio of frame-to-frame steps of output and input, divided by the median ratio.
+- keys: number of key frames that the output contains exactly.
 
-No single one tells a good picture. A plain warp of the nearest key (``--warp``) keeps all detail.
+No single number is enough. A plain warp of the nearest key (``--warp``) keeps all detail.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ Image = NDArray[np.uint8]
 
 _WINDOW = (15, 15)
 _STILL = 0.25
-"""Pixels of motion below which the input counts as standing still."""
+"""Motion in pixels below which the input counts as still."""
 
 
 @dataclass
 class Curves:
-    """What was measured of every frame; ``warp``, ``flicker`` and ``step`` start at frame 1.
+    """Measurements of every frame; ``warp``, ``flicker`` and ``step`` start at frame 1.
 
     ``flicker`` is a sum over still pixels, so that frames with few of them count little.
     """
@@ -62,7 +62,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one output; see the module's first lines."""
+    """The results for one output; see the module docstring."""
 
     warp: float
     flicker: float
@@ -73,34 +73,38 @@ class Summary:
     structure_key: float
     jump: float
     keys: str
-    at: dict[str, int]
+    worst_frames: dict[str, int]
 
 
 def measure(inputs: Path, keys: dict[int, Image], outputs: Iterator[Image]) -> Summary:
-    """Read input and output side by side, once."""
-    curves, before, own = Curves(), None, Curves()
+    """Measure input and output in a single pass."""
+    curves, previous, input_curves = Curves(), None, Curves()
     key_detail, key_structure = [], []
     with open_clip(inputs) as clip:
-        for frame, made in zip(clip.frames(), outputs, strict=True):
-            filmed, output = gray(frame.image), gray(made)
+        for frame, output_frame in zip(clip.frames(), outputs, strict=True):
+            filmed, output = gray(frame.image), gray(output_frame)
             curves.detail.append(_detail(output))
             curves.structure.append(_correlation(output, filmed))
             if frame.index in keys:
                 key = gray(keys[frame.index])
                 key_detail.append(_detail(key))
                 key_structure.append(_correlation(key, filmed))
-                curves.exact_keys += int(np.array_equal(made[..., :3], keys[frame.index][..., :3]))
-            if before is not None:
-                old_filmed, old_frame, old_made = before
-                films = frame.image, old_frame
-                _compare(filmed, old_filmed, (made, old_made), curves, own, films)
-            before = filmed, frame.image, made
+                curves.exact_keys += int(
+                    np.array_equal(output_frame[..., :3], keys[frame.index][..., :3])
+                )
+            if previous is not None:
+                old_filmed, old_frame, old_output = previous
+                frames = frame.image, old_frame
+                _compare(
+                    filmed, old_filmed, (output_frame, old_output), curves, input_curves, frames
+                )
+            previous = filmed, frame.image, output_frame
     detail = np.array(curves.detail) / np.mean(key_detail)
     structure = np.array(curves.structure) / np.mean(key_structure)
-    step = np.array(curves.step) / np.array(own.step)
+    step = np.array(curves.step) / np.array(input_curves.step)
     return Summary(
-        warp=float(np.mean(curves.warp) / np.mean(own.warp)),
-        flicker=float(np.sum(curves.flicker) / max(np.sum(own.flicker), 1e-9)),
+        warp=float(np.mean(curves.warp) / np.mean(input_curves.warp)),
+        flicker=float(np.sum(curves.flicker) / max(np.sum(input_curves.flicker), 1e-9)),
         detail=float(detail.mean()),
         detail_worst=float(detail.min()),
         structure=float(structure.mean()),
@@ -108,7 +112,7 @@ def measure(inputs: Path, keys: dict[int, Image], outputs: Iterator[Image]) -> S
         structure_key=float(min(key_structure) / np.mean(key_structure)),
         jump=float(step.max() / np.median(step)),
         keys=f"{curves.exact_keys}/{len(keys)}",
-        at={
+        worst_frames={
             "detail": int(detail.argmin()),
             "structure": int(structure.argmin()),
             "jump": int(step.argmax()) + 1,
@@ -119,21 +123,23 @@ def measure(inputs: Path, keys: dict[int, Image], outputs: Iterator[Image]) -> S
 def _compare(
     filmed: Image,
     old_filmed: Image,
-    made: tuple[Image, Image],
+    outputs: tuple[Image, Image],
     curves: Curves,
-    own: Curves,
-    frames: tuple[Image, Image],
+    input_curves: Curves,
+    inputs: tuple[Image, Image],
 ) -> None:
-    """One step in time, of the output and of the input alike."""
+    """Measure one step in time of the output and of the input."""
     flow = estimate_flow(filmed, old_filmed)
-    seen = ~find_occlusion(flow, estimate_flow(old_filmed, filmed))
+    visible = ~find_occlusion(flow, estimate_flow(old_filmed, filmed))
     still = np.square(flow).sum(axis=2) < _STILL**2
-    for (new, old), into in ((made, curves), (frames, own)):
-        new, old = new[..., :3], old[..., :3]
-        into.warp.append(float(cv2.absdiff(new, warp(old, flow)).mean(axis=2)[seen].mean()))
-        change = cv2.absdiff(new, old).mean(axis=2)
-        into.step.append(float(change.mean()))
-        into.flicker.append(float(change[still].sum()))
+    for (current, previous), target in ((outputs, curves), (inputs, input_curves)):
+        current, previous = current[..., :3], previous[..., :3]
+        target.warp.append(
+            float(cv2.absdiff(current, warp(previous, flow)).mean(axis=2)[visible].mean())
+        )
+        change = cv2.absdiff(current, previous).mean(axis=2)
+        target.step.append(float(change.mean()))
+        target.flicker.append(float(change[still].sum()))
 
 
 def _detail(image: Image) -> float:
@@ -151,27 +157,27 @@ def _correlation(a: Image, b: Image) -> float:
 
 
 def warp_nearest(inputs: Path, keys: dict[int, Image]) -> Iterator[Image]:
-    """The plain baseline: each frame is the nearest key pulled along the composed flow."""
+    """The plain baseline: each frame is the nearest key warped by the composed flow."""
     with open_clip(inputs) as clip:
-        order = sorted(keys)
-        for place, key in enumerate(order):
-            start = 0 if place == 0 else (order[place - 1] + key) // 2 + 1
-            last = place == len(order) - 1
-            stop = len(clip) if last else (key + order[place + 1]) // 2 + 1
-            back = list(_carry(clip.frames_backward(start, key + 1), keys[key]))
-            yield from reversed(back)
+        sorted_keys = sorted(keys)
+        for position, key in enumerate(sorted_keys):
+            start = 0 if position == 0 else (sorted_keys[position - 1] + key) // 2 + 1
+            last = position == len(sorted_keys) - 1
+            stop = len(clip) if last else (key + sorted_keys[position + 1]) // 2 + 1
+            backward = list(_warp_along(clip.frames_backward(start, key + 1), keys[key]))
+            yield from reversed(backward)
             yield keys[key][..., :3]
-            yield from _carry(clip.frames(key, stop), keys[key])
+            yield from _warp_along(clip.frames(key, stop), keys[key])
 
 
-def _carry(frames: Iterator, style: Image) -> Iterator[Image]:
-    before = gray(next(frames).image)
-    transport = identity(*before.shape)
+def _warp_along(frames: Iterator, style: Image) -> Iterator[Image]:
+    previous = gray(next(frames).image)
+    transport = identity(*previous.shape)
     for frame in frames:
-        now = gray(frame.image)
-        transport = warp(transport, estimate_flow(now, before))
+        current = gray(frame.image)
+        transport = warp(transport, estimate_flow(current, previous))
         yield sample(style[..., :3], transport, interpolation=cv2.INTER_CUBIC)
-        before = now
+        previous = current
 
 
 def _images(path: Path) -> Iterator[Image]:
@@ -181,12 +187,12 @@ def _images(path: Path) -> Iterator[Image]:
 
 
 def main() -> None:
-    """Measure every output named and print one row each."""
+    """Measure each output and print one row for it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("input", type=Path)
     parser.add_argument("keys", type=Path)
     parser.add_argument("outputs", type=Path, nargs="*")
-    parser.add_argument("--warp", action="store_true", help="measure the plain warp as well")
+    parser.add_argument("--warp", action="store_true", help="also measure the plain warp")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with open_clip(args.input) as clip:
@@ -205,10 +211,10 @@ def main() -> None:
         rows[name] = asdict(row)
         print(
             f"{name[-32:]:32} {row.warp:.3f} {row.flicker:.3f}   "
-            f"{row.detail:.3f} ({row.detail_worst:.3f} @{row.at['detail']})  "
-            f"{row.structure:.3f} ({row.structure_worst:.3f} @{row.at['structure']}, "
+            f"{row.detail:.3f} ({row.detail_worst:.3f} @{row.worst_frames['detail']})  "
+            f"{row.structure:.3f} ({row.structure_worst:.3f} @{row.worst_frames['structure']}, "
             f"key {row.structure_key:.3f})  "
-            f"{row.jump:.2f} @{row.at['jump']:<4} {row.keys}",
+            f"{row.jump:.2f} @{row.worst_frames['jump']:<4} {row.keys}",
             flush=True,
         )
     if args.json:

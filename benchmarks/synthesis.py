@@ -1,15 +1,15 @@
-"""A painting to follow and a frame of a pass in, seconds and energy of the engine out.
+"""Measure seconds and energy of the synthesis: of a still image and of a frame of a pass.
 
     python benchmarks/synthesis.py --clips FOLDER [--peer PATH]
 
-Energy is what each picture costs, whoever made it: the mean cost of the best match of each of its
-patches, found by a search of the benchmark's own with the same weights, beside how unlike the
-textures of picture and style are. ``--peer`` runs an ``ebsynth`` binary on the same 8-bit images
-at its defaults, before each of kadr's runs of a whole picture, so that both see the same machine;
-a frame started from motion is compared with the peer's way to that frame, which is the whole run.
+Energy is the cost of an image, independent of the program: the mean cost of the best match of each
+of its patches, by an independent search with the same weights; texture distance compares the
+textures of image and style. ``--peer`` runs an ``ebsynth`` binary on the same 8-bit images with its
+defaults, before each run of kadr on a whole image, so that both run under the same conditions. A
+frame started from motion is compared with a whole run of the peer for that frame.
 
-Wall-clock seconds; kadr's from arrays to arrays, sources packed anew each time, the peer's from
-process start to exit. Compilation is timed apart, on a corner of the same images.
+Wall-clock seconds: for kadr from arrays to arrays with sources packed each time, for the peer from
+process start to exit. Compilation is timed separately, on a corner of the same images.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from kadr.core.warp import Field, sample
 from kadr.files import read_image, write_image
 from kadr.guides.channels import edge_guide, position_guide
 from kadr.guides.flow import flow_pair, gray
-from kadr.guides.transport import carry, identity
+from kadr.guides.transport import compose, identity
 from kadr.options import SynthOptions, detail_options
 from kadr.synth import Guide, StyleSource, prepare
 
@@ -42,7 +42,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One thing to synthesize; all images 8-bit. start: positions in the style, or None."""
+    """One image to synthesize; all images 8-bit. start: positions in the style, or None."""
 
     name: str
     style: Image
@@ -53,7 +53,7 @@ class Case:
 
 @dataclass
 class Score:
-    """What one program did with one case."""
+    """The result of one program for one case."""
 
     case: str
     program: str
@@ -72,21 +72,23 @@ def main() -> None:
     for case in _cases(arguments.clips):
         if arguments.case and case.name not in arguments.case:
             continue
-        key = case.name.split()[0]  # the peer has one way only to make a frame
+        key = case.name.split()[0]  # the peer synthesizes all frames in the same way
         runs: list[tuple[float, Image, dict[str, float]]] = []
         compile_seconds = _compile(case, arguments.threads)
         for _ in range(arguments.repeat):
             if arguments.peer is not None and (key not in peers or case.start is None):
-                made = _run_peer(arguments.peer, case)
-                peers[key] = min(peers.get(key, made), made, key=lambda run: run[0])
+                peer_run = _run_peer(arguments.peer, case)
+                peers[key] = min(peers.get(key, peer_run), peer_run, key=lambda run: run[0])
             runs.append(_run(case, arguments.threads))
         seconds, image, stages = min(runs, key=lambda run: run[0])
-        own = Score(case.name, "kadr", seconds, compile_seconds=compile_seconds, stages=stages)
-        scores.append(_judge(case, own, image))
+        kadr_score = Score(
+            case.name, "kadr", seconds, compile_seconds=compile_seconds, stages=stages
+        )
+        scores.append(_judge(case, kadr_score, image))
         if arguments.peer is not None:
-            seconds, other = peers[key]
-            scores.append(_judge(case, Score(case.name, "peer", seconds), other))
-            _save(arguments.save, case, "peer", other)
+            seconds, peer_image = peers[key]
+            scores.append(_judge(case, Score(case.name, "peer", seconds), peer_image))
+            _save(arguments.save, case, "peer", peer_image)
         _save(arguments.save, case, "kadr", image)
         if not arguments.json:
             _print_case([score for score in scores if score.case == case.name])
@@ -104,12 +106,14 @@ def _parse() -> argparse.Namespace:
         required=clips is None,
         help="folder of real clips (default: KADR_TEST_CLIPS)",
     )
-    parser.add_argument("--peer", type=Path, help="an ebsynth binary to run beside kadr")
+    parser.add_argument("--peer", type=Path, help="an ebsynth binary to compare with")
     parser.add_argument("--case", action="append", help="only this case, by name")
-    parser.add_argument("--repeat", type=int, default=1, help="runs of each; the fastest counts")
-    parser.add_argument("--threads", type=int, help="how many cores kadr may use (default: all)")
-    parser.add_argument("--save", type=Path, help="a folder for the pictures made")
-    parser.add_argument("--json", action="store_true", help="print numbers for programs")
+    parser.add_argument(
+        "--repeat", type=int, default=1, help="runs of each case; the fastest counts"
+    )
+    parser.add_argument("--threads", type=int, help="number of cores for kadr (default: all)")
+    parser.add_argument("--save", type=Path, help="a folder for the synthesized images")
+    parser.add_argument("--json", action="store_true", help="print JSON only")
     return parser.parse_args()
 
 
@@ -123,7 +127,7 @@ def _cases(clips: Path) -> Iterator[Case]:
 
 
 def _still(folder: Path) -> Case:
-    """The face of a painting's example: appearance, segments, positions, its own weights."""
+    """A stylized face: appearance, segment and position guides with the weights of the example."""
     guides = [
         Guide(_read(folder / f"source_{name}.png"), _read(folder / f"target_{name}.png"), weight)
         for name, weight in (("Gapp", 0.5), ("Gseg", 1.5), ("Gpos", 10.0))
@@ -132,21 +136,23 @@ def _still(folder: Path) -> Case:
 
 
 def _frame(folder: Path) -> tuple[Image, list[Guide], Field]:
-    """Frame 10 from key 0: video 6, edges 1, positions 2, temporal .5, as a pass would have it."""
+    """Frame 10 from key 0: video 6, edges 1, positions 2, temporal .5, as in a pass."""
     frames = [_read(folder / "input" / f"{index:03d}.jpg") for index in range(11)]
     style = _read(folder / "keys" / "000.jpg")
     size = style.shape[0], style.shape[1]
-    whole = identity(*size)
-    transport = whole
-    for before, frame in itertools.pairwise(frames):
-        transport = carry(transport, flow_pair(gray(frame), gray(before)))
-    pulled = sample(style, transport)
+    positions = identity(*size)
+    transport = positions
+    for previous, frame in itertools.pairwise(frames):
+        transport = compose(transport, flow_pair(gray(frame), gray(previous)))
+    warped = sample(style, transport)
     key, last = frames[0], frames[-1]
     guides = [
         Guide(key, last, 6.0),
         Guide(_bytes(edge_guide(key)), _bytes(edge_guide(last)), 1.0),
-        Guide(_bytes(position_guide(whole, size)), _bytes(position_guide(transport, size)), 2.0),
-        Guide(style, pulled, 0.5),
+        Guide(
+            _bytes(position_guide(positions, size)), _bytes(position_guide(transport, size)), 2.0
+        ),
+        Guide(style, warped, 0.5),
     ]
     return style, guides, transport
 
@@ -160,43 +166,46 @@ def _read(path: Path) -> Image:
 
 
 def _bytes(guide: NDArray[np.float32]) -> Image:
-    """8 bits, as both programs get them, though kadr would take the finer values too."""
+    """Round to 8 bits, as both programs get them, although kadr accepts float values."""
     rounded: Image = np.clip(np.rint(guide), 0, 255).astype(np.uint8)
     return rounded
 
 
 def _run(case: Case, threads: int | None) -> tuple[float, Image, dict[str, float]]:
-    """Seconds, the picture, and the seconds of each stage."""
+    """Seconds, the image, and the seconds of each stage."""
     start = time.perf_counter()
     source = StyleSource(case.style, [guide.source for guide in case.guides])
     weights = [guide.weight for guide in case.guides]
     prepared = prepare([source], weights, options=case.options, threads=threads)
-    if case.start is not None:  # a key is packed once and makes many frames
-        prepared.frame([guide.target for guide in case.guides], start_nnf=case.start)
-        start, before = time.perf_counter(), dict(prepared.seconds)
+    if case.start is not None:  # in a pass a key is packed once for many frames
+        prepared.synthesize([guide.target for guide in case.guides], start_nnf=case.start)
+        start, stages_before = time.perf_counter(), dict(prepared.seconds)
     else:
-        before = {}
-    made = prepared.frame([guide.target for guide in case.guides], start_nnf=case.start)
+        stages_before = {}
+    result = prepared.synthesize([guide.target for guide in case.guides], start_nnf=case.start)
     seconds = time.perf_counter() - start
-    stages = {name: spent - before.get(name, 0.0) for name, spent in prepared.seconds.items()}
-    return seconds, made.image, stages
+    stages = {
+        name: stage_seconds - stages_before.get(name, 0.0)
+        for name, stage_seconds in prepared.seconds.items()
+    }
+    return seconds, result.image, stages
 
 
 def _compile(case: Case, threads: int | None) -> float:
     """Seconds of the first call, which compiles or loads what this case needs."""
     corner = np.s_[:40, :40]
 
-    def cut(image: Image) -> Image:
+    def crop(image: Image) -> Image:
         return np.ascontiguousarray(image[corner])
 
-    guides = [Guide(cut(guide.source), cut(guide.target), guide.weight) for guide in case.guides]
+    guides = [Guide(crop(guide.source), crop(guide.target), guide.weight) for guide in case.guides]
     start = None if case.start is None else np.clip(case.start[corner], 0, 39)
-    small = Case(case.name, cut(case.style), guides, case.options, start)
+    small = Case(case.name, crop(case.style), guides, case.options, start)
     return _run(small, threads)[0]
 
 
 def _run_peer(binary: Path, case: Case) -> tuple[float, Image]:
-    """Seconds of the whole process at its defaults, and its picture."""
+    """Seconds of the whole process with its defaults, and its image."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_image(folder / "style.png", case.style)
@@ -214,19 +223,19 @@ def _run_peer(binary: Path, case: Case) -> tuple[float, Image]:
 
 
 def _write_guide(path: Path, image: Image) -> float:
-    """Write a guide as a PNG can hold it; returns what its weight must be multiplied by."""
+    """Write a guide as PNG; returns the factor for its weight."""
     channels = image.shape[2]
     if channels != 2:
         write_image(path, image)
         return 1.0
     write_image(path, np.dstack([image, np.zeros_like(image[..., 0])]))
-    return 3.0 / channels  # a third, empty channel takes a third of the weight
+    return 3.0 / channels  # an empty third channel takes a third of the weight
 
 
-def _judge(case: Case, score: Score, picture: Image) -> Score:
+def _judge(case: Case, score: Score, image: Image) -> Score:
     guides = [(guide.source, guide.target, guide.weight) for guide in case.guides]
-    score.energy = energy(picture, case.style, guides)
-    score.texture = texture_distance(picture, case.style)
+    score.energy = energy(image, case.style, guides)
+    score.texture = texture_distance(image, case.style)
     return score
 
 
@@ -237,17 +246,22 @@ def _save(folder: Path | None, case: Case, program: str, image: Image) -> None:
 
 
 def _print_case(scores: list[Score]) -> None:
-    own = scores[0]
-    print(f"{own.case}   (first call, compiling or loading kernels: {own.compile_seconds:.1f} s)")
+    kadr_score = scores[0]
+    print(
+        f"{kadr_score.case}   (first call, compiling or loading kernels: "
+        f"{kadr_score.compile_seconds:.1f} s)"
+    )
     for score in scores:
-        faster = f"{score.seconds / own.seconds:7.1f}x" if score is not own else "        "
+        ratio = (
+            f"{score.seconds / kadr_score.seconds:7.1f}x" if score is not kadr_score else "        "
+        )
         print(
-            f"  {score.program:<5} {score.seconds:8.3f} s {faster}   energy {score.energy:8.0f}"
+            f"  {score.program:<5} {score.seconds:8.3f} s {ratio}   energy {score.energy:8.0f}"
             f"   texture distance {score.texture:6.2f}"
         )
-    whole = sum(own.stages.values())
-    parts = sorted(own.stages.items(), key=lambda item: -item[1])
-    print("  where it goes: " + ", ".join(f"{n} {s / whole:.0%}" for n, s in parts if s > 0))
+    total = sum(kadr_score.stages.values())
+    parts = sorted(kadr_score.stages.items(), key=lambda item: -item[1])
+    print("  stages: " + ", ".join(f"{n} {s / total:.0%}" for n, s in parts if s > 0))
     print(flush=True)
 
 

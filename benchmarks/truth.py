@@ -1,9 +1,9 @@
-"""Known-motion scenes in, how near kadr, a plain flow warp and a crossfade come to the truth out.
+"""Compare kadr, a plain flow warp and a crossfade with the ground truth of known-motion scenes.
 
     python benchmarks/truth.py --clips FOLDER
 
-A filmed picture and its painted twin move by the same known motion; the twin moved is the truth
-for every frame. Scored are the frames that are not keys.
+A filmed image and its painted version move by the same known motion; the moved painting is the
+truth for every frame. Scores are over the frames that are not keys.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from kadr.files import write_image
 from kadr.options import DETAIL, PropagateOptions, detail_options
 
 _MARGIN = 1.5
-"""dB by which kadr's mean over all scenes must beat the plain warp's."""
+"""Required lead in dB of kadr over the plain warp, as a mean over all scenes."""
 _AMPLIFIED = 4.0
-"""How much the saved differences are amplified."""
+"""Factor of the saved differences."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One method on one scene with one set of keys; PSNR in dB, both over the frames not keys."""
+    """One method on one scene with one set of keys; PSNR in dB; without the key frames."""
 
     scene: str
     keys: int
@@ -51,20 +51,20 @@ def main() -> None:
     options = detail_options(arguments.detail, **dict(arguments.set))
     scores: list[Score] = []
     if not arguments.json:
-        print("dB and SSIM; signed numbers: kadr's less this method's, above 0 kadr is nearer")
+        print("dB and SSIM; signed numbers: kadr minus this method, above 0 kadr is better")
     for name in arguments.scene or NAMES:
         scene = make_scene(name, arguments.clips, frame_count=arguments.frames)
         for keys in _key_sets(len(scene.truth), arguments.keys):
-            made = _run(scene, keys, arguments.method, options, scores)
+            results = _run(scene, keys, arguments.method, options, scores)
             if arguments.save is not None:
-                _save(arguments.save / f"{name}-{len(keys)}", scene, made)
+                _save(arguments.save / f"{name}-{len(keys)}", scene, results)
             if not arguments.json:
-                _print_scores(scores[-len(made) :])
+                _print_scores(scores[-len(results) :])
     verdict = _verdict(scores)
     if arguments.json:
         rows = [asdict(score) for score in scores]
-        whole = {"options": asdict(options), "scores": rows, "verdict": verdict}
-        print(json.dumps(whole, indent=1))
+        report = {"options": asdict(options), "scores": rows, "verdict": verdict}
+        print(json.dumps(report, indent=1))
     else:
         _print_means(scores)
         for line, holds in verdict.items():
@@ -78,10 +78,10 @@ def _parse() -> argparse.Namespace:
         "--clips",
         type=Path,
         default=None if clips is None else Path(clips),
-        help="folder with lynx and ebsynth_stills; default $KADR_TEST_CLIPS, else pictures by code",
+        help="folder with lynx and ebsynth_stills; default $KADR_TEST_CLIPS, else generated",
     )
     parser.add_argument("--scene", action="append", choices=NAMES, help="only this one; repeatable")
-    parser.add_argument("--keys", type=int, choices=(1, 2), help="only with so many keys")
+    parser.add_argument("--keys", type=int, choices=(1, 2), help="only with this number of keys")
     parser.add_argument("--method", action="append", choices=tuple(METHODS), help="only this one")
     parser.add_argument("--frames", type=int, default=FRAME_COUNT, help="frames a scene, from 3")
     parser.add_argument("--detail", default="medium", choices=tuple(DETAIL), help="kadr's preset")
@@ -93,8 +93,8 @@ def _parse() -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="change one of kadr's propagation options; repeatable",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON alone")
-    parser.add_argument("--save", type=Path, help="folder for all frames and side-by-sides")
+    parser.add_argument("--json", action="store_true", help="print JSON only")
+    parser.add_argument("--save", type=Path, help="folder for all frames and contact sheets")
     arguments = parser.parse_args()
     if arguments.clips is not None and not arguments.clips.is_dir():
         parser.error(f"--clips {arguments.clips}: no such folder")
@@ -131,23 +131,23 @@ def _run(
     options: PropagateOptions,
     scores: list[Score],
 ) -> dict[str, list[Image]]:
-    """Run the methods on a scene, add their scores, give their frames."""
+    """Run the methods on a scene, append their scores and return their frames."""
     styles = {key: scene.truth[key] for key in keys}
-    made: dict[str, list[Image]] = {}
+    results: dict[str, list[Image]] = {}
     for method in only or METHODS:
-        began = time.perf_counter()
-        made[method] = METHODS[method](scene.filmed, styles, options)
-        seconds = time.perf_counter() - began
-        scores.append(_score(scene, keys, method, made[method], seconds))
-    return made
+        start_time = time.perf_counter()
+        results[method] = METHODS[method](scene.filmed, styles, options)
+        seconds = time.perf_counter() - start_time
+        scores.append(_score(scene, keys, method, results[method], seconds))
+    return results
 
 
 def _score(
-    scene: Scene, keys: tuple[int, ...], method: str, made: list[Image], seconds: float
+    scene: Scene, keys: tuple[int, ...], method: str, results: list[Image], seconds: float
 ) -> Score:
-    between = [index for index in range(len(made)) if index not in keys]
-    levels = [psnr(made[index], scene.truth[index]) for index in between]
-    alike = [ssim(made[index], scene.truth[index]) for index in between]
+    between = [index for index in range(len(results)) if index not in keys]
+    levels = [psnr(results[index], scene.truth[index]) for index in between]
+    alike = [ssim(results[index], scene.truth[index]) for index in between]
     return Score(
         scene.name,
         len(keys),
@@ -162,12 +162,16 @@ def _score(
 
 
 def _verdict(scores: list[Score]) -> dict[str, bool]:
-    """What has to hold of kadr, as sentences, and whether it does."""
-    mine = {(score.scene, score.keys): score for score in scores if score.method == "kadr"}
+    """Requirements on kadr as sentences, and whether they are met."""
+    kadr_scores = {(score.scene, score.keys): score for score in scores if score.method == "kadr"}
     verdict = {}
     for method in sorted({score.method for score in scores} - {"kadr"}):
-        theirs = {(s.scene, s.keys): s for s in scores if s.method == method}
-        pairs = [(mine[place], theirs[place]) for place in theirs if place in mine]
+        method_scores = {(s.scene, s.keys): s for s in scores if s.method == method}
+        pairs = [
+            (kadr_scores[scene_key], method_scores[scene_key])
+            for scene_key in method_scores
+            if scene_key in kadr_scores
+        ]
         if not pairs:
             continue
         verdict[f"kadr's worst frame beats the {method}'s in every scene (PSNR)"] = all(
@@ -184,18 +188,18 @@ def _verdict(scores: list[Score]) -> dict[str, bool]:
 
 def _print_scores(scores: list[Score]) -> None:
     """One block of the table: a scene with one set of keys, differences against kadr."""
-    mine = next((score for score in scores if score.method == "kadr"), None)
+    kadr_score = next((score for score in scores if score.method == "kadr"), None)
     plural = "s" if scores[0].keys > 1 else ""
     print(f"{scores[0].scene}, {scores[0].keys} key{plural}")
     print("  method      PSNR mean         worst (frame)          SSIM mean        worst        s")
     for score in scores:
         gaps = ["", "", "", ""]
-        if mine is not None and score is not mine:
+        if kadr_score is not None and score is not kadr_score:
             gaps = [
-                f"{mine.psnr_mean - score.psnr_mean:+.2f}",
-                f"{mine.psnr_worst - score.psnr_worst:+.2f}",
-                f"{mine.ssim_mean - score.ssim_mean:+.3f}",
-                f"{mine.ssim_worst - score.ssim_worst:+.3f}",
+                f"{kadr_score.psnr_mean - score.psnr_mean:+.2f}",
+                f"{kadr_score.psnr_worst - score.psnr_worst:+.2f}",
+                f"{kadr_score.ssim_mean - score.ssim_mean:+.3f}",
+                f"{kadr_score.ssim_worst - score.ssim_worst:+.3f}",
             ]
         print(
             f"  {score.method:<10}  {score.psnr_mean:6.2f} {gaps[0]:>7}   "
@@ -209,33 +213,33 @@ def _print_scores(scores: list[Score]) -> None:
 def _print_means(scores: list[Score]) -> None:
     print("all scenes")
     for method in METHODS:
-        own = [score for score in scores if score.method == method]
-        if own:
-            level = float(np.mean([score.psnr_mean for score in own]))
-            alike = float(np.mean([score.ssim_mean for score in own]))
+        method_scores = [score for score in scores if score.method == method]
+        if method_scores:
+            level = float(np.mean([score.psnr_mean for score in method_scores]))
+            alike = float(np.mean([score.ssim_mean for score in method_scores]))
             print(f"  {method:<10}  PSNR {level:6.2f}   SSIM {alike:.3f}")
 
 
-def _save(folder: Path, scene: Scene, made: dict[str, list[Image]]) -> None:
-    """Every method's frames, and sheets: filmed and truth above, methods, their differences."""
+def _save(folder: Path, scene: Scene, results: dict[str, list[Image]]) -> None:
+    """Save the frames of each method, and sheets: filmed and truth, methods, differences."""
     for index, truth in enumerate(scene.truth):
-        for method, frames in made.items():
+        for method, frames in results.items():
             write_image(folder / method / f"{index:05d}.png", frames[index])
-        shown = [frames[index] for frames in made.values()]
-        apart = [_difference(image, truth) for image in shown]
-        blank = [np.zeros_like(truth)] * max(0, len(shown) - 2)
-        top = [scene.filmed[index], truth, *blank][: max(len(shown), 2)]
-        pad = [np.zeros_like(truth)] * (len(top) - len(shown))
-        rows = [top, [*shown, *pad], [*apart, *pad]]
+        images = [frames[index] for frames in results.values()]
+        differences = [_difference(image, truth) for image in images]
+        blank = [np.zeros_like(truth)] * max(0, len(images) - 2)
+        top = [scene.filmed[index], truth, *blank][: max(len(images), 2)]
+        pad = [np.zeros_like(truth)] * (len(top) - len(images))
+        rows = [top, [*images, *pad], [*differences, *pad]]
         sheet = np.vstack([np.hstack(row) for row in rows])
         write_image(folder / "sheets" / f"{index:05d}.png", sheet)
 
 
 def _difference(image: Image, truth: Image) -> Image:
-    """Absolute difference of two images, amplified for looking."""
-    apart = np.abs(image.astype(np.float32) - truth) * _AMPLIFIED
-    shown: Image = np.clip(apart, 0, 255).astype(np.uint8)
-    return shown
+    """Absolute difference of two images, amplified."""
+    amplified = np.abs(image.astype(np.float32) - truth) * _AMPLIFIED
+    clipped: Image = np.clip(amplified, 0, 255).astype(np.uint8)
+    return clipped
 
 
 if __name__ == "__main__":

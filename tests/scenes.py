@@ -1,4 +1,4 @@
-"""Small scenes whose motion is known exactly: what every frame shows, and where it came from."""
+"""Small synthetic scenes with exactly known motion."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from kadr.core.frames import Frame
 from kadr.files import write_image
 
 Matrix = np.ndarray
-"""(2, 3) float64: where a pixel (x, y, 1) of a frame came from in the first frame."""
+"""(2, 3) float64: maps a pixel (x, y, 1) of a frame to its position in the first frame."""
 
 
 def texture(height: int = 72, width: int = 96, *, seed: int = 0, fine: float = 1.5) -> np.ndarray:
-    """(H, W, 3) uint8 RGB with detail at several scales and no repeats."""
+    """(H, W, 3) uint8 RGB with detail at several scales and no repetition."""
     rng = np.random.default_rng(seed)
     image = np.zeros((height, width, 3), np.float32)
-    for sigma, level in ((fine, 60), (4 * fine, 60), (12 * fine, 50)):
+    for sigma, amplitude in ((fine, 60), (4 * fine, 60), (12 * fine, 50)):
         noise = rng.normal(0, 1, image.shape).astype(np.float32)
         noise = cv2.GaussianBlur(noise, (0, 0), sigma)
-        image += level * noise / noise.std()
+        image += amplitude * noise / noise.std()
     return np.clip(image * 0.7 + 128, 0, 255).astype(np.uint8)
 
 
 def paint(image: np.ndarray) -> np.ndarray:
-    """A style of its own for an image: other colours and hard tones, place for place."""
+    """A stylized image: other colours and hard tones, pixel by pixel."""
     swapped = image[..., [2, 0, 1]].astype(np.int32)
     return (255 - swapped // 24 * 24).astype(np.uint8)
 
@@ -44,21 +44,21 @@ def rotation(degrees: float, center: tuple[float, float], zoom: float = 1.0) -> 
 
 
 def positions(matrix: Matrix, height: int, width: int) -> np.ndarray:
-    """(H, W, 2) float32: where each pixel came from."""
+    """(H, W, 2) float32: the source position of each pixel."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
     return np.stack([m[0] * x + m[1] * y + m[2] for m in matrix], axis=2).astype(np.float32)
 
 
 def show(image: np.ndarray, matrix: Matrix) -> np.ndarray:
     """The image moved: out[p] = image[matrix · p]."""
-    where = positions(matrix, *image.shape[:2])
-    return cv2.remap(image, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    source_positions = positions(matrix, *image.shape[:2])
+    return cv2.remap(image, source_positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
 def sliding(
     count: int, dx: float, dy: float = 0.0, *, height: int = 72, width: int = 96, seed: int = 0
 ) -> list[np.ndarray]:
-    """Frames of one picture that slides steadily; new content enters at the sides."""
+    """Frames of one image that slides steadily; new content enters at the sides."""
     border = int(max(abs(dx), abs(dy)) * count) + 4
     wide = texture(height + 2 * border, width + 2 * border, seed=seed)
     return [
@@ -71,14 +71,17 @@ def sliding(
 
 def as_frames(images: Sequence[np.ndarray], first: int = 0) -> list[Frame]:
     """Frames numbered from ``first``, 25 a second."""
-    return [Frame(first + at, image, Fraction(first + at, 25)) for at, image in enumerate(images)]
+    return [
+        Frame(first + offset, image, Fraction(first + offset, 25))
+        for offset, image in enumerate(images)
+    ]
 
 
 def write_sequence(folder: Path, images: Sequence[np.ndarray], first: int = 0) -> Path:
     """A numbered sequence of PNG files."""
     folder.mkdir(parents=True, exist_ok=True)
-    for at, image in enumerate(images):
-        write_image(folder / f"frame_{first + at:05d}.png", image)
+    for offset, image in enumerate(images):
+        write_image(folder / f"frame_{first + offset:05d}.png", image)
     return folder
 
 

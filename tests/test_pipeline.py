@@ -82,7 +82,7 @@ def _left_over(tmp_path: Path) -> list[str]:
 def _clean(tmp_path: Path, temporary: Path) -> None:
     assert _left_over(tmp_path) == []
     assert list(temporary.iterdir()) == []
-    assert not [t for t in threading.enumerate() if t.name == "kadr-ahead"]
+    assert not [t for t in threading.enumerate() if t.name == "kadr-prefetch"]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from kadr.core.bands import default_threads
 from kadr.core.events import CancelToken, Event
+from kadr.core.row_bands import default_threads
 from kadr.options import RunOptions
 from kadr.render.blend_task import STEP as BLEND
 from kadr.render.key_pass import STEP as PROPAGATE

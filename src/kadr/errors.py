@@ -1,12 +1,12 @@
-"""The errors that kadr raises on purpose; each is one line that names the value and the remedy."""
+"""The errors that kadr raises; each message is one line that names the value and the remedy."""
 
 
 class KadrError(Exception):
-    """Base of every error that kadr raises on purpose; the command line exits with code 2."""
+    """Base class of all errors that kadr raises; the command line exits with code 2."""
 
 
 class InputError(KadrError, ValueError):
-    """A file or an array that the user gave cannot be used."""
+    """An input file or array cannot be used."""
 
 
 class OptionsError(KadrError, ValueError):
@@ -14,16 +14,16 @@ class OptionsError(KadrError, ValueError):
 
 
 class BackendError(KadrError, RuntimeError):
-    """A library, a codec or a device that the work needs is missing or failed."""
+    """A required library, codec or device is missing or failed."""
 
 
 class OutputError(KadrError, OSError):
-    """The output cannot be written: it exists, the folder cannot be made, the disk is full."""
+    """The output cannot be written: it exists, the folder cannot be created, the disk is full."""
 
 
 class ResumeError(KadrError):
-    """Kept work does not fit what is asked now."""
+    """Stored work files do not fit the current options."""
 
 
-class Cancelled(KadrError):  # noqa: N818 - a request that was granted, not a fault
-    """The work was asked to stop and did; nothing stands under the final name."""
+class Cancelled(KadrError):  # noqa: N818 - the user asked for it; not a fault
+    """The operation was cancelled; nothing was written under the final name."""

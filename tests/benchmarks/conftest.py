@@ -1,4 +1,4 @@
-"""The benchmarks are programs beside the package; their modules are made importable here."""
+"""Make the modules of the benchmarks importable; they are programs outside the package."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ OPTIONS = PropagateOptions()
 
 @pytest.fixture(autouse=True)
 def _small_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the middle of every scene is rendered."""
+    """Render only the middle of every scene."""
     monkeypatch.setattr(_scenes, "WIDTH", 128)
     monkeypatch.setattr(_scenes, "HEIGHT", 72)
 
@@ -37,9 +37,9 @@ def test_psnr_of_a_known_difference() -> None:
 def test_ssim_is_one_for_equal_images_and_falls_with_noise() -> None:
     image = _texture()
     noise = np.random.default_rng(1).normal(0, 1, image.shape)
-    little, much = (np.clip(image + noise * s, 0, 255).astype(np.uint8) for s in (5, 40))
+    low_noise, high_noise = (np.clip(image + noise * s, 0, 255).astype(np.uint8) for s in (5, 40))
     assert ssim(image, image) == pytest.approx(1.0)
-    assert 1 > ssim(image, little) > ssim(image, much) > 0
+    assert 1 > ssim(image, low_noise) > ssim(image, high_noise) > 0
 
 
 def test_ssim_of_flat_images_is_its_light_term() -> None:
@@ -48,11 +48,11 @@ def test_ssim_of_flat_images_is_its_light_term() -> None:
     assert ssim(a, b) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1))
 
 
-def test_motions_do_what_they_say() -> None:
+def test_motions_have_their_documented_size() -> None:
     points = np.random.default_rng(2).uniform(-100, 100, (5, 6, 2)).astype(np.float32)
     last = FRAME_COUNT - 1
-    across = translation(points, last) - translation(points, 0)
-    np.testing.assert_allclose(across, np.broadcast_to([1.27 * 27, 0.43 * 27], across.shape), 1e-4)
+    shift = translation(points, last) - translation(points, 0)
+    np.testing.assert_allclose(shift, np.broadcast_to([1.27 * 27, 0.43 * 27], shift.shape), 1e-4)
     turned = turn_and_zoom(points, last)
     np.testing.assert_allclose(
         np.hypot(*turned.transpose(2, 0, 1)), np.hypot(*points.transpose(2, 0, 1)) / 1.25, 1e-4
@@ -63,19 +63,22 @@ def test_motions_do_what_they_say() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scenes_are_repeatable_and_filmed_and_truth_move_together(name: str) -> None:
-    scene, again = (make_scene(name, None, frame_count=2) for _ in range(2))
+    scene, second_scene = (make_scene(name, None, frame_count=2) for _ in range(2))
     assert len(scene.filmed) == len(scene.truth) == 2
-    for images, same in ((scene.filmed, again.filmed), (scene.truth, again.truth)):
-        for image, twin in zip(images, same, strict=True):
+    for images, second_images in (
+        (scene.filmed, second_scene.filmed),
+        (scene.truth, second_scene.truth),
+    ):
+        for image, second_image in zip(images, second_images, strict=True):
             assert image.shape == (72, 128, 3)
-            np.testing.assert_array_equal(image, twin)
+            np.testing.assert_array_equal(image, second_image)
     assert psnr(scene.truth[0], scene.truth[1]) < 60
 
 
 def test_truth_is_rendered_where_the_motion_says() -> None:
     first, last = make_scene("translation", None, frame_count=2).truth
     y, x = np.mgrid[:72, :128].astype(np.float32)
-    # a frame's pixel shows the picture 1.27 pixels further on: it stood there in the first frame
+    # a pixel shows what was 1.27 pixels further on in the first frame
     moved = cv2.remap(first, x + np.float32(1.27), y + np.float32(0.43), cv2.INTER_CUBIC)
     inside = (slice(8, -8), slice(8, -8))
     wrong = cv2.remap(first, x - np.float32(1.27), y - np.float32(0.43), cv2.INTER_CUBIC)
@@ -84,16 +87,16 @@ def test_truth_is_rendered_where_the_motion_says() -> None:
 
 def test_crossfade_holds_and_mixes() -> None:
     dark, light = np.full((4, 4, 3), 40, np.uint8), np.full((4, 4, 3), 80, np.uint8)
-    made = run_crossfade([dark] * 7, {1: dark, 5: light}, OPTIONS)
-    assert [int(image[0, 0, 0]) for image in made] == [40, 40, 50, 60, 70, 80, 80]
+    frames = run_crossfade([dark] * 7, {1: dark, 5: light}, OPTIONS)
+    assert [int(image[0, 0, 0]) for image in frames] == [40, 40, 50, 60, 70, 80, 80]
 
 
 def test_warp_follows_a_shift_from_the_nearest_key() -> None:
     wide = np.hstack([_texture(3), _texture(4)])
     filmed = [np.ascontiguousarray(wide[:, 2 * i : 2 * i + 120]) for i in range(5)]
     red = [255 - image for image in filmed]
-    made = run_warp(filmed, {0: red[0], 4: red[4][..., ::-1].copy()}, OPTIONS)
+    frames = run_warp(filmed, {0: red[0], 4: red[4][..., ::-1].copy()}, OPTIONS)
     inside = (slice(12, -12), slice(12, -12))
-    np.testing.assert_array_equal(made[0], red[0])
-    assert psnr(made[1][inside], red[1][inside]) > 30
-    assert psnr(made[3][inside], red[3][..., ::-1][inside]) > 30
+    np.testing.assert_array_equal(frames[0], red[0])
+    assert psnr(frames[1][inside], red[1][inside]) > 30
+    assert psnr(frames[3][inside], red[3][..., ::-1][inside]) > 30

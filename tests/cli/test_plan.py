@@ -12,7 +12,7 @@ from cli_samples import FIRST, Call
 
 from kadr import new_project, open_clip, read_image
 from kadr.project.folder import ProjectFolder
-from kadr.report.record import ClipFacts, KeyRecord, RunRecord, write_record
+from kadr.report.record import ClipRecord, KeyRecord, RunRecord, write_record
 from scenes import sliding, write_sequence
 
 _CUT, _COUNT = 12, 22
@@ -166,7 +166,7 @@ def test_after_a_run_the_measured_error_has_the_last_word(
 
 def _record(key: int, measured: list[float]) -> RunRecord:
     return RunRecord(
-        ClipFacts("in", 96, 72, _COUNT, 24.0),
+        ClipRecord("in", 96, 72, _COUNT, 24.0),
         (KeyRecord(key, key + FIRST, 0, _COUNT),),
         0,
         tuple(range(FIRST, FIRST + _COUNT)),

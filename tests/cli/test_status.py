@@ -11,7 +11,7 @@ from cli_samples import COUNT, SIZE, Call, make_keys
 
 from kadr import new_project
 from kadr.project.folder import ProjectFolder
-from kadr.report.record import ClipFacts, KeyRecord, NextKey, RunRecord, write_record
+from kadr.report.record import ClipRecord, KeyRecord, NextKey, RunRecord, write_record
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def project(video: Path, keys: Path, tmp_path: Path) -> ProjectFolder:
 
 def _record(**changes: Any) -> RunRecord:
     facts: dict[str, Any] = {
-        "clip": ClipFacts("clip.mp4", *SIZE, COUNT, 24.0),
+        "clip": ClipRecord("clip.mp4", *SIZE, COUNT, 24.0),
         "keys": (KeyRecord(0, 0, 0, 5), KeyRecord(5, 5, 1, 6)),
         "first_frame": 0,
         "numbers": tuple(range(COUNT)),
         "measured": (0.0, 0.1, 0.2, 0.3, 0.1, 0.0),
-        "began": "2025-02-03T04:05:06+00:00",
+        "started": "2025-02-03T04:05:06+00:00",
         "seconds": 75.0,
     }
     return RunRecord(**facts | changes)
@@ -105,7 +105,7 @@ def test_a_damaged_record_is_as_none(kadr: Call, project: ProjectFolder) -> None
     done = kadr("status", project.root)
     assert done.code == 0
     assert _lines(done.out)["last run"].startswith("none yet")
-    assert "left aside" in done.err
+    assert "ignored" in done.err
 
 
 def test_a_project_without_its_clip_still_has_a_status(

@@ -1,16 +1,19 @@
-"""The flag by which work is asked to stop."""
+"""Cancel tokens and events."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, follow
 from kadr.errors import Cancelled, KadrError
 
 
-def test_a_token_stops_work_once_raised() -> None:
+def test_a_cancelled_token_raises() -> None:
     token = CancelToken()
     token.check()
     assert not token.cancelled
@@ -25,14 +28,14 @@ def test_a_token_stops_work_once_raised() -> None:
 def test_a_token_is_seen_from_another_thread() -> None:
     token, stopped = CancelToken(), threading.Event()
 
-    def work() -> None:
+    def check_until_cancelled() -> None:
         try:
             while not stopped.wait(0.001):
                 token.check()
         except Cancelled:
             stopped.set()
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=check_until_cancelled)
     thread.start()
     token.cancel()
     thread.join(5)
@@ -40,9 +43,9 @@ def test_a_token_is_seen_from_another_thread() -> None:
 
 
 def test_tokens_are_independent() -> None:
-    one, other = CancelToken(), CancelToken()
-    one.cancel()
-    other.check()
+    first, second = CancelToken(), CancelToken()
+    first.cancel()
+    second.check()
 
 
 def test_an_event_needs_no_preview() -> None:
@@ -54,3 +57,35 @@ def test_an_event_needs_no_preview() -> None:
         None,
         "",
     )
+
+
+def _operation(events: int, closed: list[bool]) -> Generator[Event, None, str]:
+    try:
+        for index in range(events):
+            yield Event("step", index, events)
+        return "result"
+    finally:
+        closed.append(True)
+
+
+@given(st.integers(0, 9))
+def test_follow_passes_events_on_and_returns_the_result(count: int) -> None:
+    indices: list[int] = []
+    closed: list[bool] = []
+    events = _operation(count, closed)
+    assert follow(events, lambda event: indices.append(event.index)) == "result"
+    assert indices == list(range(count))
+    assert closed == [True]
+    assert follow(_operation(count, closed)) == "result"
+
+
+def test_an_error_in_the_callback_closes_the_operation() -> None:
+    closed: list[bool] = []
+
+    def fail(event: Event) -> None:
+        if event.index == 2:
+            raise RuntimeError("the display failed")
+
+    with pytest.raises(RuntimeError, match="the display failed"):
+        follow(_operation(5, closed), fail)
+    assert closed == [True]

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from kadr.core.formatting import counted, duration, moment, percent, size
+from kadr.core.formatting import counted, date, duration, percent, size
 
 
 @pytest.mark.parametrize(
-    ("share", "text"),
+    ("fraction", "text"),
     [
         (None, "–"),
         (0.0, "0.0 %"),
@@ -17,8 +17,8 @@ from kadr.core.formatting import counted, duration, moment, percent, size
         (1.0, "100 %"),
     ],
 )
-def test_shares(share: float | None, text: str) -> None:
-    assert percent(share) == text
+def test_shares(fraction: float | None, text: str) -> None:
+    assert percent(fraction) == text
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_sizes(count: int, text: str) -> None:
     assert size(count) == text
 
 
-def test_moments_that_can_be_read_are_said_in_words() -> None:
-    assert moment("2025-02-03T04:05:06+00:00") == "3 February 2025, 04:05"
-    assert moment("yesterday") == "yesterday"
+def test_iso_dates_become_readable_dates() -> None:
+    assert date("2025-02-03T04:05:06+00:00") == "3 February 2025, 04:05"
+    assert date("yesterday") == "yesterday"
 
 
 def test_counts() -> None:

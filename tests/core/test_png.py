@@ -1,4 +1,4 @@
-"""Texts in PNG files: kept beside the picture, replaced, in any alphabet, read by others."""
+"""Text entries in PNG files: pixels unchanged, entries replaced, any alphabet, read by Pillow."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from PIL import Image as PillowImage
 
 from kadr.core.png import png_chunks, with_text
 
-PICTURE = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
-PNG = cv2.imencode(".png", PICTURE)[1].tobytes()
+IMAGE = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+PNG = cv2.imencode(".png", IMAGE)[1].tobytes()
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1)
 
 
 @given(TEXT)
-def test_other_programs_read_the_text_and_the_same_picture(text: str) -> None:
+def test_pillow_reads_the_text_and_the_same_image(text: str) -> None:
     with PillowImage.open(io.BytesIO(with_text(PNG, "parameters", text))) as image:
         assert image.info["parameters"] == text
-        assert np.array_equal(np.asarray(image.convert("RGB"))[..., ::-1], PICTURE)
+        assert np.array_equal(np.asarray(image.convert("RGB"))[..., ::-1], IMAGE)
 
 
 @given(TEXT, TEXT)
@@ -38,6 +38,6 @@ def test_the_text_follows_the_header() -> None:
     assert kinds[-1] == b"IEND"
 
 
-def test_other_bytes_are_refused() -> None:
+def test_other_bytes_are_rejected() -> None:
     with pytest.raises(ValueError, match="PNG"):
         with_text(b"GIF89a", "parameters", "a fox")

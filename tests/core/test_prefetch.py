@@ -1,4 +1,4 @@
-"""Items made one ahead: the same items, their errors too, and no thread left behind."""
+"""Prefetching: the same items, errors passed on, and no thread left running."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from kadr.core.prefetch import prefetch
 
 
 def _threads() -> int:
-    return sum(thread.name == "kadr-ahead" for thread in threading.enumerate())
+    return sum(thread.name == "kadr-prefetch" for thread in threading.enumerate())
 
 
 def _wait_for(condition: object, seconds: float = 5.0) -> None:
     assert callable(condition)
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.002)
     assert condition()
 
@@ -32,40 +32,40 @@ def test_the_same_items_in_the_same_order(items: list[int | None], depth: int) -
     assert _threads() == 0
 
 
-def test_the_next_item_is_made_while_one_is_used() -> None:
-    made: list[int] = []
+def test_the_next_item_is_computed_while_one_is_used() -> None:
+    computed: list[int] = []
 
     def source() -> Iterator[int]:
         for index in range(3):
-            made.append(index)
+            computed.append(index)
             yield index
 
     items = prefetch(source())
     assert next(items) == 0
-    _wait_for(lambda: 1 in made)
+    _wait_for(lambda: 1 in computed)
     assert list(items) == [1, 2]
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_no_more_is_made_than_the_depth_allows(depth: int) -> None:
-    made, used, most = 0, 0, 0
+def test_no_more_is_computed_than_the_depth_allows(depth: int) -> None:
+    computed, used, max_ahead = 0, 0, 0
 
     def source() -> Iterator[int]:
-        nonlocal made, most
+        nonlocal computed, max_ahead
         for index in range(20):
-            made += 1
-            most = max(most, made - used)
+            computed += 1
+            max_ahead = max(max_ahead, computed - used)
             yield index
 
     for _ in prefetch(source(), depth):
         time.sleep(0.002)
         used += 1
-    # in the queue, in the maker's hand, in the user's hand
-    assert most <= depth + 2
-    assert made == used == 20
+    # in the queue, just computed, in use
+    assert max_ahead <= depth + 2
+    assert computed == used == 20
 
 
-def test_an_error_comes_through_after_the_items_before_it() -> None:
+def test_an_error_is_passed_on_after_the_items_before_it() -> None:
     def source() -> Iterator[int]:
         yield 1
         yield 2
@@ -98,13 +98,13 @@ def test_closing_stops_the_thread_and_runs_the_sources_clean_up() -> None:
 
 
 def test_an_exception_of_the_user_stops_the_thread() -> None:
-    def use() -> None:
+    def fail_at_item_3() -> None:
         for item in prefetch(iter(range(1000))):
             if item == 3:
                 raise RuntimeError("mine")
 
     with pytest.raises(RuntimeError, match="mine"):
-        use()
+        fail_at_item_3()
     _wait_for(lambda: _threads() == 0)
 
 
@@ -114,5 +114,5 @@ def test_nothing_starts_before_the_first_item_is_asked_for() -> None:
     assert list(items) == [1, 2]
 
 
-def test_one_ahead_within_another() -> None:
+def test_nested_prefetching() -> None:
     assert list(prefetch(prefetch(range(50)), depth=2)) == list(range(50))

@@ -1,4 +1,4 @@
-"""Child seeds: the same for ever, and unlike each other."""
+"""Child seeds: stable across versions, and different from each other."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ GOLDEN = {
     (1337, "start"): 4740171474570602114,
     (5, "stylize", 0): 1091229625371431194,
 }
-"""Written down once: a film made again years later is to be the same film."""
+"""Recorded once: the same run must give the same film in later versions."""
 
 
 def test_seeds_never_change() -> None:
     assert {parts: derive_seed(*parts) for parts in GOLDEN} == GOLDEN
 
 
-def test_seeds_do_not_hang_on_the_process() -> None:
+def test_seeds_do_not_depend_on_the_process() -> None:
     code = "from kadr.core.seeds import derive_seed; print(derive_seed(1, 'frame', 12))"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    assert int(done.stdout) == GOLDEN[1, "frame", 12]
+    assert int(process.stdout) == GOLDEN[1, "frame", 12]
 
 
 @given(seed=st.integers(0, 3), names=NAMES, other_seed=st.integers(0, 3), others=NAMES)

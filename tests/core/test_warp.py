@@ -37,7 +37,7 @@ def test_half_steps_lie_half_way() -> None:
     assert np.allclose(out[:, :-1], ramp[:, :-1] + 4)
 
 
-def test_the_grid_gives_an_image_back_and_cannot_be_spoilt() -> None:
+def test_the_grid_samples_the_image_itself_and_is_read_only() -> None:
     image = np.random.default_rng(1).integers(0, 255, (6, 8, 3)).astype(np.uint8)
     assert np.array_equal(sample(image, grid(6, 8)), image)
     assert tuple(grid(6, 8)[2, 5]) == (5, 2)  # (x, y)

@@ -1,4 +1,4 @@
-"""EbSynth projects to test on, with the few small images that they name."""
+"""EbSynth projects for tests, with the small images that they name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EBS = EbsProject("video_frame/[#####].png", "img2img_key/[#####].png", RANGES)
 
 
 def image(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """(H, W, 3) uint8, another for each number."""
+    """(H, W, 3) uint8, different for each number."""
     y, x = np.mgrid[: size[1], : size[0]]
     return np.stack([x * 9, y * 11, np.full_like(x, number % 251)], axis=2).astype(np.uint8)
 
@@ -40,7 +40,7 @@ def make_images(
 
 
 def make_ebs(folder: Path, name: str = "p.ebs", **changes: object) -> Path:
-    """A project file with its frames 1–8 and keys 3 and 6 beside it."""
+    """A project file next to its frames 1–8 and keys 3 and 6."""
     make_images(folder / "video_frame")
     make_images(folder / "img2img_key", [3, 6])
     write_ebs(folder / name, replace(EBS, **changes))  # type: ignore[arg-type]
@@ -48,6 +48,6 @@ def make_ebs(folder: Path, name: str = "p.ebs", **changes: object) -> Path:
 
 
 def copy_images(template: Path, folder: Path, names: Mapping[str, str]) -> None:
-    """Copies of folders of images, by their new names: quicker than to encode them again."""
+    """Copy folders of images to new names: faster than encoding them again."""
     for new, old in names.items():
         shutil.copytree(template / old, folder / new)

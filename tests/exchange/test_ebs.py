@@ -1,4 +1,4 @@
-"""EbSynth's file: its layout byte by byte, the same bytes again, and clear words on bad ones."""
+"""EbSynth's file: its layout byte by byte, the same bytes again, and errors for damaged files."""
 
 from __future__ import annotations
 
@@ -33,49 +33,53 @@ LAYOUT = (
     b"\x07\0\0\0" + b"\x01" + b"\x00" + b"\x02\0\0\0" + b"\x09\0\0\0" + b"\x05\0\0\0o/[#]"
     b"V02\0" + b"\x02\0\0\0" + b"\x01" + b"\0\0\xf0\x41" + b"\xc0\x02\0\0"
 )
-"""Written by hand from the table of fields, with the program's defaults."""
+"""Written by hand from the table of fields, with EbSynth's defaults."""
 
 BY_HAND = EbsProject("video/[#].pn", "k/[#]", (EbsRange(7, 2, 9, "o/[#]", 1, 0),))
 
 
-def test_the_layout_is_the_programs() -> None:
+def test_the_layout_is_that_of_ebsynth() -> None:
     assert pack_ebs(BY_HAND) == LAYOUT
     assert parse_ebs(LAYOUT, "x.ebs") == BY_HAND
     assert len(LAYOUT[LAYOUT.index(b"V02") :]) == 17
 
 
 def test_a_missing_tail_stays_missing() -> None:
-    bare = LAYOUT[:-17]
-    project = parse_ebs(bare, "x.ebs")
+    without_tail = LAYOUT[:-17]
+    project = parse_ebs(without_tail, "x.ebs")
     assert project == replace(BY_HAND, tail=None)
-    assert pack_ebs(project) == bare
+    assert pack_ebs(project) == without_tail
 
 
-def test_each_field_stands_where_it_should(tmp_path: Path) -> None:
-    """Read the file by another reader: NumPy's records."""
+def test_each_field_is_at_its_offset(tmp_path: Path) -> None:
+    """Read the file with NumPy records instead."""
     weights = EbsWeights(1.5, 2.5, 3.5, 4.5, 5.5, 6.5)
     tail = EbsTail(3, 0, 23.5, 705)
     path = tmp_path / "p.ebs"
     write_ebs(path, replace(EBS, mask="mask/[##].png", mask_on=1, weights=weights, tail=tail))
-    data, at = path.read_bytes(), 6
+    data, offset = path.read_bytes(), 6
     for text in (EBS.video, "mask/[##].png", EBS.keys):
-        length = int.from_bytes(data[at : at + 4], "little")
-        assert data[at + 4 : at + 4 + length] == text.encode()
-        at += 4 + length
-    assert data[at] == 1
-    assert np.frombuffer(data, "<f4", 6, at + 1).tolist() == [1.5, 2.5, 3.5, 4.5, 5.5, 6.5]
-    assert np.frombuffer(data, "<i4", 1, at + 25)[0] == 2
-    kind = np.dtype([("key", "<i4"), ("used", "u1", 2), ("ends", "<i4", 2), ("length", "<i4")])
-    at += 29
+        length = int.from_bytes(data[offset : offset + 4], "little")
+        assert data[offset + 4 : offset + 4 + length] == text.encode()
+        offset += 4 + length
+    assert data[offset] == 1
+    assert np.frombuffer(data, "<f4", 6, offset + 1).tolist() == [1.5, 2.5, 3.5, 4.5, 5.5, 6.5]
+    assert np.frombuffer(data, "<i4", 1, offset + 25)[0] == 2
+    range_type = np.dtype(
+        [("key", "<i4"), ("used", "u1", 2), ("ends", "<i4", 2), ("length", "<i4")]
+    )
+    offset += 29
     for item in EBS.ranges:
-        found = np.frombuffer(data, kind, 1, at)[0]
-        assert (found["key"], found["length"]) == (item.key, len(item.output))
-        assert found["ends"].tolist() == [item.first, item.last]
-        assert found["used"].tolist() == [1, 1]
-        at += kind.itemsize + len(item.output)
-    last = np.dtype([("v", "S4"), ("detail", "<i4"), ("gpu", "u1"), ("fps", "<f4"), ("x", "<i4")])
-    assert np.frombuffer(data, last, 1, at)[0].item() == (b"V02", 3, 0, 23.5, 705)
-    assert at + last.itemsize == len(data)
+        result = np.frombuffer(data, range_type, 1, offset)[0]
+        assert (result["key"], result["length"]) == (item.key, len(item.output))
+        assert result["ends"].tolist() == [item.first, item.last]
+        assert result["used"].tolist() == [1, 1]
+        offset += range_type.itemsize + len(item.output)
+    tail_type = np.dtype(
+        [("v", "S4"), ("detail", "<i4"), ("gpu", "u1"), ("fps", "<f4"), ("x", "<i4")]
+    )
+    assert np.frombuffer(data, tail_type, 1, offset)[0].item() == (b"V02", 3, 0, 23.5, 705)
+    assert offset + tail_type.itemsize == len(data)
 
 
 _TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -103,43 +107,45 @@ PROJECTS = st.builds(
 
 
 @given(PROJECTS)
-def test_any_project_comes_back_byte_for_byte(project: EbsProject) -> None:
+def test_any_project_is_restored_byte_for_byte(project: EbsProject) -> None:
     data = pack_ebs(project)
-    found = parse_ebs(data, "x.ebs")
-    assert found == project
-    assert pack_ebs(found) == data
+    result = parse_ebs(data, "x.ebs")
+    assert result == project
+    assert pack_ebs(result) == data
 
 
 @given(PROJECTS, st.data())
-def test_any_cut_is_told(project: EbsProject, data: st.DataObject) -> None:
-    """Only the place where the tail begins is as good an end."""
-    whole = pack_ebs(replace(project, tail=EbsTail()))
-    cut = data.draw(st.integers(0, len(whole) - 1).filter(lambda at: at != len(whole) - 17))
+def test_any_truncation_is_detected(project: EbsProject, data: st.DataObject) -> None:
+    """Only the start of the tail is also a valid end."""
+    complete = pack_ebs(replace(project, tail=EbsTail()))
+    cut = data.draw(
+        st.integers(0, len(complete) - 1).filter(lambda offset: offset != len(complete) - 17)
+    )
     with pytest.raises(InputError, match=r"^x\.ebs: "):
-        parse_ebs(whole[:cut], "x.ebs")
+        parse_ebs(complete[:cut], "x.ebs")
 
 
 @given(st.binary(max_size=200))
-def test_nothing_else_than_an_input_error_comes_of_any_bytes(data: bytes) -> None:
-    for given_bytes in (data, b"EBS05\0" + data):
+def test_any_bytes_raise_nothing_but_input_errors(data: bytes) -> None:
+    for candidate in (data, b"EBS05\0" + data):
         try:
-            parse_ebs(given_bytes, "x.ebs")
+            parse_ebs(candidate, "x.ebs")
         except InputError as error:
-            assert str(error).startswith("x.ebs: ")  # noqa: PT017 - most bytes are no project
+            assert str(error).startswith("x.ebs: ")  # noqa: PT017 - most bytes are not a project
 
 
 def _counted_by_characters(project: EbsProject) -> bytes:
-    """As writers do that count characters and write UTF-8."""
+    """The output of a writer that counts characters and writes UTF-8."""
     data = pack_ebs(project)
     for text in {project.video, project.mask, project.keys, *(r.output for r in project.ranges)}:
-        coded = text.encode()
-        right = struct.pack("<i", len(coded)) + coded
-        data = data.replace(right, struct.pack("<i", len(text)) + coded)
+        encoded = text.encode()
+        correct = struct.pack("<i", len(encoded)) + encoded
+        data = data.replace(correct, struct.pack("<i", len(text)) + encoded)
     return data
 
 
 @pytest.mark.parametrize("tail", [EbsTail(), None])
-def test_texts_counted_by_characters_are_understood(tail: EbsTail | None) -> None:
+def test_texts_counted_by_characters_are_read(tail: EbsTail | None) -> None:
     project = EbsProject(
         "видео/кадры/[#####].png",
         "ключи 日本 🎨/[#####].png",
@@ -151,25 +157,28 @@ def test_texts_counted_by_characters_are_understood(tail: EbsTail | None) -> Non
     assert parse_ebs(data, "x.ebs") == project
 
 
-def test_names_in_an_old_alphabet_keep_their_bytes() -> None:
+def test_names_in_an_old_encoding_keep_their_bytes() -> None:
     data = LAYOUT.replace(b"video", b"vid\xe9o")
     assert pack_ebs(parse_ebs(data, "x.ebs")) == data
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", r"the file is empty \(0 bytes\)"),
         (b"EBS04\0" + LAYOUT[6:], "is of version '04'; expected '05'"),
         (b"\x89PNG\r\n\x1a\n", "not an EbSynth project; expected a file that begins with EBS05"),
         (LAYOUT[:-5], "damaged at byte 91: it ends within the tail"),
         (LAYOUT[:40], "it ends within the weights"),
-        (LAYOUT + b"\0", "1 bytes are left over behind its end"),
+        (LAYOUT + b"\0", "1 bytes follow after its end"),
         (LAYOUT[:-17] + b"V03\0" + LAYOUT[-13:], "its tail begins with b'V03"),
-        (LAYOUT.replace(b"\x0c\0\0\0vi", b"\xff\xff\xff\xffvi"), "said to have -1 bytes, and 94"),
-        (LAYOUT.replace(b"\x0c\0\0\0vi", b"\xff\0\0\x01vi"), "said to have 16777471 bytes"),
-        (LAYOUT.replace(b"\x0c\0\0\0vi", b"\x0d\0\0\0vi"), "the video's pattern is no text"),
-        (LAYOUT.replace(b"\x01\0\0\0\x07", b"\x09\0\0\0\x07"), "it says 9 ranges, and has room"),
+        (
+            LAYOUT.replace(b"\x0c\0\0\0vi", b"\xff\xff\xff\xffvi"),
+            "has length -1, but 94 bytes remain",
+        ),
+        (LAYOUT.replace(b"\x0c\0\0\0vi", b"\xff\0\0\x01vi"), "has length 16777471, but"),
+        (LAYOUT.replace(b"\x0c\0\0\0vi", b"\x0d\0\0\0vi"), "the video's pattern is not a text"),
+        (LAYOUT.replace(b"\x01\0\0\0\x07", b"\x09\0\0\0\x07"), "it has 9 ranges, but room"),
         (LAYOUT.replace(b"\0\0\x20\x41", b"\0\0\xc0\x7f"), "its weight mapping is nan"),
         (
             LAYOUT.replace(b"\0\0\x20\x41", b"\0\0\x20\xc1"),
@@ -178,10 +187,10 @@ def test_names_in_an_old_alphabet_keep_their_bytes() -> None:
         (LAYOUT.replace(b"\0\0\xf0\x41", b"\0\0\x80\x7f"), "its frame rate is inf"),
     ],
 )
-def test_malformed_files_are_told_apart(data: bytes, told: str, tmp_path: Path) -> None:
+def test_errors_of_malformed_files(data: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.ebs"
     path.write_bytes(data)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_ebs(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)

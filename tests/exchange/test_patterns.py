@@ -1,4 +1,4 @@
-"""Patterns as EbSynth writes them, on this machine's disk and back."""
+"""EbSynth's patterns as paths on this machine, and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kadr.video.sequence import SequencePattern, sequence_pattern
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A project file beside a folder of frames."""
+    """A project file next to a folder of frames."""
     (tmp_path / "work" / "video_frame").mkdir(parents=True)
     return tmp_path / "work" / "p.ebs"
 
@@ -34,30 +34,30 @@ def file(tmp_path: Path) -> Path:
         "/home/somebody/work/video_frame/[#####].png",
     ],
 )
-def test_a_folder_beside_the_file_is_found_however_it_is_said(text: str, file: Path) -> None:
-    found = resolve_pattern(text, file, "video")
-    assert found.name == "[#####].png"
-    assert found.parent.samefile(file.parent / "video_frame")
+def test_a_folder_next_to_the_file_is_found(text: str, file: Path) -> None:
+    resolved = resolve_pattern(text, file, "video")
+    assert resolved.name == "[#####].png"
+    assert resolved.parent.samefile(file.parent / "video_frame")
 
 
-def test_a_full_path_of_this_machine_is_taken_as_it_is(file: Path, tmp_path: Path) -> None:
+def test_an_absolute_path_of_this_machine_is_used_unchanged(file: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     text = f"{(tmp_path / 'other').as_posix()}/[##].png"
     assert resolve_pattern(text, file, "video") == tmp_path / "other" / "[##].png"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("C:\\films\\frames\\[####].png", r"C:\\films.*is a place on another computer; put the fo"),
-        ("/films/frames/[####].png", "is a place on another computer; put the folder 'frames'"),
-        ("frames/[####].png", r"the folder .*work/frames of the video is not there"),
-        ("video_frame/a.png", "has no place for a frame number; expected one such as"),
-        ("", "has no place for a frame number"),
+        ("C:\\films\\frames\\[####].png", r"C:\\films.*is a path on another computer; put the fo"),
+        ("/films/frames/[####].png", "is a path on another computer; put the folder 'frames'"),
+        ("frames/[####].png", r"the folder .*work/frames of the video does not exist"),
+        ("video_frame/a.png", "has no number field; expected one such as"),
+        ("", "has no number field"),
     ],
 )
-def test_what_is_not_there_is_named(text: str, told: str, file: Path) -> None:
-    with pytest.raises(InputError, match=told):
+def test_errors_name_what_is_missing(text: str, message: str, file: Path) -> None:
+    with pytest.raises(InputError, match=message):
         resolve_pattern(text, file, "video")
 
 
@@ -78,25 +78,23 @@ def test_patterns_of_names() -> None:
     st.integers(1, 8),
     st.integers(0, 99_999_999),
 )
-def test_a_pattern_said_is_the_pattern_read(
-    before: str, after: str, digits: int, number: int
-) -> None:
+def test_a_written_pattern_is_read_again(before: str, after: str, digits: int, number: int) -> None:
     pattern = SequencePattern(before, after, digits)
     text = pattern_text(Path("/x/y"), pattern, Path("/x/p.ebs"))
     assert text.startswith("y/")
-    read = sequence_pattern(text.removeprefix("y/"))
-    assert read == pattern
-    assert read.number(read.name(number)) in (number, None)
+    parsed = sequence_pattern(text.removeprefix("y/"))
+    assert parsed == pattern
+    assert parsed.number(parsed.name(number)) in (number, None)
 
 
-def test_a_pattern_is_said_relative_to_its_file(file: Path) -> None:
+def test_a_pattern_is_relative_to_its_file(file: Path) -> None:
     pattern = SequencePattern("f_", ".png", 4)
     assert pattern_text(file.parent, pattern, file) == "f_[####].png"
     assert pattern_text(file.parent.parent / "k", pattern, file) == "../k/f_[####].png"
 
 
-def test_same_files_whatever_the_way(file: Path) -> None:
-    one = file.parent / "video_frame" / "[#####].png"
-    assert same_files(one, file.parent / "x" / ".." / "video_frame" / "%05d.png")
-    assert not same_files(one, file.parent / "video_frame" / "%04d.png")
-    assert not same_files(one, file.parent / "other" / "[#####].png")
+def test_same_files_by_different_paths(file: Path) -> None:
+    first = file.parent / "video_frame" / "[#####].png"
+    assert same_files(first, file.parent / "x" / ".." / "video_frame" / "%05d.png")
+    assert not same_files(first, file.parent / "video_frame" / "%04d.png")
+    assert not same_files(first, file.parent / "other" / "[#####].png")

@@ -30,8 +30,8 @@ def test_both_sides_of_an_edge_stay() -> None:
 def test_a_thin_line_and_its_negative_are_opposite() -> None:
     image = np.full((40, 60, 3), 128, np.uint8)
     image[:, 30] = 200
-    other = (256 - image.astype(int)).astype(np.uint8)
-    assert np.allclose(edge_guide(image) + edge_guide(other), 256, atol=1e-3)
+    negative = (256 - image.astype(int)).astype(np.uint8)
+    assert np.allclose(edge_guide(image) + edge_guide(negative), 256, atol=1e-3)
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -55,9 +55,9 @@ def test_both_axes_have_one_scale() -> None:
     assert np.allclose(np.diff(guide[..., 1], axis=0), 2.55, atol=1e-3)
 
 
-def test_a_hundredth_of_a_pixel_shows_in_a_large_frame() -> None:
-    here = np.float32([[[3000.00, 2000]]])
-    there = np.float32([[[3000.01, 2000]]])
+def test_a_hundredth_of_a_pixel_is_resolved_in_a_large_frame() -> None:
+    position = np.float32([[[3000.00, 2000]]])
+    shifted = np.float32([[[3000.01, 2000]]])
     size = (2160, 3840)
-    step = position_guide(there, size) - position_guide(here, size)
+    step = position_guide(shifted, size) - position_guide(position, size)
     assert step[0, 0, 0] == pytest.approx(0.01 * 255 / 3840, rel=0.1)

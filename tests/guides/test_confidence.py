@@ -1,4 +1,4 @@
-"""Similarity: known values, a plain twin, and no trace of how rows were shared out."""
+"""Similarity: known values, a plain twin, and no dependence on bands of rows."""
 
 from __future__ import annotations
 
@@ -74,24 +74,24 @@ def test_rows_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = texture(300, 40), texture(300, 40, seed=3)
     values = []
     for threads in (1, 3):
-        monkeypatch.setattr("kadr.core.bands.default_threads", lambda threads=threads: threads)
+        monkeypatch.setattr("kadr.core.row_bands.default_threads", lambda threads=threads: threads)
         values.append(similarity(a, b).tobytes())
     assert values[0] == values[1]
 
 
 def test_a_crop_has_the_same_inner_values() -> None:
     a, b = texture(150, 40), texture(150, 40, seed=3)
-    whole = similarity(a, b)
+    full = similarity(a, b)
     crop = similarity(a[50:], b[50:])
-    assert np.array_equal(whole[60:], crop[10:])  # sums are exact: no drift from row to row
+    assert np.array_equal(full[60:], crop[10:])  # sums are exact: no drift from row to row
 
 
-def test_read_only_arrays_and_views_are_taken() -> None:
+def test_read_only_arrays_and_views_are_accepted() -> None:
     image = texture(40, 50)
     image.flags.writeable = False
     assert np.allclose(similarity(image[:, ::-1], image[:, ::-1]), 1)
 
 
 def test_smoothstep_known_values() -> None:
-    got = smoothstep(np.float32([0, 1, 1.5, 2, 5]), 1, 2)
-    assert np.allclose(got, [0, 0, 0.5, 1, 1])
+    values = smoothstep(np.float32([0, 1, 1.5, 2, 5]), 1, 2)
+    assert np.allclose(values, [0, 0, 0.5, 1, 1])

@@ -1,4 +1,4 @@
-"""Flow: its direction, its accuracy, and stillness where nothing moves."""
+"""Optical flow: direction, accuracy, and zero where nothing moves."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def test_flow_points_to_where_the_content_went(move: tuple[float, float]) -> Non
     flow = estimate_flow(before, after)
     assert (flow.dtype, flow.shape) == (np.float32, (96, 128, 2))
     assert np.abs(flow - np.float32(move))[INNER].max() < 0.25
-    assert psnr(warp(after, flow), before, 12) > 40  # pulls the neighbour onto the frame
+    assert psnr(warp(after, flow), before, 12) > 40  # warps the neighbour onto the frame
 
 
-def test_a_pair_holds_both_directions() -> None:
+def test_a_pair_has_both_directions() -> None:
     image = texture(96, 128)
     before, after = gray(image), gray(show(image, translation(3, 1)))
     pair = flow_pair(before, after)
@@ -53,7 +53,7 @@ def test_a_still_noisy_background_does_not_move_at_all(noise: float) -> None:
     assert np.abs(inside - [6, 0]).max() < 0.3
 
 
-def test_slow_motion_is_not_taken_for_stillness() -> None:
+def test_slow_motion_is_kept() -> None:
     image = texture(96, 128)
     pair = flow_pair(gray(image), gray(show(image, translation(0.4, 0))))
     assert np.abs(np.median(pair.to_neighbour[INNER], axis=(0, 1)) - [0.4, 0]).max() < 0.1
@@ -74,14 +74,14 @@ def test_flow_is_the_same_for_any_number_of_cores() -> None:
 
 
 @pytest.mark.parametrize("size", [(16, 40), (24, 32), (40, 56), (200, 300)])
-def test_flow_does_not_depend_on_what_was_seen_before(size: tuple[int, int]) -> None:
-    def both(height: int, width: int) -> bytes:
+def test_flow_does_not_depend_on_earlier_calls(size: tuple[int, int]) -> None:
+    def flow_bytes(height: int, width: int) -> bytes:
         image = texture(height, width)
         flow = estimate_flow(gray(image), gray(show(image, translation(1, 2))))
         return flow.tobytes()
 
-    first = both(96, 128), both(*size)
-    assert (both(96, 128), both(*size), both(*size)) == (*first, first[1])
+    first = flow_bytes(96, 128), flow_bytes(*size)
+    assert (flow_bytes(96, 128), flow_bytes(*size), flow_bytes(*size)) == (*first, first[1])
 
 
 def test_a_frame_too_small_for_flow_stands_still() -> None:
@@ -97,7 +97,7 @@ def test_a_large_frame_keeps_its_pixels() -> None:
     assert np.abs(np.median(flow, axis=(0, 1)) - [12, -6]).max() < 0.5
 
 
-def test_alpha_has_no_say_in_gray() -> None:
+def test_alpha_does_not_change_gray() -> None:
     image = texture(20, 30)
     alpha = np.random.default_rng(0).integers(0, 255, (20, 30, 1)).astype(np.uint8)
     assert np.array_equal(gray(np.concatenate([image, alpha], axis=2)), gray(image))
@@ -114,10 +114,10 @@ def _read_flow(path: Path) -> np.ndarray:
 def test_measured_motion_middlebury(real_clips: Path, name: str, bound: float) -> None:
     folder = real_clips / "flow_middlebury" / name
     truth = _read_flow(folder / "flow10.flo")
-    known = np.abs(truth).max(axis=2) < 1e9
+    valid = np.abs(truth).max(axis=2) < 1e9
     images = [gray(read_image(folder / f"frame{number}.png")) for number in (10, 11)]
-    miss = np.linalg.norm(estimate_flow(*images) - truth, axis=2)[known]
-    assert miss.mean() < bound
+    error = np.linalg.norm(estimate_flow(*images) - truth, axis=2)[valid]
+    assert error.mean() < bound
 
 
 def test_measured_motion_sintel(real_clips: Path) -> None:
@@ -125,7 +125,7 @@ def test_measured_motion_sintel(real_clips: Path) -> None:
     truth = _read_flow(folder / "flow_0002.flo")
     occluded = read_image(folder / "occ_0002.png")[..., 0] > 127
     pair = flow_pair(*(gray(read_image(folder / f"frame_000{n}.png")) for n in (2, 3)))
-    miss = np.linalg.norm(pair.to_neighbour - truth, axis=2)
-    assert np.median(miss[~occluded]) < 0.4
-    assert miss[~occluded].mean() < 1.6  # motion of 15 pixels on the mean
+    error = np.linalg.norm(pair.to_neighbour - truth, axis=2)
+    assert np.median(error[~occluded]) < 0.4
+    assert error[~occluded].mean() < 1.6  # motion of 15 pixels on the mean
     assert pair.occlusion[occluded].mean() > 4 * pair.occlusion[~occluded].mean()

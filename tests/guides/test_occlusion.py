@@ -1,4 +1,4 @@
-"""Occlusion: on the side that is about to be covered, and beyond the frame."""
+"""Occlusion: on the side that will be covered, and outside the frame."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_small_disagreement_is_no_occlusion() -> None:
 def test_rows_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     flow, reverse = rng.normal(0, 3, (2, 300, 40, 2)).astype(np.float32)
-    marks = []
+    results = []
     for threads in (1, 3):
-        monkeypatch.setattr("kadr.core.bands.default_threads", lambda threads=threads: threads)
-        marks.append(find_occlusion(flow, reverse).tobytes())
-    assert marks[0] == marks[1]
+        monkeypatch.setattr("kadr.core.row_bands.default_threads", lambda threads=threads: threads)
+        results.append(find_occlusion(flow, reverse).tobytes())
+    assert results[0] == results[1]
 
 
 def test_estimated_flow_finds_the_covered_side() -> None:

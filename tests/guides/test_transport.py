@@ -1,4 +1,4 @@
-"""Transport: composed steps equal the whole way; registration undoes drift; stretch is measured."""
+"""Transport: composed steps equal the total motion; registration corrects drift; stretch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from kadr.core.warp import grid
 from kadr.guides.flow import FlowPair, flow_pair, gray
-from kadr.guides.transport import carry, identity, register, stretch
+from kadr.guides.transport import compose, identity, local_stretch, register
 from scenes import Matrix, positions, rotation, show, texture, translation
 
 HEIGHT, WIDTH = 140, 180
@@ -18,25 +18,25 @@ INNER = (slice(30, -30), slice(30, -30))
 
 
 def _exact(matrix: Matrix) -> FlowPair:
-    """The flow to the frame before, of content that moved by ``matrix``."""
+    """The flow to the previous frame, of content that moved by ``matrix``."""
     flow = positions(matrix, HEIGHT, WIDTH) - grid(HEIGHT, WIDTH)
     return FlowPair(flow, -flow, np.zeros((HEIGHT, WIDTH), np.bool_))
 
 
-def _miss(transport: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _distance(transport: np.ndarray, truth: np.ndarray) -> np.ndarray:
     assert transport.dtype == np.float32
     return np.linalg.norm(transport - truth, axis=2)[INNER]
 
 
 def test_the_key_frame_comes_from_itself() -> None:
-    whole = identity(7, 9)
-    assert np.array_equal(whole, grid(7, 9))
-    whole[0, 0] = 3  # its own copy
+    transport = identity(7, 9)
+    assert np.array_equal(transport, grid(7, 9))
+    transport[0, 0] = 3  # a copy
     assert not grid(7, 9)[0, 0].any()
 
 
 @pytest.mark.parametrize(
-    ("step", "whole"),
+    ("step", "total"),
     [
         (translation(1.25, -0.5), translation(12.5, -5)),
         (rotation(1, CENTER), rotation(10, CENTER)),
@@ -44,79 +44,79 @@ def test_the_key_frame_comes_from_itself() -> None:
     ],
     ids=["slide", "turn", "zoom"],
 )
-def test_ten_exact_steps_make_the_whole_way(step: Matrix, whole: Matrix) -> None:
+def test_ten_exact_steps_equal_the_total_motion(step: Matrix, total: Matrix) -> None:
     transport = identity(HEIGHT, WIDTH)
     for _ in range(10):
-        transport = carry(transport, _exact(step))
-    assert _miss(transport, positions(whole, HEIGHT, WIDTH)).max() < 0.25
+        transport = compose(transport, _exact(step))
+    assert _distance(transport, positions(total, HEIGHT, WIDTH)).max() < 0.25
 
 
-def test_estimated_steps_stay_close_and_registration_brings_them_closer() -> None:
-    picture = texture(HEIGHT, WIDTH)
-    frames = [gray(show(picture, rotation(t, CENTER))) for t in range(11)]
+def test_registration_reduces_the_drift_of_estimated_steps() -> None:
+    image = texture(HEIGHT, WIDTH)
+    frames = [gray(show(image, rotation(t, CENTER))) for t in range(11)]
     transport = identity(HEIGHT, WIDTH)
-    for before, frame in itertools.pairwise(frames):
-        transport = carry(transport, flow_pair(frame, before))
+    for previous, frame in itertools.pairwise(frames):
+        transport = compose(transport, flow_pair(frame, previous))
     truth = positions(rotation(10, CENTER), HEIGHT, WIDTH)
-    composed = np.median(_miss(transport, truth))
-    registered = np.median(_miss(register(transport, frames[0], frames[10]), truth))
+    composed = np.median(_distance(transport, truth))
+    registered = np.median(_distance(register(transport, frames[0], frames[10]), truth))
     assert composed < 0.6
     assert registered < 0.8 * composed
 
 
-def test_a_shifted_transport_is_put_right() -> None:
-    picture = texture(HEIGHT, WIDTH)
-    way = rotation(10, CENTER)
-    truth = positions(way, HEIGHT, WIDTH)
-    key, frame = gray(picture), gray(show(picture, way))
+def test_a_shifted_transport_is_corrected() -> None:
+    image = texture(HEIGHT, WIDTH)
+    motion = rotation(10, CENTER)
+    truth = positions(motion, HEIGHT, WIDTH)
+    key, frame = gray(image), gray(show(image, motion))
     shifted = truth + np.float32([1.5, -1])
-    assert np.percentile(_miss(register(shifted, key, frame), truth), 95) < 0.2
+    assert np.percentile(_distance(register(shifted, key, frame), truth), 95) < 0.2
 
 
-def test_a_right_transport_is_left_alone_in_spite_of_noise() -> None:
+def test_a_correct_transport_is_not_changed_by_noise() -> None:
     rng = np.random.default_rng(0)
-    picture = texture(HEIGHT, WIDTH)
-    way = translation(4, 2)
-    truth = positions(way, HEIGHT, WIDTH)
+    image = texture(HEIGHT, WIDTH)
+    motion = translation(4, 2)
+    truth = positions(motion, HEIGHT, WIDTH)
     key, frame = (
         gray(np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8))
-        for image in (picture, show(picture, way))
+        for image in (image, show(image, motion))
     )
-    assert _miss(register(truth, key, frame), truth).max() < 0.1
+    assert _distance(register(truth, key, frame), truth).max() < 0.1
 
 
-def test_where_there_is_only_noise_nothing_trembles() -> None:
+def test_noise_alone_causes_no_jitter() -> None:
     rng = np.random.default_rng(0)
     faint = (128 + (texture(HEIGHT, WIDTH).astype(np.float32) - 128) * 0.04).clip(0, 255)
     key, frame = (
         gray(np.clip(faint + rng.normal(0, 3, faint.shape), 0, 255).astype(np.uint8))
         for _ in range(2)
     )
-    whole = identity(HEIGHT, WIDTH)
-    assert _miss(register(whole, key, frame), whole).mean() < 0.02
+    transport = identity(HEIGHT, WIDTH)
+    assert _distance(register(transport, key, frame), transport).mean() < 0.02
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 90, 200])
 def test_rigid_moves_do_not_stretch(degrees: float) -> None:
-    factor = stretch(positions(rotation(degrees, CENTER), HEIGHT, WIDTH))
+    factor = local_stretch(positions(rotation(degrees, CENTER), HEIGHT, WIDTH))
     assert (factor.dtype, factor.shape) == (np.float32, (HEIGHT, WIDTH))
     assert np.abs(factor - 1).max() < 1e-3
 
 
 @pytest.mark.parametrize("zoom", [0.5, 0.8, 1.25, 2.0])
-def test_zoom_is_measured_either_way(zoom: float) -> None:
-    factor = stretch(positions(rotation(20, CENTER, zoom), HEIGHT, WIDTH))
+def test_zoom_is_measured_in_both_directions(zoom: float) -> None:
+    factor = local_stretch(positions(rotation(20, CENTER, zoom), HEIGHT, WIDTH))
     assert np.allclose(factor, max(zoom, 1 / zoom), rtol=1e-3)
 
 
 def test_one_axis_is_enough() -> None:
     squeezed = identity(HEIGHT, WIDTH) * np.float32([3, 1])
-    assert np.allclose(stretch(squeezed), 3, rtol=1e-3)
+    assert np.allclose(local_stretch(squeezed), 3, rtol=1e-3)
 
 
 def test_a_fold_is_worse_than_any_stretch() -> None:
     folded = identity(HEIGHT, WIDTH)
     folded[..., 0] = np.abs(folded[..., 0] - 90)
-    factor = stretch(folded)
+    factor = local_stretch(folded)
     assert factor[:, :80].min() > 100  # mirrored
     assert factor[:, 100:].max() < 1.01

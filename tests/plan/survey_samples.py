@@ -1,4 +1,4 @@
-"""Surveys made by hand, and the plain twin of the choice of keyframes."""
+"""Synthetic surveys, and the plain twin of the choice of keyframes."""
 
 from __future__ import annotations
 
@@ -31,24 +31,32 @@ def make_survey(
     return Survey(FrameRange(edges[0], edges[-1]), shots, candidates.astype(np.int64), unexplained)
 
 
-def best_loss(survey: Survey, budget: int, gaps: range, given: Sequence[int] = ()) -> float | None:
-    """The least mean predicted error of any allowed choice, by trying every one; None if none."""
+def best_loss(
+    survey: Survey, budget: int, gaps: range, fixed_keys: Sequence[int] = ()
+) -> float | None:
+    """The least mean predicted error of all allowed choices, by brute force; None if none."""
     best = None
-    places = sorted({*survey.candidates.tolist(), *given})
+    positions = sorted({*survey.candidates.tolist(), *fixed_keys})
     for count in range(1, budget + 1):
-        for keys in itertools.combinations(places, count):
-            if set(given) <= set(keys) and _is_allowed(survey, keys, gaps, given):
+        for keys in itertools.combinations(positions, count):
+            if set(fixed_keys) <= set(keys) and _is_allowed(survey, keys, gaps, fixed_keys):
                 loss = float(survey.curve(keys).mean())
                 best = loss if best is None else min(best, loss)
     return best
 
 
-def _is_allowed(survey: Survey, keys: Sequence[int], gaps: range, given: Sequence[int]) -> bool:
+def _is_allowed(
+    survey: Survey, keys: Sequence[int], gaps: range, fixed_keys: Sequence[int]
+) -> bool:
     for shot in survey.shots:
-        own = [key for key in keys if key in shot]
-        if not own or own[0] - shot.start >= gaps.stop or shot.stop - 1 - own[-1] >= gaps.stop:
+        shot_keys = [key for key in keys if key in shot]
+        if (
+            not shot_keys
+            or shot_keys[0] - shot.start >= gaps.stop
+            or shot.stop - 1 - shot_keys[-1] >= gaps.stop
+        ):
             return False
-        for a, b in itertools.pairwise(own):
-            if b - a not in gaps and not (a in given and b in given):
+        for a, b in itertools.pairwise(shot_keys):
+            if b - a not in gaps and not (a in fixed_keys and b in fixed_keys):
                 return False
     return True

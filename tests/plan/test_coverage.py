@@ -1,4 +1,4 @@
-"""Coverage read from a survey: nothing left at keys, cuts never crossed, more keys never worse."""
+"""Coverage of a survey: keys explain themselves, cuts are never crossed, more keys never worse."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def test_keys_explain_themselves_and_their_shot_only(keys: set[int], seed: int) 
     assert survey.coverage(sorted(keys)) == pytest.approx(1 - curve.mean())
 
 
-@given(keys=_KEYS, more=st.integers(0, 9), seed=st.integers(0, 9))
-def test_a_key_lies_between_its_neighbours(keys: set[int], more: int, seed: int) -> None:
-    """A frame takes what is better of the key before and the key after, and of no other."""
+@given(keys=_KEYS, extra=st.integers(0, 9), seed=st.integers(0, 9))
+def test_a_key_lies_between_its_neighbours(keys: set[int], extra: int, seed: int) -> None:
+    """A frame uses the better of the previous and the next key, and no other."""
     survey = make_survey([22], seed=seed, first=3)
     curve = survey.curve(sorted(keys))
     for index in range(3, 25):
-        before = max((key for key in keys if key <= index), default=None)
-        after = min((key for key in keys if key >= index), default=None)
+        previous = max((key for key in keys if key <= index), default=None)
+        next_key = min((key for key in keys if key >= index), default=None)
         rows = [
             survey.explain(key, FrameRange(index, index + 1))[0]
-            for key in {before, after} - {None}
+            for key in {previous, next_key} - {None}
             if key is not None
         ]
         expected = np.min(rows, axis=0).mean() / 255 if rows else 1
@@ -53,15 +53,15 @@ def test_known_losses() -> None:
     assert survey.curve([0, 8])[4] == pytest.approx(80 / 255)
 
 
-def test_between_candidates_the_nearest_stands_in() -> None:
+def test_between_candidates_the_nearest_is_used() -> None:
     survey = make_survey([12], spacing=4, reach=12)
     row = survey.explain(4, FrameRange(0, 12))
-    near = survey.explain(5, FrameRange(0, 12))
-    assert (near[5] == 0).all()
-    assert (np.delete(near, 5, axis=0) == np.delete(row, 5, axis=0)).all()
+    shifted = survey.explain(5, FrameRange(0, 12))
+    assert (shifted[5] == 0).all()
+    assert (np.delete(shifted, 5, axis=0) == np.delete(row, 5, axis=0)).all()
 
 
-def test_a_frame_outside_is_refused() -> None:
+def test_a_frame_outside_is_rejected() -> None:
     survey = make_survey([5], first=10)
     with pytest.raises(OptionsError, match=r"frame 9: is not among the surveyed frames 10–14"):
         survey.shot(9)

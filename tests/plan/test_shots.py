@@ -1,4 +1,4 @@
-"""Shots: cuts found to the frame; flashes, pans and stutter are none; every frame in one shot."""
+"""Shots: exact cuts; flashes, pans and stutter are not cuts; every frame in one shot."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ def test_stutter_makes_no_shots_of_a_few_frames() -> None:
     assert len(shots) == 2
 
 
-def test_a_cut_is_known_soon() -> None:
-    finder, known = CutFinder(), {}
+def test_a_cut_is_reported_soon() -> None:
+    finder, reported_at = CutFinder(), {}
     for frame in as_frames([*_scene(1, 12), *_scene(2, 12)]):
         for cut in finder.add(frame.index, frame.rgb):
-            known[cut] = frame.index
-    assert known.keys() == {12}
-    assert known[12] - 12 <= 5
+            reported_at[cut] = frame.index
+    assert reported_at.keys() == {12}
+    assert reported_at[12] - 12 <= 5
     assert finder.finish() == []
 
 
-def test_a_late_cut_is_told_at_the_end() -> None:
+def test_a_late_cut_is_reported_at_the_end() -> None:
     finder, cuts = CutFinder(), []
     for frame in as_frames([*_scene(1, 12), *_scene(2, 3)]):
         cuts += finder.add(frame.index, frame.rgb)

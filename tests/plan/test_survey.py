@@ -1,4 +1,4 @@
-"""The survey of a clip: what keys explain of known scenes, shots, what is kept, stopping."""
+"""The survey of a clip: known scenes, shots, caching, cancelling."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def _survey(
 ) -> tuple[Survey, list[Event]]:
     events: list[Event] = []
     with open_clip(path) as clip:
-        work = survey_clip(
+        survey = survey_clip(
             clip, frames or FrameRange(0, len(clip)), cancel=CancelToken(), cache=cache
         )
-        return follow(work, events.append), events
+        return follow(survey, events.append), events
 
 
 def _surveyed(folder: Path, images: Sequence[np.ndarray]) -> Survey:
     return _survey(write_sequence(folder / "in", images))[0]
 
 
-def test_what_does_not_change_takes_one_key(tmp_path: Path) -> None:
+def test_a_still_clip_needs_one_key(tmp_path: Path) -> None:
     survey = _surveyed(tmp_path, [texture()] * 12)
     assert not survey.unexplained[:, REACH - 3 : REACH + 4][:, 3].any()
     assert len(choose_keyframes(survey, 5)) == 1
     assert survey.coverage([0]) == 1
 
 
-def test_motion_is_explained_and_what_enters_is_not(tmp_path: Path) -> None:
+def test_motion_is_explained_and_new_content_is_not(tmp_path: Path) -> None:
     survey = _surveyed(tmp_path, sliding(17, 2.0))
     curve = survey.curve([0])
     assert curve[0] == 0
@@ -51,7 +51,7 @@ def test_motion_is_explained_and_what_enters_is_not(tmp_path: Path) -> None:
     assert survey.coverage([0, 16]) > survey.coverage([0])
 
 
-def test_a_thing_that_comes_up_wants_a_key_of_its_own(tmp_path: Path) -> None:
+def test_an_object_that_appears_needs_its_own_key(tmp_path: Path) -> None:
     images = [texture(seed=1).copy() for _ in range(24)]
     for image in images[16:]:
         image[20:50, 30:70] = texture(seed=9)[20:50, 30:70]
@@ -62,7 +62,7 @@ def test_a_thing_that_comes_up_wants_a_key_of_its_own(tmp_path: Path) -> None:
     assert survey.coverage([early]) < 0.97
 
 
-def test_shots_part_what_keys_explain(tmp_path: Path) -> None:
+def test_keys_explain_their_shot_only(tmp_path: Path) -> None:
     survey = _surveyed(tmp_path, [*sliding(14, 0.5, seed=1), *sliding(11, 0.5, seed=2)])
     assert survey.shots == (FrameRange(0, 14), FrameRange(14, 25))
     expected = [0, 4, 8, 12, 13, 14, 18, 22, 24]
@@ -77,39 +77,39 @@ def test_some_frames_of_a_clip(tmp_path: Path) -> None:
     assert survey.frames == FrameRange(5, 15)
     assert survey.candidates.tolist() == [5, 9, 13, 14]
     assert [(event.index, event.total) for event in events][-1] == (10, 10)
-    whole, _ = _survey(path)
+    full, _ = _survey(path)
     assert survey.curve([5]) == pytest.approx(
-        whole.explain(4, FrameRange(5, 15)).mean(1) / 255, abs=0.1
+        full.explain(4, FrameRange(5, 15)).mean(1) / 255, abs=0.1
     )
 
 
-def test_a_survey_is_kept_by_the_clips_content(tmp_path: Path) -> None:
+def test_a_survey_is_cached_by_the_content_of_the_clip(tmp_path: Path) -> None:
     images, cache = sliding(9, 1.0), tmp_path / "cache"
     first, events = _survey(write_sequence(tmp_path / "a", images), cache=cache)
     assert len(events) == 10
-    again, events = _survey(write_sequence(tmp_path / "a", images), cache=cache)
-    assert len(events) == 1, "read, not made"
-    assert (again.frames, again.shots) == (first.frames, first.shots)
-    np.testing.assert_array_equal(again.candidates, first.candidates)
-    np.testing.assert_array_equal(again.unexplained, first.unexplained)
+    reloaded, events = _survey(write_sequence(tmp_path / "a", images), cache=cache)
+    assert len(events) == 1, "read from the cache"
+    assert (reloaded.frames, reloaded.shots) == (first.frames, first.shots)
+    np.testing.assert_array_equal(reloaded.candidates, first.candidates)
+    np.testing.assert_array_equal(reloaded.unexplained, first.unexplained)
     _, events = _survey(tmp_path / "a", FrameRange(0, 8), cache)
     assert len(events) == 9, "of other frames"
-    other = write_sequence(tmp_path / "b", [texture(seed=3)] * 9)
-    _, events = _survey(other, cache=cache)
+    other_clip = write_sequence(tmp_path / "b", [texture(seed=3)] * 9)
+    _, events = _survey(other_clip, cache=cache)
     assert len(events) == 10, "of another clip"
 
 
-def test_a_damaged_survey_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_survey_is_computed_again(tmp_path: Path) -> None:
     path, cache = write_sequence(tmp_path / "in", sliding(9, 1.0)), tmp_path / "cache"
     first, _ = _survey(path, cache=cache)
-    (kept,) = cache.glob("survey-*.zip")
-    os.truncate(kept, kept.stat().st_size // 2)
-    again, events = _survey(path, cache=cache)
+    (entry,) = cache.glob("survey-*.zip")
+    os.truncate(entry, entry.stat().st_size // 2)
+    reloaded, events = _survey(path, cache=cache)
     assert len(events) == 10
-    np.testing.assert_array_equal(again.unexplained, first.unexplained)
+    np.testing.assert_array_equal(reloaded.unexplained, first.unexplained)
 
 
-def test_no_place_to_keep_a_survey_is_no_error(
+def test_a_cache_that_cannot_be_written_is_no_error(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_sequence(tmp_path / "in", sliding(6, 1.0))
@@ -119,17 +119,17 @@ def test_no_place_to_keep_a_survey_is_no_error(
     assert "the clip will be surveyed again next time" in caplog.text
 
 
-def test_a_survey_stops_when_asked(tmp_path: Path) -> None:
+def test_a_survey_can_be_cancelled(tmp_path: Path) -> None:
     cancel, cache = CancelToken(), tmp_path / "cache"
     with open_clip(write_sequence(tmp_path / "in", sliding(9, 1.0))) as clip:
-        work = survey_clip(clip, FrameRange(0, 9), cancel=cancel, cache=cache)
+        survey = survey_clip(clip, FrameRange(0, 9), cancel=cancel, cache=cache)
 
         def stop(event: Event) -> None:
             if event.index == 4:
                 cancel.cancel()
 
         with pytest.raises(Cancelled):
-            follow(work, stop)
+            follow(survey, stop)
     assert not list(cache.glob("survey-*.zip"))
 
 

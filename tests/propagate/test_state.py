@@ -1,4 +1,4 @@
-"""States of a pass: small when stored, and the same pass after them."""
+"""States of a pass: small when stored; a resumed pass gives the same result."""
 
 from __future__ import annotations
 
@@ -32,55 +32,56 @@ def _state(height: int, width: int, seed: int) -> PassState:
 
 @given(st.integers(1, 40), st.integers(1, 60), st.integers(0, 99))
 @settings(max_examples=30)
-def test_what_was_packed_once_packs_the_same_again(height: int, width: int, seed: int) -> None:
+def test_packing_again_gives_the_same_arrays(height: int, width: int, seed: int) -> None:
     state = _state(height, width, seed)
     packed = pack_state(state)
-    back = unpack_state(packed, state.index, state.output)
+    unpacked = unpack_state(packed, state.index, state.output)
     assert (
-        np.abs(back.transport - state.transport).max() <= 0.5 / (65535 // max(height, width)) + 1e-4
+        np.abs(unpacked.transport - state.transport).max()
+        <= 0.5 / (65535 // max(height, width)) + 1e-4
     )
-    assert np.array_equal(back.matches, state.matches)  # whole positions lose nothing
-    assert np.abs(back.trust - state.trust).max() <= 0.5 / 255 + 1e-6
-    again = pack_state(back)
-    assert all(np.array_equal(packed[name], again[name]) for name in packed)
+    assert np.array_equal(unpacked.matches, state.matches)  # integer positions are stored exactly
+    assert np.abs(unpacked.confidence - state.confidence).max() <= 0.5 / 255 + 1e-6
+    repacked = pack_state(unpacked)
+    assert all(np.array_equal(packed[name], repacked[name]) for name in packed)
 
 
 def test_positions_at_the_edges_of_a_large_frame_fit() -> None:
-    whole = identity(8, 3840)
-    flat = np.zeros((8, 3840, 3), np.uint8)
-    state = PassState(0, flat, whole, whole, np.ones((8, 3840), np.float32))
-    assert np.array_equal(unpack_state(pack_state(state), 0, flat).transport, whole)
+    positions = identity(8, 3840)
+    black = np.zeros((8, 3840, 3), np.uint8)
+    state = PassState(0, black, positions, positions, np.ones((8, 3840), np.float32))
+    assert np.array_equal(unpack_state(pack_state(state), 0, black).transport, positions)
 
 
 @pytest.mark.parametrize("fault", ["missing", "size", "dtype"])
-def test_what_is_no_state_of_this_size_is_refused(fault: str) -> None:
+def test_arrays_that_are_not_a_state_of_this_size_are_rejected(fault: str) -> None:
     state = _state(6, 8, 0)
     packed = pack_state(state)
     if fault == "missing":
-        del packed["trust"]
+        del packed["confidence"]
     elif fault == "size":
-        packed["trust"] = packed["trust"][:-1]
+        packed["confidence"] = packed["confidence"][:-1]
     else:
-        packed["trust"] = packed["trust"].astype(np.float32)
+        packed["confidence"] = packed["confidence"].astype(np.float32)
     with pytest.raises(ValueError, match="not the state of a pass of 8×6 pixels"):
         unpack_state(packed, 5, state.output)
 
 
 def _steps(frames: list[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
-    for before, frame in itertools.pairwise(frames):
-        yield frame, flow_pair(gray(frame.rgb), gray(before.rgb))
+    for previous, frame in itertools.pairwise(frames):
+        yield frame, flow_pair(gray(frame.rgb), gray(previous.rgb))
 
 
-def test_a_pass_goes_on_from_a_stored_state_as_if_it_never_stopped() -> None:
+def test_a_pass_resumes_from_a_stored_state_with_the_same_result() -> None:
     frames = as_frames(sliding(STATE_INTERVAL + 4, 1.5, height=40, width=56))
     key = KeyStyle(frames[0], paint(frames[0].rgb), PropagateOptions())
-    whole = list(propagate(key, _steps(frames)))
-    at = STATE_INTERVAL - 1  # the key's own frame is not among the results
-    result, state = whole[at]
+    full = list(propagate(key, _steps(frames)))
+    position = STATE_INTERVAL - 1  # the key frame is not among the results
+    result, state = full[position]
     assert result.index == STATE_INTERVAL
     stored = unpack_state(pack_state(state), state.index, result.image)
-    rest = list(propagate(key, _steps(frames[STATE_INTERVAL:]), stored))
-    assert len(rest) == 3
-    for (made, _), (expected, _) in zip(rest, whole[at + 1 :], strict=True):
-        assert made.image.tobytes() == expected.image.tobytes()
-        assert made.error.tobytes() == expected.error.tobytes()
+    resumed = list(propagate(key, _steps(frames[STATE_INTERVAL:]), stored))
+    assert len(resumed) == 3
+    for (result, _), (expected, _) in zip(resumed, full[position + 1 :], strict=True):
+        assert result.image.tobytes() == expected.image.tobytes()
+        assert result.error.tobytes() == expected.error.tobytes()

@@ -320,7 +320,7 @@ def test_the_record_says_what_was_measured(project: Path) -> None:
     record = read_record(project / "work" / "run.json")
     assert record is not None
     assert record.finished
-    assert record.made == COUNT
+    assert record.rendered_count == COUNT
     errors = [record.error(index) for index in range(COUNT)]
     assert [errors[key] for key in KEYS] == [0.0] * 3
     assert all(error is not None and 0 <= error < 0.5 for error in errors)

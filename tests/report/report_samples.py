@@ -1,4 +1,4 @@
-"""Records of made-up runs."""
+"""Records of synthetic runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from kadr.core.frames import FrameRange
-from kadr.report.record import ClipFacts, KeyRecord, NextKey, RunRecord, StepRecord
+from kadr.report.record import ClipRecord, KeyRecord, NextKey, RunRecord, StepRecord
 
 
 def bumpy_error(index: int) -> float:
@@ -22,7 +22,7 @@ def make_record(count: int = 48, first: int = 0, **changes: Any) -> RunRecord:
     edges = sorted({first, half, first + count})
     shots = [FrameRange(start, stop) for start, stop in pairwise(edges)]
     record = RunRecord(
-        clip=ClipFacts("clips/walk <1>.mp4", 320, 180, first + count + 4, 25.0, "ab12"),
+        clip=ClipRecord("clips/walk <1>.mp4", 320, 180, first + count + 4, 25.0, "ab12"),
         keys=(
             KeyRecord(first, 1001 + first, first, first + count // 4),
             KeyRecord(first + count // 4, 1001 + first + count // 4, first, half),
@@ -37,7 +37,7 @@ def make_record(count: int = 48, first: int = 0, **changes: Any) -> RunRecord:
         options={"detail": "medium", "propagate": {"video_weight": 32.0}, "seed": 0},
         versions={"kadr": "0.1.0", "python": "3.12.1"},
         output="out/walk.mp4",
-        began="2025-02-03T04:05:06+00:00",
+        started="2025-02-03T04:05:06+00:00",
         seconds=90.5,
         work_bytes=123_456_789,
         output_bytes=2_345_678,

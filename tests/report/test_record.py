@@ -13,7 +13,7 @@ from report_samples import make_record
 from kadr.core.frames import FrameRange, Span
 from kadr.options import RunOptions
 from kadr.report.record import (
-    ClipFacts,
+    ClipRecord,
     KeyRecord,
     RunRecord,
     library_versions,
@@ -23,22 +23,22 @@ from kadr.report.record import (
     write_record,
 )
 
-_shares = st.floats(0, 1)
+_errors = st.floats(0, 1)
 
 
 @st.composite
 def _records(draw: st.DrawFn) -> RunRecord:
     count = draw(st.integers(1, 12))
     first = draw(st.integers(0, 50))
-    each = {"min_size": count, "max_size": count}
+    list_size = {"min_size": count, "max_size": count}
     key = first + draw(st.integers(0, count - 1))
     return RunRecord(
-        clip=ClipFacts(draw(st.text()), 64, 48, first + count, draw(st.floats(0.01, 1000))),
+        clip=ClipRecord(draw(st.text()), 64, 48, first + count, draw(st.floats(0.01, 1000))),
         keys=(KeyRecord(key, key, first, first + count),),
         first_frame=first,
-        numbers=tuple(draw(st.lists(st.integers(0, 10**6), **each))),
-        measured=tuple(draw(st.lists(st.none() | _shares, **each))),
-        predicted=draw(st.none() | st.lists(_shares, **each).map(tuple)),
+        numbers=tuple(draw(st.lists(st.integers(0, 10**6), **list_size))),
+        measured=tuple(draw(st.lists(st.none() | _errors, **list_size))),
+        predicted=draw(st.none() | st.lists(_errors, **list_size).map(tuple)),
         shots=(FrameRange(first, first + count),),
         options=draw(st.none() | st.dictionaries(st.text(), st.integers() | st.text())),
         notes=tuple(draw(st.lists(st.text(), max_size=3))),
@@ -47,7 +47,7 @@ def _records(draw: st.DrawFn) -> RunRecord:
 
 
 @given(record=_records())
-def test_what_is_written_is_read_again(
+def test_a_written_record_is_read_again(
     record: RunRecord, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("record") / "run.json"
@@ -56,17 +56,17 @@ def test_what_is_written_is_read_again(
     assert path.read_text(encoding="utf-8") == record_text(record)
 
 
-def test_a_whole_record_is_read_again(tmp_path: Path) -> None:
+def test_a_full_record_is_read_again(tmp_path: Path) -> None:
     write_record(make_record(first=7), tmp_path / "work" / "run.json")
     assert read_record(tmp_path / "work" / "run.json") == make_record(first=7)
 
 
-def test_the_text_has_a_field_a_line() -> None:
+def test_the_text_has_one_field_on_each_line() -> None:
     text = record_text(make_record())
     assert len(text.splitlines()) == len(json.loads(text)) + 2
 
 
-def test_without_a_file_there_is_no_record_and_no_note(
+def test_without_a_file_there_is_no_record_and_no_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert read_record(tmp_path / "run.json") is None
@@ -84,7 +84,7 @@ def _without_keys(text: str) -> str:
         lambda text: "",
         lambda text: "[1, 2]",
         lambda text: "7",
-        lambda text: text.replace('"record": 1', '"record": 2'),
+        lambda text: text.replace('"record": 2', '"record": 3'),
         lambda text: text.replace('"first_frame": 0', '"first_frame": 0, "mood": "good"'),
         lambda text: text.replace("[1001, ", "["),
         lambda text: text.replace("[1001, ", '["many", '),
@@ -94,7 +94,7 @@ def _without_keys(text: str) -> str:
         _without_keys,
     ],
 )
-def test_a_damaged_record_is_left_aside_with_a_note(
+def test_a_damaged_record_is_ignored_with_a_warning(
     damage: object, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, text = tmp_path / "run.json", record_text(make_record())
@@ -122,12 +122,12 @@ def test_worst_frames_are_the_largest_errors_apart() -> None:
     assert record.worst(20) == [11, 12, 15, 14, 17, 10, 16]
     assert record.number(11) == 21
     assert record.error(11) == 0.9
-    assert record.made == 7
+    assert record.rendered_count == 7
     assert record.mean_error == pytest.approx(3.0 / 7)
     assert list(record.frames) == list(range(10, 18))
 
 
-def test_a_run_without_frames_made_has_no_mean() -> None:
+def test_a_run_without_rendered_frames_has_no_mean() -> None:
     record = make_record(measured=(None,) * 48)
     assert record.mean_error is None
     assert record.worst(5) == []
@@ -135,15 +135,15 @@ def test_a_run_without_frames_made_has_no_mean() -> None:
 
 def test_options_become_plain_values() -> None:
     options = RunOptions(Path("a.mp4"), "out/", stylizer="paint", ranges=(Span(3, 1, 5),))
-    plain = plain_values(options)
-    assert json.loads(json.dumps(plain)) == plain
-    assert plain["clip"] == "a.mp4"
-    assert plain["ranges"] == [{"key": 3, "start": 1, "stop": 5}]
-    assert plain["propagate"]["video_weight"] == 32.0
+    values = plain_values(options)
+    assert json.loads(json.dumps(values)) == values
+    assert values["clip"] == "a.mp4"
+    assert values["ranges"] == [{"key": 3, "start": 1, "stop": 5}]
+    assert values["propagate"]["video_weight"] == 32.0
     assert plain_values(float("inf")) == "inf"
 
 
-def test_versions_name_what_results_depend_on() -> None:
+def test_versions_of_all_libraries_that_matter() -> None:
     versions = library_versions()
     assert set(versions) == {"kadr", "python", "numpy", "opencv", "numba", "av"}
     assert all(text and text != "unknown" for text in versions.values())

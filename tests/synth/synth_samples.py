@@ -1,4 +1,4 @@
-"""Small pictures to synthesize from, the same every time."""
+"""Small deterministic images to synthesize from."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from kadr.options import SynthOptions
 
 
 def noise(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
-    """(H, W, C) uint8 without any structure: every patch is its own best match only."""
+    """(H, W, C) uint8 without structure: every patch matches only itself."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
 
 
 def waves(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
-    """(H, W, C) uint8, smooth: neighbouring patches are nearly alike."""
+    """(H, W, C) uint8, smooth: neighbouring patches are similar."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     layers = []
     for _ in range(channels):
-        turn, phase = rng.uniform(0.1, 0.4, 2), rng.uniform(0, 6.28)
-        layers.append(127.5 + 127 * np.sin(turn[0] * x + turn[1] * y + phase))
+        frequency, phase = rng.uniform(0.1, 0.4, 2), rng.uniform(0, 6.28)
+        layers.append(127.5 + 127 * np.sin(frequency[0] * x + frequency[1] * y + phase))
     return np.rint(np.stack(layers, axis=-1)).astype(np.uint8)
 
 
@@ -30,6 +30,6 @@ def identity(height: int, width: int) -> np.ndarray:
 
 
 def quick(**changes: object) -> SynthOptions:
-    """Few passes, which is enough for small pictures."""
+    """Options with few passes, enough for small images."""
     values = {"vote_iterations": 2, "search_iterations": 2, **changes}
     return SynthOptions(**values)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the engine refuses, and in which words."""
+"""Errors for inputs that do not fit together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE, GUIDE, TARGET = noise(12, 14, 3), noise(12, 14, 2), noise(10, 11, 2)
 
 def _frame(guides: list[np.ndarray] | None = None, **inputs: Any) -> None:
     prepared = prepare([StyleSource(STYLE, [GUIDE])], [1.0], options=quick())
-    prepared.frame([TARGET] if guides is None else guides, **inputs)
+    prepared.synthesize([TARGET] if guides is None else guides, **inputs)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_frames_that_do_not_fit(inputs: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("sources", "weights", "message"),
     [
-        ([], [1.0], "no sources; at least one style is needed"),
+        ([], [1.0], "no sources; give at least one style"),
         ([StyleSource(STYLE, [])], [1.0], "source 1 has 0 guides for 1 weights"),
         ([StyleSource(STYLE, [TARGET])], [1.0], "source 1: a guide is 11x10, its style 14x12"),
         ([StyleSource(STYLE, [GUIDE], np.ones((3, 3), np.bool_))], [1.0], "a mask is 3x3"),
@@ -64,7 +64,7 @@ def test_frames_that_do_not_fit(inputs: dict[str, Any], message: str) -> None:
         (
             [StyleSource(STYLE, [GUIDE])] * 256,
             [1.0],
-            "256 sources; at most 255 can share one search",
+            "256 sources; expected at most 255",
         ),
     ],
 )
@@ -76,14 +76,14 @@ def test_sources_that_do_not_fit(
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
-def test_weights_that_are_none(weight: float) -> None:
+def test_invalid_weights(weight: float) -> None:
     with pytest.raises(OptionsError, match=f"weight {weight}: expected a number, 0 or more"):
         prepare([StyleSource(STYLE, [GUIDE])], [weight])
     with pytest.raises(OptionsError, match=f"weight {weight}: expected a number, 0 or more"):
         prepare([StyleSource(STYLE, [GUIDE])], [1.0], style_weight=weight)
 
 
-def test_backends_that_are_not_there() -> None:
+def test_unknown_backends() -> None:
     with pytest.raises(BackendError, match="'cuda': not in this release; use 'cpu'"):
         prepare([StyleSource(STYLE, [GUIDE])], [1.0], backend="cuda")
 
@@ -111,11 +111,13 @@ def test_options_out_of_range(name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (30, 1), (2, 2)])
-def test_pictures_smaller_than_a_patch(size: tuple[int, int]) -> None:
-    """They are padded by repeating edges, and so are answered like any other."""
+def test_images_smaller_than_a_patch(size: tuple[int, int]) -> None:
+    """They are edge-padded, so they need no special case."""
     style, guide = noise(*size, 3, 1), noise(*size, 1, 2)
-    made = synthesize(style, [Guide(guide, guide, 1.0)], options=quick(), start_nnf=identity(*size))
-    assert (made.nnf == identity(*size)).mean() > 0.9
-    assert np.abs(made.image.astype(int) - style).mean() < 10
+    result = synthesize(
+        style, [Guide(guide, guide, 1.0)], options=quick(), start_nnf=identity(*size)
+    )
+    assert (result.nnf == identity(*size)).mean() > 0.9
+    assert np.abs(result.image.astype(int) - style).mean() < 10
     larger = synthesize(style, [Guide(guide, noise(20, 21, 1), 1.0)], options=quick())
     assert larger.image.shape == (20, 21, 3)

@@ -1,4 +1,4 @@
-"""Each kernel against its plain twin, for several channel counts, patches and thread bands."""
+"""Each kernel against its plain twin, for several channel counts, patch sizes and row bands."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _atlas(style: np.ndarray, guide: np.ndarray, packing: Packing) -> Atlas:
 @given(length=st.integers(1, 400))
 def test_vectors_cover_every_value_once(length: int) -> None:
     width, chunks = vector_chunks(length)
-    seen = [value for first, skip in chunks for value in range(first + skip, first + width)]
-    assert seen == list(range(length))
+    values = [value for first, skip in chunks for value in range(first + skip, first + width)]
+    assert values == list(range(length))
     assert all(first >= 0 and first + width <= length for first, _ in chunks)
 
 
@@ -66,7 +66,7 @@ def test_ssd_equals_plain_sum(channels: int, patch_size: int, modulated: bool) -
 
 @pytest.mark.parametrize("channels", [12, 16])
 def test_ssd_compiles_to_multiply_adds(channels: int) -> None:
-    """No widened multiplications are left over: that would be three times slower."""
+    """No widened multiplications remain: they would be three times slower."""
 
     @njit
     def ssd(a, b, channels, patch):  # type: ignore[no-untyped-def]
@@ -95,12 +95,12 @@ def test_packing_equals_twin(kind: type, radius: int) -> None:
     assert (packed[..., :3] == 0).all()
 
 
-def test_packing_writes_only_what_is_wanted() -> None:
+def test_packing_writes_only_needed_pixels() -> None:
     packing = make_packing(1, [1], [1.0], 3)
     packed = empty_packed(6, 6, packing)
-    wanted = np.random.default_rng(0).random((8, 8)) < 0.5
-    pack_images(packed, [(0, np.full((6, 6, 1), 200, np.uint8))], packing, wanted=wanted)
-    assert ((packed[..., 1] != 0) == wanted).all()
+    needed = np.random.default_rng(0).random((8, 8)) < 0.5
+    pack_images(packed, [(0, np.full((6, 6, 1), 200, np.uint8))], packing, needed=needed)
+    assert ((packed[..., 1] != 0) == needed).all()
 
 
 @given(height=st.integers(1, 6), width=st.integers(1, 6), radius=st.integers(1, 3))
@@ -162,9 +162,9 @@ def test_packing_never_overflows(
 ) -> None:
     counts = [channels] * len(weights)
     packing = make_packing(3, counts, weights, patch_size, style_weight)
-    most = [int(np.rint(255 * scale)) for scale in packing.scales]
-    assert max(most) <= 16383
-    assert patch_size**2 * sum(value**2 for value in most) < 1 << 30
+    max_values = [int(np.rint(255 * scale)) for scale in packing.scales]
+    assert max(max_values) <= 16383
+    assert patch_size**2 * sum(value**2 for value in max_values) < 1 << 30
     assert packing.channels % 4 == 0
 
 
@@ -180,11 +180,11 @@ def test_vote_equals_twin(colors: int, patch_size: int, weighted: bool) -> None:
     features = empty_packed(height, width, packing)
     image = np.zeros((height, width, colors), np.uint8)
     changed = np.zeros(height * width, np.bool_)
-    reach = np.ones(height * width, np.bool_)
-    reach[7] = False
+    covered = np.ones(height * width, np.bool_)
+    covered[7] = False
     vote_rows(
         flatten(atlas, nnf, None), votes if weighted else None, atlas.style,
-        np.array(packing.scales, np.float32), reach, features.reshape(-1), image.reshape(-1),
+        np.array(packing.scales, np.float32), covered, features.reshape(-1), image.reshape(-1),
         changed, width, features.shape[1], atlas.stride, 0, height, 5.0,
         (None,) * packing.channels, (None,) * patch_size, (None,) * colors,
     )  # fmt: skip
@@ -195,8 +195,10 @@ def test_vote_equals_twin(colors: int, patch_size: int, weighted: bool) -> None:
     radius = packing.radius
     packed = features[radius:-radius, radius:-radius, :colors]
     assert np.abs(packed - expected * packing.scales[0]).max() <= 0.51
-    moved = (np.rint(expected * packing.scales[0]) >= 5.0 * packing.scales[0]).any(axis=2)
-    assert (changed.reshape(height, width) == moved).all()
+    expected_changed = (np.rint(expected * packing.scales[0]) >= 5.0 * packing.scales[0]).any(
+        axis=2
+    )
+    assert (changed.reshape(height, width) == expected_changed).all()
 
 
 def test_the_largest_patch_of_white_does_not_overflow_the_vote() -> None:
@@ -215,7 +217,7 @@ def test_the_largest_patch_of_white_does_not_overflow_the_vote() -> None:
         assert (image == 255).all()
 
 
-def test_weights_fall_with_cost_and_never_vanish() -> None:
+def test_weights_fall_with_cost_and_stay_positive() -> None:
     ssd = np.array([0, 100, 1000, 1 << 29], np.int32)
     weights = np.empty(4, np.uint16)
     weight_rows(ssd, 0.01, weights, 0, 4)
@@ -226,14 +228,16 @@ def test_weights_fall_with_cost_and_never_vanish() -> None:
 def test_penalty_equals_twin(patch_size: int) -> None:
     size = (10, 11)
     nnf = _random_nnf(14, 15, size)
-    nnf[:6] = (4, 5)  # one place used very often
+    nnf[:6] = (4, 5)  # one position used very often
     packing = make_packing(1, [1], [1.0], patch_size)
     atlas = _atlas(noise(*size, 1), noise(*size, 1), packing)
-    hits = np.zeros(atlas.valid.size, np.int32)
-    count_matches(flatten(atlas, nnf, None), hits)
-    assert hits.sum() == 14 * 15
-    penalty = np.empty(hits.size, np.int32)
-    penalty_rows(hits, atlas.valid, penalty, atlas.stride, patch_size, 1.0, 0, 0, atlas.rows)
+    match_counts = np.zeros(atlas.valid.size, np.int32)
+    count_matches(flatten(atlas, nnf, None), match_counts)
+    assert match_counts.sum() == 14 * 15
+    penalty = np.empty(match_counts.size, np.int32)
+    penalty_rows(
+        match_counts, atlas.valid, penalty, atlas.stride, patch_size, 1.0, 0, 0, atlas.rows
+    )
     expected = naive.usage(nnf, size, patch_size) * patch_size**2
     grid = penalty.reshape(atlas.rows, atlas.stride)
     assert (grid[: size[0], : size[1]] == np.rint(expected)).all()
@@ -242,20 +246,20 @@ def test_penalty_equals_twin(patch_size: int) -> None:
 
 
 def test_penalties_move_a_part_of_the_way() -> None:
-    hits, valid = np.zeros(25, np.int32), np.ones(25, np.bool_)
+    match_counts, valid = np.zeros(25, np.int32), np.ones(25, np.bool_)
     penalty = np.full(25, 800, np.int32)
-    penalty_rows(hits, valid, penalty, 5, 3, 1.0, 3, 0, 5)
+    penalty_rows(match_counts, valid, penalty, 5, 3, 1.0, 3, 0, 5)
     assert (penalty == 700).all()
 
 
 def test_counts_follow_moves() -> None:
     rng = np.random.default_rng(2)
-    before, after = rng.integers(0, 30, (2, 50)).astype(np.int32)
+    previous, current = rng.integers(0, 30, (2, 50)).astype(np.int32)
     active = rng.random(50) < 0.6
-    after[~active] = before[~active]
-    hits = np.bincount(before, minlength=30).astype(np.int32)
-    move_matches(before, after, active, hits)
-    assert (hits == np.bincount(after, minlength=30)).all()
+    current[~active] = previous[~active]
+    match_counts = np.bincount(previous, minlength=30).astype(np.int32)
+    move_matches(previous, current, active, match_counts)
+    assert (match_counts == np.bincount(current, minlength=30)).all()
 
 
 @pytest.mark.parametrize("step", [1, -1])
@@ -272,21 +276,21 @@ def test_propagation_equals_twin(step: int) -> None:
     nnf = _random_nnf(height, width, size)
     channels, patch = (None,) * packing.channels, (None,) * patch_size
     cost = np.zeros((height, width, *size), np.int64)
-    everywhere = np.ones(height * width, np.bool_)
+    active = np.ones(height * width, np.bool_)
     for v in range(size[0]):
         for u in range(size[1]):
             ssd = np.zeros(height * width, np.int32)
             same = flatten(atlas, np.broadcast_to([u, v], (height, width, 2)), None)
             error_rows(
-                packed.reshape(-1), atlas.features, None, everywhere, same, ssd, width,
+                packed.reshape(-1), atlas.features, None, active, same, ssd, width,
                 packed.shape[1], atlas.stride, 0, height, channels, patch,
             )  # fmt: skip
             cost[:, :, v, u] = ssd.reshape(height, width) + penalty[v * atlas.stride + u]
     flat = flatten(atlas, nnf, None)
-    before, ssd = flat.copy(), np.zeros(flat.size, np.int32)
+    previous, ssd = flat.copy(), np.zeros(flat.size, np.int32)
     for start in range(0, height, band):
         search_rows(
-            packed.reshape(-1), atlas.features, None, penalty, everywhere, before, flat, ssd,
+            packed.reshape(-1), atlas.features, None, penalty, active, previous, flat, ssd,
             (width, packed.shape[1], atlas.stride), start, min(start + band, height), step,
             (0, 0, 0, NEVER), True, 1, channels, patch,
         )  # fmt: skip
@@ -294,22 +298,22 @@ def test_propagation_equals_twin(step: int) -> None:
     assert (flat == flatten(atlas, expected, None)).all()
     rows = expected[..., 1], expected[..., 0]
     y, x = np.mgrid[:height, :width]
-    kept = cost[y, x, rows[0], rows[1]] - penalty[flat].reshape(height, width)
-    assert (ssd.reshape(height, width) == kept).all()
+    expected_ssd = cost[y, x, rows[0], rows[1]] - penalty[flat].reshape(height, width)
+    assert (ssd.reshape(height, width) == expected_ssd).all()
 
 
 def test_random_search_finds_the_only_equal_patch() -> None:
-    picture = noise(24, 24, 3)
+    image = noise(24, 24, 3)
     packing = make_packing(3, [3], [1.0], 5)
-    atlas = _atlas(picture, picture, packing)
+    atlas = _atlas(image, image, packing)
     packed = empty_packed(24, 24, packing)
-    pack_images(packed, [(-1, picture), (0, picture)], packing)
+    pack_images(packed, [(-1, image), (0, image)], packing)
     flat = flatten(atlas, _random_nnf(24, 24, (24, 24)), None)
-    ssd, everywhere = np.zeros(flat.size, np.int32), np.ones(flat.size, np.bool_)
+    ssd, active = np.zeros(flat.size, np.int32), np.ones(flat.size, np.bool_)
     penalty = np.where(atlas.valid, 0, NEVER).astype(np.int32)
     for number in range(12):
         search_rows(
-            packed.reshape(-1), atlas.features, None, penalty, everywhere, flat.copy(), flat,
+            packed.reshape(-1), atlas.features, None, penalty, active, flat.copy(), flat,
             ssd, (24, packed.shape[1], atlas.stride), 0, 24, 1 - 2 * (number % 2),
             (12, 0, 12, NEVER), number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
@@ -317,28 +321,28 @@ def test_random_search_finds_the_only_equal_patch() -> None:
     assert (ssd == 0).all()
 
 
-@pytest.mark.parametrize(("lost", "found"), [(0, True), (NEVER, False)])
-def test_only_a_lost_pixel_searches_far(lost: int, found: bool) -> None:
-    picture = noise(40, 40, 3)
+@pytest.mark.parametrize(("high_cost", "reachable"), [(0, True), (NEVER, False)])
+def test_only_a_pixel_of_high_cost_searches_far(high_cost: int, reachable: bool) -> None:
+    image = noise(40, 40, 3)
     packing = make_packing(3, [3], [1.0], 5)
-    atlas = _atlas(picture, picture, packing)
+    atlas = _atlas(image, image, packing)
     packed = empty_packed(40, 40, packing)
-    pack_images(packed, [(-1, picture), (0, picture)], packing)
-    far = identity(40, 40)[::-1]  # every match up to 39 pixels off
-    flat = flatten(atlas, far, None)
-    ssd, everywhere = np.zeros(flat.size, np.int32), np.ones(flat.size, np.bool_)
+    pack_images(packed, [(-1, image), (0, image)], packing)
+    reversed_rows = identity(40, 40)[::-1]  # every match up to 39 pixels off
+    flat = flatten(atlas, reversed_rows, None)
+    ssd, active = np.zeros(flat.size, np.int32), np.ones(flat.size, np.bool_)
     penalty = np.where(atlas.valid, 0, NEVER).astype(np.int32)
     for number in range(30):
         search_rows(
-            packed.reshape(-1), atlas.features, None, penalty, everywhere, flat.copy(), flat,
+            packed.reshape(-1), atlas.features, None, penalty, active, flat.copy(), flat,
             ssd, (40, packed.shape[1], atlas.stride), 0, 40, 1 - 2 * (number % 2),
-            (0, 0, 40, lost), number == 0, number, (None,) * packing.channels, (None,) * 5,
+            (0, 0, 40, high_cost), number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
-    # without a radius only the middle row, right from the start, can be handed on
-    assert ((ssd == 0).mean() > 0.99) == found
+    # without a radius only the middle row, correct from the start, can be propagated
+    assert ((ssd == 0).mean() > 0.99) == reachable
 
 
-def test_positions_are_rounded_clamped_and_never_lost() -> None:
+def test_positions_are_rounded_clamped_and_always_valid() -> None:
     packing = make_packing(1, [1], [1.0], 3)
     mask = np.ones((6, 8), np.bool_)
     mask[0, 0] = False

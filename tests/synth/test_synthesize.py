@@ -1,4 +1,4 @@
-"""The engine as its callers see it: known answers, properties, the same bytes every time."""
+"""Synthesis through its public functions: known answers, properties, deterministic results."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def _case(seed: int = 0) -> tuple[np.ndarray, list[Guide]]:
 
 @pytest.mark.parametrize("size", [(40, 40), (33, 57)])
 @pytest.mark.parametrize("patch_size", [3, 5])
-def test_same_guide_gives_the_style_back(size: tuple[int, int], patch_size: int) -> None:
+def test_same_guide_reproduces_the_style(size: tuple[int, int], patch_size: int) -> None:
     style, guide = noise(*size, 3, 1), noise(*size, 3, 2)
     options = SynthOptions(patch_size=patch_size, uniformity=0.0)
-    made = synthesize(style, [Guide(guide, guide, 4.0)], options=options)
-    right = (made.nnf == identity(*size)).all(axis=2)
-    assert right.mean() > 0.98
-    assert (made.image == style).all(axis=2).mean() > 0.9
+    result = synthesize(style, [Guide(guide, guide, 4.0)], options=options)
+    is_identity = (result.nnf == identity(*size)).all(axis=2)
+    assert is_identity.mean() > 0.98
+    assert (result.image == style).all(axis=2).mean() > 0.9
 
 
 def test_shifted_guide_shifts_the_style() -> None:
     style, guide = noise(40, 50, 3, 1), noise(40, 50, 3, 2)
-    made = synthesize(
+    result = synthesize(
         style,
         [Guide(guide, np.ascontiguousarray(guide[8:32, 5:37]), 6.0)],
         options=SynthOptions(uniformity=0.0),
     )
     inner = np.s_[3:-3, 3:-3]
-    assert ((made.nnf - identity(24, 32))[inner] == (5, 8)).all(axis=2).mean() > 0.95
-    assert (made.image == style[8:32, 5:37])[inner].mean() > 0.9
+    assert ((result.nnf - identity(24, 32))[inner] == (5, 8)).all(axis=2).mean() > 0.95
+    assert (result.image == style[8:32, 5:37])[inner].mean() > 0.9
 
 
 @pytest.mark.parametrize("weights", [(4.0, 1.0), (100.0, 1000.0), (0.0, 2.0)])
@@ -65,14 +65,14 @@ def test_error_is_the_formula(weights: tuple[float, float], modulated: bool) -> 
     factors = None
     if modulated:
         factors = np.random.default_rng(0).random((36, 48, 2)).astype(np.float32)
-    made = synthesize(style, guides, options=quick(), modulation=factors)
+    result = synthesize(style, guides, options=quick(), modulation=factors)
     triples = [(guide.source, guide.target, guide.weight) for guide in guides]
     for y, x in [(0, 0), (35, 47), (10, 20), (17, 3), (30, 40)]:
         expected = naive.error(
-            made.image, style, triples, (x, y), tuple(made.nnf[y, x]), 5, modulation=factors
+            result.image, style, triples, (x, y), tuple(result.nnf[y, x]), 5, modulation=factors
         )
-        # the image is rounded to whole levels, which the engine's own copy is not
-        assert made.error[y, x] == pytest.approx(expected, rel=0.02, abs=60)
+        # the image is rounded to integer levels, the engine's internal copy is not
+        assert result.error[y, x] == pytest.approx(expected, rel=0.02, abs=60)
 
 
 @given(
@@ -97,7 +97,7 @@ def test_every_size_stays_inside_source_and_mask(
     source_mask[rng.integers(source[0]), rng.integers(source[1])] = True
     mask = rng.random(target) < 0.5 if masked else None
     start = rng.normal(0, 40, (*target, 2)) if started else None
-    made = synthesize(
+    result = synthesize(
         noise(*source, 3, seed),
         [Guide(noise(*source, 1, seed), noise(*target, 1, seed + 1), 1.0)],
         options=quick(patch_size=patch_size, seed=seed),
@@ -105,13 +105,13 @@ def test_every_size_stays_inside_source_and_mask(
         source_mask=source_mask,
         target_mask=mask,
     )
-    made_here = np.ones(target, np.bool_) if mask is None else mask
-    x, y = made.nnf[made_here].T
+    inside = np.ones(target, np.bool_) if mask is None else mask
+    x, y = result.nnf[inside].T
     assert source_mask[y, x].all()
-    assert (made.nnf[~made_here] == -1).all()
-    assert (made.image[~made_here] == 0).all()
-    assert (made.error[~made_here] == 0).all()
-    assert (made.source == 0).all()
+    assert (result.nnf[~inside] == -1).all()
+    assert (result.image[~inside] == 0).all()
+    assert (result.error[~inside] == 0).all()
+    assert (result.source == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -133,21 +133,21 @@ def test_any_thread_count_gives_the_same_bytes(options: SynthOptions) -> None:
     assert all(_same(first, other) for other in others)
 
 
-def test_frames_made_at_once_are_the_same_as_in_turn() -> None:
+def test_parallel_frames_equal_sequential_ones() -> None:
     style, guides = _case()
     prepared = prepare(
         [StyleSource(style, [g.source for g in guides])], [4.0, 1.0], options=quick()
     )
     targets = [g.target for g in guides]
-    in_turn = [prepared.frame(targets, seed=seed) for seed in range(4)]
+    sequential = [prepared.synthesize(targets, seed=seed) for seed in range(4)]
     fresh = prepare([StyleSource(style, [g.source for g in guides])], [4.0, 1.0], options=quick())
     with ThreadPoolExecutor(4) as pool:
-        at_once = list(pool.map(lambda seed: fresh.frame(targets, seed=seed), range(4)))
-    assert all(_same(a, b) for a, b in zip(in_turn, at_once, strict=True))
-    assert not _same(in_turn[0], in_turn[1])
+        parallel = list(pool.map(lambda seed: fresh.synthesize(targets, seed=seed), range(4)))
+    assert all(_same(a, b) for a, b in zip(sequential, parallel, strict=True))
+    assert not _same(sequential[0], sequential[1])
 
 
-def test_inputs_may_be_read_only_and_stay_as_they_are() -> None:
+def test_inputs_may_be_read_only_and_are_not_changed() -> None:
     style, guides = _case()
     start = identity(36, 48).astype(np.float64)
     factors = np.full((36, 48, 2), 128, np.uint8)
@@ -173,23 +173,23 @@ def test_layout_of_inputs_does_not_matter() -> None:
     assert _same(plain, synthesize(np.asfortranarray(style), flipped, options=quick()))
 
 
-def test_each_half_comes_from_its_own_source() -> None:
+def test_each_half_comes_from_its_source() -> None:
     styles = [np.full((30, 30, 3), 40, np.uint8), np.full((26, 34, 3), 200, np.uint8)]
     guides = [noise(30, 30, 3, 1), noise(26, 34, 3, 2)]
     sources = [StyleSource(style, [guide]) for style, guide in zip(styles, guides, strict=True)]
     target = np.concatenate([guides[0][2:26, :20], guides[1][:24, 10:30]], axis=1)
-    made = prepare(sources, [8.0], options=SynthOptions(uniformity=0.0)).frame([target])
-    left, right = made.source[:, :16], made.source[:, 24:]
+    result = prepare(sources, [8.0], options=SynthOptions(uniformity=0.0)).synthesize([target])
+    left, right = result.source[:, :16], result.source[:, 24:]
     assert (left == 0).mean() > 0.97
     assert (right == 1).mean() > 0.97
-    assert (made.nnf[:, 3:16] == identity(24, 20)[:, 3:16] + (0, 2)).all(axis=2).mean() > 0.9
+    assert (result.nnf[:, 3:16] == identity(24, 20)[:, 3:16] + (0, 2)).all(axis=2).mean() > 0.9
     expected = identity(24, 40)[:, 24:37] + (10 - 20, 0)
-    assert (made.nnf[:, 24:37] == expected).all(axis=2).mean() > 0.9
-    assert (made.image[:, :16] == 40).mean() > 0.95
-    assert (made.image[:, 24:] == 200).mean() > 0.95
+    assert (result.nnf[:, 24:37] == expected).all(axis=2).mean() > 0.9
+    assert (result.image[:, :16] == 40).mean() > 0.95
+    assert (result.image[:, 24:] == 200).mean() > 0.95
 
 
-def test_start_is_honoured_source_by_source() -> None:
+def test_start_source_is_used() -> None:
     flat = np.full((20, 20, 1), 9, np.uint8)
     styles = [noise(20, 20, 3, 1), noise(20, 20, 3, 2)]
     prepared = prepare(
@@ -198,34 +198,34 @@ def test_start_is_honoured_source_by_source() -> None:
         options=quick(vote_iterations=1, search_iterations=1, uniformity=0.0, search_radius=1),
     )
     second = np.ones((20, 20), np.uint8)
-    made = prepared.frame([flat], start_nnf=identity(20, 20), start_source=second)
-    assert (made.source == 1).all()
-    assert (made.nnf == identity(20, 20)).all()
-    assert (made.image == styles[1]).all()
-    assert (made.error == 0).all()
+    result = prepared.synthesize([flat], start_nnf=identity(20, 20), start_source=second)
+    assert (result.source == 1).all()
+    assert (result.nnf == identity(20, 20)).all()
+    assert (result.image == styles[1]).all()
+    assert (result.error == 0).all()
 
 
 def test_unknown_starts_are_filled_in() -> None:
     style, guides = _case()
     start = np.full((36, 48, 2), np.nan)
-    made = synthesize(style, guides, options=quick(), start_nnf=start)
-    assert made.nnf.min() >= 0
-    assert (made.nnf < (44, 40)).all()
+    result = synthesize(style, guides, options=quick(), start_nnf=start)
+    assert result.nnf.min() >= 0
+    assert (result.nnf < (44, 40)).all()
 
 
-def test_mask_makes_only_its_own_and_leaves_starts_alone() -> None:
+def test_mask_limits_the_pixels_that_are_synthesized() -> None:
     style, guides = _case()
     mask = np.zeros((36, 48), np.bool_)
     mask[10:20, 15:30] = True
     start = identity(36, 48)
-    whole = synthesize(style, guides, options=quick(), start_nnf=start)
-    part = synthesize(style, guides, options=quick(), start_nnf=start, target_mask=mask)
-    assert (part.nnf[~mask] == -1).all()
-    assert (part.image[~mask] == 0).all()
-    assert part.image[mask].std() > 0
-    assert whole.image.shape == part.image.shape
-    nothing = synthesize(style, guides, options=quick(), target_mask=np.zeros_like(mask))
-    assert (nothing.image == 0).all()
+    full = synthesize(style, guides, options=quick(), start_nnf=start)
+    masked = synthesize(style, guides, options=quick(), start_nnf=start, target_mask=mask)
+    assert (masked.nnf[~mask] == -1).all()
+    assert (masked.image[~mask] == 0).all()
+    assert masked.image[mask].std() > 0
+    assert full.image.shape == masked.image.shape
+    empty = synthesize(style, guides, options=quick(), target_mask=np.zeros_like(mask))
+    assert (empty.image == 0).all()
 
 
 def test_full_mask_is_no_mask() -> None:
@@ -237,7 +237,7 @@ def test_full_mask_is_no_mask() -> None:
     )
 
 
-def test_full_modulation_is_none_at_all() -> None:
+def test_full_modulation_equals_no_modulation() -> None:
     style, guides = _case()
     plain = synthesize(style, guides, options=quick())
     for full in (np.ones((36, 48, 2)), np.full((36, 48, 2), 255, np.uint8)):
@@ -246,11 +246,11 @@ def test_full_modulation_is_none_at_all() -> None:
 
 def test_no_modulation_at_a_pixel_turns_a_guide_off() -> None:
     style, guides = _case()
-    off = np.ones((36, 48, 2), np.float32)
-    off[..., 1] = 0
+    modulation = np.ones((36, 48, 2), np.float32)
+    modulation[..., 1] = 0
     changed = [guides[0], Guide(guides[1].source, noise(36, 48, 1, 99), guides[1].weight)]
-    first = synthesize(style, guides, options=quick(), modulation=off)
-    assert _same(first, synthesize(style, changed, options=quick(), modulation=off))
+    first = synthesize(style, guides, options=quick(), modulation=modulation)
+    assert _same(first, synthesize(style, changed, options=quick(), modulation=modulation))
     assert not _same(
         synthesize(style, guides, options=quick()), synthesize(style, changed, options=quick())
     )
@@ -259,18 +259,18 @@ def test_no_modulation_at_a_pixel_turns_a_guide_off() -> None:
 def test_uniformity_spreads_the_matches() -> None:
     style = noise(40, 40, 3)
     guide = Guide(np.zeros((40, 40, 1), np.uint8), np.zeros((40, 40, 1), np.uint8), 1.0)
-    most = [
+    max_usages = [
         naive.usage(
             synthesize(style, [guide], options=SynthOptions(uniformity=amount)).nnf, (40, 40), 5
         ).max()
         for amount in (0.0, 3500.0, 15000.0)
     ]
-    assert most[0] > 2 * most[1]
-    assert most[1] > most[2]
+    assert max_usages[0] > 2 * max_usages[1]
+    assert max_usages[1] > max_usages[2]
 
 
 def test_more_search_never_costs_more() -> None:
-    """Without uniformity every pass keeps what is better; two rounds may trade pixels, not sums."""
+    """Without uniformity every pass only improves the mean; single pixels may get worse."""
     style, guides = _case()
     means = [
         synthesize(
@@ -283,45 +283,45 @@ def test_more_search_never_costs_more() -> None:
     assert means[0] > means[1] > means[2]
 
 
-def test_settled_pixels_end_the_work_early() -> None:
+def test_unchanged_pixels_end_the_rounds_early() -> None:
     style, guides = _case()
-    still = quick(vote_iterations=1, stop_threshold=255.0)
+    short = quick(vote_iterations=1, stop_threshold=255.0)
     long = quick(vote_iterations=9, stop_threshold=255.0)
     assert _same(
-        synthesize(style, guides, options=still, start_nnf=identity(36, 48)),
+        synthesize(style, guides, options=short, start_nnf=identity(36, 48)),
         synthesize(style, guides, options=long, start_nnf=identity(36, 48)),
     )
 
 
 def test_extra_pass_uses_small_patches() -> None:
     style, guides = _case()
-    made = synthesize(style, guides, options=quick(extra_pass_3x3=True))
+    result = synthesize(style, guides, options=quick(extra_pass_3x3=True))
     triples = [(guide.source, guide.target, guide.weight) for guide in guides]
-    expected = naive.error(made.image, style, triples, (20, 10), tuple(made.nnf[10, 20]), 3)
-    assert made.error[10, 20] == pytest.approx(expected, rel=0.02, abs=40)
-    assert not _same(made, synthesize(style, guides, options=quick()))
+    expected = naive.error(result.image, style, triples, (20, 10), tuple(result.nnf[10, 20]), 3)
+    assert result.error[10, 20] == pytest.approx(expected, rel=0.02, abs=40)
+    assert not _same(result, synthesize(style, guides, options=quick()))
 
 
-def test_weighted_vote_trusts_the_better_matches() -> None:
+def test_weighted_vote_prefers_the_better_matches() -> None:
     style, guides = _case()
     plain = synthesize(style, guides, options=quick())
     weighted = synthesize(style, guides, options=quick(weighted_vote=True))
     assert not _same(plain, weighted)
     means = []
-    for made in (plain, weighted):
-        around = naive.padded(style, 0)[made.nnf[..., 1], made.nnf[..., 0]]
-        means.append(np.abs(made.image.astype(float) - around).mean())
+    for result in (plain, weighted):
+        matched = naive.padded(style, 0)[result.nnf[..., 1], result.nnf[..., 0]]
+        means.append(np.abs(result.image.astype(float) - matched).mean())
     assert means[1] < means[0]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 5, 8])
 def test_styles_of_any_channel_count(channels: int) -> None:
     style, guide = noise(24, 24, channels, 1), noise(24, 24, 2, 2)
-    made = synthesize(
+    result = synthesize(
         style, [Guide(guide, guide, 4.0)], options=quick(), start_nnf=identity(24, 24)
     )
-    assert made.image.shape == (24, 24, channels)
-    assert (made.image == style).mean() > 0.95
+    assert result.image.shape == (24, 24, channels)
+    assert (result.image == style).mean() > 0.95
 
 
 def test_gray_images_need_no_channel_axis() -> None:
@@ -331,18 +331,18 @@ def test_gray_images_need_no_channel_axis() -> None:
     assert flat.image.shape == (20, 20, 1)
 
 
-def test_float_guides_see_less_than_a_level() -> None:
-    """A slope of a tenth of a level a pixel, which 8 bits could not tell apart."""
+def test_float_guides_resolve_less_than_a_level() -> None:
+    """A slope of a tenth of a level for each pixel, which 8 bits cannot resolve."""
     style = noise(20, 60, 3)
     slope = np.broadcast_to(np.arange(60) * 0.1, (20, 60)).astype(np.float32)
-    made = synthesize(
+    result = synthesize(
         style,
         [Guide(slope, np.ascontiguousarray(slope[:, ::-1]), 2000.0)],
         options=SynthOptions(uniformity=0.0),
         style_weight=0.001,
     )
     expected = 59 - np.arange(60)
-    assert np.abs(made.nnf[:, 3:-3, 0] - expected[3:-3]).mean() < 1.0
+    assert np.abs(result.nnf[:, 3:-3, 0] - expected[3:-3]).mean() < 1.0
 
 
 def test_stages_are_timed() -> None:
@@ -350,7 +350,7 @@ def test_stages_are_timed() -> None:
     prepared = prepare(
         [StyleSource(style, [g.source for g in guides])], [4.0, 1.0], options=quick()
     )
-    prepared.frame([g.target for g in guides])
+    prepared.synthesize([g.target for g in guides])
     stages = {"sources", "start", "pack", "vote", "search", "penalty", "measure", "result"}
     assert set(prepared.seconds) == stages
     assert all(spent > 0 for spent in prepared.seconds.values())

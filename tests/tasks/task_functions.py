@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from kadr.core.bands import default_threads
+from kadr.core.row_bands import default_threads
 from kadr.errors import InputError, OutputError
 from kadr.tasks.task import Item, Notice, PartialProgress, Task, TaskContext
 

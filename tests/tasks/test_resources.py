@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from kadr.core.bands import default_threads
+from kadr.core.row_bands import default_threads
 from kadr.tasks import resources
 
 

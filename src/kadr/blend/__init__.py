@@ -1,1 +1,1 @@
-"""Frames of several passes in, one blended frame out."""
+"""Blend the versions of a frame that several passes produced into one."""

@@ -1,4 +1,4 @@
-"""Bands of several images with their weights in, rows of their mix out. NumPy and Numba only."""
+"""Kernels that mix the bands of several images by weights. NumPy and Numba only."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ def mix_rows(
     bands: np.ndarray,
     weights: np.ndarray,
     mixed: np.ndarray,
-    wanted: np.ndarray,
-    have: np.ndarray,
+    target_energy: np.ndarray,
+    mixed_energy: np.ndarray,
     start: int,
     stop: int,
 ) -> None:
-    """Mix ``bands`` (N, H, W, C) by ``weights`` (N, H, W); give the energies before and after.
+    """Mix ``bands`` (N, H, W, C) by ``weights`` (N, H, W); write the energies before and after.
 
-    mixed: (H, W, C). wanted: (H, W), the weighted mean of the bands' squares. have: (H, W), the
-    mix's own square. All float32.
+    mixed: (H, W, C). target_energy: (H, W), weighted mean square of the bands. mixed_energy: (H,
+    W), mean square of the mix. All float32.
     """
     count, _, width, channels = bands.shape
     share = np.float32(1.0 / channels)
     for y in range(start, stop):
         for x in range(width):
-            before, after = np.float32(0), np.float32(0)
+            energy_before, energy_after = np.float32(0), np.float32(0)
             for c in range(channels):
                 value = np.float32(0)
                 for i in range(count):
                     part = weights[i, y, x] * bands[i, y, x, c]
                     value += part
-                    before += part * bands[i, y, x, c]
+                    energy_before += part * bands[i, y, x, c]
                 mixed[y, x, c] = value
-                after += value * value
-            wanted[y, x] = before * share
-            have[y, x] = after * share
+                energy_after += value * value
+            target_energy[y, x] = energy_before * share
+            mixed_energy[y, x] = energy_after * share
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def raise_rows(
+def add_band_rows(
     image: np.ndarray,
     mixed: np.ndarray,
-    wanted: np.ndarray,
-    have: np.ndarray,
-    most: float,
+    target_energy: np.ndarray,
+    mixed_energy: np.ndarray,
+    max_gain: float,
     start: int,
     stop: int,
 ) -> None:
-    """Add ``mixed`` to ``image`` (H, W, C), its contrast raised from ``have`` to ``wanted``.
+    """Add ``mixed`` to ``image`` (H, W, C), raised from ``mixed_energy`` to ``target_energy``.
 
-    Factors lie between 1 and ``most``. All arrays float32.
+    Factors lie between 1 and ``max_gain``. All arrays float32.
     """
     _, width, channels = image.shape
-    half, one, top = np.float32(0.5), np.float32(1), np.float32(most * most)
+    half, one, top = np.float32(0.5), np.float32(1), np.float32(max_gain * max_gain)
     for y in range(start, stop):
         for x in range(width):
-            ratio = (wanted[y, x] + half) / (have[y, x] + half)
+            ratio = (target_energy[y, x] + half) / (mixed_energy[y, x] + half)
             gain = np.sqrt(min(max(ratio, one), top))
             for c in range(channels):
                 image[y, x, c] += gain * mixed[y, x, c]

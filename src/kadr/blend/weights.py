@@ -1,4 +1,4 @@
-"""How well several keys explain a frame in, each key's share of it out, frame after frame."""
+"""Compute blend weights of the keys for each pixel, frame by frame."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_STEADY = np.float32(0.6)
-"""Share of the last frame's weights, carried along the motion, in this frame's."""
-_TIME = np.float32(1.3)
-"""How strongly nearness in time pulls; larger hands over later and faster."""
-_ERROR = np.float32(5.0)
-"""How strongly a difference in error pulls."""
+_TEMPORAL_SMOOTHING = np.float32(0.6)
+"""Share of the previous frame's weights, warped along the motion, in the weights of a frame."""
+_TIME_WEIGHT = np.float32(1.3)
+"""Weight of nearness in time; a larger value makes transitions later and faster."""
+_ERROR_WEIGHT = np.float32(5.0)
+"""Weight of a difference in error."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """How well one key's version of a frame does.
+    """The version of a frame that one key's pass produced.
 
-    key: its key frame. error: (h, w) uint8, 0 is good, of any size up to the frame's.
-    nearness: 0–1, falling to 0 where the key's range ends; 1 on the key itself.
+    key: index of the key frame. error: (h, w) uint8, 0 is best, of any size up to the frame size.
+    nearness: 0–1; 1 on the key itself, falling to 0 where the key's range ends.
     """
 
     key: int
@@ -31,64 +31,68 @@ class Candidate:
 
 
 class BlendWeights:
-    """Weighs candidates frame by frame; keeps weights so that the choice moves with the picture.
+    """Weighs candidates frame by frame; keeps the last weights for temporal consistency.
 
-    Each pixel is taken mostly from the key that explains it better and is nearer in time. The
-    choice is smooth in space, follows the motion in time, and passes from key to key at different
-    moments in different places, so there is neither a seam nor a moment of change. It is so smooth
-    that it may be made on errors much smaller than the frames.
+    Each pixel is taken mostly from the key that explains it better and is nearer in time. Weights
+    are smooth in space, follow the motion in time, and change from key to key at different times
+    in different places, so that no seam and no sudden change is visible. They are so smooth that
+    errors much smaller than the frames are enough.
     """
 
     def __init__(self) -> None:
         self._weights: dict[int, NDArray[np.float32]] = {}
         self.error = 0.0
-        """Of the last frame weighed, 0–1: the mean error of what was chosen."""
+        """Weighted mean error of the last frame, 0–1."""
 
     def start(self, key: int, shape: tuple[int, int]) -> None:
-        """Begin on a key's own frame, which is wholly the key's; shape: (h, w) of the errors."""
+        """Start on a key frame, where that key has weight 1; shape: (h, w) of the errors."""
         self._weights = {key: np.ones(shape, np.float32)}
         self.error = 0.0
 
     def weigh(
         self, candidates: Sequence[Candidate], positions: NDArray[np.float32] | None
     ) -> dict[int, NDArray[np.float32]]:
-        """The share of each candidate (at least one) at each pixel, (h, w) float32, by key.
+        """The weight of each candidate (at least one) at each pixel, (h, w) float32, by key.
 
-        positions: (h, w, 2) float32, where each pixel was in the frame weighed before; None if
-        there was none, or if that is not known.
+        positions: (h, w, 2) float32, position of each pixel in the previous frame; None if there
+        is no previous frame or the positions are unknown.
         """
         if len(candidates) == 1:
             self.start(candidates[0].key, candidates[0].error.shape)
         else:
-            self._weights = self._settle(_weigh(candidates), positions)
-        chosen = sum(
+            self._weights = self._smooth_in_time(_weigh(candidates), positions)
+        weighted_error = sum(
             (self._weights[candidate.key] * candidate.error for candidate in candidates),
             np.float32(0),
         )
-        self.error = float(np.mean(chosen)) / 255
+        self.error = float(np.mean(weighted_error)) / 255
         return self._weights
 
-    def _settle(
+    def _smooth_in_time(
         self,
         weights: Mapping[int, NDArray[np.float32]],
         positions: NDArray[np.float32] | None,
     ) -> dict[int, NDArray[np.float32]]:
         if not self._weights or positions is None:
             return dict(weights)
-        steadied: dict[int, NDArray[np.float32]] = {}
+        smoothed: dict[int, NDArray[np.float32]] = {}
         for key, weight in weights.items():
-            last = self._weights.get(key)
-            before = np.zeros_like(weight) if last is None else _follow(last, positions)
-            steadied[key] = weight + _STEADY * (before - weight)
-        total = sum(steadied.values(), np.float32(1e-6))
-        return {key: weight / total for key, weight in steadied.items()}
+            previous = self._weights.get(key)
+            warped = (
+                np.zeros_like(weight) if previous is None else _warp_weight(previous, positions)
+            )
+            smoothed[key] = weight + _TEMPORAL_SMOOTHING * (warped - weight)
+        total = sum(smoothed.values(), np.float32(1e-6))
+        return {key: weight / total for key, weight in smoothed.items()}
 
 
-def _follow(weight: NDArray[np.float32], positions: NDArray[np.float32]) -> NDArray[np.float32]:
-    followed: NDArray[np.float32] = cv2.remap(
+def _warp_weight(
+    weight: NDArray[np.float32], positions: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    warped: NDArray[np.float32] = cv2.remap(
         weight, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return followed
+    return warped
 
 
 def _weigh(candidates: Sequence[Candidate]) -> dict[int, NDArray[np.float32]]:
@@ -98,7 +102,7 @@ def _weigh(candidates: Sequence[Candidate]) -> dict[int, NDArray[np.float32]]:
     scores = []
     for candidate in candidates:
         error = cv2.GaussianBlur(candidate.error.astype(np.float32), (0, 0), sigma) / 255
-        scores.append(_TIME * np.log(max(candidate.nearness, 1e-3)) - _ERROR * error)
+        scores.append(_TIME_WEIGHT * np.log(max(candidate.nearness, 1e-3)) - _ERROR_WEIGHT * error)
     stack = np.stack(scores)
     stack = np.exp(stack - stack.max(axis=0))
     stack /= stack.sum(axis=0)

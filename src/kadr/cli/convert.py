@@ -12,7 +12,7 @@ from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite
 from kadr.cli.session import session
 from kadr.cli.values import parse_value
 from kadr.core.events import Event
-from kadr.core.numbers import parse_rate
+from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError
 
 

@@ -100,7 +100,7 @@ def _checks() -> Iterator[Check]:
 
 
 def _cores() -> int:
-    from kadr.core.bands import default_threads
+    from kadr.core.row_bands import default_threads
 
     return default_threads()
 

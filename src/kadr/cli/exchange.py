@@ -105,7 +105,7 @@ def _export_ebs(source: Path, file: Path, overwrite: bool, now: Session) -> None
 def _export_frames(
     source: Path, folder: Path, numbers: str | None, overwrite: bool, now: Session
 ) -> None:
-    from kadr.exchange.frames import export_frames, key_numbers
+    from kadr.exchange.export_frames import export_frames, key_numbers
     from kadr.project.folder import is_project, open_project
     from kadr.video.clips import open_clip
 

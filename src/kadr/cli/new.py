@@ -37,7 +37,7 @@ from kadr.cli.stylizer_arguments import (
     StylizerFlags,
     find_preset,
 )
-from kadr.core.numbers import parse_bytes, parse_rate
+from kadr.core.parsing import parse_bytes, parse_rate
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions
 

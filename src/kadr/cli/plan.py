@@ -27,7 +27,7 @@ from kadr.cli.flags import (
 from kadr.cli.session import Session, session
 from kadr.core import formatting
 from kadr.core.frames import FrameRange
-from kadr.core.numbers import parse_rate
+from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.options import RunOptions
 
@@ -174,7 +174,7 @@ def _of_project(
 
 def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _Plan:
     from kadr.plan.keyframes import choose_keyframes
-    from kadr.plan.next_key import next_key
+    from kadr.plan.next_keyframe import find_next_keyframe
     from kadr.plan.survey import survey_clip
     from kadr.stylize.external import find_keys
 
@@ -187,17 +187,17 @@ def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _P
     budget = options.keys_budget
     if not budget_given:
         budget = max(budget, len(painted))
-    keys = choose_keyframes(survey, budget, options.min_gap, options.max_gap, given=painted)
+    keys = choose_keyframes(survey, budget, options.min_gap, options.max_gap, existing_keys=painted)
     record, now_keys = subject.record, painted
     if record is not None and not options.keys:
         now_keys = [key.index for key in record.keys]
     measured = None
-    if record is not None and record.frames == frames and record.made:
+    if record is not None and record.frames == frames and record.rendered_count:
         if {key.index for key in record.keys} == set(now_keys):
             measured = record.measured
         else:
             now.speaker.notice("the last run had other keys; run again to go by measured errors")
-    best = next_key(survey, now_keys, measured) if now_keys else None
+    best = find_next_keyframe(survey, now_keys, measured) if now_keys else None
     if best is None:
         return _Plan(survey, keys, painted)
     predicted = survey.curve(now_keys).tolist()

@@ -16,7 +16,7 @@ from kadr.cli.values import parse_value
 from kadr.core import formatting
 from kadr.core.events import Event
 from kadr.core.frames import Frame, FrameRange
-from kadr.core.numbers import parse_frames
+from kadr.core.parsing import parse_frames
 from kadr.errors import OptionsError, OutputError
 
 if TYPE_CHECKING:

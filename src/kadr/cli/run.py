@@ -41,7 +41,7 @@ from kadr.cli.stylizer_arguments import (
     find_preset,
 )
 from kadr.core import formatting
-from kadr.core.numbers import parse_bytes, parse_rate
+from kadr.core.parsing import parse_bytes, parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.options import PropagateOptions, RunOptions, detail_options
 

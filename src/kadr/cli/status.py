@@ -106,7 +106,7 @@ def _keys(project: ProjectFolder, record: RunRecord | None) -> _Keys:
     if record is None:
         return _Keys(painted)
     before = {key.number for key in record.keys}
-    began = _seconds(record.began)
+    began = _seconds(record.started)
     return _Keys(
         painted,
         new=[number for number in painted if number not in before],
@@ -146,11 +146,11 @@ def _facts(state: _State) -> dict[str, Any]:
     if record is not None:
         worst = record.worst(1)
         told["last_run"] = {
-            "began": record.began,
+            "began": record.started,
             "seconds": record.seconds,
             "finished": record.finished,
             "frames": len(record.frames),
-            "made": record.made,
+            "made": record.rendered_count,
             "mean_error": record.mean_error,
             "worst_frame": record.number(worst[0]) if worst else None,
             "worst_error": record.error(worst[0]) if worst else None,
@@ -200,11 +200,11 @@ def _keys_line(project: ProjectFolder, keys: _Keys) -> str:
 
 def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterator[tuple[str, str]]:
     how = "finished in" if record.finished else "stopped after"
-    began = formatting.moment(record.began)
+    began = formatting.date(record.started)
     yield "last run", f"{how} {formatting.duration(record.seconds)}, begun {began}"
-    left = len(record.frames) - record.made
+    left = len(record.frames) - record.rendered_count
     more = f", {left} missing; go on with kadr run {project.root}" if left else ""
-    yield "frames", f"{record.made} of {len(record.frames)} made{more}"
+    yield "frames", f"{record.rendered_count} of {len(record.frames)} made{more}"
     changes = {"new": keys.new, "repainted": keys.changed, "gone": keys.gone}
     told = [f"{name}: {_numbers(numbers)}" for name, numbers in changes.items() if numbers]
     if told and project.settings.stylizer == "external":

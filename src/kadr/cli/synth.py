@@ -35,7 +35,7 @@ def synthesize_files(given: SynthArguments, now: Session) -> None:
     """Read the images, synthesize, write what was asked for, and say so."""
     from kadr.cli.synth_files import check_outputs, read_images, write_outputs
     from kadr.synth.prepare import prepare
-    from kadr.synth.values import StyleSource
+    from kadr.synth.types import StyleSource
 
     check_outputs(given)
     began = time.monotonic()
@@ -50,7 +50,7 @@ def synthesize_files(given: SynthArguments, now: Session) -> None:
             threads=given.threads,
             backend=given.backend,
         )
-        made = prepared.frame(
+        made = prepared.synthesize(
             images.targets,
             start_nnf=images.start_nnf,
             modulation=images.modulation,

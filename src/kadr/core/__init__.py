@@ -1,1 +1,1 @@
-"""Values that every step shares: frames, ranges, events, seeds, colour. No input or output here."""
+"""Values that all steps share: frames, ranges, events, seeds, warping. No input or output here."""

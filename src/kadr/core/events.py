@@ -1,7 +1,7 @@
-"""Events that long work yields, and the flag by which it is asked to stop.
+"""Progress events that a long operation yields, and the token that cancels it.
 
-Work is a generator of events, so progress, preview and cancelling need no callback: the command
-line draws a bar from them, a page sends them on, a script ignores them.
+An operation is a generator of events, so progress, preview and cancelling need no callback: the
+command line draws a progress bar from them, a web page forwards them, a script ignores them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from kadr.errors import Cancelled
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """One step forward.
+    """One unit of progress.
 
     step: which part of the run, one of the pipeline's step names.
     index: how many units of the step are done, 1-based; 0 announces the step.
     total: how many there are, or None while unknown.
-    preview: (H, W, 3) uint8 of what was just made, or None; not to be written to.
-    message: a line for people, or "".
-    share: how much is done of what comes after ``index``, in units of the step.
+    preview: (H, W, 3) uint8, the newest result, or None; read-only.
+    message: a line of text for the user, or "".
+    share: progress of the units after ``index``, in units of the step.
     """
 
     step: str
@@ -44,9 +44,9 @@ Result = TypeVar("Result")
 def follow(
     events: Generator[Event, None, Result], on_event: Callable[[Event], object] | None = None
 ) -> Result:
-    """Run long work to its end, showing its events; gives what the generator returns.
+    """Run an operation to its end and pass on its events; returns the value of the generator.
 
-    The work is closed at once if ``on_event`` raises.
+    The generator is closed at once if ``on_event`` raises.
     """
     with closing(events):
         while True:
@@ -74,21 +74,21 @@ def map_events(
 
 
 class CancelToken:
-    """A flag that one thread raises and long work asks between frames."""
+    """A flag that one thread sets and a long operation checks between frames."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def cancel(self) -> None:
-        """Ask the work to stop at the next frame."""
+        """Ask the operation to stop at the next frame."""
         self._event.set()
 
     @property
     def cancelled(self) -> bool:
-        """Whether a stop was asked for."""
+        """Whether ``cancel`` was called."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise Cancelled if a stop was asked for."""
+        """Raise Cancelled if ``cancel`` was called."""
         if self.cancelled:
-            raise Cancelled("stopped as asked; nothing was written under the final name")
+            raise Cancelled("cancelled; nothing was written under the final name")

@@ -1,4 +1,4 @@
-"""Frames, frame ranges and spans: what is passed from step to step."""
+"""Frames, frame ranges and spans: the values that the steps of a run exchange."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Image = NDArray[np.uint8]
 
 
 def to_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    """uint16 rounded to uint8, uint8 as it is; any shape."""
+    """uint16 rounded to uint8, uint8 unchanged; any shape."""
     if image.dtype == np.uint16:
         return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return image.astype(np.uint8, copy=False)
@@ -24,12 +24,12 @@ def to_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image of a clip with its place in it.
+    """One image of a clip with its index and time.
 
     index: 0-based position in the clip, counted in presentation order.
-    image: (H, W, C) uint8 or uint16, RGB or RGBA, turned the right way up.
+    image: (H, W, C) uint8 or uint16, RGB or RGBA, upright.
     time: presentation time in seconds from the clip's first frame, exact.
-    texts: what an image file of it is to carry for other programs, by name.
+    texts: text entries to store in an image file of the frame, by name.
     """
 
     index: int
@@ -99,7 +99,7 @@ class Span:
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.key < self.stop:
             raise OptionsError(
-                f"key {self.key}: its range [{self.start}, {self.stop}) must hold the key itself"
+                f"key {self.key}: its range [{self.start}, {self.stop}) must contain the key"
             )
 
     @property
@@ -109,10 +109,10 @@ class Span:
 
     @property
     def forward(self) -> Sequence[int]:
-        """The frames after the key, in the order the forward pass makes them."""
+        """The frames after the key, in the order of the forward pass."""
         return range(self.key + 1, self.stop)
 
     @property
     def backward(self) -> Sequence[int]:
-        """The frames before the key, in the order the backward pass makes them."""
+        """The frames before the key, in the order of the backward pass."""
         return range(self.key - 1, self.start - 1, -1)

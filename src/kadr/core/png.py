@@ -1,4 +1,4 @@
-"""The bytes of a PNG and a text in, the same picture with the text in it out; and its chunks."""
+"""Add a text entry to the bytes of a PNG file, and list its chunks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def with_text(png: bytes, name: str, text: str) -> bytes:
-    """The same PNG with ``text`` under ``name``, in place of any it had; it comes right after IHDR.
+    """The same PNG with ``text`` stored under ``name`` right after IHDR; replaces an older entry.
 
     Raises ValueError for bytes that are not a PNG.
     """
@@ -28,7 +28,7 @@ def with_text(png: bytes, name: str, text: str) -> bytes:
 
 
 def text_chunk(name: str, text: str) -> bytes:
-    """As other writers choose: plain Latin-1 where it suffices, else UTF-8 (PNG 11.3.3)."""
+    """A tEXt chunk if Latin-1 can encode the text, else an iTXt chunk in UTF-8 (PNG 11.3.3)."""
     key = name.encode("latin-1")
     try:
         return png_chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
@@ -43,9 +43,9 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, body) of every whole chunk."""
-    at = len(SIGNATURE)
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        at += 12 + length
+    """(kind, body) of every complete chunk."""
+    offset = len(SIGNATURE)
+    while offset + 12 <= len(data):
+        length = int.from_bytes(data[offset : offset + 4], "big")
+        yield data[offset + 4 : offset + 8], data[offset + 8 : offset + 8 + length]
+        offset += 12 + length

@@ -1,4 +1,4 @@
-"""An iterator in, the same items out, made one ahead in a thread of their own."""
+"""Compute the items of an iterator in a background thread, ahead of their use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
-    """Yield ``items`` while up to ``depth`` further ones are being made; errors come through.
+    """Yield ``items`` while a thread computes up to ``depth`` further ones; errors are passed on.
 
     Closing this generator stops the thread at its next item. Memory is bounded by ``depth``.
     """
@@ -27,7 +27,7 @@ def prefetch(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
                 continue
         return False
 
-    def work() -> None:
+    def produce() -> None:
         try:
             for item in items:
                 if not put((item,)):
@@ -36,13 +36,13 @@ def prefetch(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
         except BaseException as error:  # the consumer raises it
             put(error)
 
-    thread = threading.Thread(target=work, name="kadr-ahead", daemon=True)
+    thread = threading.Thread(target=produce, name="kadr-prefetch", daemon=True)
     thread.start()
     try:
-        while (made := ready.get()) is not None:
-            if isinstance(made, BaseException):
-                raise made
-            yield made[0]
+        while (entry := ready.get()) is not None:
+            if isinstance(entry, BaseException):
+                raise entry
+            yield entry[0]
     finally:
         stop.set()
         thread.join()

@@ -1,4 +1,4 @@
-"""An image with a flow or with positions in, the image sampled there out."""
+"""Sample an image at given positions, or warp it by an optical flow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Field = NDArray[np.float32]
 
 @functools.lru_cache(maxsize=4)
 def grid(height: int, width: int) -> Field:
-    """(H, W, 2) float32 positions of the pixels themselves; read-only."""
+    """(H, W, 2) float32 the position of each pixel; read-only."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     field = np.stack([x, y], axis=2)
     field.flags.writeable = False

@@ -1,1 +1,1 @@
-"""Exchange with other programs: their project files and folders in, and out again."""
+"""Exchange with other programs: import and export of their project files and folders."""

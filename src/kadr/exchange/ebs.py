@@ -1,8 +1,8 @@
-"""EbSynth's project file ``.ebs``, version 05: bytes in, values out, and the same bytes again.
+"""Read and write EbSynth's project file ``.ebs``, version 05; writing restores the same bytes.
 
-Little-endian. A text is an int32 number of bytes and the bytes. Behind the header come the patterns
-of video, mask and keys, whether the mask is on, six weights and the ranges, one for each key; the
-tail that ends the file is missing in some.
+Little-endian. A text is an int32 number of bytes and the bytes. After the header follow the
+patterns of video, mask and keys, the switch of the mask, six weights, and the ranges, one for each
+key. Some files have no tail at the end.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _RANGE = struct.Struct("<iBBii")
 _TAIL = struct.Struct("<iBfi")
 _LENGTH = struct.Struct("<i")
 
-_CODING = ("utf-8", "surrogateescape")
-"""Old files may hold names in the alphabet of one computer; their bytes are kept."""
+_ENCODING = ("utf-8", "surrogateescape")
+"""Old files may contain names in a local encoding; their bytes are preserved."""
 
 
 @dataclass(frozen=True)
 class EbsWeights:
-    """What the program calls Keyframes, Video, Mask, Mapping, De-flicker and Diversity."""
+    """The weights Keyframes, Video, Mask, Mapping, De-flicker and Diversity."""
 
     key: float = 1.0
     video: float = 4.0
@@ -42,10 +42,10 @@ class EbsWeights:
 
 @dataclass(frozen=True)
 class EbsRange:
-    """One key and the frames that it styles, by their numbers, both ends included.
+    """One key and the frames that it styles, as frame numbers, both ends included.
 
-    first_used, last_used: 1 where the key reaches to ``first`` and to ``last``, 0 where it stays.
-    output: pattern of the images that it makes.
+    first_used, last_used: 1 if the range extends to ``first`` or ``last``, 0 if it ends at the key.
+    output: pattern of the output images.
     """
 
     key: int
@@ -58,7 +58,7 @@ class EbsRange:
 
 @dataclass(frozen=True)
 class EbsTail:
-    """detail: 1 high, 2 medium, 3 low, 4 garbage. gpu: 1 on. unknown: kept as it is found."""
+    """detail: 1 high, 2 medium, 3 low, 4 garbage. gpu: 1 on. unknown: preserved."""
 
     detail: int = 2
     gpu: int = 1
@@ -68,7 +68,7 @@ class EbsTail:
 
 @dataclass(frozen=True)
 class EbsProject:
-    """All that a file says. Patterns are ``folder/[#####].png``, relative to the file, or full."""
+    """The values of a file. Patterns are ``folder/[#####].png``, absolute or relative to it."""
 
     video: str
     keys: str
@@ -80,7 +80,7 @@ class EbsProject:
 
 
 def read_ebs(path: Path) -> EbsProject:
-    """Read a file. Raises InputError that says what is wrong in it and where."""
+    """Read a file. Raises InputError that names the problem and its position."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -89,14 +89,14 @@ def read_ebs(path: Path) -> EbsProject:
 
 
 def write_ebs(path: Path, project: EbsProject) -> None:
-    """Write a file, whole or not at all. Raises OutputError if it cannot be written."""
+    """Write a file atomically. Raises OutputError if it cannot be written."""
     data = pack_ebs(project)
     with atomic_file(path) as temporary:
         temporary.write_bytes(data)
 
 
 def pack_ebs(project: EbsProject) -> bytes:
-    """The bytes of a file; those that it was read from, if its texts were counted rightly."""
+    """The bytes of a file; the same as it was read from if its text lengths were correct."""
     parts = [_MAGIC, *map(_text_bytes, (project.video, project.mask, project.keys))]
     parts += [bytes([project.mask_on]), _WEIGHTS.pack(*astuple(project.weights))]
     parts.append(_LENGTH.pack(len(project.ranges)))
@@ -109,18 +109,18 @@ def pack_ebs(project: EbsProject) -> bytes:
 
 
 def _text_bytes(text: str) -> bytes:
-    data = text.encode(*_CODING)
+    data = text.encode(*_ENCODING)
     return _LENGTH.pack(len(data)) + data
 
 
 def parse_ebs(data: bytes, name: str) -> EbsProject:
-    """Values of a file's bytes. ``name`` is said in errors.
+    """Parse the bytes of a file. ``name`` is used in errors.
 
-    Some writers count the characters of a text where its bytes are more; a file that makes sense
-    only so is read so. Raises InputError for anything else that is wrong.
+    Some writers count the characters of a text instead of its bytes; a file that is valid only
+    that way is read that way. Raises InputError for any other problem.
     """
     if not data.startswith(_MAGIC):
-        raise InputError(f"{name}: {_wrong_start(data)}")
+        raise InputError(f"{name}: {_header_problem(data)}")
     try:
         return _Reader(data, name, _by_bytes).project()
     except InputError:
@@ -131,7 +131,7 @@ def parse_ebs(data: bytes, name: str) -> EbsProject:
         raise
 
 
-def _wrong_start(data: bytes) -> str:
+def _header_problem(data: bytes) -> str:
     if not data:
         return "the file is empty (0 bytes); save it again in EbSynth"
     if data.startswith(b"EBS"):
@@ -140,89 +140,91 @@ def _wrong_start(data: bytes) -> str:
     return "not an EbSynth project; expected a file that begins with EBS05"
 
 
-_Count = Callable[[bytes, int, int], int]
+_TextEnd = Callable[[bytes, int, int], int]
 
 
-def _by_bytes(data: bytes, at: int, length: int) -> int:
-    return at + length
+def _by_bytes(data: bytes, offset: int, length: int) -> int:
+    return offset + length
 
 
-def _by_characters(data: bytes, at: int, length: int) -> int:
-    """Where a text of ``length`` characters ends; behind the data, if it does not hold so many."""
-    while length and at < len(data):
-        lead = data[at]
-        at += 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+def _by_characters(data: bytes, offset: int, length: int) -> int:
+    """The end of a text of ``length`` characters; beyond the data if there are fewer."""
+    while length and offset < len(data):
+        lead = data[offset]
+        offset += 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
         length -= 1
-    return at + length
+    return offset + length
 
 
 class _Reader:
-    """Takes one value after the other, and knows where it is."""
+    """Reads one value after the other and keeps the current offset."""
 
-    def __init__(self, data: bytes, name: str, count: _Count) -> None:
-        self._data, self._name, self._count, self._at = data, name, count, len(_MAGIC)
+    def __init__(self, data: bytes, name: str, text_end: _TextEnd) -> None:
+        self._data, self._name, self._text_end, self._offset = data, name, text_end, len(_MAGIC)
 
     def project(self) -> EbsProject:
-        """The whole file; nothing may be left over."""
+        """Read the whole file; no bytes may remain."""
         video, mask, keys = (self._text(f"the {part}'s pattern") for part in _PARTS)
-        mask_on = self._take(struct.Struct("<B"), "the mask's switch")[0]
-        weights = EbsWeights(*self._take(_WEIGHTS, "the weights"))
+        mask_on = self._read(struct.Struct("<B"), "the mask's switch")[0]
+        weights = EbsWeights(*self._read(_WEIGHTS, "the weights"))
         for part, value in vars(weights).items():
             if not math.isfinite(value) or value < 0:
-                raise self._wrong(f"its weight {part} is {value}; expected 0 or more")
+                raise self._damaged(f"its weight {part} is {value}; expected 0 or more")
         ranges = tuple(self._range(number) for number in range(self._range_count()))
         tail = self._tail()
-        left = len(self._data) - self._at
-        if left:
-            raise self._wrong(f"{left} bytes are left over behind its end")
+        remaining = len(self._data) - self._offset
+        if remaining:
+            raise self._damaged(f"{remaining} bytes follow after its end")
         return EbsProject(video, keys, ranges, mask, mask_on, weights, tail)
 
     def _range_count(self) -> int:
-        count: int = self._take(_LENGTH, "the number of ranges")[0]
-        most = (len(self._data) - self._at) // (_RANGE.size + _LENGTH.size)
-        if not 0 <= count <= most:
-            raise self._wrong(f"it says {count} ranges, and has room for {most}")
+        count: int = self._read(_LENGTH, "the number of ranges")[0]
+        max_count = (len(self._data) - self._offset) // (_RANGE.size + _LENGTH.size)
+        if not 0 <= count <= max_count:
+            raise self._damaged(f"it has {count} ranges, but room for {max_count}")
         return count
 
     def _range(self, number: int) -> EbsRange:
-        what = f"range {number + 1}"
-        key, first_used, last_used, first, last = self._take(_RANGE, what)
-        output = self._text(f"the output pattern of {what}")
+        description = f"range {number + 1}"
+        key, first_used, last_used, first, last = self._read(_RANGE, description)
+        output = self._text(f"the output pattern of {description}")
         return EbsRange(key, first, last, output, first_used, last_used)
 
     def _tail(self) -> EbsTail | None:
-        if self._at == len(self._data):
+        if self._offset == len(self._data):
             return None
-        magic = self._take(struct.Struct("<4s"), "the tail")[0]
+        magic = self._read(struct.Struct("<4s"), "the tail")[0]
         if magic != _TAIL_MAGIC:
-            raise self._wrong(f"its tail begins with {magic!r}; expected {_TAIL_MAGIC!r}")
-        tail = EbsTail(*self._take(_TAIL, "the tail"))
+            raise self._damaged(f"its tail begins with {magic!r}; expected {_TAIL_MAGIC!r}")
+        tail = EbsTail(*self._read(_TAIL, "the tail"))
         if not math.isfinite(tail.fps):
-            raise self._wrong(f"its frame rate is {tail.fps}")
+            raise self._damaged(f"its frame rate is {tail.fps}")
         return tail
 
-    def _text(self, what: str) -> str:
-        length: int = self._take(_LENGTH, f"the length of {what}")[0]
-        end = self._count(self._data, self._at, length)
+    def _text(self, description: str) -> str:
+        length: int = self._read(_LENGTH, f"the length of {description}")[0]
+        end = self._text_end(self._data, self._offset, length)
         if length < 0 or end > len(self._data):
-            left = len(self._data) - self._at
-            raise self._wrong(f"{what} is said to have {length} bytes, and {left} are left")
-        text = self._data[self._at : end]
+            remaining = len(self._data) - self._offset
+            raise self._damaged(f"{description} has length {length}, but {remaining} bytes remain")
+        text = self._data[self._offset : end]
         if b"\0" in text:
-            raise self._wrong(f"{what} is no text, {text[:40]!r}; its length may be wrong")
-        self._at = end
-        return text.decode(*_CODING)
+            raise self._damaged(
+                f"{description} is not a text, {text[:40]!r}; its length may be wrong"
+            )
+        self._offset = end
+        return text.decode(*_ENCODING)
 
-    def _take(self, form: struct.Struct, what: str) -> tuple[Any, ...]:
-        if self._at + form.size > len(self._data):
-            raise self._wrong(f"it ends within {what}")
-        values = form.unpack_from(self._data, self._at)
-        self._at += form.size
+    def _read(self, form: struct.Struct, description: str) -> tuple[Any, ...]:
+        if self._offset + form.size > len(self._data):
+            raise self._damaged(f"it ends within {description}")
+        values = form.unpack_from(self._data, self._offset)
+        self._offset += form.size
         return values
 
-    def _wrong(self, fault: str) -> InputError:
+    def _damaged(self, problem: str) -> InputError:
         return InputError(
-            f"{self._name}: damaged at byte {self._at}: {fault}; save it again in EbSynth"
+            f"{self._name}: damaged at byte {self._offset}: {problem}; save it again in EbSynth"
         )
 
 

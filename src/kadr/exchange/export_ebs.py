@@ -1,4 +1,4 @@
-"""One of our projects in, EbSynth's project file out, with images where it needs them."""
+"""Export a project as EbSynth's project file, with images where needed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kadr.core.frames import FrameRange, Span
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.exchange.ebs import EbsProject, EbsRange, EbsTail, EbsWeights, read_ebs, write_ebs
 from kadr.exchange.import_project import ORIGIN
+from kadr.exchange.key_ranges import effective_ranges
 from kadr.exchange.patterns import common_pattern, pattern_text, resolve_pattern, same_files
-from kadr.exchange.ranges import effective_ranges
 from kadr.exchange.weights import DETAILS, to_ebsynth
 from kadr.files import file_digest, read_image, write_image
 from kadr.options import RunOptions
-from kadr.plan.spans import pair_spans
+from kadr.plan.key_spans import assign_spans
 from kadr.project.folder import ProjectFolder
 from kadr.project.frame_numbers import open_run_clip
 from kadr.stylize.external import KeyFile, find_keys
@@ -25,16 +25,16 @@ from kadr.video.clips import create_clip
 from kadr.video.identity import clip_files
 from kadr.video.sequence import sequence_pattern
 
-_MOST_SHOWN = 20
-"""Keys that EbSynth shows of a project."""
-_DIGITS = 5
+_EBSYNTH_KEYS = 20
+"""Number of keys that EbSynth shows."""
+_MIN_DIGITS = 5
 
 Events = Generator[Event, None, str]
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was written, and lines for people."""
+    """The written file, its number of ranges, and notices for the user."""
 
     path: Path
     ranges: int
@@ -49,14 +49,14 @@ def export_ebs(
     overwrite: bool = False,
     cancel: CancelToken | None = None,
 ) -> Generator[Event, None, ExportResult]:
-    """Write a project as ``path``; yields an Event a frame where a video becomes images.
+    """Write a project as ``path``; yields an Event for each frame if it converts a video to images.
 
-    A sequence of images and painted keys are referred to where they lie, if a pattern can name
-    them; else they are written beside the file, as NAME_video/ and NAME_keys/. A project that was
-    imported goes out as it came in all that was not changed since.
-    cuts: first frames of shots, which keys without a range of their own do not reach over.
-    Raises OutputError if something stands at ``path``, OptionsError for a project without painted
-    keys, InputError for its clip or keys.
+    The file refers to image sequences and painted keys at their place if a pattern can name them;
+    otherwise they are written next to the file, as NAME_video/ and NAME_keys/. Parts of an
+    imported project that were not changed since are exported as they were imported.
+    cuts: first frames of shots; automatic ranges do not cross them.
+    Raises OutputError if ``path`` exists, OptionsError for a project without painted keys,
+    InputError for its clip or keys.
     """
     if path.suffix.lower() != ".ebs":
         raise OptionsError(f"{path}: expected a name that ends in .ebs")
@@ -66,42 +66,42 @@ def export_ebs(
     if options.stylizer != "external":
         raise OptionsError(
             f"{project.root}: its keys are made by the stylizer {options.stylizer}; "
-            "EbSynth needs painted ones"
+            "EbSynth needs painted keys"
         )
-    work = _Export(project, options, path, overwrite, cancel or CancelToken())
+    export = _Export(project, options, path, overwrite, cancel or CancelToken())
     with open_run_clip(options) as clip:
         frames = options.frames or FrameRange(0, len(clip))
         keys = [key for key in find_keys(options.keys, clip) if key.index in frames]
-        video = yield from work.video(clip)
+        video = yield from export.video(clip)
         spans = _spans(keys, frames, options.ranges, cuts, clip)
         ebs = replace(
-            work.base,
+            export.base,
             video=video,
-            keys=work.keys(clip, keys),
-            weights=to_ebsynth(options.propagate, work.base.weights),
-            ranges=work.ranges(clip, spans),
-            tail=work.tail(clip),
+            keys=export.keys(clip, keys),
+            weights=to_ebsynth(options.propagate, export.base.weights),
+            ranges=export.ranges(clip, spans),
+            tail=export.tail(clip),
         )
     write_ebs(path, ebs)
-    return ExportResult(path, len(ebs.ranges), tuple(work.notices))
+    return ExportResult(path, len(ebs.ranges), tuple(export.notices))
 
 
 def _spans(
     keys: Sequence[KeyFile],
     frames: FrameRange,
-    given: Sequence[Span],
+    manual_spans: Sequence[Span],
     cuts: Sequence[int],
     clip: Clip,
 ) -> list[Span]:
-    """One span a key; EbSynth has nothing against frames that are in none."""
+    """One span for each key; EbSynth allows frames that are in no range."""
     indices = [key.index for key in keys]
-    if sorted(span.key for span in given) == sorted(indices):
-        return sorted(given)
-    return pair_spans(indices, frames, given, cuts=cuts, number=clip.number)
+    if sorted(span.key for span in manual_spans) == sorted(indices):
+        return sorted(manual_spans)
+    return assign_spans(indices, frames, manual_spans, cuts=cuts, number=clip.number)
 
 
 class _Export:
-    """One export: what the project was imported from, and each part of the file."""
+    """One export: the file that the project was imported from, and the parts of the new file."""
 
     def __init__(
         self,
@@ -124,29 +124,29 @@ class _Export:
         try:
             return read_ebs(origin)
         except InputError as error:
-            self.notices.append(f"{error}; it is left out of account")
+            self.notices.append(f"{error}; it is ignored")
             return None
 
-    def _resolved(self, text: str, what: str) -> Path | None:
-        """What a pattern of the origin means where the new file will stand; None if nothing."""
+    def _resolve(self, text: str, description: str) -> Path | None:
+        """A pattern of the origin resolved from the new file; None if it does not resolve."""
         try:
-            return resolve_pattern(text, self._path, what) if text else None
+            return resolve_pattern(text, self._path, description) if text else None
         except InputError:
             return None
 
     def video(self, clip: Clip) -> Events:
-        """The pattern of the clip's images, which are written if there are none to refer to."""
+        """The pattern of the clip's images; writes them if they do not exist."""
         source = self._options.clip
-        known = self._resolved(self.base.video, "video")
+        resolved = self._resolve(self.base.video, "video")
         is_pattern = not source.exists() and sequence_pattern(source.name) is not None
-        if known is not None and is_pattern and same_files(known, source):
+        if resolved is not None and is_pattern and same_files(resolved, source):
             return self.base.video
         if clip.info.kind == "images":
             files = clip_files(source)
             pattern = common_pattern([file.name for file in files])
             if pattern is not None:
                 return pattern_text(files[0].parent, pattern, self._path)
-        name = self._name(clip)
+        name = self._image_name(clip)
         folder = self._path.parent / f"{self._path.stem}_video"
         writer = create_clip(folder / name, like=clip, overwrite=self._overwrite)
         total = len(clip)
@@ -159,80 +159,85 @@ class _Export:
         return f"{folder.name}/{name}"
 
     @staticmethod
-    def _name(clip: Clip) -> str:
-        digits = max(_DIGITS, len(str(clip.number(len(clip) - 1))))
+    def _image_name(clip: Clip) -> str:
+        digits = max(_MIN_DIGITS, len(str(clip.number(len(clip) - 1))))
         return f"[{'#' * digits}].png"
 
     def keys(self, clip: Clip, keys: Sequence[KeyFile]) -> str:
-        """The pattern of the painted keys, which are copied if none names them all."""
+        """The pattern of the painted keys; copies them if no pattern names them all."""
         numbers = [clip.number(key.index) for key in keys]
-        known = self._resolved(self.base.keys, "keys")
-        pattern = None if known is None else sequence_pattern(known.name)
-        if known is not None and pattern is not None:
-            before = [known.parent / pattern.name(number) for number in numbers]
-            if all(_same(old, key.path) for old, key in zip(before, keys, strict=True)):
+        resolved = self._resolve(self.base.keys, "keys")
+        pattern = None if resolved is None else sequence_pattern(resolved.name)
+        if resolved is not None and pattern is not None:
+            old_paths = [resolved.parent / pattern.name(number) for number in numbers]
+            if all(_same_file(old, key.path) for old, key in zip(old_paths, keys, strict=True)):
                 return self.base.keys
         folders = {key.path.parent for key in keys}
         pattern = common_pattern([key.path.name for key in keys])
         if pattern is not None and len(folders) == 1:
             return pattern_text(folders.pop(), pattern, self._path)
-        folder, name = self._path.parent / f"{self._path.stem}_keys", self._name(clip)
+        folder, name = self._path.parent / f"{self._path.stem}_keys", self._image_name(clip)
         pattern = sequence_pattern(name)
-        assert pattern is not None, "it has a place for a number"
+        assert pattern is not None, "the name contains a number field"
         for number, key in zip(numbers, keys, strict=True):
-            made = folder / pattern.name(number)
-            if made.exists() and not self._overwrite:
-                raise OutputError(f"{made}: exists already; use --overwrite or another name")
-            write_image(made, read_image(key.path))
+            path = folder / pattern.name(number)
+            if path.exists() and not self._overwrite:
+                raise OutputError(f"{path}: exists already; use --overwrite or another name")
+            write_image(path, read_image(key.path))
         return f"{folder.name}/{name}"
 
     def ranges(self, clip: Clip, spans: Sequence[Span]) -> tuple[EbsRange, ...]:
-        """One range a key, by numbers; as they were, where they mean the same."""
-        now = {
+        """One range for each key, in frame numbers; unchanged where the old one is equivalent."""
+        numbers = {
             clip.number(span.key): (clip.number(span.start), clip.number(span.stop - 1))
             for span in spans
         }
-        old = self.base.ranges
+        old_ranges = self.base.ranges
         try:
-            before = effective_ranges(old, clip, str(self._path), [])
+            old_ends = effective_ranges(old_ranges, clip, str(self._path), [])
         except InputError:
-            before, old = {}, ()
-        told = set(self._project.settings.ranges)
-        if self._origin is not None and before.items() == now.items():
-            return old
-        if self._origin is not None and not old and not told:
-            return old
-        kept = {item.key: item for item in old}
-        if len(now) > _MOST_SHOWN:
+            old_ends, old_ranges = {}, ()
+        manual_ranges = set(self._project.settings.ranges)
+        if self._origin is not None and old_ends.items() == numbers.items():
+            return old_ranges
+        if self._origin is not None and not old_ranges and not manual_ranges:
+            return old_ranges
+        old_by_key = {item.key: item for item in old_ranges}
+        if len(numbers) > _EBSYNTH_KEYS:
             self.notices.append(
-                f"{self._path}: has {len(now)} keys; EbSynth shows about {_MOST_SHOWN} of a project"
+                f"{self._path}: has {len(numbers)} keys; EbSynth shows only about {_EBSYNTH_KEYS}"
             )
         return tuple(
-            kept[key]
-            if before.get(key) == ends
-            else _range(key, ends, kept[key].output if key in kept else None, self._name(clip))
-            for key, ends in now.items()
+            old_by_key[key]
+            if old_ends.get(key) == ends
+            else _range(
+                key,
+                ends,
+                old_by_key[key].output if key in old_by_key else None,
+                self._image_name(clip),
+            )
+            for key, ends in numbers.items()
         )
 
     def tail(self, clip: Clip) -> EbsTail | None:
-        """Detail and frame rate; as they were, where they mean the same."""
-        settings, before = self._project.settings, self.base.tail
-        if before is None and settings.detail == "medium" and settings.frame_rate is None:
+        """Detail and frame rate; unchanged where the old values are equivalent."""
+        settings, old_tail = self._project.settings, self.base.tail
+        if old_tail is None and settings.detail == "medium" and settings.frame_rate is None:
             return None
-        tail = before or EbsTail()
+        tail = old_tail or EbsTail()
         if DETAILS.get(tail.detail, "medium") != settings.detail:
             numbers = {name: number for number, name in DETAILS.items()}
             tail = replace(tail, detail=numbers[settings.detail])
-        unheeded = settings.frame_rate is None and not 0.01 <= tail.fps <= 1000
-        if self._origin is None or not (unheeded or settings.frame_rate == tail.fps):
+        is_unset = settings.frame_rate is None and not 0.01 <= tail.fps <= 1000
+        if self._origin is None or not (is_unset or settings.frame_rate == tail.fps):
             tail = replace(tail, fps=float(clip.info.frame_rate))
         return tail
 
 
-def _same(one: Path, other: Path) -> bool:
-    if not one.is_file():
+def _same_file(first: Path, second: Path) -> bool:
+    if not first.is_file():
         return False
-    return one.samefile(other) or file_digest(one) == file_digest(other)
+    return first.samefile(second) or file_digest(first) == file_digest(second)
 
 
 def _range(key: int, ends: tuple[int, int], output: str | None, name: str) -> EbsRange:

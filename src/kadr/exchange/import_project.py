@@ -1,4 +1,4 @@
-"""Another program's project in, one of ours and what is to be said of it out."""
+"""Import a project of another program as a kadr project, with notices for the user."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from kadr.errors import InputError
 from kadr.exchange.ebs import EbsProject, read_ebs
 from kadr.exchange.folders import FolderLayout, find_layout
+from kadr.exchange.key_ranges import KeyRanges, covered_range, effective_ranges, find_gaps
 from kadr.exchange.patterns import resolve_pattern
-from kadr.exchange.ranges import Ends, effective_ranges, gaps, outer_frames
-from kadr.exchange.weights import DETAILS, FIELDS, from_ebsynth, highest
+from kadr.exchange.weights import DETAILS, FIELDS, from_ebsynth, max_weight
 from kadr.files import last_number, read_image
 from kadr.project.create import new_project
 from kadr.project.folder import SUFFIX, ProjectFolder
@@ -24,12 +24,12 @@ from kadr.video.clips import open_clip
 from kadr.video.sequence import sequence_pattern
 
 ORIGIN = "import.ebs"
-"""The file in a project that it was imported from, so that it goes out again as it came."""
+"""Copy of the imported file in the project, so that an export can restore it."""
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """A new project, and lines for people on what could not be carried over."""
+    """A new project, and notices on what could not be imported."""
 
     project: ProjectFolder
     notices: tuple[str, ...] = ()
@@ -38,11 +38,10 @@ class ImportResult:
 def import_project(path: str | Path, folder: str | Path | None = None) -> ImportResult:
     """Make a project of an ``.ebs`` file, or of a folder of ebsynth_utility or TemporalKit.
 
-    folder: of the new project; None: the file's or folder's name with .kadr, here.
-    Frames and keys stay where they are, and the project refers to them; keys that their folder
-    alone does not tell are copied.
-    Raises InputError naming the file for what is damaged or missing, OutputError if something
-    stands at ``folder``.
+    folder: of the new project; None: the name of the file or folder with .kadr, in the current
+    folder. Frames and keys stay in place and the project refers to them; keys are copied if their
+    folder contains other keys too. Raises InputError, which names the file, for damaged or missing
+    files, OutputError if ``folder`` exists.
     """
     path = Path(path)
     root = Path(folder) if folder is not None else Path(path.absolute().stem + SUFFIX)
@@ -53,22 +52,22 @@ def _import_ebs(path: Path, root: Path) -> ImportResult:
     ebs, notices = read_ebs(path), list[str]()
     video = resolve_pattern(ebs.video, path, "video")
     keys = resolve_pattern(ebs.keys, path, "keys")
-    carried = _carried(ebs, str(path), notices)
-    with _open(video, carried) as clip:
+    general_settings = _general_settings(ebs, str(path), notices)
+    with _open_video(video, general_settings) as clip:
         ranges = effective_ranges(ebs.ranges, clip, str(path), notices)
         files = _key_files(keys, sorted(ranges), path)
-        settings = _for_clip(clip, ranges, files, str(path), notices)
-        copied = not _tells_them(keys.parent, files, ranges, clip)
+        settings = _clip_settings(clip, ranges, files, str(path), notices)
+        must_copy = not _folder_contains_only(keys.parent, files, ranges, clip)
     if ebs.mask and ebs.mask_on:
-        notices.append(f"{path}: its mask is not used here; it goes out again with an export")
+        notices.append(f"{path}: its mask is not used by kadr; an export contains it again")
     project = new_project(
         video,
-        files if copied else [keys.parent],
+        files if must_copy else [keys.parent],
         root,
-        output=_output(root),
-        copy_keys=copied,
+        output=_output_path(root),
+        copy_keys=must_copy,
         files={ORIGIN: path.read_bytes()},
-        **carried,
+        **general_settings,
         **settings,
     )
     return ImportResult(project, tuple(notices))
@@ -77,68 +76,79 @@ def _import_ebs(path: Path, root: Path) -> ImportResult:
 def _import_folder(path: Path, root: Path) -> ImportResult:
     layout, notices = find_layout(path), list[str]()
     projects = [read_ebs(file) for file in layout.projects]
-    carried = _carried(projects[0], str(layout.projects[0]), notices) if projects else {}
-    with _open(layout.frames, carried) as clip, tempfile.TemporaryDirectory() as spare:
-        told = [item for ebs in projects for item in ebs.ranges if item.key in layout.keys]
-        ranges = effective_ranges(told, clip, str(path), notices)
+    general_settings = (
+        _general_settings(projects[0], str(layout.projects[0]), notices) if projects else {}
+    )
+    with (
+        _open_video(layout.frames, general_settings) as clip,
+        tempfile.TemporaryDirectory() as temporary,
+    ):
+        ranges_with_key = [
+            item for ebs in projects for item in ebs.ranges if item.key in layout.keys
+        ]
+        ranges = effective_ranges(ranges_with_key, clip, str(path), notices)
         files = list(layout.keys.values())
-        renamed = _renamed(layout, Path(spare))
+        renamed = _copy_renamed(layout, Path(temporary))
         project = new_project(
             layout.frames,
             renamed or [layout.keys_folder],
             root,
-            output=_output(root),
+            output=_output_path(root),
             copy_keys=bool(renamed),
-            **carried,
-            **_for_clip(clip, ranges, files, str(path), notices),
+            **general_settings,
+            **_clip_settings(clip, ranges, files, str(path), notices),
         )
     return ImportResult(project, tuple(notices))
 
 
-def _output(root: Path) -> Path:
+def _output_path(root: Path) -> Path:
     return root / "out" / f"{root.absolute().name.removesuffix(SUFFIX)}.mp4"
 
 
-def _open(video: Path, carried: dict[str, Any]) -> Clip:
-    rate = carried.get("frame_rate")
+def _open_video(video: Path, general_settings: dict[str, Any]) -> Clip:
+    rate = general_settings.get("frame_rate")
     return open_clip(video, frame_rate=None if rate is None else Fraction(rate).limit_denominator())
 
 
-def _carried(ebs: EbsProject, name: str, notices: list[str]) -> dict[str, Any]:
-    """Settings that need no clip: weights, detail, frame rate."""
+def _general_settings(ebs: EbsProject, name: str, notices: list[str]) -> dict[str, Any]:
+    """Settings that do not depend on the clip: weights, detail, frame rate."""
     settings: dict[str, Any] = dict(from_ebsynth(ebs.weights))
     for weight, field in FIELDS.items():
-        if getattr(ebs.weights, weight) > highest(weight):
-            told = (
-                f"its weight {weight}, {getattr(ebs.weights, weight):.6g}, is more than is of use"
+        if getattr(ebs.weights, weight) > max_weight(weight):
+            problem = (
+                f"its weight {weight}, {getattr(ebs.weights, weight):.6g}, is more than the maximum"
             )
-            notices.append(f"{name}: {told}; {field.replace('_', '-')} is {settings[field]:.6g}")
+            notices.append(f"{name}: {problem}; {field.replace('_', '-')} is {settings[field]:.6g}")
     if ebs.tail is None:
         return settings
     if ebs.tail.detail in DETAILS:
         settings["detail"] = DETAILS[ebs.tail.detail]
     else:
-        notices.append(f"{name}: its detail {ebs.tail.detail} is unknown; taken as medium")
+        notices.append(f"{name}: its detail {ebs.tail.detail} is unknown; medium is used")
     if 0.01 <= ebs.tail.fps <= 1000:
         settings["frame_rate"] = ebs.tail.fps
     else:
-        notices.append(f"{name}: its rate, {ebs.tail.fps:.6g} frames a second, is taken as 24")
+        notices.append(
+            f"{name}: its rate, {ebs.tail.fps:.6g} frames a second, is not valid; 24 is used"
+        )
     return settings
 
 
-def _for_clip(
-    clip: Clip, ranges: Ends, files: Sequence[Path], name: str, notices: list[str]
+def _clip_settings(
+    clip: Clip, ranges: KeyRanges, files: Sequence[Path], name: str, notices: list[str]
 ) -> dict[str, Any]:
-    """Settings that go by the clip: ranges, the frames that they cover, whether keys must fit."""
+    """Settings that depend on the clip: ranges, the frames that they cover, resizing of keys."""
     settings: dict[str, Any] = {
         "ranges": [f"{first}:{key}:{last}" for key, (first, last) in ranges.items()]
     }
-    outer = outer_frames(ranges)
-    if outer is not None and outer != (clip.number(0), clip.number(len(clip) - 1)):
-        settings["frames"] = f"{outer[0]}:{outer[1]}"
-        notices.append(f"{name}: its ranges hold frames {outer[0]}–{outer[1]} only; so does this")
-    for first, last in gaps(ranges):
-        notices.append(f"{name}: frames {first}–{last} are in no key's range; widen one")
+    covered = covered_range(ranges)
+    if covered is not None and covered != (clip.number(0), clip.number(len(clip) - 1)):
+        settings["frames"] = f"{covered[0]}:{covered[1]}"
+        notices.append(
+            f"{name}: its ranges hold frames {covered[0]}–{covered[1]} only; so does the project"
+        )
+    for first, last in find_gaps(ranges):
+        notices.append(f"{name}: frames {first}–{last} are in no key's range; widen a range")
     height, width = read_image(files[0]).shape[:2]
     if (width, height) != (clip.info.width, clip.info.height):
         settings["fit_keys"] = True
@@ -150,9 +160,9 @@ def _for_clip(
 
 
 def _key_files(keys: Path, numbers: Sequence[int], path: Path) -> list[Path]:
-    """The files of the numbered keys; of all that there are, if no number is given."""
+    """The files of the numbered keys; all files of the pattern if there are no numbers."""
     pattern = sequence_pattern(keys.name)
-    assert pattern is not None, "a resolved pattern is one"
+    assert pattern is not None, "a resolved path is a pattern"
     if numbers:
         files = [keys.parent / pattern.name(number) for number in numbers]
     else:
@@ -162,29 +172,31 @@ def _key_files(keys: Path, numbers: Sequence[int], path: Path) -> list[Path]:
     if missing or not files:
         what = ", ".join(missing[:8]) or keys.name
         raise InputError(
-            f"{path}: keys are not there: {what} in {keys.parent}; "
-            "put them there, or take their ranges away in EbSynth"
+            f"{path}: keys are missing: {what} in {keys.parent}; "
+            "add them, or remove their ranges in EbSynth"
         )
     return files
 
 
-def _tells_them(folder: Path, files: Sequence[Path], ranges: Ends, clip: Clip) -> bool:
-    """Whether a run that is told the folder finds these keys and no others."""
-    first, last = outer_frames(ranges) or (clip.number(0), clip.number(len(clip) - 1))
+def _folder_contains_only(
+    folder: Path, files: Sequence[Path], ranges: KeyRanges, clip: Clip
+) -> bool:
+    """Whether ``find_keys`` on the folder gives these keys and no others."""
+    first, last = covered_range(ranges) or (clip.number(0), clip.number(len(clip) - 1))
     try:
-        found = find_keys([folder], clip)
+        all_keys = find_keys([folder], clip)
     except InputError:
         return False
-    within = [key.path for key in found if first <= clip.number(key.index) <= last]
-    return sorted(within) == sorted(files)
+    paths = [key.path for key in all_keys if first <= clip.number(key.index) <= last]
+    return sorted(paths) == sorted(files)
 
 
-def _renamed(layout: FolderLayout, spare: Path) -> list[Path]:
-    """Copies of keys named by their frames, where their own names would tell another; else none."""
+def _copy_renamed(layout: FolderLayout, folder: Path) -> list[Path]:
+    """Copies of keys named by frame number if a name ends in another number; else no files."""
     if all(last_number(path.name) == number for number, path in layout.keys.items()):
         return []
-    made = []
+    copies = []
     for number, path in layout.keys.items():
-        made.append(spare / f"{number:05d}{path.suffix}")
-        made[-1].write_bytes(path.read_bytes())
-    return made
+        copies.append(folder / f"{number:05d}{path.suffix}")
+        copies[-1].write_bytes(path.read_bytes())
+    return copies

@@ -1,4 +1,4 @@
-"""Patterns of image files as EbSynth writes them in, the files on this machine out, and back."""
+"""Convert EbSynth's patterns of image files to paths on this machine, and back."""
 
 from __future__ import annotations
 
@@ -15,67 +15,67 @@ _NUMBER = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 _SPECIAL = set("[]#%*?")
 
 
-def resolve_pattern(text: str, file: Path, what: str) -> Path:
-    """A pattern of ``what`` in the project file ``file`` as a path with a place for a number.
+def resolve_pattern(text: str, file: Path, description: str) -> Path:
+    """A pattern of ``description`` in the project file ``file`` as a path with a number field.
 
-    Backslashes part folders too. A full path of another computer, or a folder that was moved with
-    the file, is found by the names at its end, beside the file.
-    Raises InputError when it is no pattern or its folder is not there.
+    Backslashes separate folders too. An absolute path of another computer, or a folder that was
+    moved with the file, is searched next to the file by the last parts of its path.
+    Raises InputError if it is not a pattern or its folder does not exist.
     """
     plain = text.replace("\\", "/")
-    whole = PurePosixPath(_DRIVE.sub("/", plain, count=1))
-    if sequence_pattern(whole.name) is None:
+    pure_path = PurePosixPath(_DRIVE.sub("/", plain, count=1))
+    if sequence_pattern(pure_path.name) is None:
         raise InputError(
-            f"{file}: the pattern of the {what}, {text!r}, has no place for a frame number; "
+            f"{file}: the pattern of the {description}, {text!r}, has no number field; "
             "expected one such as folder/[#####].png"
         )
-    foreign = _DRIVE.match(plain) is not None and os.name != "nt"
-    given = Path(plain) if not foreign else None
-    here = file.parent / given if given is not None else None
-    if here is not None and here.parent.is_dir():
-        return here
-    names = [name for name in whole.parts if name not in ("/", "..", ".")]
+    is_foreign = _DRIVE.match(plain) is not None and os.name != "nt"
+    path = Path(plain) if not is_foreign else None
+    direct_path = file.parent / path if path is not None else None
+    if direct_path is not None and direct_path.parent.is_dir():
+        return direct_path
+    names = [name for name in pure_path.parts if name not in ("/", "..", ".")]
     for start in range(len(names) - 1):
-        near = file.parent.joinpath(*names[start:])
-        if near.parent.is_dir():
-            return near
-    if foreign or whole.is_absolute():
+        candidate = file.parent.joinpath(*names[start:])
+        if candidate.parent.is_dir():
+            return candidate
+    if is_foreign or pure_path.is_absolute():
         raise InputError(
-            f"{file}: {text} is a place on another computer; put the folder {whole.parent.name!r} "
-            f"beside {file.name}"
+            f"{file}: {text} is a path on another computer; "
+            f"put the folder {pure_path.parent.name!r} next to {file.name}"
         )
     raise InputError(
-        f"{file}: the folder {file.parent / whole.parent} of the {what} is not there; "
-        f"put it beside {file.name}"
+        f"{file}: the folder {file.parent / pure_path.parent} of the {description} does not exist; "
+        f"put it next to {file.name}"
     )
 
 
-def same_files(one: Path, other: Path) -> bool:
-    """Whether two patterns mean the same files."""
-    names = sequence_pattern(one.name), sequence_pattern(other.name)
-    return names[0] == names[1] and one.parent.resolve() == other.parent.resolve()
+def same_files(first: Path, second: Path) -> bool:
+    """Whether two patterns name the same files."""
+    names = sequence_pattern(first.name), sequence_pattern(second.name)
+    return names[0] == names[1] and first.parent.resolve() == second.parent.resolve()
 
 
 def common_pattern(names: Sequence[str]) -> SequencePattern | None:
-    """The pattern that all names are of, with one number of digits; None if there is none."""
-    found = [_NUMBER.fullmatch(Path(name).stem) for name in names]
-    kinds = {
+    """The pattern of all names, with a constant number of digits; None if there is none."""
+    matches = [_NUMBER.fullmatch(Path(name).stem) for name in names]
+    all_parts = {
         None if match is None else (match[1], match[3] + Path(name).suffix, len(match[2]))
-        for match, name in zip(found, names, strict=True)
+        for match, name in zip(matches, names, strict=True)
     }
-    if len(kinds) != 1:
+    if len(all_parts) != 1:
         return None
-    kind = kinds.pop()
-    if kind is None or _SPECIAL & set(kind[0] + kind[1]):
+    parts = all_parts.pop()
+    if parts is None or _SPECIAL & set(parts[0] + parts[1]):
         return None
-    return SequencePattern(*kind)
+    return SequencePattern(*parts)
 
 
 def pattern_text(folder: Path, pattern: SequencePattern, file: Path) -> str:
-    """A pattern in ``folder`` as a project file ``file`` says it: relative to itself, if it can."""
+    """A pattern in ``folder`` as written in a project file ``file``: relative to it if possible."""
     name = f"{pattern.before}[{'#' * pattern.digits}]{pattern.after}"
     try:
-        place = Path(os.path.relpath(folder.resolve(), file.parent.resolve()))
+        relative = Path(os.path.relpath(folder.resolve(), file.parent.resolve()))
     except ValueError:  # on another drive
-        place = folder.resolve()
-    return name if place == Path() else f"{place.as_posix()}/{name}"
+        relative = folder.resolve()
+    return name if relative == Path() else f"{relative.as_posix()}/{name}"

@@ -1,8 +1,8 @@
-"""EbSynth's weights and detail in, ours out, and back.
+"""Convert EbSynth's weights and detail to kadr's options, and back.
 
-Both programs weigh the same things, on scales of their own: each of ours is EbSynth's times a
-factor that makes EbSynth's defaults our defaults, so that a project that nobody tuned is one here
-as well, and one in which a slider was doubled has ours doubled.
+Both programs have the same weights on different scales. A weight of kadr is EbSynth's weight times
+a factor that maps EbSynth's default to kadr's default. So a project with default weights has
+default options, and a doubled weight doubles the option.
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ FIELDS: Mapping[str, str] = {
     "deflicker": "deflicker",
     "diversity": "diversity",
 }
-"""Of EbsWeights → of PropagateOptions. The mask's weight has nothing here that it could mean."""
+"""Field of EbsWeights → field of PropagateOptions. kadr has no weight for the mask."""
 
 DETAILS: Mapping[int, str] = {1: "high", 2: "medium", 3: "low", 4: "draft"}
-"""EbSynth's Synthesis Detail (High, Medium, Low, Garbage) → ours."""
+"""EbSynth's Synthesis Detail (High, Medium, Low, Garbage) → kadr's detail."""
 
-_HIGHEST = {
+_MAX_VALUES = {
     item.name: float(item.metadata["high"])
     for item in fields(PropagateOptions)
     if item.name in FIELDS.values()
 }
 
 
-def factor(name: str) -> float:
-    """What a weight of EbSynth's, a field of EbsWeights, is multiplied by to be ours."""
-    ours: float = getattr(PropagateOptions(), FIELDS[name])
-    theirs: float = getattr(EbsWeights(), name)
-    return ours / theirs
+def weight_factor(name: str) -> float:
+    """The factor from an EbSynth weight, a field of EbsWeights, to kadr's option."""
+    kadr_default: float = getattr(PropagateOptions(), FIELDS[name])
+    ebsynth_default: float = getattr(EbsWeights(), name)
+    return kadr_default / ebsynth_default
 
 
-def highest(name: str) -> float:
-    """The most that a weight of EbSynth's can be carried over as."""
-    return _HIGHEST[FIELDS[name]] / factor(name)
+def max_weight(name: str) -> float:
+    """The largest EbSynth weight that kadr's option can represent."""
+    return _MAX_VALUES[FIELDS[name]] / weight_factor(name)
 
 
 def from_ebsynth(weights: EbsWeights) -> dict[str, float]:
     """Fields of PropagateOptions for all weights that are not EbSynth's defaults.
 
-    A weight beyond our highest becomes our highest.
+    A weight above the maximum becomes the maximum.
     """
-    usual = EbsWeights()
-    changed = [name for name in FIELDS if getattr(weights, name) != getattr(usual, name)]
-    return {FIELDS[name]: _ours(name, getattr(weights, name)) for name in changed}
+    defaults = EbsWeights()
+    changed = [name for name in FIELDS if getattr(weights, name) != getattr(defaults, name)]
+    return {FIELDS[name]: _to_option(name, getattr(weights, name)) for name in changed}
 
 
-def _ours(name: str, value: float) -> float:
-    return min(value * factor(name), _HIGHEST[FIELDS[name]])
+def _to_option(name: str, value: float) -> float:
+    return min(value * weight_factor(name), _MAX_VALUES[FIELDS[name]])
 
 
-def to_ebsynth(options: PropagateOptions, before: EbsWeights) -> EbsWeights:
-    """The weights that mean ``options``; those of ``before`` stay where they mean that already."""
-    news = {}
+def to_ebsynth(options: PropagateOptions, old_weights: EbsWeights) -> EbsWeights:
+    """The weights for ``options``; values of ``old_weights`` stay where they are equivalent."""
+    changed = {}
     for name, field in FIELDS.items():
         value = getattr(options, field)
-        if _ours(name, getattr(before, name)) != value:
-            news[name] = value / factor(name)
-    return replace(before, **news)
+        if _to_option(name, getattr(old_weights, name)) != value:
+            changed[name] = value / weight_factor(name)
+    return replace(old_weights, **changed)

@@ -1,1 +1,1 @@
-"""What steers the matching: flow, occlusion, transport, trust and the guide channels."""
+"""What guides the matching: optical flow, occlusion, transport, confidence, guide channels."""

@@ -1,33 +1,33 @@
-"""What a key claims a frame shows and what it shows in, how far the claim can be trusted out."""
+"""Measure the local similarity of a warped keyframe and a frame, and map it smoothly to 0–1."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.guides.kernels import similarity_rows
 
 _NOISE = 6.0
-"""Contrast in 8-bit levels below which differences are taken for noise."""
+"""Contrast in 8-bit levels below which differences count as noise."""
 _LIGHT = 24.0
 """Difference of local means, in 8-bit levels, that halves a similarity."""
 
 
 def similarity(
-    claim: NDArray[np.uint8], frame: NDArray[np.uint8], window: int = 9
+    warped: NDArray[np.uint8], frame: NDArray[np.uint8], window: int = 9
 ) -> NDArray[np.float32]:
     """Local structural similarity of two images, (H, W) float32 in −1…1, 1 for equal.
 
-    claim, frame: (H, W, C) uint8. SSIM (Wang et al. 2004) over a box window, with constants from
-    the noise of footage, so that flat areas which differ by noise agree. A change of light is no
-    change of place: levels count by their distance alone, gently.
+    warped, frame: (H, W, C) uint8. SSIM (Wang et al. 2004) over a box window, with constants from
+    the noise of real clips, so that flat areas that differ by noise only are similar. A change of
+    light is not a change of position, so a difference of local means lowers the value only slowly.
     """
-    claim, frame = (np.require(image, requirements=["C", "W"]) for image in (claim, frame))
+    warped, frame = (np.require(image, requirements=["C", "W"]) for image in (warped, frame))
     value = np.empty(frame.shape[:2], np.float32)
     run_bands(
         lambda start, stop: similarity_rows(
-            claim, frame, value, window // 2, _NOISE**2, _LIGHT**2, start, stop
+            warped, frame, value, window // 2, _NOISE**2, _LIGHT**2, start, stop
         ),
         frame.shape[0],
         band=64,
@@ -36,6 +36,6 @@ def similarity(
 
 
 def smoothstep(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
-    """0 below ``low``, 1 above ``high``, a smooth cubic between."""
+    """0 below ``low``, 1 above ``high``, a smooth cubic in between."""
     t: NDArray[np.float32] = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     return t * t * (3 - 2 * t)

@@ -1,4 +1,4 @@
-"""Bands of rows of flows, transports and images in, measures of them out. NumPy and Numba only."""
+"""Kernels over bands of rows: occlusion, stretch and similarity. NumPy and Numba only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(inline="always")
 def _bilinear(field: np.ndarray, x: float, y: float, c: int) -> float:
-    """Channel ``c`` of (H, W, C) at (x, y), edges repeated."""
+    """Channel ``c`` of (H, W, C) at (x, y), bilinear, edges repeated."""
     height, width, _ = field.shape
     x = min(max(x, np.float32(0)), np.float32(width - 1))
     y = min(max(y, np.float32(0)), np.float32(height - 1))
@@ -16,8 +16,8 @@ def _bilinear(field: np.ndarray, x: float, y: float, c: int) -> float:
     x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
     fx, fy = x - np.float32(x0), y - np.float32(y0)
     top = field[y0, x0, c] + fx * (field[y0, x1, c] - field[y0, x0, c])
-    low = field[y1, x0, c] + fx * (field[y1, x1, c] - field[y1, x0, c])
-    return top + fy * (low - top)
+    bottom = field[y1, x0, c] + fx * (field[y1, x1, c] - field[y1, x0, c])
+    return top + fy * (bottom - top)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -30,7 +30,7 @@ def occlusion_rows(
     start: int,
     stop: int,
 ) -> None:
-    """Mark pixels whose way there and back misses the start, or that leave the frame."""
+    """Mark pixels whose flow there and back does not return to them, or that leave the frame."""
     height, width, _ = flow.shape
     for y in range(start, stop):
         for x in range(width):
@@ -41,14 +41,14 @@ def occlusion_rows(
                 continue
             rx = _bilinear(reverse, tx, ty, 0)
             ry = _bilinear(reverse, tx, ty, 1)
-            miss = (fx + rx) ** 2 + (fy + ry) ** 2
-            size = fx * fx + fy * fy + rx * rx + ry * ry
-            occlusion[y, x] = miss > relative * size + absolute
+            mismatch = (fx + rx) ** 2 + (fy + ry) ** 2
+            magnitude = fx * fx + fy * fy + rx * rx + ry * ry
+            occlusion[y, x] = mismatch > relative * magnitude + absolute
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def stretch_rows(transport: np.ndarray, factor: np.ndarray, start: int, stop: int) -> None:
-    """Write the larger of stretch and squeeze, from differences over seven pixels."""
+    """Write the larger of stretch and compression, from differences over seven pixels."""
     height, width, _ = transport.shape
     for y in range(start, stop):
         up, down = max(y - 3, 0), min(y + 3, height - 1)
@@ -85,8 +85,8 @@ def similarity_rows(
 ) -> None:
     """Mean over channels of structure times light, from exact integer sums over a box.
 
-    a, b: (H, W, C) uint8. Windows are cut at the edges. Sums are integers, so that a band's result
-    does not depend on where the band begins.
+    a, b: (H, W, C) uint8. Windows are clipped at the edges. Sums are integers, so that the result
+    does not depend on the row at which a band starts.
     """
     height, width, channels = a.shape
     sums = np.zeros((width, channels, 5), np.int32)
@@ -119,8 +119,8 @@ def similarity_rows(
                 mean_a, mean_b = box[c, 0] * scale, box[c, 1] * scale
                 var = (box[c, 2] + box[c, 3]) * scale - mean_a * mean_a - mean_b * mean_b
                 cov = box[c, 4] * scale - mean_a * mean_b
-                gap = mean_a - mean_b
-                total += (2 * cov + noise) / (var + noise) / (1 + gap * gap / light)
+                difference = mean_a - mean_b
+                total += (2 * cov + noise) / (var + noise) / (1 + difference * difference / light)
             value[y, x] = total / channels
 
 

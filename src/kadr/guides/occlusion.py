@@ -1,11 +1,11 @@
-"""Flow both ways in, the pixels that have no match in the neighbour out."""
+"""Find the pixels that have no match in the neighbour frame, from flow in both directions."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field
 from kadr.guides.kernels import occlusion_rows
 
@@ -13,9 +13,9 @@ from kadr.guides.kernels import occlusion_rows
 def find_occlusion(
     flow: Field, reverse: Field, *, relative: float = 0.01, absolute: float = 0.5
 ) -> NDArray[np.bool_]:
-    """True where going there and back misses the start (Sundaram et al. 2010), or leaves the frame.
+    """True where forward and backward flow disagree (Sundaram et al. 2010), or leave the frame.
 
-    |f + r|² > relative · (|f|² + |r|²) + absolute, all in pixels, r taken where f leads.
+    |f + r|² > relative · (|f|² + |r|²) + absolute, all in pixels, r sampled at p + f[p].
     """
     occlusion = np.empty(flow.shape[:2], np.bool_)
     run_bands(

@@ -1,4 +1,4 @@
-"""What keyframes would explain of every frame: the survey of a clip, and coverage read from it."""
+"""The survey of a clip, and the coverage of keyframes computed from it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from kadr.core.frames import FrameRange
 from kadr.errors import OptionsError
 
 Blocks = NDArray[np.uint8]
-"""(n, B) uint8: for each of n frames the share, in 255ths, of each of B blocks of the picture that
-a key does not explain."""
+"""(n, B) uint8: for n frames and B blocks of the image the share, in 255ths, that a key does not
+explain."""
 
-WHOLE = 255
-"""A block of which a key explains nothing."""
+UNEXPLAINED = 255
+"""The value of a block of which a key explains nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """How well a keyframe at each of many places would explain the frames around it.
+    """How well a keyframe at each of many candidate frames explains the frames around it.
 
-    frames: what was surveyed. shots: the ranges between cuts, which make up ``frames``.
-    candidates: (C,) rising int frame indices where a key was tried, some in every shot.
+    frames: the surveyed frames. shots: the ranges between cuts; together they are ``frames``.
+    candidates: (C,) rising int frame indices of tested keys, some in every shot.
     unexplained: (C, 2·reach + 1, B) uint8; at [c, reach + d] the share, in 255ths, of each of B
-    blocks of frame ``candidates[c] + d`` that a key there does not explain. 0 for d = 0; of no
-    meaning where that frame is in another shot.
+    blocks of frame ``candidates[c] + d`` that key ``candidates[c]`` does not explain. 0 for d = 0;
+    undefined where that frame is in another shot.
     """
 
     frames: FrameRange
@@ -39,16 +39,16 @@ class Survey:
 
     @property
     def reach(self) -> int:
-        """How many frames before and after a candidate were looked at."""
+        """Number of compared frames before and after a candidate."""
         return int(self.unexplained.shape[1] - 1) // 2
 
     @property
     def blocks(self) -> int:
-        """Into how many blocks a picture was divided."""
+        """Number of blocks of an image."""
         return int(self.unexplained.shape[2])
 
     def shot(self, index: int) -> FrameRange:
-        """The shot that a frame belongs to. Raises OptionsError for one that was not surveyed."""
+        """The shot that a frame belongs to. Raises OptionsError if it was not surveyed."""
         if index not in self.frames:
             raise OptionsError(
                 f"frame {index}: is not among the surveyed frames "
@@ -61,46 +61,46 @@ class Survey:
         return [shot.start for shot in self.shots]
 
     def explain(self, key: int, frames: FrameRange) -> Blocks:
-        """What a key at any frame leaves unexplained of ``frames``, which are of its own shot.
+        """The share of ``frames``, all in the shot of ``key``, that a key there does not explain.
 
-        Between candidates the nearest one of the shot stands in. Further than the reach the loss
-        goes on growing with distance as it did up to there.
+        A frame that is no candidate uses the nearest candidate of the shot. Beyond the reach the
+        loss grows linearly with distance.
         """
         shot = self.shot(key)
         low = bisect_left(self.candidates, shot.start)
         high = bisect_left(self.candidates, shot.stop)
-        own = self.candidates[low:high]
-        row = low + int(np.argmin(np.abs(own - key)))
+        shot_candidates = self.candidates[low:high]
+        row = low + int(np.argmin(np.abs(shot_candidates - key)))
         offsets = np.arange(frames.start, frames.stop) - int(self.candidates[row])
         reach = self.reach
-        near = np.clip(offsets, -reach, reach)
-        found: Blocks = self.unexplained[row, near + reach]
-        far = np.abs(offsets) > reach
-        if far.any():
-            grown = found[far] * (np.abs(offsets[far]) / reach)[:, None]
-            found[far] = np.minimum(grown, WHOLE).astype(np.uint8)
+        clipped = np.clip(offsets, -reach, reach)
+        unexplained: Blocks = self.unexplained[row, clipped + reach]
+        is_far = np.abs(offsets) > reach
+        if is_far.any():
+            extrapolated = unexplained[is_far] * (np.abs(offsets[is_far]) / reach)[:, None]
+            unexplained[is_far] = np.minimum(extrapolated, UNEXPLAINED).astype(np.uint8)
         if key in frames:
-            found[key - frames.start] = 0
-        return found
+            unexplained[key - frames.start] = 0
+        return unexplained
 
     def curve(self, keys: Sequence[int]) -> NDArray[np.float64]:
         """The predicted error of every surveyed frame, (n,) in 0–1, for a choice of keys.
 
-        It is the share of the picture that neither neighbouring key of the shot explains; 1 in a
-        shot without a key.
+        The share of the image that neither neighbouring key of the shot explains; 1 in a shot
+        without a key.
         """
         return np.concatenate([self.shot_curve(shot, keys) for shot in self.shots])
 
     def shot_curve(self, shot: FrameRange, keys: Sequence[int]) -> NDArray[np.float64]:
         """The same for the frames of one shot."""
-        own = sorted(key for key in keys if key in shot)
-        best = np.full((len(shot), self.blocks), WHOLE, np.uint8)
-        edges = [shot.start, *own, shot.stop - 1]
-        for before, key, after in zip(edges, own, edges[2:], strict=False):
-            part = slice(before - shot.start, after + 1 - shot.start)
-            found = self.explain(key, FrameRange(before, after + 1))
-            best[part] = np.minimum(best[part], found)
-        error: NDArray[np.float64] = best.mean(axis=1) / WHOLE
+        shot_keys = sorted(key for key in keys if key in shot)
+        best = np.full((len(shot), self.blocks), UNEXPLAINED, np.uint8)
+        edges = [shot.start, *shot_keys, shot.stop - 1]
+        for before, key, after in zip(edges, shot_keys, edges[2:], strict=False):
+            frames_between = slice(before - shot.start, after + 1 - shot.start)
+            unexplained = self.explain(key, FrameRange(before, after + 1))
+            best[frames_between] = np.minimum(best[frames_between], unexplained)
+        error: NDArray[np.float64] = best.mean(axis=1) / UNEXPLAINED
         return error
 
     def coverage(self, keys: Sequence[int]) -> float:

@@ -1,9 +1,9 @@
-"""A clip in, a survey of it out: its shots, and what a key anywhere would explain around it.
+"""Survey a clip: find its shots, and how well a key at each candidate explains other frames.
 
-One cheap pass over reduced frames. From each of many candidate keys the key frame is carried along
-the motion, step by step, as a run carries a style. Where what arrives has not the colours of the
-frame (motion that the flow cannot explain, surface that was hidden, another expression, other
-light), the key does not explain it.
+One cheap pass over reduced frames. Each candidate key frame is warped along the optical flow, step
+by step, as a run propagates a style. Where the result differs in colour from the frame (motion that
+the flow cannot explain, surfaces that were hidden, another expression, other light), the key does
+not explain the frame.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kadr.core.warp import Field, sample, warp
 from kadr.errors import OutputError
 from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.transport import identity, register
-from kadr.plan.coverage import WHOLE, Survey
+from kadr.plan.coverage import UNEXPLAINED, Survey
 from kadr.plan.shots import LAG, CutFinder
 from kadr.storage.store import FolderStore, fingerprint
 from kadr.video.base import Clip
@@ -36,22 +36,22 @@ STEP = "survey"
 VERSION = 2
 
 REACH = 64
-"""Frames before and after a candidate that it is tried on."""
+"""Number of frames before and after a candidate that are compared with it."""
 SPACING = 4
-"""Frames from a candidate to the next."""
+"""Frames between candidates."""
 _SIDE = 256
 """Longest side of the reduced frames in pixels."""
 _GRID = 6
-"""Blocks a side."""
+"""Number of blocks along each side."""
 _REGISTER = 4
-"""Frames from one correction of a transport against the key itself to the next."""
-_OFF = 12.0
-"""Levels of 255 that a colour is off, on average of its channels, to count as not explained at all.
+"""Frames between registrations of a transport against the key."""
+_MAX_COLOUR_ERROR = 12.0
+"""Mean difference of a colour's channels, in levels of 255, that counts as not explained at all.
 
-Measured against the error of runs: of what could be asked of a pixel this says most about it, more
-than structure or stretch do.
+Compared with the errors of runs, colour difference predicts the error of a pixel better than
+structure or stretch.
 """
-_SHARE = np.full((1, 3), WHOLE / (3 * _OFF), np.float32)
+_COLOUR_WEIGHTS = np.full((1, 3), UNEXPLAINED / (3 * _MAX_COLOUR_ERROR), np.float32)
 
 Row = NDArray[np.uint8]
 
@@ -61,35 +61,35 @@ _log = logging.getLogger(__name__)
 def survey_clip(
     clip: Clip, frames: FrameRange, *, cancel: CancelToken, cache: Path | None = None
 ) -> Generator[Event, None, Survey]:
-    """Survey ``frames`` of a clip, an Event a frame; the value of the generator is the Survey.
+    """Survey ``frames`` of a clip, with an Event for each frame; the generator returns the Survey.
 
-    cache: a folder that keeps it, under a name made of the clip's content, so that the same frames
-    are not surveyed again. Memory does not grow with the clip but for the survey itself, about a
-    kilobyte a frame. Raises Cancelled if ``cancel`` was raised, InputError if a frame is damaged.
+    cache: a folder that stores it, under a name derived from the content of the clip, so that the
+    same frames are not surveyed again. Memory grows only by the survey itself, about a kilobyte for
+    each frame. Raises Cancelled if ``cancel`` is set, InputError if a frame is damaged.
     """
-    shelf = None if cache is None else _SurveyCache(clip, frames, cache)
-    if shelf is not None and (known := shelf.get()) is not None:
+    survey_cache = None if cache is None else _SurveyCache(clip, frames, cache)
+    if survey_cache is not None and (cached := survey_cache.get()) is not None:
         yield Event(STEP, len(frames), len(frames))
-        return known
-    surveyor = _Surveyor()
+        return cached
+    builder = _SurveyBuilder()
     yield Event(STEP, 0, len(frames))
     for frame in clip.frames(frames.start, frames.stop):
         cancel.check()
-        surveyor.add(frame.index, shrink_to_side(frame.rgb, _SIDE))
+        builder.add(frame.index, shrink_to_side(frame.rgb, _SIDE))
         yield Event(STEP, frame.index - frames.start + 1, len(frames))
-    found = surveyor.finish(frames)
-    if shelf is not None:
-        shelf.put(found)
-    return found
+    survey = builder.finish(frames)
+    if survey_cache is not None:
+        survey_cache.put(survey)
+    return survey
 
 
 def cached_survey(clip: Clip, frames: FrameRange, cache: Path) -> Survey | None:
-    """The survey of some frames that ``survey_clip`` kept in ``cache``, if it did."""
+    """The survey of some frames that ``survey_clip`` stored in ``cache``, or None."""
     return _SurveyCache(clip, frames, cache).get()
 
 
 class _SurveyCache:
-    """Where the survey of some frames of a clip is kept, named by the clip's content."""
+    """The cache entry for a survey of some frames, named by the content of the clip."""
 
     def __init__(self, clip: Clip, frames: FrameRange, cache: Path) -> None:
         content = clip_identity(clip.info.path, cache)
@@ -97,7 +97,7 @@ class _SurveyCache:
         self._name = "survey-" + fingerprint(STEP, VERSION, content, frames.start, frames.stop)
 
     def get(self) -> Survey | None:
-        """The survey, if it was kept and is whole."""
+        """The survey, or None if it is missing or damaged."""
         if not self._cache.is_dir():
             return None
         arrays = FolderStore(self._cache).get(self._name)
@@ -107,7 +107,7 @@ class _SurveyCache:
         return Survey(self._frames, shots, arrays["candidates"], arrays["unexplained"])
 
     def put(self, survey: Survey) -> None:
-        """Keep it; a folder that cannot be written is done without, with a word in the log."""
+        """Store the survey; logs a warning if the folder cannot be written."""
         arrays = {
             "shots": np.array([(shot.start, shot.stop) for shot in survey.shots]),
             "candidates": survey.candidates,
@@ -121,105 +121,111 @@ class _SurveyCache:
 
 @dataclass(frozen=True, eq=False)
 class _ReducedFrame:
-    """A reduced frame with its motion to the frame before (``to_before``) and from it."""
+    """A reduced frame with the optical flow to the previous frame and from it."""
 
     index: int
     image: Image
     gray: Image
-    to_before: Field | None
-    from_before: Field | None
+    to_previous: Field | None
+    from_previous: Field | None
 
 
-class _Chain:
-    """A candidate key carried from frame to frame in one direction."""
+class _CandidateTracker:
+    """Warps a candidate key from frame to frame in one direction."""
 
-    def __init__(self, seen: _ReducedFrame) -> None:
-        self._key = seen
-        self._transport = identity(*seen.gray.shape)
+    def __init__(self, frame: _ReducedFrame) -> None:
+        self._key = frame
+        self._transport = identity(*frame.gray.shape)
 
     @property
     def index(self) -> int:
         """The candidate's frame."""
         return self._key.index
 
-    def step(self, seen: _ReducedFrame, flow: Field) -> Row:
-        """Carry on to the next frame; (B,) uint8: what is left unexplained of each block of it."""
+    def step(self, frame: _ReducedFrame, flow: Field) -> Row:
+        """Advance to the next frame; returns (B,) uint8, the unexplained share of each block."""
         self._transport = warp(self._transport, flow)
-        if (seen.index - self.index) % _REGISTER == 0:
-            self._transport = register(self._transport, self._key.gray, seen.gray)
-        apart = cv2.absdiff(sample(self._key.image, self._transport), seen.image)
-        unexplained = cv2.transform(apart, _SHARE)  # as bytes: what is more than whole is whole
+        if (frame.index - self.index) % _REGISTER == 0:
+            self._transport = register(self._transport, self._key.gray, frame.gray)
+        difference = cv2.absdiff(sample(self._key.image, self._transport), frame.image)
+        unexplained = cv2.transform(difference, _COLOUR_WEIGHTS)  # uint8: saturates at 255
         blocks: Row = cv2.resize(unexplained, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
         return blocks.ravel()
 
 
-class _Surveyor:
-    """Takes frames one by one; keeps those within reach."""
+class _SurveyBuilder:
+    """Builds a survey frame by frame; keeps the frames within reach."""
 
     def __init__(self) -> None:
         self._cuts = CutFinder()
-        self._known: list[int] = []
+        self._cut_indices: list[int] = []
         self._starts: list[int] = []
-        self._ahead: deque[tuple[int, Image]] = deque()
+        self._pending: deque[tuple[int, Image]] = deque()
         self._window: deque[_ReducedFrame] = deque(maxlen=REACH + 1)
-        self._forward: list[tuple[int, _Chain]] = []
+        self._forward: list[tuple[int, _CandidateTracker]] = []
         self._candidates: list[int] = []
         self._rows: list[NDArray[np.uint8]] = []
 
     def add(self, index: int, image: Image) -> None:
-        """Take the next frame; it is surveyed once it is known whether a shot begins with it."""
-        self._known += self._cuts.add(index, image)
-        self._ahead.append((index, image))
-        if len(self._ahead) > LAG:
-            self._take()
+        """Add the next frame; it is processed once it is certain whether a shot starts with it."""
+        self._cut_indices += self._cuts.add(index, image)
+        self._pending.append((index, image))
+        if len(self._pending) > LAG:
+            self._process_next()
 
     def finish(self, frames: FrameRange) -> Survey:
-        """The survey of all frames taken."""
-        self._known += self._cuts.finish()
-        while self._ahead:
-            self._take()
+        """The survey of all added frames."""
+        self._cut_indices += self._cuts.finish()
+        while self._pending:
+            self._process_next()
         edges = [*self._starts, frames.stop]
         shots = tuple(FrameRange(a, b) for a, b in itertools.pairwise(edges))
         return Survey(frames, shots, np.array(self._candidates, np.int64), np.stack(self._rows))
 
-    def _take(self) -> None:
-        index, image = self._ahead.popleft()
-        if not self._starts or index in self._known:
+    def _process_next(self) -> None:
+        index, image = self._pending.popleft()
+        if not self._starts or index in self._cut_indices:
             self._starts.append(index)
             self._window.clear()
             self._forward.clear()
-        before = self._window[-1] if self._window else None
-        level = gray(image)
-        flows = (None, None) if before is None else _flows(level, before.gray)
-        seen = _ReducedFrame(index, image, level, *flows)
-        self._window.append(seen)
-        if seen.to_before is not None:
-            for row, chain in self._forward:
-                found = chain.step(seen, seen.to_before)
-                self._rows[row][REACH + index - chain.index] = found
-        self._forward = [(r, c) for r, c in self._forward if index - c.index < REACH]
-        last = not self._ahead or self._ahead[0][0] in self._known
-        if (index - self._starts[-1]) % SPACING == 0 or last:
-            self._try(seen)
+        previous = self._window[-1] if self._window else None
+        luma = gray(image)
+        flows = (None, None) if previous is None else _flows(luma, previous.gray)
+        frame = _ReducedFrame(index, image, luma, *flows)
+        self._window.append(frame)
+        if frame.to_previous is not None:
+            for row, tracker in self._forward:
+                unexplained = tracker.step(frame, frame.to_previous)
+                self._rows[row][REACH + index - tracker.index] = unexplained
+        self._forward = [
+            (row, tracker) for row, tracker in self._forward if index - tracker.index < REACH
+        ]
+        is_last = not self._pending or self._pending[0][0] in self._cut_indices
+        if (index - self._starts[-1]) % SPACING == 0 or is_last:
+            self._add_candidate(frame)
 
-    def _try(self, seen: _ReducedFrame) -> None:
-        """Make a frame a candidate: carried back at once, onwards as frames come."""
-        row = np.full((2 * REACH + 1, _GRID * _GRID), WHOLE, np.uint8)
+    def _add_candidate(self, frame: _ReducedFrame) -> None:
+        """Make a frame a candidate: compare it with earlier frames now and with later ones."""
+        row = np.full((2 * REACH + 1, _GRID * _GRID), UNEXPLAINED, np.uint8)
         row[REACH] = 0
-        chain = _Chain(seen)
-        for later, now in _pairs(self._window):
-            assert later.from_before is not None, "only a shot's first frame has no frame before"
-            row[REACH + now.index - seen.index] = chain.step(now, later.from_before)
-        self._forward.append((len(self._rows), _Chain(seen)))
-        self._candidates.append(seen.index)
+        tracker = _CandidateTracker(frame)
+        for next_frame, earlier in _pairs(self._window):
+            assert next_frame.from_previous is not None, (
+                "only the first frame of a shot has no previous frame"
+            )
+            row[REACH + earlier.index - frame.index] = tracker.step(
+                earlier, next_frame.from_previous
+            )
+        self._forward.append((len(self._rows), _CandidateTracker(frame)))
+        self._candidates.append(frame.index)
         self._rows.append(row)
 
 
 def _pairs(window: deque[_ReducedFrame]) -> Iterator[tuple[_ReducedFrame, _ReducedFrame]]:
-    """(frame, the frame before it), from the last frame of the window backwards."""
-    for at in range(len(window) - 1, 0, -1):
-        yield window[at], window[at - 1]
+    """(frame, previous frame), from the last frame of the window backwards."""
+    for position in range(len(window) - 1, 0, -1):
+        yield window[position], window[position - 1]
 
 
-def _flows(image: Image, before: Image) -> tuple[Field, Field]:
-    return estimate_flow(image, before), estimate_flow(before, image)
+def _flows(image: Image, previous: Image) -> tuple[Field, Field]:
+    return estimate_flow(image, previous), estimate_flow(previous, image)

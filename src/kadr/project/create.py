@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from kadr.core.numbers import parse_rate
+from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.files import make_folder, publish, remove_empty
 from kadr.options import PropagateOptions, RunOptions

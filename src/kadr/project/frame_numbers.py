@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
-from kadr.core.numbers import parse_frames, parse_span
+from kadr.core.parsing import parse_frames, parse_span
 from kadr.options import RunOptions
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip

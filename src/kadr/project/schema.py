@@ -9,7 +9,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from kadr.core.numbers import parse_bytes
+from kadr.core.parsing import parse_bytes
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions
 

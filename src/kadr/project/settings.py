@@ -12,7 +12,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
-from kadr.core.numbers import parse_frames, parse_rate, parse_span
+from kadr.core.parsing import parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
 from kadr.project.lines import line_of, repeated_line

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.blend.bands import blend_bands
+from kadr.blend.pyramid import blend_images
 from kadr.blend.weights import BlendWeights, Candidate
 from kadr.core.warp import grid
 from kadr.render.key_pass import KeyPass
@@ -155,7 +155,7 @@ def blend_frames(
         by_key = weights.weigh(candidates, _previous_positions(store, chunk, passes, index))
         if index in indices:
             images = [read_pass_frame(store, key_pass, index, "image") for key_pass in passes]
-            image = blend_bands(images, [by_key[key_pass.key] for key_pass in passes])
+            image = blend_images(images, [by_key[key_pass.key] for key_pass in passes])
             yield index, image, weights.error
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kadr.errors import OutputError
-from kadr.plan.next_key import next_key
+from kadr.plan.next_keyframe import find_next_keyframe
 from kadr.plan.survey import cached_survey
 from kadr.render.blend_task import STEP as BLEND
 from kadr.render.key_pass import STEP as PROPAGATE
@@ -19,9 +19,9 @@ from kadr.render.refine import Refiner
 from kadr.render.renderer import Renderer
 from kadr.render.run_context import RunContext
 from kadr.render.run_plan import RunPlan
-from kadr.report.html import write_report
+from kadr.report.page import write_report
 from kadr.report.record import (
-    ClipFacts,
+    ClipRecord,
     KeyRecord,
     NextKey,
     RunRecord,
@@ -44,7 +44,10 @@ class RunRecorder:
 
     def __init__(self, run: RunContext) -> None:
         self._run = run
-        self._began, self._start = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+        self._started, self._start = (
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            time.monotonic(),
+        )
         self._seconds: dict[str, float] = {}
         self._finished = False
         self._output: Path | None = None
@@ -81,7 +84,9 @@ class RunRecorder:
         assert self.plan is not None, "finished without a plan"
         run, plan = self._run, self.plan
         survey = plan.survey or cached_survey(run.clip, run.frames, run.layout.folder)
-        best = None if survey is None else next_key(survey, sorted(plan.keys), self.errors())
+        best = (
+            None if survey is None else find_next_keyframe(survey, sorted(plan.keys), self.errors())
+        )
         if best is None:
             return None
         index, gain = best
@@ -142,7 +147,7 @@ class RunRecorder:
         assert self.plan is not None, "called before there was a plan"
         run, clip, plan = self._run, self._run.clip, self.plan
         return RunRecord(
-            clip=ClipFacts(
+            clip=ClipRecord(
                 run.source.path,
                 clip.info.width,
                 clip.info.height,
@@ -163,7 +168,7 @@ class RunRecorder:
             options=plain_values(run.options),
             versions=library_versions(),
             output=str(self._output or run.options.output),
-            began=self._began,
+            started=self._started,
             seconds=round(self.seconds, 3),
             work_bytes=folder_bytes(run.layout.folder),
             output_bytes=_size(self._output),

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import default_threads
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
+from kadr.core.row_bands import default_threads
 from kadr.errors import OptionsError, ResumeError
 from kadr.render.blend_task import STEP as BLEND
 from kadr.render.key_pass import STEP as PROPAGATE

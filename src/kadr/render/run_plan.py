@@ -13,9 +13,9 @@ from kadr.core.events import CancelToken, Event, map_events
 from kadr.core.frames import FrameRange, Span
 from kadr.files import read_json_object, write_json_object
 from kadr.plan.coverage import Survey
+from kadr.plan.key_spans import assign_spans
 from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import CutFinder
-from kadr.plan.spans import pair_spans
 from kadr.plan.survey import survey_clip
 from kadr.render.keyframes import painted_keys
 from kadr.render.run_context import RunContext
@@ -80,7 +80,7 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
         survey = yield from _survey(run, cancel)
         shots = [frames] if options.ignore_cuts else list(survey.shots)
         indices = choose_keyframes(survey, options.keys_budget, options.min_gap, options.max_gap)
-    spans = pair_spans(
+    spans = assign_spans(
         indices,
         frames,
         options.ranges,

@@ -1,1 +1,1 @@
-"""What a run was, kept as a record that programs read and as a page that people look at."""
+"""The report of a run: a record for programs (JSON) and a page for users (HTML)."""

@@ -1,95 +1,95 @@
 "use strict";
 (() => {
-  const facts = JSON.parse(document.getElementById("facts").textContent);
-  const one = (query, within = document) => within.querySelector(query);
-  const all = (query) => [...document.querySelectorAll(query)];
+  const data = JSON.parse(document.getElementById("report-data").textContent);
+  const find = (query, within = document) => within.querySelector(query);
+  const findAll = (query) => [...document.querySelectorAll(query)];
   document.documentElement.classList.add("js");
 
-  const share = (value) => {
-    if (value === null) return "not made";
-    const hundred = value * 100;
-    const digits = hundred >= 99.95 ? 0 : hundred >= 0.95 || hundred === 0 ? 1 : 2;
-    return `${hundred.toFixed(digits)} %`;
+  const percent = (value) => {
+    if (value === null) return "not rendered";
+    const value100 = value * 100;
+    const digits = value100 >= 99.95 ? 0 : value100 >= 0.95 || value100 === 0 ? 1 : 2;
+    return `${value100.toFixed(digits)} %`;
   };
 
   const nearest = (index) => {
-    const near = facts.keys.filter((key) => key.start <= index && index < key.stop);
-    const away = (key) => Math.abs(key.index - index);
-    return near.sort((a, b) => away(a) - away(b))[0];
+    const covering = data.keys.filter((key) => key.start <= index && index < key.stop);
+    const distanceTo = (key) => Math.abs(key.index - index);
+    return covering.sort((a, b) => distanceTo(a) - distanceTo(b))[0];
   };
 
-  const describe = (at) => {
-    const index = facts.first + at;
-    const parts = [`frame ${facts.numbers[at]}`];
-    const error = facts.measured[at];
-    parts.push(error === null ? "not made" : `error ${share(error)}`);
-    if (facts.predicted) parts.push(`predicted ${share(facts.predicted[at])}`);
+  const describe = (position) => {
+    const index = data.first + position;
+    const parts = [`frame ${data.numbers[position]}`];
+    const error = data.measured[position];
+    parts.push(error === null ? "not rendered" : `error ${percent(error)}`);
+    if (data.predicted) parts.push(`estimated error ${percent(data.predicted[position])}`);
     const key = nearest(index);
     if (key) {
-      const away = Math.abs(key.index - index);
-      parts.push(away === 0 ? "a key itself" : `key ${key.number} is ${away} frame${away > 1 ? "s" : ""} away`);
+      const distance = Math.abs(key.index - index);
+      parts.push(distance === 0 ? "keyframe" : `nearest keyframe ${key.number}, distance ${distance} frame${distance > 1 ? "s" : ""}`);
     }
     return parts.join(" · ");
   };
 
-  const plot = one(".plot");
+  const plot = find(".plot");
   if (plot) {
-    const slider = one("input", plot), pointer = one(".pointer", plot), readout = one(".readout");
+    const slider = find("input", plot), pointer = find(".pointer", plot), readout = find(".readout");
     const show = () => {
-      const at = Number(slider.value);
+      const position = Number(slider.value);
       pointer.hidden = false;
-      pointer.style.left = `${((at + 0.5) / facts.numbers.length) * 100}%`;
-      readout.textContent = describe(at);
+      pointer.style.left = `${((position + 0.5) / data.numbers.length) * 100}%`;
+      readout.textContent = describe(position);
       slider.setAttribute("aria-valuetext", readout.textContent);
     };
     const follow = (event) => {
       const box = plot.getBoundingClientRect();
-      const place = Math.floor(((event.clientX - box.left) / box.width) * facts.numbers.length);
-      slider.value = Math.min(facts.numbers.length - 1, Math.max(0, place));
+      const position = Math.floor(((event.clientX - box.left) / box.width) * data.numbers.length);
+      slider.value = Math.min(data.numbers.length - 1, Math.max(0, position));
       show();
     };
     slider.hidden = false;
-    readout.textContent = "Point at the chart to read a frame.";
+    readout.textContent = "Point at the chart to see the error of a frame.";
     slider.addEventListener("input", show);
     plot.addEventListener("pointermove", follow);
     plot.addEventListener("pointerdown", follow);
     plot.addEventListener("click", follow);
   }
 
-  const viewer = one(".viewer");
+  const viewer = find(".viewer");
   if (viewer) {
-    const box = one(".compare", viewer), divide = one("input", viewer), told = one("p", viewer);
-    const buttons = all(".pairs button");
-    const place = () => box.style.setProperty("--at", `${divide.value}%`);
+    const box = find(".compare", viewer), divider = find("input", viewer), caption = find("p", viewer);
+    const buttons = findAll(".pairs button");
+    const setDivider = () => box.style.setProperty("--at", `${divider.value}%`);
     const choose = (button) => {
       const index = button.dataset.index;
-      for (const name of ["filmed", "made"]) {
-        const from = one(`img.${name}`, button), to = one(`img.${name}`, box);
-        to.hidden = !from;
-        if (from) { to.src = from.src; to.alt = from.alt; }
+      for (const name of ["original", "result"]) {
+        const source = find(`img.${name}`, button), target = find(`img.${name}`, box);
+        target.hidden = !source;
+        if (source) { target.src = source.src; target.alt = source.alt; }
       }
-      told.textContent = describe(Number(index) - facts.first);
+      caption.textContent = describe(Number(index) - data.first);
       for (const other of buttons) {
         other.setAttribute("aria-pressed", String(other.dataset.index === index));
       }
     };
-    divide.addEventListener("input", place);
+    divider.addEventListener("input", setDivider);
     box.addEventListener("pointermove", (event) => {
       if (event.buttons !== 1) return;
       const edge = box.getBoundingClientRect();
-      divide.value = ((event.clientX - edge.left) / edge.width) * 100;
-      place();
+      divider.value = ((event.clientX - edge.left) / edge.width) * 100;
+      setDivider();
     });
     for (const button of buttons) {
       button.addEventListener("click", () => {
         choose(button);
         const edge = box.getBoundingClientRect();
         if (edge.top < 0 || edge.bottom > innerHeight) {
-          const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-          box.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "center" });
+          const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
+          box.scrollIntoView({ behavior: reducedMotion ? "auto" : "smooth", block: "center" });
         }
       });
     }
-    choose(one(".strip button") || buttons[0]);
+    choose(find(".strip button") || buttons[0]);
   }
 })();

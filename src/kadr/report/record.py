@@ -1,4 +1,4 @@
-"""What a run was in, JSON text out, and back: ``run.json`` and ``report.json`` are this text."""
+"""The record of a run as JSON text, in ``run.json`` and ``report.json``; written and read here."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from typing import Any, TypeVar, get_type_hints
 from kadr.core.frames import FrameRange
 from kadr.files import atomic_file
 
-VERSION = 1
-"""Of the text; a record of another version is not read."""
+VERSION = 2
+"""Version of the format; a record of another version is not read."""
 
-_FITS: Mapping[Any, tuple[type, ...]] = {
+_JSON_TYPES: Mapping[Any, tuple[type, ...]] = {
     int: (int,),
     float: (int, float),
     str: (str,),
     bool: (bool,),
 }
-"""Type of a field → what JSON may hold for it."""
+"""Type of a field → types that its JSON value may have."""
 
 _Kind = TypeVar("_Kind")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ClipFacts:
-    """The clip of a run, as it was then."""
+class ClipRecord:
+    """The clip of a run, at the time of the run."""
 
     path: str
     width: int
-    """Pixels, turned the right way up."""
+    """In pixels, upright."""
     height: int
     frame_count: int
     frame_rate: float
     """Frames a second, average."""
     identity: str = ""
-    """Hash of the content, or "" where it was not taken."""
+    """Hash of the content, or "" if it was not computed."""
 
 
 @dataclass(frozen=True)
 class KeyRecord:
-    """A key and the frames it styles: indices ``[start, stop)``; people know it by ``number``."""
+    """A key and the frames that it styles, indices ``[start, stop)``; users see ``number``."""
 
     index: int
     number: int
@@ -57,19 +57,19 @@ class KeyRecord:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step of the run: how long it took, what it made and what stood there already."""
+    """A step of the run: its time, computed results and reused results."""
 
     name: str
     seconds: float
     computed: int
-    """Results made in this run: frames, passes or keys, whatever the step counts."""
+    """Results computed in this run: frames, passes or keys, depending on the step."""
     reused: int = 0
-    """Results of earlier runs that still held."""
+    """Results of earlier runs that were still valid."""
 
 
 @dataclass(frozen=True)
 class NextKey:
-    """The frame most worth painting next, and the mean error over all frames that it would save."""
+    """The frame to paint next, and the estimated reduction of the mean error over all frames."""
 
     index: int
     number: int
@@ -81,12 +81,13 @@ class NextKey:
 class RunRecord:
     """One run, finished or stopped. Frames are 0-based indices of the clip; ranges are half-open.
 
-    measured: error of each frame from ``first_frame`` on, 0–1; None where a frame is not made.
-    predicted: what the plan expected of the same frames, 0–1, or None without a plan.
-    numbers: what people call the same frames. All three are as long as the run has frames.
+    measured: error of each frame from ``first_frame`` on, 0–1; None for a frame that is not
+    rendered.
+    predicted: error of the same frames estimated by the plan, 0–1, or None without a plan.
+    numbers: frame numbers of the same frames. All three have one item for each frame of the run.
     """
 
-    clip: ClipFacts
+    clip: ClipRecord
     keys: tuple[KeyRecord, ...]
     first_frame: int
     numbers: tuple[int, ...]
@@ -95,19 +96,19 @@ class RunRecord:
     shots: tuple[FrameRange, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     options: Mapping[str, Any] | None = None
-    """Plain values, as ``plain_values`` gives them of an options dataclass."""
+    """The options dataclass as ``plain_values``."""
     versions: Mapping[str, str] | None = None
     output: str = ""
-    began: str = ""
-    """When, as ISO 8601 text."""
+    started: str = ""
+    """Time of the start as ISO 8601 text."""
     seconds: float = 0.0
-    """From beginning to end, waiting included."""
+    """Duration of the run, waiting included."""
     work_bytes: int = 0
     output_bytes: int = 0
     finished: bool = True
     next_key: NextKey | None = None
     notes: tuple[str, ...] = ()
-    """Lines for people: a clip found elsewhere, a damaged work file that was made again."""
+    """Lines for the user: a clip that moved, a damaged work file that was computed again."""
 
     def __post_init__(self) -> None:
         counts = {len(self.numbers), len(self.measured)}
@@ -117,7 +118,7 @@ class RunRecord:
             raise ValueError(
                 f"{len(self.numbers)} numbers, {len(self.measured)} measured errors, "
                 f"{'no' if self.predicted is None else len(self.predicted)} predicted: "
-                "expected one of each a frame"
+                "expected one of each for each frame"
             )
 
     @property
@@ -126,18 +127,18 @@ class RunRecord:
         return FrameRange(self.first_frame, self.first_frame + len(self.numbers))
 
     @property
-    def made(self) -> int:
-        """How many frames have been made."""
+    def rendered_count(self) -> int:
+        """Number of rendered frames."""
         return sum(error is not None for error in self.measured)
 
     @property
     def mean_error(self) -> float | None:
-        """Mean measured error of the frames made, 0–1; None if none is."""
-        known = [error for error in self.measured if error is not None]
-        return math.fsum(known) / len(known) if known else None
+        """Mean measured error of the rendered frames, 0–1; None if there are none."""
+        errors = [error for error in self.measured if error is not None]
+        return math.fsum(errors) / len(errors) if errors else None
 
     def number(self, index: int) -> int:
-        """What people call the frame at ``index``, which is one of the run."""
+        """The frame number of the frame at ``index``, which is one of the run."""
         return self.numbers[index - self.first_frame]
 
     def error(self, index: int) -> float | None:
@@ -145,31 +146,33 @@ class RunRecord:
         return self.measured[index - self.first_frame]
 
     def worst(self, count: int, apart: int = 1) -> list[int]:
-        """Indices of up to ``count`` frames of the largest measured error, worst first.
+        """Indices of up to ``count`` frames with the largest measured error, worst first.
 
-        apart: frames between any two of them at least, so that they are not all of one moment.
+        apart: smallest distance between two of them in frames, so that they show different moments.
         """
-        known = [(error, at) for at, error in enumerate(self.measured) if error is not None]
+        errors = [
+            (error, position) for position, error in enumerate(self.measured) if error is not None
+        ]
         chosen: list[int] = []
-        for _, at in sorted(known, key=lambda item: (-item[0], item[1])):
+        for _, position in sorted(errors, key=lambda item: (-item[0], item[1])):
             if len(chosen) == count:
                 break
-            if all(abs(at - other) >= apart for other in chosen):
-                chosen.append(at)
-        return [self.first_frame + at for at in chosen]
+            if all(abs(position - chosen_position) >= apart for chosen_position in chosen):
+                chosen.append(position)
+        return [self.first_frame + position for position in chosen]
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of kadr, Python and the libraries that a result may depend on."""
+    """Versions of kadr, Python and the libraries that results may depend on."""
     import cv2
     import numpy as np
 
-    found = {"kadr": _installed("kadr"), "python": platform.python_version()}
-    found |= {"numpy": np.__version__, "opencv": cv2.__version__}
-    return found | {name: _installed(name) for name in ("numba", "av")}
+    versions = {"kadr": _installed_version("kadr"), "python": platform.python_version()}
+    versions |= {"numpy": np.__version__, "opencv": cv2.__version__}
+    return versions | {name: _installed_version(name) for name in ("numba", "av")}
 
 
-def _installed(name: str) -> str:
+def _installed_version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -177,7 +180,7 @@ def _installed(name: str) -> str:
 
 
 def plain_values(value: Any) -> Any:
-    """Options as JSON holds them: dataclasses as mappings, tuples as lists, the rest as text."""
+    """Options as JSON values: dataclasses as mappings, tuples as lists, other values as text."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -192,9 +195,9 @@ def plain_values(value: Any) -> Any:
 
 
 def record_text(record: RunRecord) -> str:
-    """The record as JSON, one field a line."""
-    facts = {"record": VERSION, **plain_values(asdict(record))}
-    lines = [f"{json.dumps(name)}: {_json(value)}" for name, value in facts.items()]
+    """The record as JSON, one field on each line."""
+    values = {"record": VERSION, **plain_values(asdict(record))}
+    lines = [f"{json.dumps(name)}: {_json(value)}" for name, value in values.items()]
     return "{\n" + ",\n".join(f"  {line}" for line in lines) + "\n}\n"
 
 
@@ -203,50 +206,50 @@ def _json(value: Any) -> str:
 
 
 def write_record(record: RunRecord, path: Path) -> None:
-    """Write the record to ``path``, whole or not at all. Raises OutputError."""
+    """Write the record to ``path`` atomically. Raises OutputError."""
     with atomic_file(path) as temporary:
         temporary.write_text(record_text(record), encoding="utf-8")
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """The record at ``path``; None without one, or with a logged note if it cannot be used."""
+    """The record at ``path``; None without a file, or (logged) if it cannot be used."""
     try:
         return _parse(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        _log.warning("%s: not a record of a run that can be read (%s); left aside", path, reason)
+        _log.warning("%s: not a readable record of a run (%s); ignored", path, reason)
         return None
 
 
-def _parse(facts: dict[str, Any]) -> RunRecord:
-    """The record of what JSON held; raises what comes of a wrong shape."""
-    facts = dict(facts)
-    version = facts.pop("record")
+def _parse(values: dict[str, Any]) -> RunRecord:
+    """The record from JSON values; raises the error that a wrong structure causes."""
+    values = dict(values)
+    version = values.pop("record")
     if version != VERSION:
         raise ValueError(f"version {version!r}, expected {VERSION}")
-    facts["clip"] = _build(ClipFacts, facts["clip"])
-    facts["keys"] = tuple(_build(KeyRecord, key) for key in facts["keys"])
-    facts["shots"] = tuple(_build(FrameRange, shot) for shot in facts["shots"])
-    facts["steps"] = tuple(_build(StepRecord, step) for step in facts["steps"])
-    facts["numbers"] = tuple(int(number) for number in facts["numbers"])
-    facts["measured"] = tuple(_number(error) for error in facts["measured"])
-    if facts["predicted"] is not None:
-        facts["predicted"] = tuple(float(error) for error in facts["predicted"])
-    if facts["next_key"] is not None:
-        facts["next_key"] = _build(NextKey, facts["next_key"])
-    facts["notes"] = tuple(str(note) for note in facts["notes"])
-    return _build(RunRecord, facts)
+    values["clip"] = _build(ClipRecord, values["clip"])
+    values["keys"] = tuple(_build(KeyRecord, key) for key in values["keys"])
+    values["shots"] = tuple(_build(FrameRange, shot) for shot in values["shots"])
+    values["steps"] = tuple(_build(StepRecord, step) for step in values["steps"])
+    values["numbers"] = tuple(int(number) for number in values["numbers"])
+    values["measured"] = tuple(_number(error) for error in values["measured"])
+    if values["predicted"] is not None:
+        values["predicted"] = tuple(float(error) for error in values["predicted"])
+    if values["next_key"] is not None:
+        values["next_key"] = _build(NextKey, values["next_key"])
+    values["notes"] = tuple(str(note) for note in values["notes"])
+    return _build(RunRecord, values)
 
 
-def _build(kind: type[_Kind], facts: Mapping[str, Any]) -> _Kind:
-    """A dataclass of what JSON held, its numbers and texts checked: JSON promises no types."""
+def _build(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
+    """A dataclass from JSON values, with checked types of numbers and texts."""
     for name, hint in get_type_hints(kind).items():
-        fit = _FITS.get(hint, (object,))
-        if name in facts and not isinstance(facts[name], fit):
-            raise TypeError(f"{name} {facts[name]!r}, expected {hint.__name__}")
-    return kind(**facts)
+        json_types = _JSON_TYPES.get(hint, (object,))
+        if name in values and not isinstance(values[name], json_types):
+            raise TypeError(f"{name} {values[name]!r}, expected {hint.__name__}")
+    return kind(**values)
 
 
 def _number(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""A run's record in; its keys, times and settings out as parts of a page."""
+"""Tables of keyframes, times and settings for the report page."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from kadr.report.record import KeyRecord, RunRecord
 def keys_table(record: RunRecord) -> str:
     rows = []
     for key in sorted(record.keys, key=lambda key: key.index):
-        mean, worst = _of_range(record, key)
+        mean, worst = _range_errors(record, key)
         rows.append(
             f'<tr><th scope="row">{key.number}</th><td>{record_range(record, key)}</td>'
             f'<td class="n">{key.stop - key.start}</td><td class="n">{mean}</td>'
             f'<td class="n">{worst}</td></tr>'
         )
-    head = _head("Key", "Styles frames", "Count", "Mean error", "Worst")
-    return f"<section><h2>Keys</h2>{_table(head, rows)}</section>"
+    head = _table_head("Keyframe", "Styles frames", "Count", "Mean error", "Largest error")
+    return f"<section><h2>Keyframes</h2>{_table(head, rows)}</section>"
 
 
-def _head(*names: str) -> str:
-    """Heads of columns; those of numbers, all but the first two, stand to the right."""
+def _table_head(*names: str) -> str:
+    """Column headers; those of numbers, all but the first two, are right-aligned."""
     return "".join(
-        f'<th scope="col"{" class=n" if at > 1 else ""}>{name}</th>'
-        for at, name in enumerate(names)
+        f'<th scope="col"{" class=n" if column > 1 else ""}>{name}</th>'
+        for column, name in enumerate(names)
     )
 
 
@@ -39,16 +39,16 @@ def _table(head: str, rows: Sequence[str]) -> str:
     )
 
 
-def _of_range(record: RunRecord, key: KeyRecord) -> tuple[str, str]:
-    """Mean error and worst frame among the frames that a key styles."""
+def _range_errors(record: RunRecord, key: KeyRecord) -> tuple[str, str]:
+    """Mean error and largest error of the frames that a key styles."""
     frames = record.frames
-    own = range(max(key.start, frames.start), min(key.stop, frames.stop))
-    errors = [(error, index) for index in own if (error := record.error(index)) is not None]
+    key_frames = range(max(key.start, frames.start), min(key.stop, frames.stop))
+    errors = [(error, index) for index in key_frames if (error := record.error(index)) is not None]
     if not errors:
         return "–", "–"
-    most, index = max(errors)
+    largest, index = max(errors)
     mean = sum(error for error, _ in errors) / len(errors)
-    return percent(mean), f"{percent(most)} at {record.number(index)}"
+    return percent(mean), f"{percent(largest)} at {record.number(index)}"
 
 
 def timings_table(record: RunRecord) -> str:
@@ -62,10 +62,10 @@ def timings_table(record: RunRecord) -> str:
         f'<td class="n">{step.reused}</td></tr>'
         for step in record.steps
     ]
-    head = _head("Step", "", "Time", "Made", "Kept from before")
+    head = _table_head("Step", "", "Time", "Computed", "Reused")
     return f"""<section>
 <h2>Time</h2>
-<p class="lead">Steps run side by side on several cores, so their times may add up to more than the
+<p class="lead">Steps run in parallel, so the sum of their times can be longer than the
 whole run, which took {duration(record.seconds)}.</p>
 {_table(head, rows)}
 </section>"""
@@ -77,11 +77,11 @@ def settings_list(record: RunRecord) -> str:
         if values:
             rows = "".join(
                 f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-                for name, value in _flat(values)
+                for name, value in _flatten(values)
             )
-            opened = " open" if title == "Options" else ""
+            open_attribute = " open" if title == "Options" else ""
             groups.append(
-                f"<details{opened}><summary>{title}</summary>"
+                f"<details{open_attribute}><summary>{title}</summary>"
                 f'<dl class="settings">{rows}</dl></details>'
             )
     if record.clip.identity:
@@ -89,22 +89,22 @@ def settings_list(record: RunRecord) -> str:
     return f"<section><h2>Settings</h2>{''.join(groups)}</section>" if groups else ""
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values as lines; what is inside another is named after it; nothing for None."""
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values as lines; nested values get the outer name as a prefix; None is skipped."""
     for name, value in values.items():
-        called = before + name.replace("_", " ")
+        label = prefix + name.replace("_", " ")
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{called}: ")
+            yield from _flatten(value, f"{label}: ")
         elif isinstance(value, bool):
-            yield called, "yes" if value else "no"
+            yield label, "yes" if value else "no"
         elif isinstance(value, list):
             if value:
-                yield called, ", ".join(_inner(item) for item in value)
+                yield label, ", ".join(_item_text(item) for item in value)
         elif value is not None:
-            yield called, f"{value:g}" if isinstance(value, float) else str(value)
+            yield label, f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _inner(value: Any) -> str:
+def _item_text(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{name} {inner}" for name, inner in value.items())
     return str(value)

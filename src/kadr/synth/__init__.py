@@ -1,7 +1,7 @@
-"""Guided patch synthesis of one frame: a style and its guides in, image, nnf and error out."""
+"""Guided patch synthesis of one frame: style and guides in; image, nnf and error out."""
 
-from kadr.synth.prepare import Prepared, prepare
+from kadr.synth.prepare import PreparedSources, prepare
 from kadr.synth.synthesize import synthesize
-from kadr.synth.values import Guide, StyleSource, Synthesis
+from kadr.synth.types import Guide, StyleSource, Synthesis
 
-__all__ = ["Guide", "Prepared", "StyleSource", "Synthesis", "prepare", "synthesize"]
+__all__ = ["Guide", "PreparedSources", "StyleSource", "Synthesis", "prepare", "synthesize"]

@@ -1,7 +1,7 @@
-"""One level of one or several sources in, one packed image that holds them all out.
+"""Pack one level of one or several sources into one image, the atlas.
 
-Sources lie below each other, each edge-padded by the patch radius on all sides, so that a match
-is a single flat index and a search may pass from one source to another without knowing it.
+Sources lie below each other, each edge-padded by the patch radius on all sides. So a match is a
+single flat index, and a search can move from one source to another without special handling.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.synth.kernels.pack import lane_rows
-from kadr.synth.packing import BAND, Packing, pack_images
+from kadr.synth.packing import BAND_HEIGHT, Packing, pack_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +22,9 @@ class Atlas:
     """Packed sources at one level.
 
     features: flat int16, rows · stride · channels. style: flat uint64, rows · stride · words,
-    four 16-bit lanes, a colour each, in a word.
-    valid: (rows · stride,) bool, True where the top-left of a whole, unmasked patch may lie.
-    tops, heights, widths: (sources,) rows above each source, and its size.
+    four 16-bit lanes in a word, one colour each.
+    valid: (rows · stride,) bool, True where the top-left of a complete, unmasked patch may lie.
+    tops, heights, widths: (sources,) number of rows above each source, and its size.
     """
 
     features: NDArray[np.int16]
@@ -47,7 +47,7 @@ def build_atlas(
     packing: Packing,
     threads: int | None = None,
 ) -> Atlas:
-    """Pack ``images[source] = [style, guide, guide, …]``, all (H, W, C) of that source's size."""
+    """Pack ``images[source] = [style, guide, guide, …]``, all (H, W, C), one size each source."""
     radius, pad = packing.radius, 2 * packing.radius
     heights = np.array([group[0].shape[0] for group in images], np.int64)
     widths = np.array([group[0].shape[1] for group in images], np.int64)
@@ -77,6 +77,6 @@ def _write_style(
     run_bands(
         lambda start, stop: lane_rows(pixels, style, top, radius, start, stop),
         image.shape[0] + 2 * radius,
-        band=BAND,
+        band=BAND_HEIGHT,
         threads=threads,
     )

@@ -1,4 +1,4 @@
-"""Images, weights and masks in, the same out once they are known to fit together, or an error."""
+"""Check that images, weights and masks of a synthesis fit together; raise an error if not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import InputError, OptionsError
-from kadr.synth.values import GuideImage, StyleSource
+from kadr.synth.types import GuideImage, StyleSource
 
 
-def channels_last(image: NDArray[np.generic]) -> GuideImage:
-    """An image as (H, W, C) uint8 or float32; raises InputError for what is neither."""
+def to_channels_last(image: NDArray[np.generic]) -> GuideImage:
+    """An image as (H, W, C) uint8 or float32; raises InputError for any other array."""
     array = np.asarray(image)
     if array.ndim == 2:
         array = array[..., None]
@@ -35,12 +35,12 @@ def check_sources(
 ) -> None:
     """Raise InputError or OptionsError unless sources, their images and the weights fit together.
 
-    images: a list a source, its style and then its guides, channels last.
+    images: one list for each source: its style, then its guides, channels last.
     """
     if not sources:
-        raise InputError("no sources; at least one style is needed")
+        raise InputError("no sources; give at least one style")
     if len(sources) > 255:
-        raise InputError(f"{len(sources)} sources; at most 255 can share one search")
+        raise InputError(f"{len(sources)} sources; expected at most 255")
     for weight in [style_weight, *weights]:
         if not (np.isfinite(weight) and weight >= 0):
             raise OptionsError(f"weight {weight}: expected a number, 0 or more")
@@ -57,12 +57,12 @@ def check_sources(
             )
         if [image.shape[2] for image in group] != expected:
             raise InputError(f"source {number}: its channels differ from the first source's")
-        others: list[tuple[str, NDArray[np.generic]]] = [("guide", image) for image in group[1:]]
+        same_size: list[tuple[str, NDArray[np.generic]]] = [("guide", image) for image in group[1:]]
         if source.mask is not None:
-            others.append(("mask", source.mask))
+            same_size.append(("mask", source.mask))
             if not source.mask.any():
                 raise InputError(f"source {number}: its mask leaves no pixel to take patches from")
-        for name, image in others:
+        for name, image in same_size:
             if image.shape[:2] != group[0].shape[:2]:
                 raise InputError(
                     f"source {number}: a {name} is {image.shape[1]}x{image.shape[0]}, "
@@ -77,11 +77,11 @@ def check_targets(
     start_source: NDArray[np.generic] | None,
     modulation: NDArray[np.generic] | None,
     mask: NDArray[np.bool_] | None,
-    sources: int,
+    source_count: int,
 ) -> tuple[int, int]:
-    """The (height, width) that all of a frame's inputs share; raises InputError if they do not.
+    """The common (height, width) of all inputs of a frame; raises InputError if sizes differ.
 
-    expected: channels of each guide. sources: how many a starting position may name.
+    expected: channels of each guide. source_count: number of sources.
     """
     counts = [target.shape[2] for target in targets]
     if counts != list(expected):
@@ -89,22 +89,24 @@ def check_targets(
             f"target guides have {counts} channels; the sources' have {list(expected)}"
         )
     if not targets:
-        raise InputError("no guides; at least one is needed to say what to make")
+        raise InputError("no guides; give at least one")
     size = targets[0].shape[0], targets[0].shape[1]
-    others: dict[str, NDArray[np.generic] | None] = {
+    same_size: dict[str, NDArray[np.generic] | None] = {
         "start nnf": start_nnf,
         "start source": start_source,
         "modulation": modulation,
         "mask": mask,
     }
-    others |= {f"target guide {i + 1}": target for i, target in enumerate(targets)}
-    for name, array in others.items():
+    same_size |= {f"target guide {i + 1}": target for i, target in enumerate(targets)}
+    for name, array in same_size.items():
         if array is not None and array.shape[:2] != size:
-            raise InputError(f"{name} is {shape_text(array)}; the target is {size[1]}x{size[0]}")
+            raise InputError(f"{name} is {size_text(array)}; the target is {size[1]}x{size[0]}")
     if start_nnf is not None and start_nnf.shape[2:] != (2,):
         raise InputError(f"start nnf has shape {start_nnf.shape}; expected (H, W, 2), x and y")
-    if start_source is not None and int(start_source.max()) >= sources:
-        raise InputError(f"start source {int(start_source.max())}: there are {sources} sources")
+    if start_source is not None and int(start_source.max()) >= source_count:
+        raise InputError(
+            f"start source {int(start_source.max())}: there are {source_count} sources"
+        )
     if mask is not None and (mask.dtype != np.bool_ or mask.ndim != 2):
         raise InputError(f"mask is {mask.dtype} of shape {mask.shape}; expected (H, W) bool")
     if modulation is not None and modulation.shape[2:] != (len(expected),):
@@ -115,6 +117,6 @@ def check_targets(
     return size
 
 
-def shape_text(array: NDArray[np.generic]) -> str:
-    """Width x height of an image, or the bare shape of what is none."""
+def size_text(array: NDArray[np.generic]) -> str:
+    """Width x height of an image, or the shape of any other array."""
     return f"{array.shape[1]}x{array.shape[0]}" if array.ndim >= 2 else str(array.shape)

@@ -1,4 +1,4 @@
-"""One frame's guides and the packed sources in, the synthesized frame out: coarse to fine."""
+"""Synthesize one frame from its guides and the packed sources, coarse to fine."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.options import SynthOptions
 from kadr.synth.atlas import Atlas
-from kadr.synth.clock import Clock
 from kadr.synth.kernels.match import result_rows
 from kadr.synth.kernels.pack import modulation_rows
 from kadr.synth.level import LevelSolver, Target, dilate, voting_pixels
 from kadr.synth.nnf import flatten, random_nnf, upsample
-from kadr.synth.packing import BAND, Packing, empty_packed, pack_images
+from kadr.synth.packing import BAND_HEIGHT, Packing, empty_packed, pack_images
 from kadr.synth.pyramid import Size, level_sizes, shrink
-from kadr.synth.values import GuideImage, Synthesis
+from kadr.synth.stage_timer import StageTimer
+from kadr.synth.types import GuideImage, Synthesis
 
-_SMALL = 1 << 14
-"""Pixels up to which a level is searched everywhere: there it costs little and finds most."""
+_FULL_SEARCH_PIXELS = 1 << 14
+"""Levels of up to so many pixels search the whole source: there it is cheap and most effective."""
 
-_NEAR = 4
-"""Reach of random search on larger levels that start from a smaller one, in pixels."""
+_REFINED_RADIUS = 4
+"""Radius in pixels of random search on larger levels that start from a coarser one."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrameInput:
-    """What one frame is made from, checked: all arrays are (height, width, …) of ``size``."""
+    """Checked inputs of one frame; all arrays are (height, width, …) of ``size``."""
 
     size: Size
     targets: Sequence[GuideImage]
@@ -41,50 +41,54 @@ class FrameInput:
 
 
 class FrameSolver:
-    """Takes one frame from the coarsest level to the finest; use ``solve`` once."""
+    """Solves one frame from the coarsest level to the finest; call ``solve`` once."""
 
     def __init__(
         self,
         frame: FrameInput,
-        atlas_of: Callable[[int, Packing], Atlas],
+        get_atlas: Callable[[int, Packing], Atlas],
         options: SynthOptions,
         threads: int | None,
-        clock: Clock,
+        timer: StageTimer,
     ) -> None:
-        """``atlas_of(shift, packing)`` gives the packed sources at 2⁻ˢʰⁱᶠᵗ of their size."""
-        self._shrunk = [list(frame.targets)]
-        self._frame, self._atlas_of = frame, atlas_of
-        self._options, self._threads, self._clock = options, threads, clock
+        """``get_atlas(shift, packing)`` returns the packed sources at 2⁻ˢʰⁱᶠᵗ of their size."""
+        self._target_levels = [list(frame.targets)]
+        self._frame, self._get_atlas = frame, get_atlas
+        self._options, self._threads, self._timer = options, threads, timer
 
     def solve(self, levels: int, packing: Packing, packing3: Packing) -> Synthesis:
-        """Solve ``levels`` levels with ``packing``, then, if asked for, the 3×3 pass."""
+        """Solve ``levels`` levels with ``packing``, then, if the options say so, the 3×3 pass."""
         target: Target | None = None
         atlas: Atlas | None = None
-        with self._clock.stage("pack"):
-            for shift in range(1, levels):  # each level from the one above, a quarter of its work
+        with self._timer.stage("pack"):
+            for shift in range(1, levels):  # each level from the finer one: a quarter of the pixels
                 size = level_sizes(self._frame.size, shift + 1)[0]
-                self._shrunk.append([shrink(image, size) for image in self._shrunk[-1]])
+                self._target_levels.append(
+                    [shrink(image, size) for image in self._target_levels[-1]]
+                )
         for shift in range(levels - 1, -1, -1):
-            above, atlas = atlas, self._atlas_of(shift, packing)
+            coarser_atlas, atlas = atlas, self._get_atlas(shift, packing)
             size = level_sizes(self._frame.size, shift + 1)[0]
-            with self._clock.stage("start"):
-                if target is not None and above is not None:
-                    nnf = upsample(above, target.nnf, target.size, atlas, size, self._threads)
+            with self._timer.stage("start"):
+                if target is not None and coarser_atlas is not None:
+                    nnf = upsample(
+                        coarser_atlas, target.nnf, target.size, atlas, size, self._threads
+                    )
                 else:
-                    nnf = self._start(atlas, size, shift)
-            refined = target is not None
-            target = self._solve_level(atlas, packing, nnf, size, shift, self._options, refined)
+                    nnf = self._start_nnf(atlas, size, shift)
+            is_refined = target is not None
+            target = self._solve_level(atlas, packing, nnf, size, shift, self._options, is_refined)
         assert target is not None
         assert atlas is not None
         if not self._options.extra_pass_3x3:
-            return self._result(atlas, packing, target, target.mask)
-        whole = self._result(atlas, packing, target, np.ones(target.size, np.bool_))
-        fine, options = self._atlas_of(0, packing3), replace(self._options, uniformity=0.0)
-        nnf = flatten(fine, whole.nnf, whole.source, self._threads)
-        target = self._solve_level(fine, packing3, nnf, target.size, 0, options, True)
-        return self._result(fine, packing3, target, target.mask)
+            return self._make_result(atlas, packing, target, target.mask)
+        unmasked = self._make_result(atlas, packing, target, np.ones(target.size, np.bool_))
+        atlas3, options = self._get_atlas(0, packing3), replace(self._options, uniformity=0.0)
+        nnf = flatten(atlas3, unmasked.nnf, unmasked.source, self._threads)
+        target = self._solve_level(atlas3, packing3, nnf, target.size, 0, options, True)
+        return self._make_result(atlas3, packing3, target, target.mask)
 
-    def _start(self, atlas: Atlas, size: Size, shift: int) -> NDArray[np.int32]:
+    def _start_nnf(self, atlas: Atlas, size: Size, shift: int) -> NDArray[np.int32]:
         start, source = self._frame.start_nnf, self._frame.start_source
         if start is None:
             return random_nnf(atlas, size, derive_seed(self._options.seed, "start"))
@@ -103,34 +107,36 @@ class FrameSolver:
         size: Size,
         shift: int,
         options: SynthOptions,
-        refined: bool,
+        is_refined: bool,
     ) -> Target:
-        """Solve one level; ``refined``: the nnf is an earlier level's, not a guess."""
-        with self._clock.stage("pack"):
-            target = self._target(packing, nnf, size, shift)
+        """Solve one level; ``is_refined``: the nnf comes from an earlier level."""
+        with self._timer.stage("pack"):
+            target = self._make_target(packing, nnf, size, shift)
         if options.search_radius is not None:
             radius = max(1, options.search_radius >> shift)
         else:
             radius = int(max(atlas.heights.max(), atlas.widths.max())) // 2
-            if refined and nnf.size > _SMALL:
-                radius = min(radius, _NEAR)
-        solver = LevelSolver(atlas, target, packing, options, radius, self._threads, self._clock)
+            if is_refined and nnf.size > _FULL_SEARCH_PIXELS:
+                radius = min(radius, _REFINED_RADIUS)
+        solver = LevelSolver(atlas, target, packing, options, radius, self._threads, self._timer)
         solver.solve(measure=shift == 0)
         return target
 
-    def _target(self, packing: Packing, nnf: NDArray[np.int32], size: Size, shift: int) -> Target:
-        """Pack the guides at ``size``, where the mask says that anything will look at them."""
-        frame, mask, wanted = self._frame, np.ones(size, np.bool_), None
+    def _make_target(
+        self, packing: Packing, nnf: NDArray[np.int32], size: Size, shift: int
+    ) -> Target:
+        """Pack the guides at ``size``, only where the mask needs them."""
+        frame, mask, needed = self._frame, np.ones(size, np.bool_), None
         if frame.mask is not None:
             mask = np.ascontiguousarray(shrink(frame.mask, size))
             margin = np.pad(voting_pixels(mask, self._options, packing), packing.radius)
-            wanted = dilate(margin, packing.patch_size)
+            needed = dilate(margin, packing.patch_size)
         features = empty_packed(*size, packing)
         pack_images(
             features,
-            list(enumerate(self._shrunk[shift])),
+            list(enumerate(self._target_levels[shift])),
             packing,
-            wanted=wanted,
+            needed=needed,
             threads=self._threads,
         )
         return Target(
@@ -139,53 +145,53 @@ class FrameSolver:
             np.zeros(nnf.size, np.int32),
             np.zeros((*size, packing.colors), np.uint8),
             mask,
-            self._pack_modulation(packing, size, wanted),
+            self._pack_modulation(packing, size, needed),
         )
 
     def _pack_modulation(
-        self, packing: Packing, size: Size, wanted: NDArray[np.bool_] | None
+        self, packing: Packing, size: Size, needed: NDArray[np.bool_] | None
     ) -> NDArray[np.int16] | None:
-        """Square roots of the factors less one in Q15, as the features; the style's is 0."""
+        """√factor − 1 in Q15, laid out as the features; 0 for the style."""
         factors = self._frame.modulation
         if factors is None:
             return None
         if factors.dtype != np.uint8:
             factors = factors.astype(np.float32, copy=False)
         unit = 1.0 / 255.0 if factors.dtype == np.uint8 else 1.0
-        small = np.require(shrink(factors, size), requirements=["C", "W"])
+        scaled = np.require(shrink(factors, size), requirements=["C", "W"])
         packed = empty_packed(*size, packing)
         guide_of = np.full(packing.channels, -1, np.int64)
         for index, count in enumerate(packing.guide_channels):
-            first = packing.first(index)
-            guide_of[first : first + count] = index
+            channel = packing.first_channel(index)
+            guide_of[channel : channel + count] = index
         run_bands(
             lambda start, stop: modulation_rows(
-                small, unit, wanted, guide_of, packed, packing.radius, start, stop
+                scaled, unit, needed, guide_of, packed, packing.radius, start, stop
             ),
             packed.shape[0],
-            band=BAND,
+            band=BAND_HEIGHT,
             threads=self._threads,
         )
         return packed
 
-    def _result(
+    def _make_result(
         self, atlas: Atlas, packing: Packing, target: Target, mask: NDArray[np.bool_]
     ) -> Synthesis:
         size = target.size
-        made = Synthesis(
+        result = Synthesis(
             target.image,
             np.empty((*size, 2), np.int32),
             np.empty(size, np.uint8),
             np.empty(size, np.float32),
         )
-        with self._clock.stage("result"):
+        with self._timer.stage("result"):
             run_bands(
                 lambda start, stop: result_rows(
-                    target.nnf, target.ssd, mask, atlas.tops, made.image, made.nnf, made.source,
-                    made.error, atlas.stride, 1.0 / packing.unit**2, start, stop,
+                    target.nnf, target.ssd, mask, atlas.tops, result.image, result.nnf,
+                    result.source, result.error, atlas.stride, 1.0 / packing.unit**2, start, stop,
                 ),
                 size[0],
-                band=BAND,
+                band=BAND_HEIGHT,
                 threads=self._threads,
             )  # fmt: skip
-        return made
+        return result

@@ -1,14 +1,14 @@
-"""Sizes, positions or a coarser nnf in, a flat nnf to start a level from out."""
+"""Create the flat nnf that a level starts from: random, from positions, or from a coarser level."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.synth.atlas import Atlas
 from kadr.synth.kernels.match import double_rows, flatten_rows
-from kadr.synth.packing import BAND
+from kadr.synth.packing import BAND_HEIGHT
 
 
 def random_nnf(atlas: Atlas, size: tuple[int, int], seed: int) -> NDArray[np.int32]:
@@ -25,22 +25,22 @@ def flatten(
 ) -> NDArray[np.int32]:
     """(H, W, 2) source positions (x, y), rounded and clamped into their source, as flat matches.
 
-    Where a position is not a number, or falls on a masked source pixel, any valid match stands.
+    A position that is NaN or falls on a masked source pixel is replaced by any valid match.
     """
     height, width = positions.shape[:2]
     points = np.require(positions, np.float32, ["C", "W"])
-    index = None if source is None else np.require(source, np.uint8, ["C", "W"])
+    source_indices = None if source is None else np.require(source, np.uint8, ["C", "W"])
     flat = np.empty(height * width, np.int32)
     run_bands(
         lambda start, stop: flatten_rows(
-            points, index, atlas.tops, atlas.heights, atlas.widths, atlas.stride, atlas.valid,
-            flat, start, stop,
+            points, source_indices, atlas.tops, atlas.heights, atlas.widths, atlas.stride,
+            atlas.valid, flat, start, stop,
         ),
         height,
-        band=BAND,
+        band=BAND_HEIGHT,
         threads=threads,
     )  # fmt: skip
-    return _fill(atlas, flat)
+    return _replace_invalid(atlas, flat)
 
 
 def upsample(
@@ -51,7 +51,7 @@ def upsample(
     size: tuple[int, int],
     threads: int | None = None,
 ) -> NDArray[np.int32]:
-    """Carry a flat nnf to the next level: doubled, each pixel keeping its parity."""
+    """Upsample a flat nnf to the next level: positions doubled, each pixel keeps its parity."""
     flat = np.empty(size[0] * size[1], np.int32)
     run_bands(
         lambda start, stop: double_rows(
@@ -59,16 +59,18 @@ def upsample(
             fine.stride, fine.valid, flat, size[1], start, stop,
         ),
         size[0],
-        band=BAND,
+        band=BAND_HEIGHT,
         threads=threads,
     )  # fmt: skip
-    return _fill(fine, flat)
+    return _replace_invalid(fine, flat)
 
 
-def _fill(atlas: Atlas, flat: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Any valid match where there is none (negative); the same ones every time."""
-    bad = flat < 0
-    if bad.any():
+def _replace_invalid(atlas: Atlas, flat: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Replace invalid (negative) matches by random valid ones; deterministic."""
+    invalid = flat < 0
+    if invalid.any():
         valid = np.flatnonzero(atlas.valid)
-        flat[bad] = valid[np.random.default_rng(flat.size).integers(0, valid.size, bad.sum())]
+        flat[invalid] = valid[
+            np.random.default_rng(flat.size).integers(0, valid.size, invalid.sum())
+        ]
     return flat

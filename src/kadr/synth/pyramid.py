@@ -1,4 +1,4 @@
-"""Images in, the same images at every level out, level 0 coarsest."""
+"""Sizes and images of the levels of a pyramid; level 0 is the coarsest."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def level_sizes(size: Size, count: int) -> list[Size]:
     return [(max(1, size[0] >> i), max(1, size[1] >> i)) for i in range(count - 1, -1, -1)]
 
 
-def count_levels(sizes: list[Size], patch_size: int, wanted: int | None) -> int:
-    """How many levels keep every image's short side at 2·patch_size + 1 or more (at least one)."""
+def count_levels(sizes: list[Size], patch_size: int, requested: int | None) -> int:
+    """Number of levels (at least one) at which every image's short side is ≥ 2·patch_size + 1."""
     side = min(min(size) for size in sizes)
     count = 1
     while side >> count >= 2 * patch_size + 1:
         count += 1
-    return count if wanted is None else min(wanted, count)
+    return count if requested is None else min(requested, count)
 
 
 def shrink(image: Image, size: Size) -> Image:
-    """Average (H, W, C) down to ``size``; area sampling does not alias as bilinear does."""
+    """Average (H, W, C) down to ``size``; area sampling does not alias, bilinear does."""
     if image.shape[:2] == size:
         return image
     if image.dtype == np.bool_:
-        small = cv2.resize(image.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA)
-        return cast("Image", small > 127)
-    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    return cast("Image", small.reshape(*size, *image.shape[2:]))
+        scaled = cv2.resize(image.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA)
+        return cast("Image", scaled > 127)
+    scaled = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    return cast("Image", scaled.reshape(*size, *image.shape[2:]))

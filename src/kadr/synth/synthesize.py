@@ -1,4 +1,4 @@
-"""A style and guides in, the guided synthesis of one image out: the plain way into the engine."""
+"""Guided synthesis of one image from one style: the simple entry point of the engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kadr.options import SynthOptions
 from kadr.synth.prepare import prepare
-from kadr.synth.values import Guide, StyleSource, Synthesis
+from kadr.synth.types import Guide, StyleSource, Synthesis
 
 
 def synthesize(
@@ -26,12 +26,13 @@ def synthesize(
 ) -> Synthesis:
     """Paint the guides' targets in the manner of ``style`` (guided PatchMatch, coarse to fine).
 
-    style: (H, W, C) uint8, of the size of the guides' sources; the targets may have another.
+    style: (H, W, C) uint8, of the size of the guides' sources; the targets may have another size.
     start_nnf: (H, W, 2) source positions (x, y) to start from. modulation: (H, W, guides), 0–1 or
-    uint8. target_mask, source_mask: (H, W) bool, what to make and what to take from.
-    threads: how many to use; the result does not depend on it.
+    uint8. target_mask, source_mask: (H, W) bool, the pixels to synthesize and those to take patches
+    from.
+    threads: number of threads; the result does not depend on it.
 
-    Raises InputError if shapes do not fit. StyleSource: Fišer et al. 2016; Jamriška et al. 2019.
+    Raises InputError if shapes do not fit. Sources: Fišer et al. 2016; Jamriška et al. 2019.
     """
     source = StyleSource(style, [guide.source for guide in guides], source_mask)
     prepared = prepare(
@@ -41,7 +42,7 @@ def synthesize(
         style_weight=style_weight,
         threads=threads,
     )
-    return prepared.frame(
+    return prepared.synthesize(
         [guide.target for guide in guides],
         start_nnf=start_nnf,
         modulation=modulation,

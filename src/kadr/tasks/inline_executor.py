@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from kadr.core.bands import default_threads
 from kadr.core.events import CancelToken
+from kadr.core.row_bands import default_threads
 from kadr.errors import Cancelled, OptionsError
 from kadr.tasks.executor import (
     Done,

@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from kadr.core.bands import default_threads
 from kadr.core.events import CancelToken
+from kadr.core.row_bands import default_threads
 from kadr.errors import OptionsError
 from kadr.tasks.executor import Done, Failed, TaskEvent, check_window
 from kadr.tasks.queue import TaskQueue

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.bands import run_bands
+from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.stylize.paint.brush_marks import brush_marks
 from kadr.stylize.paint.stroke_kernels import Strokes, draw_rows

@@ -1,4 +1,4 @@
-"""The cost of the match that every pixel has, over a band of rows."""
+"""Compute the cost of each pixel's match, over a band of rows."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def error_rows(
     count = len(channels)
     for y in range(start, stop):
         for x in range(width):
-            here = np.uintp(y * width + x)
-            if active[here]:
-                ssd[here] = patch_ssd(
+            pixel = np.uintp(y * width + x)
+            if active[pixel]:
+                ssd[pixel] = patch_ssd(
                     target, (y * target_stride + x) * count, target_stride * count,
-                    source, np.intp(nnf[here]) * count, source_stride * count,
+                    source, np.intp(nnf[pixel]) * count, source_stride * count,
                     modulation, 1 << 30, channels, patch,
                 )  # fmt: skip

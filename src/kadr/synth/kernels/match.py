@@ -1,4 +1,4 @@
-"""Source positions in, flat matches out, and back, a band of rows at a time."""
+"""Convert source positions to flat matches and back, over a band of rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from numba import njit
 
 
 @njit(inline="always")
-def _place(tops: np.ndarray, row: int) -> int:
-    """The source that a row of the atlas belongs to."""
+def _source_of_row(tops: np.ndarray, row: int) -> int:
+    """Index of the source that a row of the atlas belongs to."""
     index = 0
     while index + 1 < tops.size and row >= tops[index + 1]:
         index += 1
@@ -16,7 +16,7 @@ def _place(tops: np.ndarray, row: int) -> int:
 
 
 @njit(inline="always")
-def _flat(
+def _flat_match(
     x: int,
     y: int,
     index: int,
@@ -26,7 +26,7 @@ def _flat(
     stride: int,
     valid: np.ndarray,
 ) -> int:
-    """A position clamped into its source, as a match; −1 where that is none."""
+    """A position clamped into its source, as a flat match; −1 if it is not valid."""
     column = min(max(x, 0), widths[index] - 1)
     row = min(max(y, 0), heights[index] - 1)
     match = (row + tops[index]) * stride + column
@@ -46,20 +46,20 @@ def flatten_rows(
     start: int,
     stop: int,
 ) -> None:
-    """Round and clamp (x, y) positions into their source; −1 where that is no valid match."""
+    """Round and clamp (x, y) positions into their source; −1 where the match is not valid."""
     width = positions.shape[1]
     for y in range(start, stop):
         for x in range(width):
             px, py = positions[y, x, 0], positions[y, x, 1]
-            here = y * width + x
+            pixel = y * width + x
             if not (np.isfinite(px) and np.isfinite(py)):
-                flat[here] = -1
+                flat[pixel] = -1
                 continue
             index = np.intp(0) if source is None else np.intp(source[y, x])
             limit = np.float32(1 << 20)  # keeps the conversion to integers in its range
             column = np.intp(np.rint(min(max(px, -limit), limit)))
             row = np.intp(np.rint(min(max(py, -limit), limit)))
-            flat[here] = _flat(column, row, index, tops, heights, widths, stride, valid)
+            flat[pixel] = _flat_match(column, row, index, tops, heights, widths, stride, valid)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -80,17 +80,19 @@ def double_rows(
     start: int,
     stop: int,
 ) -> None:
-    """Carry matches to a level twice as large, each pixel keeping its parity; −1 where invalid."""
+    """Upsample matches to a level twice as large, keeping pixel parity; −1 where invalid."""
     coarse_height = coarse.size // coarse_width
     for y in range(start, stop):
-        above = min(y >> 1, coarse_height - 1)
+        coarse_y = min(y >> 1, coarse_height - 1)
         for x in range(width):
-            match = np.intp(coarse[above * coarse_width + min(x >> 1, coarse_width - 1)])
+            match = np.intp(coarse[coarse_y * coarse_width + min(x >> 1, coarse_width - 1)])
             row = match // coarse_stride
-            index = _place(coarse_tops, row)
+            index = _source_of_row(coarse_tops, row)
             column = 2 * (match - row * coarse_stride) + (x & 1)
             row = 2 * (row - coarse_tops[index]) + (y & 1)
-            flat[y * width + x] = _flat(column, row, index, tops, heights, widths, stride, valid)
+            flat[y * width + x] = _flat_match(
+                column, row, index, tops, heights, widths, stride, valid
+            )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -111,14 +113,14 @@ def result_rows(
     start: int,
     stop: int,
 ) -> None:
-    """Write each match's (x, y), its source, and its cost ``ssd · unit``; nothing outside the mask.
+    """Write each match's (x, y), its source, and its cost ``ssd · unit``.
 
-    There the position is −1 and all else 0, the image included.
+    Outside the mask the position is −1 and all other values are 0, the image included.
     """
     width = mask.shape[1]
     for y in range(start, stop):
         for x in range(width):
-            here = np.uintp(y * width + x)
+            pixel = np.uintp(y * width + x)
             if not mask[y, x]:
                 positions[y, x, 0] = -1
                 positions[y, x, 1] = -1
@@ -126,10 +128,10 @@ def result_rows(
                 error[y, x] = 0
                 image[y, x] = 0
                 continue
-            match = np.uint32(flat[here])
+            match = np.uint32(flat[pixel])
             row = match // np.uint32(stride)
-            index = _place(tops, np.intp(row))
+            index = _source_of_row(tops, np.intp(row))
             positions[y, x, 0] = match - row * np.uint32(stride)
             positions[y, x, 1] = np.intp(row) - tops[index]
             source[y, x] = index
-            error[y, x] = np.float32(ssd[here]) * np.float32(unit)
+            error[y, x] = np.float32(ssd[pixel]) * np.float32(unit)

@@ -1,4 +1,4 @@
-"""Interleave images into one packed int16 image, scaled and edge-padded, by bands of rows."""
+"""Interleave images into one packed int16 image, scaled and edge-padded, over a band of rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import njit
 @njit(nogil=True, cache=True, error_model="numpy")
 def pack_rows(
     image: np.ndarray,
-    wanted: np.ndarray | None,
+    needed: np.ndarray | None,
     packed: np.ndarray,
     first: int,
     scale: float,
@@ -20,8 +20,8 @@ def pack_rows(
 ) -> None:
     """Write ``round(image · scale)`` into channels ``first…`` of ``packed`` rows ``[start, stop)``.
 
-    image: (H, W, C) uint8 or float32, taken as within 0–255 (not a number is 0). packed: int16,
-    with room for (H + 2·radius, W + 2·radius, C) at row ``top``; rows count from there. wanted:
+    image: (H, W, C) uint8 or float32, clipped to 0–255 (NaN is 0). packed: int16,
+    with room for (H + 2·radius, W + 2·radius, C) at row ``top``; rows count from there. needed:
     which of these pixels to write, or None for all.
     """
     height, width, count = image.shape
@@ -29,7 +29,7 @@ def pack_rows(
     for y in range(start, stop):
         source_y = min(max(y - radius, 0), height - 1)
         for x in range(width + 2 * radius):
-            if wanted is not None and not wanted[y, x]:
+            if needed is not None and not needed[y, x]:
                 continue
             source_x = min(max(x - radius, 0), width - 1)
             for c in range(count):
@@ -66,7 +66,7 @@ def pad_edges(packed: np.ndarray, count: int, radius: int) -> None:
     height, width, _ = packed.shape
     for y in range(height):
         inner = min(max(y, radius), height - 1 - radius)
-        step = 1 if inner != y else width - 2 * radius + 1  # from the left margin to the right
+        step = 1 if inner != y else width - 2 * radius + 1  # from the left margin to the right one
         x = 0
         while x < width:
             inner_x = min(max(x, radius), width - 1 - radius)
@@ -79,7 +79,7 @@ def pad_edges(packed: np.ndarray, count: int, radius: int) -> None:
 def modulation_rows(
     modulation: np.ndarray,
     unit: float,
-    wanted: np.ndarray | None,
+    needed: np.ndarray | None,
     guide_of: np.ndarray,
     packed: np.ndarray,
     radius: int,
@@ -88,8 +88,8 @@ def modulation_rows(
 ) -> None:
     """Write √modulation − 1 in Q15 into ``packed`` rows ``[start, stop)``, edge-padded.
 
-    modulation: (H, W, guides), times ``unit`` a factor, taken as within 0–1. guide_of: for each
-    packed channel its guide, or −1 for the style and for padding, whose factor stays as it is (1).
+    modulation: (H, W, guides); times ``unit`` it is a factor, clipped to 0–1. guide_of: the guide
+    of each packed channel, or −1 for the style and for padding, whose factor stays 1.
     """
     height, width, count = modulation.shape
     roots = np.zeros(count, np.int16)
@@ -97,7 +97,7 @@ def modulation_rows(
     for y in range(start, stop):
         source_y = min(max(y - radius, 0), height - 1)
         for x in range(packed.shape[1]):
-            if wanted is not None and not wanted[y, x]:
+            if needed is not None and not needed[y, x]:
                 continue
             source_x = min(max(x - radius, 0), width - 1)
             for g in range(count):

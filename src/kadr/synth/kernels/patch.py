@@ -1,15 +1,16 @@
-"""The squared difference of two packed patches, in explicit SIMD.
+"""Sum of squared differences of two packed patches, in explicit SIMD.
 
 Packed images are flat int16 arrays, channels interleaved and pre-multiplied by the square roots
 of their weights, so the cost of a match is one sum of squares over ``patch_size`` contiguous runs.
-Left to itself the compiler turns that loop into multiply-adds only for some channel counts; the
-runs are therefore written as LLVM vectors here. All rows add up in the lanes of one vector, which
-is reduced to a number only where the search may want to leave: of all forms tried this is the one
-that comes out as nothing but loads, subtractions and multiply-adds (``vpmaddwd``, ``vpdpwssd``).
+The compiler turns a plain loop into multiply-adds for some channel counts only, so the runs are
+written as LLVM vectors here. All rows are summed in the lanes of one vector, which is reduced to a
+number only where the search can end early. Of all forms that were tested, this one compiles to
+only loads, subtractions and multiply-adds (``vpmaddwd``, ``vpdpwssd``).
 
-Channel count and patch size must be known at compile time. They travel as tuples of that length
-(``(None,) * 12``): a part of the signature, so one module-level kernel serves every pair, is
-compiled once for each and kept by Numba's disk cache, which kernels made by factories never are.
+Channel count and patch size must be known at compile time. They are passed as tuples of that
+length (``(None,) * 12``), so they are part of the signature: one module-level kernel is compiled
+once for each pair and stored in Numba's disk cache, which does not work for kernels made by a
+factory.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ _I64 = ir.IntType(64)
 
 
 def vector_chunks(length: int) -> tuple[int, list[tuple[int, int]]]:
-    """How vectors of one width cover ``length`` values: the width, and (first, skipped) of each.
+    """Cover ``length`` values by vectors of one width; returns the width and each (first, skipped).
 
-    The last one reaches back over values that the one before it has; those lanes are skipped.
+    The last vector overlaps the one before it; the overlapping lanes are skipped.
     """
     width = next(width for width in (32, 16, 8, 4, 2, 1) if width <= length)
     chunks = [(first, 0) for first in range(0, length - width + 1, width)]
@@ -42,29 +43,31 @@ def vector_chunks(length: int) -> tuple[int, list[tuple[int, int]]]:
 
 
 def _load(builder: Any, pointer: Any, first: int, width: int) -> Any:
-    kind = ir.VectorType(_I16, width)
+    vector_type = ir.VectorType(_I16, width)
     address = builder.gep(pointer, [ir.Constant(_I64, first)])
-    return builder.load(builder.bitcast(address, kind.as_pointer()), align=2)
+    return builder.load(builder.bitcast(address, vector_type.as_pointer()), align=2)
 
 
 def _modulated(builder: Any, difference: Any, factor: Any, width: int) -> Any:
     """difference + difference · factor, the factor in Q15 from −1 to 0: exact at both ends."""
-    wide = ir.VectorType(_I32, width)
+    wide_type = ir.VectorType(_I32, width)
     twice = builder.add(difference, difference)
-    product = builder.mul(builder.sext(twice, wide), builder.sext(factor, wide))
-    high = builder.ashr(product, ir.Constant(wide, [16] * width))
+    product = builder.mul(builder.sext(twice, wide_type), builder.sext(factor, wide_type))
+    high = builder.ashr(product, ir.Constant(wide_type, [16] * width))
     return builder.add(difference, builder.trunc(high, difference.type))
 
 
 def _squares(builder: Any, difference: Any, width: int) -> Any:
-    wide = builder.sext(difference, ir.VectorType(_I32, width))
-    return builder.mul(wide, wide)
+    widened = builder.sext(difference, ir.VectorType(_I32, width))
+    return builder.mul(widened, widened)
 
 
 def _sum_lanes(builder: Any, vector: Any) -> Any:
-    kind = vector.type
-    name = f"llvm.vector.reduce.add.v{kind.count}i32"
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_I32, [kind]), name)
+    vector_type = vector.type
+    name = f"llvm.vector.reduce.add.v{vector_type.count}i32"
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_I32, [vector_type]), name
+    )
     return builder.call(function, [vector])
 
 
@@ -83,16 +86,16 @@ def _make_rows_ssd(rows_of: Callable[[int], range]) -> Callable[..., Any]:
         channels: Any,
         patch: Any,
     ) -> Any:
-        """Factors: None, or laid out as ``a``. The differences must fit int16, half of it even."""
+        """Factors: None, or laid out as ``a``. Twice the difference must fit int16."""
         width, chunks = vector_chunks(channels.count * patch.count)
         modulate = not isinstance(factors, types.NoneType)
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             def row_of(index: int, row: int) -> Any:
                 array = context.make_array(signature.args[index])(context, builder, args[index])
-                at = 0 if index == 6 else index
-                step = builder.mul(args[at + 2], ir.Constant(_I64, row))
-                return builder.gep(array.data, [builder.add(args[at + 1], step)])
+                base = 0 if index == 6 else index
+                step = builder.mul(args[base + 2], ir.Constant(_I64, row))
+                return builder.gep(array.data, [builder.add(args[base + 1], step)])
 
             total = ir.Constant(ir.VectorType(_I32, width), [0] * width)
             for row in rows_of(patch.count):
@@ -115,15 +118,15 @@ def _make_rows_ssd(rows_of: Callable[[int], range]) -> Callable[..., Any]:
         )
         return signature, codegen
 
-    made: Callable[..., Any] = intrinsic(rows_ssd)
-    return made
+    compiled: Callable[..., Any] = intrinsic(rows_ssd)
+    return compiled
 
 
-_HEAD = 2
-"""Rows after which a comparison may end early: one decides too little, all cost too much."""
+_HEAD_ROWS = 2
+"""Rows after which a comparison may end early: one row decides too rarely, all cost too much."""
 
-_head_ssd = _make_rows_ssd(lambda count: range(min(_HEAD, count)))
-_tail_ssd = _make_rows_ssd(lambda count: range(min(_HEAD, count), count))
+_head_ssd = _make_rows_ssd(lambda count: range(min(_HEAD_ROWS, count)))
+_tail_ssd = _make_rows_ssd(lambda count: range(min(_HEAD_ROWS, count), count))
 
 
 @njit(inline="always")
@@ -139,9 +142,9 @@ def patch_ssd(
     channels: tuple[None, ...],
     patch: tuple[None, ...],
 ) -> int:
-    """SSD of the patches whose top-left values lie at the offsets, or anything >= ``limit``.
+    """SSD of the patches whose top-left values lie at the offsets, or any value >= ``limit``.
 
-    ``modulation`` has the target's layout, or is None.
+    ``modulation`` has the layout of the target, or is None.
     """
     total = _head_ssd(
         target, target_offset, target_stride, source, source_offset, source_stride,

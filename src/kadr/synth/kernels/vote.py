@@ -1,8 +1,8 @@
-"""Rebuild a band of rows from overlapping matches, and mark what changed.
+"""Rebuild a band of rows from overlapping matches, and mark the pixels that changed.
 
-A style pixel is one or two 64-bit words of four 16-bit lanes, a colour each, so that one addition
-adds four colours and a whole patch of votes fits: 15 · 15 · 255 < 65536. Weighted votes use two
-32-bit lanes and 15-bit weights. All sums are whole numbers: the order of votes cannot matter.
+A style pixel is one or two 64-bit words of four 16-bit lanes, one colour each, so that one addition
+adds four colours. The sum of a patch of votes fits a lane: 15 · 15 · 255 < 65536. Weighted votes
+use two 32-bit lanes and 15-bit weights. All sums are integers, so the order of votes is irrelevant.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _FULL = 32767.0  # the weight of a perfect match
 def weight_rows(
     ssd: np.ndarray, softness: float, weights: np.ndarray, start: int, stop: int
 ) -> None:
-    """Write each vote, 1 / (1 + softness · ssd) in Q15, at least 1, to ``[start, stop)``."""
+    """Write the weight of each vote, 1 / (1 + softness · ssd) in Q15, at least 1."""
     for i in range(start, stop):
-        here = np.uintp(i)
-        vote = np.float32(_FULL) / (np.float32(1.0) + np.float32(softness) * np.float32(ssd[here]))
-        weights[here] = max(np.uint16(vote + np.float32(0.5)), np.uint16(1))
+        pixel = np.uintp(i)
+        vote = np.float32(_FULL) / (np.float32(1.0) + np.float32(softness) * np.float32(ssd[pixel]))
+        weights[pixel] = max(np.uint16(vote + np.float32(0.5)), np.uint16(1))
 
 
 @njit(inline="always")
@@ -41,7 +41,7 @@ def _add_votes(
     height, width, stride = shape
     side = len(patch)
     radius = side // 2
-    even, odd, whole = np.uint64(0), np.uint64(0), np.int64(0)
+    even, odd, weight_sum = np.uint64(0), np.uint64(0), np.int64(0)
     inside = radius <= y < height - radius and radius <= x < width - radius
     for i in range(side):
         dy = i - radius
@@ -50,21 +50,21 @@ def _add_votes(
         for j in range(side):
             dx = j - radius
             if inside or (0 <= y + dy < height and 0 <= x + dx < width):
-                there = np.uintp(row + dx)
-                pixel = np.uintp((np.intp(nnf[there]) + shift - dx) * words + word)
-                lanes = style[pixel]
+                neighbour = np.uintp(row + dx)
+                style_index = np.uintp((np.intp(nnf[neighbour]) + shift - dx) * words + word)
+                lanes = style[style_index]
                 if weights is None:
                     even += lanes
-                    whole += 1
+                    weight_sum += 1
                 else:
-                    weight = np.uint64(weights[there])
+                    weight = np.uint64(weights[neighbour])
                     even += (lanes & np.uint64(_LOW)) * weight
                     odd += ((lanes >> np.uint64(16)) & np.uint64(_LOW)) * weight
-                    whole += np.int64(weight)
+                    weight_sum += np.int64(weight)
     if weights is None:
         odd = (even >> np.uint64(16)) & np.uint64(_LOW)
         even = even & np.uint64(_LOW)
-    return even, odd, whole
+    return even, odd, weight_sum
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -74,7 +74,7 @@ def vote_rows(
     weights: np.ndarray | None,
     style: np.ndarray,
     scales: np.ndarray,
-    reach: np.ndarray,
+    covered: np.ndarray,
     # output arrays
     target: np.ndarray,
     image: np.ndarray,
@@ -90,12 +90,12 @@ def vote_rows(
     patch: tuple[None, ...],
     colors: tuple[None, ...],
 ) -> None:
-    """Write the mean of all patches that cover a pixel, where ``reach`` is set.
+    """Write the mean of all patches that cover a pixel, where ``covered`` is set.
 
     ``style`` is the padded source style in lanes, flat uint64, one word for every four colours.
-    ``weights`` (uint16, as nnf) weigh the patches; None is the plain mean. The vote goes into
-    ``image`` (flat uint8) and, times ``scales``, into the packed ``target``. ``changed`` is set
-    where a channel moved by at least ``threshold`` levels.
+    ``weights`` (uint16, shape of nnf) are the weights of the patches; None: plain mean. The vote
+    goes into ``image`` (flat uint8) and, times ``scales``, into the packed ``target``. ``changed``
+    is set where a channel changed by at least ``threshold`` levels.
     """
     count, color_count = len(channels), len(colors)
     words = (color_count + 3) // 4
@@ -103,25 +103,30 @@ def vote_rows(
     shape = (nnf.size // width, width, source_stride)
     for y in range(start, stop):
         for x in range(width):
-            here = np.uintp(y * width + x)
-            changed[here] = False
-            if not reach[here]:
+            pixel = np.uintp(y * width + x)
+            changed[pixel] = False
+            if not covered[pixel]:
                 continue
-            moved = False
+            has_changed = False
             t = ((y + radius) * target_stride + x + radius) * count
             for word in range(words):
-                even, odd, whole = _add_votes(nnf, weights, style, word, words, shape, y, x, patch)
-                share = np.float32(1.0) / np.float32(whole)
+                even, odd, weight_sum = _add_votes(
+                    nnf, weights, style, word, words, shape, y, x, patch
+                )
+                share = np.float32(1.0) / np.float32(weight_sum)
                 for c in range(4 * word, min(4 * word + 4, color_count)):
                     lanes = odd if c & 1 else even
                     total = (lanes >> np.uint64(16 * (c & 2))) & np.uint64(0xFFFFFFFF)
                     value = np.float32(total) * share
                     packed = np.int16(np.rint(value * scales[np.uintp(c)]))
-                    old = target[np.uintp(t + c)]
+                    previous = target[np.uintp(t + c)]
                     limit = np.float32(threshold) * scales[np.uintp(c)]
-                    moved = moved or np.float32(abs(np.int32(packed) - np.int32(old))) >= limit
+                    has_changed = (
+                        has_changed
+                        or np.float32(abs(np.int32(packed) - np.int32(previous))) >= limit
+                    )
                     target[np.uintp(t + c)] = packed
-                    image[here * np.uintp(color_count) + np.uintp(c)] = np.uint8(
+                    image[pixel * np.uintp(color_count) + np.uintp(c)] = np.uint8(
                         value + np.float32(0.5)
                     )
-            changed[here] = moved
+            changed[pixel] = has_changed

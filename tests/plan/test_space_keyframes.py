@@ -1,4 +1,4 @@
-"""Evenly spaced keyframes: within the budget, both ends held, no wide gap."""
+"""Evenly spaced keyframes: within the budget, both ends included, no wide gap."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_keys_rise_evenly_from_end_to_end(start: int, length: int, budget: int) 
 @given(start=st.integers(0, 500), length=st.integers(1, 300))
 def test_one_key_goes_to_the_middle(start: int, length: int) -> None:
     (key,) = space_keyframes(FrameRange(start, start + length), 1)
-    before, after = key - start, start + length - 1 - key
-    assert abs(before - after) <= 1
+    frames_before, frames_after = key - start, start + length - 1 - key
+    assert abs(frames_before - frames_after) <= 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Chosen keyframes: the best of all choices, gaps kept, every shot served, clear refusals."""
+"""Chosen keyframes: the best of all choices, gaps respected, a key in every shot, errors."""
 
 from __future__ import annotations
 
@@ -37,42 +37,42 @@ def test_no_other_choice_explains_more(
 @given(
     length=st.integers(2, 11),
     budget=st.integers(1, 5),
-    least=st.integers(1, 4),
-    play=st.integers(0, 5),
+    min_gap=st.integers(1, 4),
+    extra=st.integers(0, 5),
     seed=st.integers(0, 99),
     fixed=st.sets(st.integers(0, 10), max_size=3),
 )
-def test_gaps_and_given_keys_are_kept(
-    length: int, budget: int, least: int, play: int, seed: int, fixed: set[int]
+def test_gaps_and_existing_keys_are_kept(
+    length: int, budget: int, min_gap: int, extra: int, seed: int, fixed: set[int]
 ) -> None:
     survey = make_survey([length], seed=seed)
-    kept = sorted(key for key in fixed if key < length)
-    gaps = range(least, least + play + 1)
-    best = best_loss(survey, budget, gaps, kept)
+    existing = sorted(key for key in fixed if key < length)
+    gaps = range(min_gap, min_gap + extra + 1)
+    best = best_loss(survey, budget, gaps, existing)
     if best is None:
         with pytest.raises(OptionsError, match=r"give at least \d|set them further apart"):
-            choose_keyframes(survey, budget, least, least + play, given=kept)
+            choose_keyframes(survey, budget, min_gap, min_gap + extra, existing_keys=existing)
         return
-    keys = choose_keyframes(survey, budget, least, least + play, given=kept)
-    assert set(kept) <= set(keys)
+    keys = choose_keyframes(survey, budget, min_gap, min_gap + extra, existing_keys=existing)
+    assert set(existing) <= set(keys)
     assert survey.curve(keys).mean() == pytest.approx(best)
 
 
-def test_a_key_goes_where_the_picture_changes() -> None:
-    """Two halves that do not explain one another, each still in itself."""
+def test_a_key_goes_where_the_image_changes() -> None:
+    """Two still halves that do not explain each other."""
     count, reach = 20, 20
     unexplained = np.zeros((count, 2 * reach + 1, 1), np.uint8)
     for key, offset in itertools.product(range(count), range(-reach, reach + 1)):
         if (key < 15) != (key + offset < 15):
             unexplained[key, reach + offset] = 200
-    whole = FrameRange(0, count)
-    survey = Survey(whole, (whole,), np.arange(count), unexplained)
-    (alone,) = choose_keyframes(survey, 1)
-    assert alone < 15
+    frames = FrameRange(0, count)
+    survey = Survey(frames, (frames,), np.arange(count), unexplained)
+    (single,) = choose_keyframes(survey, 1)
+    assert single < 15
     early, late = choose_keyframes(survey, 5)
     assert early < 15 <= late
     assert survey.coverage([early, late]) == 1
-    assert survey.coverage([alone]) == pytest.approx(1 - 5 / 20 * 200 / 255)
+    assert survey.coverage([single]) == pytest.approx(1 - 5 / 20 * 200 / 255)
 
 
 def test_the_budget_goes_to_the_shot_that_needs_it() -> None:
@@ -82,7 +82,7 @@ def test_the_budget_goes_to_the_shot_that_needs_it() -> None:
     assert [key < 10 for key in keys] == [True, False, False, False, False, False]
 
 
-def test_too_small_a_budget_says_how_much_it_takes() -> None:
+def test_a_small_budget_is_an_error_with_the_needed_number() -> None:
     survey = make_survey([5, 5, 5])
     with pytest.raises(OptionsError, match=r"keys-budget 2: 3 shots need 3 keys; give at least 3"):
         choose_keyframes(survey, 2)
@@ -90,8 +90,8 @@ def test_too_small_a_budget_says_how_much_it_takes() -> None:
         choose_keyframes(make_survey([12]), 2, max_gap=3)
     with pytest.raises(OptionsError, match="min-gap 4: is more than max-gap 3"):
         choose_keyframes(survey, 9, 4, 3)
-    with pytest.raises(OptionsError, match=r"need 4 keys, the 2 that there are counted; give at"):
-        choose_keyframes(survey, 3, given=[1, 3])
+    with pytest.raises(OptionsError, match=r"need 4 keys, including 2 existing ones; give at"):
+        choose_keyframes(survey, 3, existing_keys=[1, 3])
 
 
 @pytest.mark.parametrize("max_gap", [1, 3, 7])
@@ -107,4 +107,4 @@ def test_a_long_shot_is_planned_in_time() -> None:
     keys = choose_keyframes(survey, 12)
     gaps = [b - a for a, b in itertools.pairwise([0, *keys, 3000])]
     assert len(keys) == 12
-    assert max(gaps) < 350, "such losses grow alike everywhere, so keys stand nearly evenly"
+    assert max(gaps) < 350, "such losses grow equally everywhere, so keys are spaced nearly evenly"

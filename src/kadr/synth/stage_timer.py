@@ -1,4 +1,4 @@
-"""Stages of the work in, the seconds spent in each out."""
+"""Measure the wall-clock time of named stages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Clock:
+class StageTimer:
     """Adds up wall-clock seconds by stage name."""
 
     def __init__(self) -> None:
@@ -15,7 +15,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time the block as part of stage ``name``."""
+        """Add the time of the block to stage ``name``."""
         start = time.perf_counter()
         try:
             yield

@@ -1,4 +1,4 @@
-"""A clip and the numbers of frames in, those frames as images to paint on out."""
+"""Export frames of a clip as images to paint on."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ def export_frames(
     overwrite: bool = False,
     cancel: CancelToken | None = None,
 ) -> Generator[Event, None, list[Path]]:
-    """Write frames, by the numbers people know, as PNG into ``folder``; gives the files.
+    """Write frames, chosen by frame number, as PNG into ``folder``; returns the files.
 
-    Their names end in the numbers, so that painted over they are keys. All are written or none.
+    Their names end in the frame numbers, so that the painted files are keys. All or none are
+    written.
     Raises OptionsError for a number that the clip does not have, OutputError if a file exists.
     """
     indices = sorted({_index(clip, number) for number in numbers})
     if not indices:
-        raise OptionsError("no frames: give their numbers, such as 0,12,40")
+        raise OptionsError("no frames: give frame numbers, such as 0,12,40")
     yield Event(STEP, 0, len(indices))
     with create_clip(f"{folder}/", like=clip, overwrite=overwrite, indices=indices) as writer:
-        for done, index in enumerate(indices, start=1):
+        for count, index in enumerate(indices, start=1):
             if cancel is not None:
                 cancel.check()
             frame = clip.frame(index)
             writer.write(frame)
-            yield Event(STEP, done, len(indices), frame.rgb)
+            yield Event(STEP, count, len(indices), frame.rgb)
     return [folder / f"{clip.name(index)}.png" for index in indices]
 
 
@@ -54,7 +55,7 @@ def _index(clip: Clip, number: int) -> int:
 
 
 def key_numbers(project: ProjectFolder) -> list[int]:
-    """The numbers of the frames that a project has painted keys for.
+    """The frame numbers of the painted keys of a project.
 
     Raises OptionsError for a project whose keys a stylizer makes, InputError if there are none.
     """
@@ -62,7 +63,7 @@ def key_numbers(project: ProjectFolder) -> list[int]:
     if not options.keys:
         raise OptionsError(
             f"{project.root}: its keys are made by the stylizer {options.stylizer}; "
-            "say which frames you want, --numbers 0,12,40"
+            "give the frames with --numbers 0,12,40"
         )
     with open_run_clip(options) as clip:
         return [clip.number(key.index) for key in find_keys(options.keys, clip)]

@@ -1,4 +1,4 @@
-"""Text with the numbers that people know frames by in, frame indices out; rates and sizes too."""
+"""Parse frame rates, sizes in bytes, and ranges of frame numbers that the user types."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError
 
 
-class Numbered(Protocol):
-    """What is asked of a clip here."""
+class FrameNumbering(Protocol):
+    """The part of a clip that converts frame numbers to indices and back."""
 
     def __len__(self) -> int: ...
 
     def number(self, index: int) -> int:
-        """The number that people know the frame by."""
+        """The frame number that the user sees."""
         ...
 
     def index_of(self, number: int) -> int | None:
-        """The index of the frame called ``number``, or None."""
+        """The index of frame ``number``, or None."""
         ...
 
 
@@ -37,12 +37,12 @@ def parse_rate(text: str, name: str = "fps") -> Fraction:
 
 def parse_bytes(text: str, name: str) -> int:
     """A size: ``500MB``, ``20 GB``, ``1.5GiB`` or plain bytes; units of 1000, or 1024 with an i."""
-    found = _SIZE.fullmatch(text.strip())
+    match = _SIZE.fullmatch(text.strip())
     count = 0
-    if found is not None:
-        base = 1024 if found[3] else 1000
-        count = round(Fraction(found[1]) * base ** _UNITS.index((found[2] or "").lower()))
-    if found is None or count < 1:
+    if match is not None:
+        base = 1024 if match[3] else 1000
+        count = round(Fraction(match[1]) * base ** _UNITS.index((match[2] or "").lower()))
+    if match is None or count < 1:
         raise OptionsError(f"{name} {text}: expected a size such as 500MB or 20GB")
     return count
 
@@ -51,21 +51,21 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i)?)?b?", re.IGNORECASE)
 _UNITS = ["", "k", "m", "g", "t"]
 
 
-def parse_frames(text: str, clip: Numbered) -> FrameRange:
-    """``FIRST:LAST``, both inclusive and by their numbers, as a FrameRange of indices."""
+def parse_frames(text: str, clip: FrameNumbering) -> FrameRange:
+    """``FIRST:LAST``, frame numbers, both inclusive, as a FrameRange of indices."""
     first, last = _numbers("frames", text, "FIRST:LAST", 2)
     if first > last:
         raise OptionsError(f"frames {text}: the first comes after the last; give FIRST:LAST")
     return FrameRange(_index("frames", text, first, clip), _index("frames", text, last, clip) + 1)
 
 
-def parse_span(text: str, clip: Numbered) -> Span:
-    """``FIRST:KEY:LAST``, inclusive and by their numbers, as a Span of indices."""
+def parse_span(text: str, clip: FrameNumbering) -> Span:
+    """``FIRST:KEY:LAST``, frame numbers, inclusive, as a Span of indices."""
     first, key, last = numbers = _numbers("range", text, "FIRST:KEY:LAST", 3)
     if not first <= key <= last:
         raise OptionsError(f"range {text}: the key must lie between first and last")
-    start, at, end = (_index("range", text, number, clip) for number in numbers)
-    return Span(at, start, end + 1)
+    first_index, key_index, last_index = (_index("range", text, number, clip) for number in numbers)
+    return Span(key_index, first_index, last_index + 1)
 
 
 def _numbers(name: str, text: str, form: str, count: int) -> list[int]:
@@ -75,7 +75,7 @@ def _numbers(name: str, text: str, form: str, count: int) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _index(name: str, text: str, number: int, clip: Numbered) -> int:
+def _index(name: str, text: str, number: int, clip: FrameNumbering) -> int:
     index = clip.index_of(number)
     if index is None:
         raise OptionsError(

@@ -16,7 +16,7 @@ from report_samples import make_record
 
 from kadr.core.frames import Image
 from kadr.errors import InputError
-from kadr.report.html import write_report
+from kadr.report.page import write_report
 from kadr.report.record import KeyRecord, read_record
 
 _VOID = {"meta", "img", "input", "br"}
@@ -64,9 +64,11 @@ def _flat(value: int, size: tuple[int, int] = (320, 180), channels: int = 3) -> 
 
 
 def _report(folder: Path, **changes: Any) -> tuple[_Page, str]:
-    """Frames as filmed are of brightness 40 + index, as made of 140 + index."""
+    """Original frames have brightness 40 + index, results 140 + index."""
     record = make_record(**changes)
-    path = write_report(record, folder, lambda at: _flat(40 + at), lambda at: _flat(140 + at))
+    path = write_report(
+        record, folder, lambda index: _flat(40 + index), lambda index: _flat(140 + index)
+    )
     assert path == folder / "report.html"
     text = path.read_text(encoding="utf-8")
     return _Page(text), text
@@ -88,20 +90,20 @@ def test_the_page_loads_nothing(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_the_record_stands_beside_the_page(tmp_path: Path) -> None:
+def test_the_record_is_in_the_same_folder(tmp_path: Path) -> None:
     _report(tmp_path)
     assert read_record(tmp_path / "report.json") == make_record()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
 
 
-def test_pictures_show_their_frames_filmed_and_made(tmp_path: Path) -> None:
+def test_images_show_originals_and_results(tmp_path: Path) -> None:
     page, _ = _report(tmp_path)
-    shown = [a for a in page.all("img") if "src" in a and "width" in a]
-    assert len(shown) == 2 * (8 + 6)
-    for attributes in shown:
-        found = re.fullmatch(r"Frame (\d+) as (filmed|painted)", attributes["alt"])
-        assert found is not None
-        index, start = int(found[1]) - 1001, 40 if found[2] == "filmed" else 140
+    images = [a for a in page.all("img") if "src" in a and "width" in a]
+    assert len(images) == 2 * (8 + 6)
+    for attributes in images:
+        match = re.fullmatch(r"Frame (\d+), (original|result)", attributes["alt"])
+        assert match is not None
+        index, start = int(match[1]) - 1001, 40 if match[2] == "original" else 140
         image = _pixels(attributes["src"])
         assert image.shape == (180, 320, 3)
         assert abs(float(image.mean()) - (start + index)) <= 1
@@ -117,53 +119,55 @@ def test_worst_frames_come_first_and_are_marked_on_the_curve(tmp_path: Path) -> 
     assert highest["cx"] == f"{33.5 / 48 * 100:.3f}%"
 
 
-def test_large_and_transparent_frames_become_small_opaque_pictures(tmp_path: Path) -> None:
-    clear = _flat(200, (600, 1200), channels=4)
-    clear[..., 3] = 0
-    path = write_report(make_record(), tmp_path, lambda at: clear, lambda at: clear)
+def test_large_and_transparent_frames_become_small_opaque_images(tmp_path: Path) -> None:
+    transparent = _flat(200, (600, 1200), channels=4)
+    transparent[..., 3] = 0
+    path = write_report(
+        make_record(), tmp_path, lambda index: transparent, lambda index: transparent
+    )
     page = _Page(path.read_text(encoding="utf-8"))
-    image = _pixels(next(a["src"] for a in page.all("img", "made") if "src" in a))
+    image = _pixels(next(a["src"] for a in page.all("img", "result") if "src" in a))
     assert image.shape == (480, 240, 3)
     levels = np.sort(np.unique(image))
     assert levels[0] > 95
-    assert levels[-1] < 145  # the chequered ground, nothing of what was transparent
+    assert levels[-1] < 145  # the checkerboard, nothing of the transparent image
 
 
 def test_frames_are_fetched_once_and_in_order(tmp_path: Path) -> None:
-    filmed: list[int] = []
-    made: list[int] = []
+    original_indices: list[int] = []
+    result_indices: list[int] = []
 
-    def source(index: int) -> Image:
-        filmed.append(index)
+    def get_original(index: int) -> Image:
+        original_indices.append(index)
         return _flat(9)
 
-    def result(index: int) -> Image:
-        made.append(index)
+    def get_result(index: int) -> Image:
+        result_indices.append(index)
         return _flat(9)
 
-    record = make_record(measured=tuple(0.1 if at < 30 else None for at in range(48)))
-    write_report(record, tmp_path, source, result)
-    assert filmed == sorted(set(filmed))
-    assert made == sorted(set(made))
-    assert max(made) < 30  # the others do not exist
-    assert 33 in filmed  # to be painted next
+    record = make_record(measured=tuple(0.1 if index < 30 else None for index in range(48)))
+    write_report(record, tmp_path, get_original, get_result)
+    assert original_indices == sorted(set(original_indices))
+    assert result_indices == sorted(set(result_indices))
+    assert max(result_indices) < 30  # the other results do not exist
+    assert 33 in original_indices  # to be painted next
 
 
 def test_a_frame_that_cannot_be_read_is_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def result(index: int) -> Image:
+    def get_result(index: int) -> Image:
         if index == 33:
             raise InputError("frame_00033.png: not an image")
         return _flat(9)
 
     with caplog.at_level(logging.WARNING, "kadr"):
-        path = write_report(make_record(), tmp_path, lambda at: _flat(7), result)
+        path = write_report(make_record(), tmp_path, lambda index: _flat(7), get_result)
     assert ["frame_00033.png" in entry.getMessage() for entry in caplog.records] == [True]
     page = _Page(path.read_text(encoding="utf-8"))
     alts = [a.get("alt") for a in page.all("img")]
-    assert "Frame 1034 as filmed" in alts
-    assert "Frame 1034 as painted" not in alts
+    assert "Frame 1034, original" in alts
+    assert "Frame 1034, result" not in alts
 
 
 @pytest.mark.parametrize("nasty", ["</script><b>x", '"><img src=x>', "a & b <clip>.mp4"])
@@ -175,60 +179,61 @@ def test_names_cannot_become_part_of_the_page(nasty: str, tmp_path: Path) -> Non
     assert nasty in page.text("ul")
 
 
-def test_the_script_gets_the_facts(tmp_path: Path) -> None:
+def test_the_script_gets_its_data(tmp_path: Path) -> None:
     page, text = _report(tmp_path, count=12, first=5)
-    found = re.search(r'<script id="facts" type="application/json">(.*?)</script>', text)
-    assert found is not None
-    facts = json.loads(found[1])
-    assert facts["first"] == 5
-    assert facts["numbers"] == list(range(1006, 1018))
-    assert facts["keys"][1] == {"index": 8, "number": 1009, "start": 5, "stop": 11}
+    match = re.search(r'<script id="report-data" type="application/json">(.*?)</script>', text)
+    assert match is not None
+    data = json.loads(match[1])
+    assert data["first"] == 5
+    assert data["numbers"] == list(range(1006, 1018))
+    assert data["keys"][1] == {"index": 8, "number": 1009, "start": 5, "stop": 11}
     slider = next(a for a in page.all("input") if a["max"] == "11")
     assert slider["aria-label"]
 
 
-def test_everything_can_be_known_without_seeing(tmp_path: Path) -> None:
+def test_everything_has_a_text_alternative(tmp_path: Path) -> None:
     page, _ = _report(tmp_path)
     for attributes in page.all("img"):
         assert "alt" in attributes
     for attributes in page.all("input"):
         assert attributes["aria-label"]
     charts = [a["aria-label"] for a in page.all("svg") if a.get("role") == "img"]
-    assert "keys at 1001, 1013, 1025" in charts[0]
+    assert "keyframes at 1001, 1013, 1025" in charts[0]
     assert "frame 1034" in charts[0]
     assert charts[1] == (
-        "key 1001 styles 1001–1012; key 1013 styles 1001–1024; key 1025 styles 1025–1048"
+        "keyframe 1001 styles 1001–1012; keyframe 1013 styles 1001–1024; "
+        "keyframe 1025 styles 1025–1048"
     )
 
 
-def test_tables_say_what_was_done(tmp_path: Path) -> None:
+def test_the_page_contains_tables_and_notes(tmp_path: Path) -> None:
     page, text = _report(tmp_path)
-    told = page.text("body")
-    assert "Paint frame 1034 next." in told
-    assert "work file 12: damaged, made again" in told
-    assert "1 min 24 s" in told
-    assert "propagate: video weight" in told
-    assert "3 February 2025, 04:05" in told
+    body = page.text("body")
+    assert "Paint frame 1034 next." in body
+    assert "work file 12: damaged, made again" in body
+    assert "1 min 24 s" in body
+    assert "propagate: video weight" in body
+    assert "3 February 2025, 04:05" in body
     assert "walk <1>.mp4" in page.text("h1")
     assert text.count("<tr>") == 1 + 3 + 1 + 2
 
 
-def test_a_run_that_was_stopped_says_so(tmp_path: Path) -> None:
-    measured = tuple(None if 10 <= at < 20 else 0.1 for at in range(48))
+def test_the_page_of_a_stopped_run(tmp_path: Path) -> None:
+    measured = tuple(None if 10 <= index < 20 else 0.1 for index in range(48))
     page, _ = _report(tmp_path, measured=measured, finished=False, next_key=None)
-    assert "Stopped: 38 of 48 frames made." in page.text("header")
+    assert "Stopped: 38 of 48 frames rendered." in page.text("header")
     gap = next(page.all("rect", "missing"))
     assert (gap["x"], gap["width"]) == (f"{10 / 48 * 100:.3f}%", f"{10 / 48 * 100:.3f}%")
     assert len(list(page.all("path", "measured"))) == 2
 
 
-def test_a_run_that_made_nothing_has_a_report_too(tmp_path: Path) -> None:
+def test_a_run_without_rendered_frames_has_a_report(tmp_path: Path) -> None:
     page, _ = _report(tmp_path, measured=(None,) * 48, predicted=None, steps=(), finished=False)
-    assert "no frame is made yet" in next(a["aria-label"] for a in page.all("svg"))
+    assert "no frame is rendered yet" in next(a["aria-label"] for a in page.all("svg"))
     assert "Worst frames" not in page.text("h2")
 
 
 def test_one_frame_is_enough(tmp_path: Path) -> None:
-    only = KeyRecord(0, 1001, 0, 1)
-    page, _ = _report(tmp_path, count=1, keys=(only,), shots=(), predicted=(0.0,), next_key=None)
+    key = KeyRecord(0, 1001, 0, 1)
+    page, _ = _report(tmp_path, count=1, keys=(key,), shots=(), predicted=(0.0,), next_key=None)
     assert "1001–1001" in page.text("td")

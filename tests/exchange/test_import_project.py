@@ -1,4 +1,4 @@
-"""Projects of other programs become ours: what is carried over, what is said, what is refused."""
+"""Import of other programs' projects: settings, notices and errors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kadr.exchange.ebs import EbsRange, EbsTail, EbsWeights, write_ebs
 from kadr.exchange.import_project import ORIGIN, import_project
 
 
-def test_everything_of_a_plain_project_is_carried_over(tmp_path: Path) -> None:
+def test_everything_of_a_plain_project_is_imported(tmp_path: Path) -> None:
     weights = EbsWeights(video=8.0, mapping=20.0, deflicker=0.5)
     path = make_ebs(tmp_path, weights=weights, tail=EbsTail(detail=3, fps=25.0))
-    made = import_project(path, tmp_path / "p.kadr")
-    assert made.notices == ()
+    result = import_project(path, tmp_path / "p.kadr")
+    assert result.notices == ()
     project = open_project(tmp_path / "p.kadr")
-    assert project == made.project
+    assert project == result.project
     assert project.settings.detail == "low"
     options = project.options()
     assert options.clip == tmp_path / "video_frame" / "[#####].png"
@@ -28,18 +28,18 @@ def test_everything_of_a_plain_project_is_carried_over(tmp_path: Path) -> None:
     assert options.ranges == (Span(2, 0, 6), Span(5, 2, 8))
     propagate = options.propagate
     assert (propagate.video_weight, propagate.mapping, propagate.deflicker) == (64.0, 4.0, 1.5)
-    assert project.keys.resolve() == tmp_path / "img2img_key", "keys stay where they are painted"
+    assert project.keys.resolve() == tmp_path / "img2img_key", "keys stay in place"
     assert (project.root / ORIGIN).read_bytes() == path.read_bytes()
     assert str(tmp_path) not in project.text
 
 
-def test_defaults_are_left_to_the_detail(tmp_path: Path) -> None:
+def test_defaults_come_from_the_detail(tmp_path: Path) -> None:
     project = import_project(make_ebs(tmp_path, tail=None), tmp_path / "p.kadr").project
     assert project.settings.picture == {}
     assert (project.settings.detail, project.settings.frame_rate) == ("medium", None)
 
 
-def test_the_name_is_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_is_that_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_ebs(tmp_path / "x", name="shot 3.ebs")
     monkeypatch.chdir(tmp_path)
     project = import_project(path).project
@@ -55,13 +55,13 @@ def test_an_imported_project_runs(tmp_path: Path) -> None:
     make_images(tmp_path / "img2img_key", keys, size=(64, 48))
     write_ebs(tmp_path / "p.ebs", replace(EBS, tail=EbsTail(detail=4)))
     project = import_project(tmp_path / "p.ebs", tmp_path / "p.kadr").project
-    made = restyle(project.options())
-    assert made.frame_count == 8
-    assert made.keys == (2, 5)
+    result = restyle(project.options())
+    assert result.frame_count == 8
+    assert result.keys == (2, 5)
 
 
 @pytest.mark.parametrize(
-    ("given", "span"),
+    ("ebs_range", "span"),
     [
         (EbsRange(3, 1, 6, "", 0, 1), Span(2, 2, 6)),
         (EbsRange(3, 1, 6, "", 1, 0), Span(2, 0, 3)),
@@ -69,35 +69,37 @@ def test_an_imported_project_runs(tmp_path: Path) -> None:
         (EbsRange(3, -5, 99, "", 1, 1), Span(2, 0, 8)),
     ],
 )
-def test_ends_that_are_not_used_are_the_key(given: EbsRange, span: Span, tmp_path: Path) -> None:
-    path = make_ebs(tmp_path, ranges=(given, EbsRange(6, 1, 8, "", 1, 1)))
+def test_ends_that_are_not_used_are_the_key(
+    ebs_range: EbsRange, span: Span, tmp_path: Path
+) -> None:
+    path = make_ebs(tmp_path, ranges=(ebs_range, EbsRange(6, 1, 8, "", 1, 1)))
     assert import_project(path, tmp_path / "p.kadr").project.options().ranges[0] == span
 
 
 def test_ranges_that_end_early_set_the_frames(tmp_path: Path) -> None:
     path = make_ebs(tmp_path, ranges=(EbsRange(3, 2, 4, ""), EbsRange(6, 6, 7, "")))
-    made = import_project(path, tmp_path / "p.kadr")
-    assert made.project.options().frames == FrameRange(1, 7)
-    assert [notice.partition(": ")[2] for notice in made.notices] == [
-        "its ranges hold frames 2–7 only; so does this",
-        "frames 5–5 are in no key's range; widen one",
+    result = import_project(path, tmp_path / "p.kadr")
+    assert result.project.options().frames == FrameRange(1, 7)
+    assert [notice.partition(": ")[2] for notice in result.notices] == [
+        "its ranges hold frames 2–7 only; so does the project",
+        "frames 5–5 are in no key's range; widen a range",
     ]
 
 
-def test_two_ranges_of_a_key_become_one(tmp_path: Path) -> None:
+def test_two_ranges_of_a_key_are_merged(tmp_path: Path) -> None:
     ranges = (EbsRange(3, 1, 3, "a"), EbsRange(3, 3, 8, "b"))
-    made = import_project(make_ebs(tmp_path, ranges=ranges), tmp_path / "p.kadr")
-    assert made.project.options().ranges == (Span(2, 0, 8),)
-    assert any("two ranges of key 3 become one: 1–8" in notice for notice in made.notices)
+    result = import_project(make_ebs(tmp_path, ranges=ranges), tmp_path / "p.kadr")
+    assert result.project.options().ranges == (Span(2, 0, 8),)
+    assert any("two ranges of key 3 are merged: 1–8" in notice for notice in result.notices)
 
 
 def test_without_ranges_all_keys_count(tmp_path: Path) -> None:
-    made = import_project(make_ebs(tmp_path, ranges=()), tmp_path / "p.kadr")
-    assert made.project.options().ranges == ()
-    assert made.notices == ()
+    result = import_project(make_ebs(tmp_path, ranges=()), tmp_path / "p.kadr")
+    assert result.project.options().ranges == ()
+    assert result.notices == ()
 
 
-def test_keys_of_another_part_are_not_taken(tmp_path: Path) -> None:
+def test_keys_of_another_part_are_not_imported(tmp_path: Path) -> None:
     """Long projects are split; the parts share the folder of keys."""
     path = make_ebs(tmp_path, ranges=RANGES[:1])
     project = import_project(path, tmp_path / "p.kadr").project
@@ -116,7 +118,7 @@ def test_other_images_among_the_keys_make_copies(tmp_path: Path) -> None:
     assert sorted(file.name for file in project.keys.iterdir()) == ["00003.png", "00006.png"]
 
 
-def test_what_cannot_be_carried_over_is_said(tmp_path: Path) -> None:
+def test_notices_on_what_cannot_be_imported(tmp_path: Path) -> None:
     path = make_ebs(
         tmp_path,
         mask="mask/[#####].png",
@@ -124,47 +126,47 @@ def test_what_cannot_be_carried_over_is_said(tmp_path: Path) -> None:
         weights=EbsWeights(video=1000.0),
         tail=EbsTail(detail=9, fps=0.0),
     )
-    made = import_project(path, tmp_path / "p.kadr")
-    told = [notice.removeprefix(f"{path}: ") for notice in made.notices]
-    assert told == [
-        "its weight video, 1000, is more than is of use; video-weight is 1000",
-        "its detail 9 is unknown; taken as medium",
-        "its rate, 0 frames a second, is taken as 24",
-        "its mask is not used here; it goes out again with an export",
+    result = import_project(path, tmp_path / "p.kadr")
+    message = [notice.removeprefix(f"{path}: ") for notice in result.notices]
+    assert message == [
+        "its weight video, 1000, is more than the maximum; video-weight is 1000",
+        "its detail 9 is unknown; medium is used",
+        "its rate, 0 frames a second, is not valid; 24 is used",
+        "its mask is not used by kadr; an export contains it again",
     ]
-    assert made.project.options().propagate.video_weight == 1000
+    assert result.project.options().propagate.video_weight == 1000
 
 
-def test_keys_of_another_size_will_be_fitted(tmp_path: Path) -> None:
+def test_keys_of_another_size_are_resized(tmp_path: Path) -> None:
     path = make_ebs(tmp_path)
     make_images(tmp_path / "img2img_key", [3, 6], size=(32, 24))
-    made = import_project(path, tmp_path / "p.kadr")
-    assert "32×24 pixels, the clip has 16×12; keys will be resized" in made.notices[0]
-    assert made.project.options().fit_keys
+    result = import_project(path, tmp_path / "p.kadr")
+    assert "32×24 pixels, the clip has 16×12; keys will be resized" in result.notices[0]
+    assert result.project.options().fit_keys
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
-        ({"video": "gone/[#####].png"}, "the folder .*gone of the video is not there"),
-        ({"keys": "C:\\gone\\[#####].png"}, "is a place on another computer"),
-        ({"keys": "img2img_key/[####].jpg"}, "keys are not there: 0003.jpg, 0006.jpg in"),
+        ({"video": "gone/[#####].png"}, "the folder .*gone of the video does not exist"),
+        ({"keys": "C:\\gone\\[#####].png"}, "is a path on another computer"),
+        ({"keys": "img2img_key/[####].jpg"}, "keys are missing: 0003.jpg, 0006.jpg in"),
         ({"ranges": (EbsRange(30, 1, 40, ""),)}, "key 30: the clip has no such frame"),
-        ({"ranges": (EbsRange(3, 4, 6, ""),)}, "range of key 3, 4 to 6, does not hold the key"),
+        ({"ranges": (EbsRange(3, 4, 6, ""),)}, "range of key 3, 4 to 6, must contain the key"),
     ],
 )
-def test_what_makes_no_sense_leaves_nothing(
-    changes: dict[str, object], told: str, tmp_path: Path
+def test_an_error_leaves_no_project(
+    changes: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     path = make_ebs(tmp_path, **changes)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         import_project(path, tmp_path / "p.kadr")
     assert str(caught.value).startswith(f"{path}: ")
     assert not (tmp_path / "p.kadr").exists()
 
 
 class TestUtilityFolder:
-    """A folder that ebsynth_utility worked in."""
+    """A folder of ebsynth_utility."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -176,12 +178,12 @@ class TestUtilityFolder:
         return folder
 
     def test_frames_and_keys_are_enough(self, folder: Path, tmp_path: Path) -> None:
-        made = import_project(folder, tmp_path / "p.kadr")
-        options = made.project.options()
+        result = import_project(folder, tmp_path / "p.kadr")
+        options = result.project.options()
         assert options.clip == folder / "video_frame"
         assert [Path(key).resolve() for key in options.keys] == [folder / "img2img_key"]
         assert options.ranges == ()
-        assert made.notices == ()
+        assert result.notices == ()
 
     def test_upscaled_keys_come_first(self, folder: Path, tmp_path: Path) -> None:
         make_images(folder / "img2img_upscale_key", [3, 6], "{:05d}-0001.png")
@@ -189,20 +191,20 @@ class TestUtilityFolder:
         assert sorted(file.name for file in project.keys.iterdir()) == ["00003.png", "00006.png"]
         assert project.keys == project.root / "keys"
 
-    def test_the_parts_of_the_last_project_are_joined(self, folder: Path, tmp_path: Path) -> None:
+    def test_the_parts_of_the_last_project_are_merged(self, folder: Path, tmp_path: Path) -> None:
         old = replace(EBS, ranges=(EbsRange(3, 3, 3, ""),))
         write_ebs(folder / "20240101-101010_00000.ebs", old)
         tail = EbsTail(detail=1)
-        for at, item in enumerate(RANGES):
+        for part_number, item in enumerate(RANGES):
             part = replace(EBS, ranges=(item,), tail=tail)
-            write_ebs(folder / f"20240202-101010_{at:05d}.ebs", part)
+            write_ebs(folder / f"20240202-101010_{part_number:05d}.ebs", part)
         write_ebs(folder / "inv_20240303-101010_00000.ebs", old)
         project = import_project(folder, tmp_path / "p.kadr").project
         assert project.options().ranges == (Span(2, 0, 6), Span(5, 2, 8))
         assert project.settings.detail == "high"
         assert project.settings.frame_rate == 30.0
 
-    def test_without_stylized_keys_it_is_refused(self, folder: Path, tmp_path: Path) -> None:
+    def test_without_stylized_keys_it_is_rejected(self, folder: Path, tmp_path: Path) -> None:
         for file in (folder / "img2img_key").iterdir():
             file.unlink()
         with pytest.raises(InputError, match="hold no stylized keys; stylize them first"):
@@ -219,7 +221,7 @@ class TestUtilityFolder:
 
 
 class TestTemporalKitFolder:
-    """A folder that TemporalKit worked in."""
+    """A folder of TemporalKit."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -229,12 +231,12 @@ class TestTemporalKitFolder:
         make_images(folder / "input", [0], "input{}.png")
         return folder
 
-    def test_it_is_carried_over(self, folder: Path, tmp_path: Path) -> None:
-        made = import_project(folder, tmp_path / "p.kadr")
-        options = made.project.options()
+    def test_it_is_imported(self, folder: Path, tmp_path: Path) -> None:
+        result = import_project(folder, tmp_path / "p.kadr")
+        options = result.project.options()
         assert options.clip == folder / "frames"
         assert [Path(key).resolve() for key in options.keys] == [folder / "keys"]
-        assert made.notices == ()
+        assert result.notices == ()
 
     def test_empty_keys_are_named(self, folder: Path, tmp_path: Path) -> None:
         for file in (folder / "keys").iterdir():
@@ -243,7 +245,7 @@ class TestTemporalKitFolder:
             import_project(folder, tmp_path / "p.kadr")
 
 
-def test_another_folder_is_refused(tmp_path: Path) -> None:
+def test_another_folder_is_rejected(tmp_path: Path) -> None:
     make_ebs(tmp_path)
     (tmp_path / "video_frame").rename(tmp_path / "video")
     with pytest.raises(InputError, match=r"not a folder of ebsynth_utility .* give the file"):

@@ -1,4 +1,4 @@
-"""What goes into the engine and comes out of it: guides, sources and a synthesized frame."""
+"""Inputs and outputs of the synthesis: guides, style sources and a synthesized frame."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 GuideImage = NDArray[np.uint8] | NDArray[np.float32]
-"""(H, W) or (H, W, C) uint8, or float32 on the same scale; below 0 and above 255 are cut off."""
+"""(H, W) or (H, W, C) uint8, or float32 on the same scale; values are clipped to 0–255."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """One guide: the source's channels, the target's, and how much their agreement counts."""
+    """One guide: channels of the source, channels of the target, and a weight."""
 
     source: GuideImage
     target: GuideImage
@@ -23,7 +23,7 @@ class Guide:
 
 @dataclass(frozen=True, eq=False)
 class StyleSource:
-    """A style with its guides, all of one size.
+    """A style with its guides, all of the same size.
 
     style: (H, W, C) uint8, 1 to 8 channels. guides: one image a guide, in the order of the weights.
     mask: (H, W) bool, True where patches may be taken; None: everywhere.
@@ -39,8 +39,8 @@ class Synthesis:
     """One synthesized frame.
 
     image: (H, W, C) uint8. nnf: (H, W, 2) int32, each pixel's source position (x, y).
-    source: (H, W) uint8, which source it is in. error: (H, W) float32, the patch cost E without
-    the uniformity term, for 8-bit values. Outside the mask: 0, nnf −1.
+    source: (H, W) uint8, the index of the source of that position. error: (H, W) float32, the
+    patch cost E without the uniformity term, for 8-bit values. Outside the mask: 0, nnf −1.
     """
 
     image: NDArray[np.uint8]

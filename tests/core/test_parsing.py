@@ -1,4 +1,4 @@
-"""Frames by the numbers that people know: known answers, and errors that name what was given."""
+"""Parsing of rates, sizes and frame ranges: known answers, and errors that name the input."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kadr import FrameRange, OptionsError, Span
-from kadr.core.numbers import parse_bytes, parse_frames, parse_rate, parse_span
+from kadr.core.parsing import parse_bytes, parse_frames, parse_rate, parse_span
 
 
-class _Numbered:
+class _NumberedFrames:
     """Frames numbered from ``first`` on."""
 
     def __init__(self, first: int, count: int) -> None:
@@ -30,16 +30,16 @@ class _Numbered:
 
 
 def test_ranges_include_both_ends_and_go_by_the_clips_own_numbers() -> None:
-    assert parse_span("2:3:5", _Numbered(0, 9)) == Span(3, 2, 6)
-    assert parse_span("1001:1001:1004", _Numbered(1001, 4)) == Span(0, 0, 4)
-    assert parse_frames("1002:1002", _Numbered(1001, 4)) == FrameRange(1, 2)
+    assert parse_span("2:3:5", _NumberedFrames(0, 9)) == Span(3, 2, 6)
+    assert parse_span("1001:1001:1004", _NumberedFrames(1001, 4)) == Span(0, 0, 4)
+    assert parse_frames("1002:1002", _NumberedFrames(1001, 4)) == FrameRange(1, 2)
 
 
 @given(st.integers(0, 2000), st.lists(st.integers(0, 49), min_size=3, max_size=3).map(sorted))
-def test_a_range_holds_exactly_the_frames_it_names(first: int, at: list[int]) -> None:
-    text = ":".join(str(first + index) for index in at)
-    span = parse_span(text, _Numbered(first, 50))
-    assert (span.start, span.key, span.stop - 1) == tuple(at)
+def test_a_range_contains_exactly_the_frames_it_names(first: int, indices: list[int]) -> None:
+    text = ":".join(str(first + index) for index in indices)
+    span = parse_span(text, _NumberedFrames(first, 50))
+    assert (span.start, span.key, span.stop - 1) == tuple(indices)
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_a_range_holds_exactly_the_frames_it_names(first: int, at: list[int]) ->
 )
 def test_a_bad_range_is_named(text: str, expected: str) -> None:
     with pytest.raises(OptionsError, match=f"range {text}.*{expected}"):
-        parse_span(text, _Numbered(0, 9))
+        parse_span(text, _NumberedFrames(0, 9))
 
 
-def test_frames_backwards_are_refused() -> None:
+def test_reversed_frames_are_rejected() -> None:
     with pytest.raises(OptionsError, match="frames 5:2: the first comes after the last"):
-        parse_frames("5:2", _Numbered(0, 9))
+        parse_frames("5:2", _NumberedFrames(0, 9))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Our projects become EbSynth's, and those that came from there go back as they were."""
+"""Export to EbSynth, and unchanged export of imported projects."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from kadr import (
 from kadr.core.events import follow
 from kadr.exchange.ebs import EbsProject, EbsRange, EbsTail, EbsWeights, pack_ebs, read_ebs
 from kadr.exchange.export_ebs import export_ebs
-from kadr.exchange.frames import export_frames, key_numbers
+from kadr.exchange.export_frames import export_frames, key_numbers
 from kadr.exchange.import_project import ORIGIN, import_project
 from kadr.project.folder import ProjectFolder
 
 
 def export(project: ProjectFolder, path: Path, **options: object) -> EbsProject:
-    """Export and read what was written."""
+    """Export and read the written file."""
     follow(export_ebs(project, path, **options))  # type: ignore[arg-type]
     return read_ebs(path)
 
@@ -49,8 +49,8 @@ def project(tmp_path: Path) -> ProjectFolder:
 
 
 def test_a_plain_project(project: ProjectFolder, tmp_path: Path) -> None:
-    found = export(project, tmp_path / "p.ebs")
-    assert found == EbsProject(
+    ebs = export(project, tmp_path / "p.ebs")
+    assert ebs == EbsProject(
         video="in/shot_[####].png",
         keys="p.kadr/keys/key [###].png",
         ranges=(
@@ -62,21 +62,21 @@ def test_a_plain_project(project: ProjectFolder, tmp_path: Path) -> None:
     assert import_project(tmp_path / "p.ebs", tmp_path / "q.kadr").notices == ()
 
 
-def test_settings_are_carried_over(project: ProjectFolder, tmp_path: Path) -> None:
+def test_settings_are_exported(project: ProjectFolder, tmp_path: Path) -> None:
     changed = project.edit("picture", {"detail": "draft", "deflicker": 6.0, "video-weight": 16.0})
     changed = changed.edit("keys", {"ranges": ["3:3:7"]}).edit("clip", {"frame-rate": 12.5})
-    found = export(changed.edit("clip", {"frames": "3:8"}), tmp_path / "p.ebs")
-    assert found.weights == EbsWeights(deflicker=2.0, video=2.0)
-    assert found.tail == EbsTail(detail=4, fps=12.5)
-    assert [(r.key, r.first, r.last, r.first_used, r.last_used) for r in found.ranges] == [
+    ebs = export(changed.edit("clip", {"frames": "3:8"}), tmp_path / "p.ebs")
+    assert ebs.weights == EbsWeights(deflicker=2.0, video=2.0)
+    assert ebs.tail == EbsTail(detail=4, fps=12.5)
+    assert [(r.key, r.first, r.last, r.first_used, r.last_used) for r in ebs.ranges] == [
         (3, 3, 7, 0, 1),
         (6, 4, 8, 1, 1),
     ]
 
 
 def test_no_key_reaches_over_a_cut(project: ProjectFolder, tmp_path: Path) -> None:
-    found = export(project, tmp_path / "p.ebs", cuts=[4])
-    assert [(item.first, item.last) for item in found.ranges] == [(1, 4), (5, 8)]
+    ebs = export(project, tmp_path / "p.ebs", cuts=[4])
+    assert [(item.first, item.last) for item in ebs.ranges] == [(1, 4), (5, 8)]
 
 
 def test_a_video_becomes_images(tmp_path: Path) -> None:
@@ -87,22 +87,22 @@ def test_a_video_becomes_images(tmp_path: Path) -> None:
     project = new_project(tmp_path / "clip.mp4", [keys], tmp_path / "p.kadr")
     events: list[Event] = []
     (tmp_path / "out").mkdir()
-    made = follow(export_ebs(project, tmp_path / "out" / "p.ebs"), events.append)
+    result = follow(export_ebs(project, tmp_path / "out" / "p.ebs"), events.append)
     assert [event.index for event in events] == [0, 1, 2, 3, 4]
-    assert made.ranges == 1
-    found = read_ebs(made.path)
-    assert found.video == "p_video/[#####].png"
-    assert found.keys == "../p.kadr/keys/[#].png"
+    assert result.ranges == 1
+    ebs = read_ebs(result.path)
+    assert ebs.video == "p_video/[#####].png"
+    assert ebs.keys == "../p.kadr/keys/[#].png"
     with open_clip(tmp_path / "clip.mp4") as clip:
         for frame in clip.frames():
             written = read_image(tmp_path / "out" / "p_video" / f"{frame.index:05d}.png")
             np.testing.assert_array_equal(written, frame.image)
     with pytest.raises(OutputError, match=r"p\.ebs: exists already"):
-        export(project, made.path)
-    export(project, made.path, overwrite=True)
+        export(project, result.path)
+    export(project, result.path, overwrite=True)
 
 
-def test_a_stop_leaves_no_file(tmp_path: Path) -> None:
+def test_a_cancelled_export_leaves_no_file(tmp_path: Path) -> None:
     with create_clip(tmp_path / "clip.mp4", like=None) as writer:
         writer.write(Frame(0, image(0)))
     keys = make_images(tmp_path / "painted", [0])
@@ -115,29 +115,29 @@ def test_a_stop_leaves_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "p_video").exists()
 
 
-def test_names_that_no_pattern_holds_are_copied(tmp_path: Path) -> None:
+def test_files_that_no_pattern_names_are_copied(tmp_path: Path) -> None:
     clip = make_images(tmp_path / "in", range(8, 12), "{}.png")
     make_images(tmp_path / "painted", [9], "a {}.png")
     keys = make_images(tmp_path / "painted", [10], "b {}.png")
     project = new_project(clip, [keys], tmp_path / "p.kadr")
-    found = export(project, tmp_path / "p.ebs")
-    assert (found.video, found.keys) == ("p_video/[#####].png", "p_keys/[#####].png")
-    made = sorted(path.name for path in (tmp_path / "p_keys").iterdir())
-    assert made == ["00009.png", "00010.png"]
+    ebs = export(project, tmp_path / "p.ebs")
+    assert (ebs.video, ebs.keys) == ("p_video/[#####].png", "p_keys/[#####].png")
+    result = sorted(path.name for path in (tmp_path / "p_keys").iterdir())
+    assert result == ["00009.png", "00010.png"]
     assert len(list((tmp_path / "p_video").iterdir())) == 4
-    again = import_project(tmp_path / "p.ebs", tmp_path / "q.kadr").project
-    assert again.options().ranges == (Span(1, 0, 2), Span(2, 2, 4))
+    reimported = import_project(tmp_path / "p.ebs", tmp_path / "q.kadr").project
+    assert reimported.options().ranges == (Span(1, 0, 2), Span(2, 2, 4))
 
 
-def test_many_keys_are_told(tmp_path: Path) -> None:
+def test_many_keys_give_a_notice(tmp_path: Path) -> None:
     clip = make_images(tmp_path / "in", range(25))
     project = new_project(clip, [make_images(tmp_path / "k", range(21))], tmp_path / "p.kadr")
-    made = follow(export_ebs(project, tmp_path / "p.ebs"))
-    assert made.ranges == 21
-    assert "has 21 keys; EbSynth shows about 20" in made.notices[0]
+    result = follow(export_ebs(project, tmp_path / "p.ebs"))
+    assert result.ranges == 21
+    assert "has 21 keys; EbSynth shows only about 20" in result.notices[0]
 
 
-def test_what_cannot_go_out_is_refused(project: ProjectFolder, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_an_error(project: ProjectFolder, tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match=r"x\.txt: expected a name that ends in \.ebs"):
         export(project, tmp_path / "x.txt")
     painted = new_project(tmp_path / "in", folder=tmp_path / "f.kadr", stylizer="paint")
@@ -146,7 +146,7 @@ def test_what_cannot_go_out_is_refused(project: ProjectFolder, tmp_path: Path) -
 
 
 class TestRoundTrip:
-    """What was imported and not changed goes out byte for byte."""
+    """An imported and unchanged project is exported byte for byte."""
 
     @pytest.mark.parametrize(
         "changes",
@@ -176,11 +176,11 @@ class TestRoundTrip:
         project = import_project(path, tmp_path / "p.kadr").project
         project = project.edit("picture", {"mapping": 4.0, "detail": "high"})
         project = project.edit("keys", {"ranges": ["2:3:5", "3:6:8"]})
-        found = export(project, tmp_path / "again.ebs")
-        before = read_ebs(path)
-        assert found == replace(
-            before,
-            weights=replace(before.weights, mapping=20.0),
+        ebs = export(project, tmp_path / "again.ebs")
+        original = read_ebs(path)
+        assert ebs == replace(
+            original,
+            weights=replace(original.weights, mapping=20.0),
             ranges=(replace(RANGES[0], first=2, last=5), RANGES[1]),
             tail=EbsTail(detail=1, gpu=0, unknown=7),
         )
@@ -188,23 +188,23 @@ class TestRoundTrip:
     def test_a_new_key_gets_a_range(self, tmp_path: Path) -> None:
         project = import_project(make_ebs(tmp_path), tmp_path / "p.kadr").project
         make_images(tmp_path / "img2img_key", [7])
-        found = export(project, tmp_path / "again.ebs")
-        assert found.ranges == (*RANGES, EbsRange(7, 7, 8, "out-00007/[#####].png", 0, 1))
+        ebs = export(project, tmp_path / "again.ebs")
+        assert ebs.ranges == (*RANGES, EbsRange(7, 7, 8, "out-00007/[#####].png", 0, 1))
 
-    def test_another_place_has_other_paths(self, tmp_path: Path) -> None:
+    def test_another_folder_has_other_paths(self, tmp_path: Path) -> None:
         project = import_project(make_ebs(tmp_path), tmp_path / "p.kadr").project
         (tmp_path / "deep").mkdir()
-        found = export(project, tmp_path / "deep" / "p.ebs")
-        assert found.video == "../video_frame/[#####].png"
-        assert found.keys == "../img2img_key/[#####].png"
-        assert replace(found, video=EBS.video, keys=EBS.keys) == EBS
+        ebs = export(project, tmp_path / "deep" / "p.ebs")
+        assert ebs.video == "../video_frame/[#####].png"
+        assert ebs.keys == "../img2img_key/[#####].png"
+        assert replace(ebs, video=EBS.video, keys=EBS.keys) == EBS
 
-    def test_a_damaged_origin_is_left_out_of_account(self, tmp_path: Path) -> None:
+    def test_a_damaged_origin_is_ignored(self, tmp_path: Path) -> None:
         project = import_project(make_ebs(tmp_path), tmp_path / "p.kadr").project
         (project.root / ORIGIN).write_bytes(b"EBS05\0")
-        made = follow(export_ebs(project, tmp_path / "again.ebs"))
-        assert "import.ebs: damaged" in made.notices[0]
-        assert [item.key for item in read_ebs(made.path).ranges] == [3, 6]
+        result = follow(export_ebs(project, tmp_path / "again.ebs"))
+        assert "import.ebs: damaged" in result.notices[0]
+        assert [item.key for item in read_ebs(result.path).ranges] == [3, 6]
 
     @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
     @given(data=st.data())
@@ -269,7 +269,7 @@ def test_frames_to_paint_on(project: ProjectFolder, tmp_path: Path) -> None:
         assert sorted(tmp_path.joinpath("paint").iterdir()) == files
         with pytest.raises(OptionsError, match="frame 9: the clip has no such frame"):
             follow(export_frames(clip, [9], tmp_path / "paint"))
-        with pytest.raises(OptionsError, match="no frames: give their numbers"):
+        with pytest.raises(OptionsError, match="no frames: give frame numbers"):
             follow(export_frames(clip, [], tmp_path / "paint"))
-    again = new_project(tmp_path / "in", [tmp_path / "paint"], tmp_path / "q.kadr")
-    assert key_numbers(again) == [3, 6]
+    reimported = new_project(tmp_path / "in", [tmp_path / "paint"], tmp_path / "q.kadr")
+    assert key_numbers(reimported) == [3, 6]

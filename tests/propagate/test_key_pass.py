@@ -1,4 +1,4 @@
-"""Passes of one key: known answers, restarts from stored states, the same bytes every time."""
+"""Passes of one key: known answers, resuming from stored states, deterministic results."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ OPTIONS = PropagateOptions()
 
 
 def _steps(frames: Sequence[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
-    """A pass's input: frames after the first, each with the flow to the one before it."""
-    for before, frame in itertools.pairwise(frames):
-        yield frame, flow_pair(gray(frame.image), gray(before.image))
+    """A pass's input: frames after the first, each with the flow to the previous one."""
+    for previous, frame in itertools.pairwise(frames):
+        yield frame, flow_pair(gray(frame.image), gray(previous.image))
 
 
 def _run(
@@ -38,14 +38,14 @@ def _run(
 
 
 def _turning(count: int = 6) -> list[np.ndarray]:
-    """A square that passes over a sliding ground: something is hidden and shown in each frame."""
+    """A square that moves over a sliding background: each frame has occlusion."""
     images = sliding(count, 1.0, height=64, width=80)
-    for at, image in enumerate(images):
-        image[20:44, 12 + 5 * at : 36 + 5 * at] = texture(24, 24, seed=9)
+    for offset, image in enumerate(images):
+        image[20:44, 12 + 5 * offset : 36 + 5 * offset] = texture(24, 24, seed=9)
     return images
 
 
-def test_a_pass_begins_on_the_style_itself() -> None:
+def test_a_pass_starts_with_the_style_itself() -> None:
     image = texture(40, 56)
     style = paint(image)
     state = KeyStyle(Frame(7, image), style, OPTIONS).state()
@@ -57,10 +57,10 @@ def test_frames_come_in_order_with_their_shapes() -> None:
     images = sliding(4, 1.0, height=40, width=56)
     frames = as_frames(images, first=30)[::-1]  # a backward pass
     key = KeyStyle(frames[0], paint(images[-1]), OPTIONS)
-    made = list(propagate(key, _steps(frames)))
-    assert [result.index for result, _ in made] == [32, 31, 30]
-    assert [state.index for _, state in made] == [32, 31, 30]
-    for result, state in made:
+    results = list(propagate(key, _steps(frames)))
+    assert [result.index for result, _ in results] == [32, 31, 30]
+    assert [state.index for _, state in results] == [32, 31, 30]
+    for result, state in results:
         assert (result.image.shape, result.image.dtype) == ((40, 56, 3), np.uint8)
         assert (result.error.shape, result.error.dtype) == ((40, 56), np.uint8)
         assert np.array_equal(state.output, result.image)
@@ -88,15 +88,15 @@ def test_a_still_clip_stays_the_style(noise: float) -> None:
 @pytest.mark.parametrize("move", [(2, 0), (-1, 2), (4, -1)])
 def test_the_style_slides_with_the_clip(move: tuple[int, int]) -> None:
     images = sliding(6, *move)
-    made = _run(images, paint(images[0]))
-    border = 5 * max(abs(move[0]), abs(move[1])) + 6  # what came in was never painted
-    for result, _ in made:
+    results = _run(images, paint(images[0]))
+    border = 5 * max(abs(move[0]), abs(move[1])) + 6  # content that entered was never painted
+    for result, _ in results:
         assert psnr(result.image, paint(images[result.index]), border) > 35
-    last = made[-1][0].image
+    last = results[-1][0].image
     assert psnr(images[0], images[5], border) + 15 < psnr(last, paint(images[5]), border)
 
 
-def test_what_came_into_the_frame_is_painted_and_known_to_be_guessed() -> None:
+def test_content_that_enters_the_frame_is_painted_with_a_high_error() -> None:
     images = sliding(6, 4.0)  # content moves right: columns 0–19 were never seen
     result = _run(images, paint(images[0]))[-1][0]
     assert result.error[:, :14].mean() > 2 * result.error[:, 40:].mean()
@@ -119,51 +119,51 @@ def test_the_alpha_of_a_style_moves_with_it() -> None:
 def test_the_alpha_of_a_frame_is_no_part_of_the_match() -> None:
     images = sliding(4, 2.0)
     alpha = np.full((72, 96, 1), 255, np.uint8)
-    plain = _run(images, paint(images[0]))
+    expected = _run(images, paint(images[0]))
     with_alpha = _run([np.concatenate([i, alpha], axis=2) for i in images], paint(images[0]))
-    for (a, _), (b, _) in zip(plain, with_alpha, strict=True):
+    for (a, _), (b, _) in zip(expected, with_alpha, strict=True):
         assert np.array_equal(a.image, b.image)
 
 
-def test_frames_of_16_bits_give_what_those_of_8_bits_give() -> None:
+def test_16_bit_frames_give_the_same_result_as_8_bit_frames() -> None:
     images = _turning(4)
     style = paint(images[0])
-    plain = _run(images, style)
-    deep = [image.astype(np.uint16) * 257 for image in images]
-    frames = as_frames(deep)
+    expected = _run(images, style)
+    images16 = [image.astype(np.uint16) * 257 for image in images]
+    frames = as_frames(images16)
     steps = (
         (frame, flow_pair(gray(frame.rgb), gray(before.rgb)))
         for before, frame in itertools.pairwise(frames)
     )
-    made = propagate(KeyStyle(frames[0], style, OPTIONS), steps)
-    for (a, _), (b, _) in zip(plain, made, strict=True):
+    results = propagate(KeyStyle(frames[0], style, OPTIONS), steps)
+    for (a, _), (b, _) in zip(expected, results, strict=True):
         assert np.array_equal(a.image, b.image)
 
 
 def _through_the_store(state: PassState, store: FolderStore) -> PassState:
-    """What a later process gets of a state."""
+    """The state that a later process loads."""
     arrays = {item.name: np.asarray(getattr(state, item.name)) for item in fields(state)}
     store.put("state", arrays)
-    kept = store.get("state")
-    assert kept is not None
-    return PassState(**{**kept, "index": int(kept["index"])})
+    stored = store.get("state")
+    assert stored is not None
+    return PassState(**{**stored, "index": int(stored["index"])})
 
 
-def test_a_pass_goes_on_from_any_stored_state(tmp_path: Path) -> None:
+def test_a_pass_resumes_from_any_stored_state(tmp_path: Path) -> None:
     images = _turning()
     frames = as_frames(images)
     style = paint(images[0])
-    whole = _run(images, style)
+    full = _run(images, style)
     store = FolderStore(tmp_path)
-    for done in range(1, len(frames) - 1):
-        state = _through_the_store(whole[done - 1][1], store)
+    for count in range(1, len(frames) - 1):
+        state = _through_the_store(full[count - 1][1], store)
         key = KeyStyle(frames[0], style, OPTIONS)
-        rest = list(propagate(key, _steps(frames[done:]), state))
-        for (a, last), (b, other) in zip(whole[done:], rest, strict=True):
+        resumed = list(propagate(key, _steps(frames[count:]), state))
+        for (a, last), (b, resumed_state) in zip(full[count:], resumed, strict=True):
             assert a.index == b.index
             assert a.image.tobytes() == b.image.tobytes()
             assert a.error.tobytes() == b.error.tobytes()
-            assert np.array_equal(last.transport, other.transport)
+            assert np.array_equal(last.transport, resumed_state.transport)
 
 
 def test_the_same_bytes_for_any_number_of_threads() -> None:
@@ -179,39 +179,39 @@ def test_several_keys_do_not_disturb_each_other() -> None:
     images = _turning()
     alone = _run(images, paint(images[0]))
     frames = as_frames(images)
-    one = propagate(KeyStyle(frames[0], paint(images[0]), OPTIONS), _steps(frames))
-    other = propagate(KeyStyle(frames[-1], 255 - images[-1], OPTIONS), _steps(frames[::-1]))
-    for expected, (result, _), _ in zip(alone, one, other, strict=True):
+    first = propagate(KeyStyle(frames[0], paint(images[0]), OPTIONS), _steps(frames))
+    second = propagate(KeyStyle(frames[-1], 255 - images[-1], OPTIONS), _steps(frames[::-1]))
+    for expected, (result, _), _ in zip(alone, first, second, strict=True):
         assert np.array_equal(expected[0].image, result.image)
 
 
-def test_a_stop_is_heard_before_the_next_frame() -> None:
+def test_cancel_stops_before_the_next_frame() -> None:
     images = sliding(5, 1.0, height=40, width=56)
     cancel = CancelToken()
     frames = as_frames(images)
     key = KeyStyle(frames[0], paint(images[0]), OPTIONS)
-    made = propagate(key, _steps(frames), cancel=cancel)
-    next(made)
+    results = propagate(key, _steps(frames), cancel=cancel)
+    next(results)
     cancel.cancel()
     with pytest.raises(Cancelled):
-        next(made)
+        next(results)
 
 
-def test_frames_are_taken_one_by_one() -> None:
-    taken = 0
+def test_frames_are_consumed_one_by_one() -> None:
+    consumed = 0
 
     def steps() -> Iterator[tuple[Frame, FlowPair]]:
-        nonlocal taken
+        nonlocal consumed
         for step in _steps(frames):
-            taken += 1
+            consumed += 1
             yield step
 
     images = sliding(5, 1.0, height=40, width=56)
     frames = as_frames(images)
-    made = propagate(KeyStyle(frames[0], paint(images[0]), OPTIONS), steps())
+    results = propagate(KeyStyle(frames[0], paint(images[0]), OPTIONS), steps())
     for count in range(1, 4):
-        next(made)
-        assert taken == count
+        next(results)
+        assert consumed == count
 
 
 @pytest.mark.parametrize("size", [(21, 33), (7, 40), (16, 5), (3, 3), (1, 1)])
@@ -226,10 +226,10 @@ def test_inputs_are_not_written_to() -> None:
     images = _turning(4)
     style = paint(images[0])
     copies = [image.copy() for image in images]
-    before = style.copy()
+    style_copy = style.copy()
     for image in (*images, style):
         image.flags.writeable = False
-    made = _run(images, style)
-    assert np.array_equal(style, before)
+    results = _run(images, style)
+    assert np.array_equal(style, style_copy)
     assert all(np.array_equal(a, b) for a, b in zip(images, copies, strict=True))
-    assert not any(np.shares_memory(result.image, style) for result, _ in made)
+    assert not any(np.shares_memory(result.image, style) for result, _ in results)

@@ -1,0 +1,197 @@
+"""Propagate the style of a key over the frames of one pass, frame by frame.
+
+Each frame has two parts. Where the confidence in the transport is high (the key frame warped by it
+looks like the frame), the style is warped by it too, sampled between pixels: no blur, no flicker.
+Everywhere else the frame is synthesized from patches of the style, guided by colour, edges,
+position and the previous output, and started from the motion. Both soften the finest strokes, so
+the contrast of the key is restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.events import CancelToken
+from kadr.core.frames import Frame
+from kadr.core.seeds import derive_seed
+from kadr.core.warp import Field, sample, warp
+from kadr.guides.channels import edge_guide, position_guide
+from kadr.guides.confidence import similarity, smoothstep
+from kadr.guides.contrast import local_contrast, restore_contrast
+from kadr.guides.flow import FlowPair, gray
+from kadr.guides.transport import compose, identity, local_stretch, register
+from kadr.options import PropagateOptions
+from kadr.propagate.state import STATE_INTERVAL, PassState, round_state
+from kadr.synth import PreparedSources, StyleSource, prepare
+from kadr.synth.types import GuideImage
+
+_CONFIDENT = 0.97
+"""Confidence above which a pixel is not synthesized."""
+_SIMILARITY_RANGE = (0.83, 0.96)
+"""Similarity of key and frame at which the confidence rises from 0 and reaches 1."""
+_STRETCH_RANGE = (1.5, 2.2)
+"""Stretch at which the confidence falls from 1 and reaches 0: a warped style would smear."""
+_UNCERTAINTY_ERROR = 130.0
+"""Error (0–255) added at confidence 0: a guess, even if similar, is worse than a key."""
+_VOTED_STRENGTH = 1.35
+"""Strength of the contrast restoration for voted pixels; warped pixels lose less contrast."""
+
+
+@dataclass(frozen=True, eq=False)
+class PassFrame:
+    """One frame of one pass.
+
+    image: (H, W, C) uint8. error: (H, W) uint8, how badly the key explains the frame at a pixel:
+    0 fully, 255 not at all. flow: optical flow to the previous frame of the pass.
+    """
+
+    index: int
+    image: NDArray[np.uint8]
+    error: NDArray[np.uint8]
+    flow: FlowPair
+
+
+class KeyStyle:
+    """A key frame with its style, packed once for both of its passes."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        style: NDArray[np.uint8],
+        options: PropagateOptions,
+        *,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.index, self.style, self.options, self.seed = frame.index, style, options, seed
+        self.image: NDArray[np.uint8] = frame.rgb
+        self.gray = gray(self.image)
+        self.size = self.gray.shape
+        self.contrast = local_contrast(style)
+        positions = identity(*self.size)
+        guides: list[GuideImage] = [
+            self.image,
+            edge_guide(self.image),
+            position_guide(positions, self.size),
+            style,
+        ]
+        weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
+        self.prepared: PreparedSources = prepare(
+            [StyleSource(style, guides)],
+            weights,
+            options=options.synth_options(max(self.size), seed),
+            style_weight=options.key_weight,
+            threads=threads,
+        )
+
+    def state(self) -> PassState:
+        """The state at which a pass starts: on the key frame, whose output is the style itself."""
+        positions = identity(*self.size)
+        return PassState(
+            self.index, self.style, positions, positions, np.ones(self.size, np.float32)
+        )
+
+
+def propagate(
+    key: KeyStyle,
+    steps: Iterator[tuple[Frame, FlowPair]],
+    state: PassState | None = None,
+    cancel: CancelToken | None = None,
+) -> Iterator[tuple[PassFrame, PassState]]:
+    """Style the frames of ``steps`` in order; each one is the neighbour of the previous one.
+
+    steps: (frame, flow from it to the previous frame); the first is the neighbour of the frame of
+    ``state``, or of the key. A pass resumed from any state that it yielded gives the same bytes.
+    Every ``STATE_INTERVAL`` frames from the key the state is rounded, so that it is small to store.
+    """
+    state = state or key.state()
+    for frame, flow in steps:
+        if cancel is not None:
+            cancel.check()
+        result, state = _step(key, state, frame, flow)
+        if (frame.index - key.index) % STATE_INTERVAL == 0:
+            state = round_state(state)
+        yield result, state
+
+
+def _step(
+    key: KeyStyle, state: PassState, frame: Frame, flow: FlowPair
+) -> tuple[PassFrame, PassState]:
+    image = frame.rgb
+    transport = register(compose(state.transport, flow), key.gray, gray(image))
+    confidence = _estimate_confidence(
+        key, transport, image, warp(state.confidence, flow.to_neighbour)
+    )
+    warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
+    output, matches = warped_style, transport
+    to_synthesize = confidence < _CONFIDENT
+    if to_synthesize.any():
+        output, matches = _synthesize(
+            key, state, frame.index, image, flow, transport, confidence, warped_style
+        )
+    strength = _VOTED_STRENGTH - (_VOTED_STRENGTH - 1) * confidence
+    output = restore_contrast(output, sample(key.contrast, matches), strength)
+    warped_key = sample(key.image, matches)
+    error = np.clip(
+        (1 - similarity(warped_key, image)) * 200 + (1 - confidence) * _UNCERTAINTY_ERROR, 0, 255
+    )
+    pass_frame = PassFrame(frame.index, output, error.astype(np.uint8), flow)
+    return pass_frame, PassState(frame.index, output, transport, matches, confidence)
+
+
+def _estimate_confidence(
+    key: KeyStyle, transport: Field, image: NDArray[np.uint8], previous: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Where warping the style by the transport is safe, (H, W) float32 0–1, smooth."""
+    similar = similarity(sample(key.image, transport), image)
+    evidence = smoothstep(similar, *_SIMILARITY_RANGE)
+    evidence *= 1 - smoothstep(local_stretch(transport), *_STRETCH_RANGE)
+    evidence = np.minimum(evidence, cv2.erode(evidence, np.ones((5, 5), np.uint8)))
+    smoothed = np.float32(0.5) * (previous + evidence)  # rises slowly, so that it does not flicker
+    blurred: NDArray[np.float32] = cv2.blur(
+        np.minimum(smoothed, evidence + np.float32(0.25)), (7, 7)
+    )
+    return blurred
+
+
+def _synthesize(
+    key: KeyStyle,
+    state: PassState,
+    index: int,
+    image: NDArray[np.uint8],
+    flow: FlowPair,
+    transport: Field,
+    confidence: NDArray[np.float32],
+    warped_style: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], Field]:
+    """The frame, synthesized where confidence is low, and the key position of each pixel."""
+    previous = warp(state.output, flow.to_neighbour)
+    warped_matches = warp(state.matches, flow.to_neighbour, interpolation=cv2.INTER_NEAREST)
+    is_confident = confidence > 0.5
+    start = np.where(is_confident[..., None], transport, warped_matches)
+    visible = cv2.blur((~flow.occlusion).astype(np.float32), (5, 5))
+    guides: list[GuideImage] = [
+        image,
+        edge_guide(image),
+        position_guide(start, key.size),
+        previous,
+    ]
+    modulation = np.ones((*confidence.shape, len(guides)), np.float32)
+    modulation[..., 2] = 0.1 + 0.9 * confidence
+    modulation[..., 3] = visible
+    synthesis = key.prepared.synthesize(
+        guides,
+        start_nnf=start,
+        modulation=modulation,
+        mask=confidence < _CONFIDENT,
+        seed=derive_seed(key.seed, "frame", index),
+    )
+    weight = np.where(confidence < _CONFIDENT, confidence, np.float32(1))[..., None]
+    mixed = synthesis.image + weight * (warped_style.astype(np.float32) - synthesis.image)
+    matches = np.where((confidence < 0.5)[..., None], synthesis.nnf.astype(np.float32), transport)
+    return np.rint(mixed).astype(np.uint8), matches
