@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,21 @@ from kadr import options as module
 from kadr.errors import OptionsError
 from kadr.options import (
     DETAIL,
+    FILMED_FRAME,
+    OTHER_FRAMES,
+    STYLIZER,
     PropagateOptions,
     RunOptions,
     SynthOptions,
     detail_options,
+    fields_of_group,
+    fields_that_need,
+    option,
+    option_help,
+    option_range,
+    single_frame_options,
 )
+from kadr.stylize.registry import stylizer_options
 
 KINDS: dict[str, dict[str, Any]] = {
     "SynthOptions": {},
@@ -31,7 +41,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "refine": _MADE | {"every": 2},
     "refine_strength": _MADE | {"every": 2, "refine": 0.2},
 }
-"""What a field needs beside it."""
+"""Other fields that a field needs."""
 BOUNDED = [
     (kind, item.name)
     for kind in KINDS
@@ -46,12 +56,12 @@ def _make(kind: str, **changes: Any) -> Any:
 
 
 def test_every_kind_is_tested() -> None:
-    found = {
+    located = {
         name
         for name, value in vars(module).items()
         if isinstance(value, type) and is_dataclass(value) and value.__module__ == module.__name__
     }
-    assert found == set(KINDS)
+    assert located == set(KINDS)
 
 
 @pytest.mark.parametrize(("kind", "name"), BOUNDED)
@@ -87,10 +97,10 @@ def test_a_patch_has_a_middle(kind: str, size: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_options_do_not_change(kind: str) -> None:
-    made = _make(kind)
+    options = _make(kind)
     with pytest.raises(FrozenInstanceError):
-        made.seed = 3
-    assert _make(kind) == made
+        options.seed = 3
+    assert _make(kind) == options
 
 
 def test_presets_trade_quality_for_time() -> None:
@@ -106,12 +116,12 @@ def test_presets_trade_quality_for_time() -> None:
 
 @given(st.sampled_from(list(DETAIL)), st.none() | st.floats(0, 1000))
 def test_a_preset_can_be_changed(detail: str, mapping: float | None) -> None:
-    made = detail_options(detail, mapping=mapping, deflicker=None)
+    options = detail_options(detail, mapping=mapping, deflicker=None)
     expected = DETAIL[detail]
-    assert made == (expected if mapping is None else replace(expected, mapping=mapping))
+    assert options == (expected if mapping is None else replace(expected, mapping=mapping))
 
 
-def test_an_unknown_preset_names_the_known() -> None:
+def test_an_unknown_detail_lists_all() -> None:
     with pytest.raises(OptionsError, match="'best': expected one of high, medium, low, draft"):
         detail_options("best")
 
@@ -128,9 +138,51 @@ def test_a_run_needs_keys_or_a_stylizer_and_not_both() -> None:
 @given(st.integers(1, 20000), st.integers(0, 9))
 def test_the_engine_gets_the_same_names(side: int, seed: int) -> None:
     options = PropagateOptions(patch_size=7, vote_iterations=3, diversity=900)
-    made = options.synth_options(side, seed)
-    assert (made.patch_size, made.vote_iterations, made.uniformity) == (7, 3, 900)
-    assert made.seed == seed
-    assert made.search_radius is not None
-    assert 2 <= made.search_radius <= max(2, 0.02 * side)
-    assert isinstance(made, SynthOptions)
+    made_options = options.synth_options(side, seed)
+    assert (made_options.patch_size, made_options.vote_iterations, made_options.uniformity) == (
+        7,
+        3,
+        900,
+    )
+    assert made_options.seed == seed
+    assert made_options.search_radius is not None
+    assert 2 <= made_options.search_radius <= max(2, 0.02 * side)
+    assert isinstance(made_options, SynthOptions)
+
+
+@dataclass(frozen=True)
+class _Stylizer:
+    prompt: str = option("", "a prompt", group=STYLIZER)
+    joint: str = option("none", "frames together", needs=OTHER_FRAMES)
+    inversion: str = option("none", "noise of a filmed frame", needs=FILMED_FRAME)
+    steps: int = option(20, "sampling steps", low=1, unset="20", section="stylizer")
+
+
+def test_fields_are_found_by_their_metadata() -> None:
+    assert fields_of_group(_Stylizer, STYLIZER) == ("prompt",)
+    assert fields_of_group(_Stylizer, STYLIZER, without=("prompt",)) == ()
+    assert fields_of_group(_Stylizer, STYLIZER, in_project=True) == ()
+    assert fields_of_group(_Stylizer, "", in_project=True) == ("steps",)
+    assert fields_that_need(_Stylizer, OTHER_FRAMES, FILMED_FRAME) == ("joint", "inversion")
+    assert option_help(_Stylizer, "joint") == "frames together"
+    assert [option_range(item) for item in fields(_Stylizer)] == ["", "", "", "1 or more"]
+
+
+def test_a_frame_alone_has_no_options_of_other_frames() -> None:
+    values = {"prompt": "a fox", "joint": "grid", "inversion": "refined"}
+    alone = single_frame_options(_Stylizer, values)
+    assert alone == values | {"joint": "none"}
+    carried = single_frame_options(_Stylizer, values, filmed=False)
+    assert carried == values | {"joint": "none", "inversion": "none"}
+
+
+@pytest.mark.parametrize("name", ["diffusion", "a1111", "comfyui", "paint", "onnx"])
+def test_a_stylizer_takes_the_options_of_a_frame_alone(name: str) -> None:
+    kind = stylizer_options(name)
+    values = {"model": "m"} if name == "diffusion" else {}
+    options = kind(**single_frame_options(kind, values, filmed=False))
+    assert not getattr(options, "sequential", False)
+    assert not getattr(options, "attends", False)
+    for item in fields(kind):
+        assert item.metadata["needs"] in ("", OTHER_FRAMES, FILMED_FRAME)
+        assert item.metadata["help"]

@@ -1,24 +1,118 @@
-"""Options of every step: frozen dataclasses, checked on creation, with help for each field.
+"""Options of every step: frozen dataclasses, checked on creation, described in their metadata.
 
-The command line and any other front end build themselves from these fields. A plug-in's options
-sit in its own file.
+The metadata of a field is the only place that describes an option: its help, its range, its
+section in project.toml, its group in help. The command line, project files and other front ends
+read it there. The options of a plug-in stand in the plug-in's own file.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError
 
+KEYFRAMES, STYLIZER, PICTURE, OUTPUT, RUN = (
+    "Keyframes", "Stylizer", "Picture", "Output", "Run",
+)  # fmt: skip
+"""Groups of options: the headings in the help of commands with many options."""
 
-def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A dataclass field with a help line and, for numbers, an inclusive sane range."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high})
+OTHER_FRAMES, FILMED_FRAME = "other frames", "filmed frame"
+"""What an option of a stylizer may need: frames that are made together or one after another; a
+filmed frame to start from."""
+
+PAINTED_KEYS, PLANNED_KEYS = "painted keys", "planned keys"
+"""What an option of a run may need: keys that somebody painted; keys that kadr chooses itself."""
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    unset: str = "",
+    unit: str = "",
+    section: str = "",
+    entry: str = "",
+    group: str = "",
+    needs: str = "",
+) -> Any:
+    """A dataclass field with a help line and, for numbers, an inclusive range of sane values.
+
+    unset: what holds if the value is None or empty, for help. unit: "bytes" for a size that may be
+    written as "20GB". section: where it stands in project.toml; "": it does not. entry: its name
+    there, only if the project file holds a text that the project itself turns into the value.
+    group: its heading in help; "": the command line does not make an option of it by itself.
+    needs: what it needs to have an effect; the default of a stylizer's option then turns it off.
+    """
+    metadata = {
+        "help": help,
+        "low": low,
+        "high": high,
+        "unset": unset,
+        "unit": unit,
+        "section": section,
+        "entry": entry,
+        "group": group,
+        "needs": needs,
+    }
+    return field(default=default, metadata=metadata)
+
+
+def option_help(kind: type[Any], name: str) -> str:
+    """The help line of a field of an options dataclass."""
+    return str(kind.__dataclass_fields__[name].metadata["help"])
+
+
+def option_range(item: Field[Any]) -> str:
+    """The range of a numeric option, such as "0 to 1" or "1 or more"; "" if it has none."""
+    low, high = item.metadata.get("low"), item.metadata.get("high")
+    if low is None:
+        return ""
+    return f"{_short(low)} or more" if high is None else f"{_short(low)} to {_short(high)}"
+
+
+def _short(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.9g}"
+
+
+def fields_of_group(
+    kind: type[Any], group: str, *, without: Collection[str] = (), in_project: bool = False
+) -> tuple[str, ...]:
+    """The names of the options of a group, in the order of the dataclass.
+
+    in_project: only those that a project file can hold.
+    """
+    return tuple(
+        item.name
+        for item in fields(kind)
+        if item.metadata.get("group") == group
+        and item.name not in without
+        and (item.metadata.get("section") or not in_project)
+    )
+
+
+def fields_that_need(kind: type[Any], *needs: str) -> tuple[str, ...]:
+    """The names of the options that declare one of ``needs``, in the order of the dataclass."""
+    return tuple(item.name for item in fields(kind) if item.metadata.get("needs") in needs)
+
+
+def single_frame_options(
+    kind: type[Any], values: Mapping[str, Any], *, filmed: bool = True
+) -> dict[str, Any]:
+    """``values`` of a stylizer's options for a frame that is made alone.
+
+    Options that need other frames get their defaults, which turn them off. filmed: whether the
+    frame is one that was filmed; if not, options that need a filmed frame are turned off as well.
+    """
+    needs = (OTHER_FRAMES,) if filmed else (OTHER_FRAMES, FILMED_FRAME)
+    names = fields_that_need(kind, *needs)
+    return {**values, **{name: kind.__dataclass_fields__[name].default for name in names}}
 
 
 def check_fields(options: Any) -> None:
@@ -44,59 +138,87 @@ class SynthOptions:
     """How one frame is synthesized; names and defaults as people know them from ``ebsynth``."""
 
     patch_size: int = option(5, "side of the square patch in pixels, odd", low=3, high=15)
-    vote_iterations: int = option(6, "search-and-vote rounds a level", low=1, high=100)
-    search_iterations: int = option(4, "PatchMatch passes a round", low=1, high=100)
-    levels: int | None = option(None, "pyramid levels; none: as many as fit", low=1, high=32)
-    uniformity: float = option(3500.0, "penalty for using a style patch again", low=0, high=1e6)
-    stop_threshold: float = option(5.0, "a pixel that moves less is settled", low=0, high=255)
-    weighted_vote: bool = option(False, "good matches weigh more in the vote")
-    extra_pass_3x3: bool = option(False, "repeat the finest level with patch 3, no uniformity")
+    vote_iterations: int = option(6, "search-and-vote rounds per level", low=1, high=100)
+    search_iterations: int = option(4, "PatchMatch passes per round", low=1, high=100)
+    levels: int | None = option(None, "pyramid levels", low=1, high=32, unset="as many as fit")
+    uniformity: float = option(3500.0, "penalty for reusing a style patch", low=0, high=1e6)
+    stop_threshold: float = option(
+        5.0, "a pixel that changes less than this between rounds is not searched again",
+        low=0, high=255,
+    )  # fmt: skip
+    weighted_vote: bool = option(False, "good matches have more weight in the vote")
+    extra_pass_3x3: bool = option(
+        False, "repeat the finest level with patch size 3 and without uniformity"
+    )
     search_radius: int | None = option(
-        None, "reach of random search at the finest level in pixels; none: the whole image", low=1
+        None, "radius of the random search at the finest level in pixels", low=1,
+        unset="the whole image",
+    )  # fmt: skip
+    search_threshold: float = option(
+        0.0, "mean squared error per channel below which a match is not searched for", low=0
     )
-    enough: float = option(0.0, "mean squared error a channel below which none is sought", low=0)
-    lost: float | None = option(
-        None, "mean squared error a channel above which the whole style is searched", low=0
-    )
-    seed: int = option(1337, "same seed, same picture", low=0)
+    full_search_threshold: float | None = option(
+        None, "mean squared error per channel above which the whole style is searched", low=0,
+        unset="never",
+    )  # fmt: skip
+    seed: int = option(1337, "same seed, same image", low=0)
 
     def __post_init__(self) -> None:
         check_fields(self)
         _check_odd(self.patch_size)
 
 
-_LOST = 18.0**2 / 12
-"""A filmed colour 18 levels off, shared over twelve channels: a thing that no match is near."""
+_FULL_SEARCH_ERROR = 18.0**2 / 12
+"""Mean squared error per channel if the filmed colour is 18 levels off, over twelve channels: then
+no good match is near."""
+
+
+def _picture(
+    default: Any, help: str, *, low: float | None = None, high: float | None = None
+) -> Any:
+    return option(default, help, low=low, high=high, section="picture", group=PICTURE)
 
 
 @dataclass(frozen=True)
 class PropagateOptions:
-    """How a style is carried from its key over the frames around it."""
+    """How a style is carried from its key to the frames around it."""
 
-    key_weight: float = option(1.0, "how closely the key's own texture is kept", low=0, high=1000)
-    video_weight: float = option(32.0, "how closely filmed colours are followed", low=0, high=1000)
-    edge_weight: float = option(1.0, "how closely filmed edges are followed", low=0, high=1000)
-    mapping: float = option(2.0, "how firmly strokes stay on the surface", low=0, high=1000)
-    deflicker: float = option(3.0, "how firmly a frame keeps to the one before", low=0, high=1000)
-    diversity: float = option(3500.0, "penalty for repeating a piece of the key", low=0, high=1e6)
-    patch_size: int = option(5, "side of the square patch in pixels, odd", low=3, high=15)
-    vote_iterations: int = option(2, "search-and-vote rounds a frame", low=1, high=100)
-    search_iterations: int = option(1, "PatchMatch passes a round", low=1, high=100)
-    quick_flow: bool = option(False, "find motion three times as fast, a tenth of a pixel coarser")
+    key_weight: float = _picture(
+        1.0, "how closely the texture of the key is kept", low=0, high=1000
+    )
+    video_weight: float = _picture(
+        32.0, "how closely the colours of the clip are followed", low=0, high=1000
+    )
+    edge_weight: float = _picture(
+        1.0, "how closely the edges of the clip are followed", low=0, high=1000
+    )
+    mapping: float = _picture(
+        2.0, "how firmly strokes stay on the surfaces they were painted on", low=0, high=1000
+    )
+    deflicker: float = _picture(
+        3.0, "how closely a frame follows the previous frame", low=0, high=1000
+    )
+    diversity: float = _picture(3500.0, "penalty for reusing a patch of the key", low=0, high=1e6)
+    patch_size: int = _picture(5, "side of the square patch in pixels, odd", low=3, high=15)
+    vote_iterations: int = _picture(2, "search-and-vote rounds per frame", low=1, high=100)
+    search_iterations: int = _picture(1, "PatchMatch passes per round", low=1, high=100)
+    quick_flow: bool = _picture(
+        False, "estimate optical flow three times as fast, a tenth of a pixel less exactly"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
         _check_odd(self.patch_size)
 
     def synth_options(self, longest_side: int, seed: int) -> SynthOptions:
-        """The engine's options for one frame of a pass, which starts from motion."""
+        """The options of the synthesis for one frame of a pass, which starts from optical flow."""
         return SynthOptions(
             patch_size=self.patch_size,
             vote_iterations=self.vote_iterations,
             search_iterations=self.search_iterations,
             uniformity=self.diversity,
             search_radius=max(2, round(longest_side * 0.01)),
-            lost=self.video_weight * _LOST,
+            full_search_threshold=self.video_weight * _FULL_SEARCH_ERROR,
             seed=seed,
         )
 
@@ -107,27 +229,27 @@ DETAIL: Mapping[str, PropagateOptions] = {
     "low": PropagateOptions(vote_iterations=1, quick_flow=True),
     "draft": PropagateOptions(patch_size=3, vote_iterations=1, quick_flow=True),
 }
-"""Named trades of time for quality, as EbSynth's Synthesis Detail."""
+"""Presets that trade time for quality, as EbSynth's Synthesis Detail does."""
 
 
 def detail_options(detail: str, **changes: Any) -> PropagateOptions:
-    """A detail preset with some of its values changed; None keeps the preset's."""
+    """A detail preset with some of its values changed; None keeps the value of the preset."""
     if detail not in DETAIL:
         raise OptionsError(f"detail {detail!r}: expected one of {', '.join(DETAIL)}")
-    given = {name: value for name, value in changes.items() if value is not None}
-    return replace(DETAIL[detail], **given)
+    values = {name: value for name, value in changes.items() if value is not None}
+    return replace(DETAIL[detail], **values)
 
 
-def check_idle(options: Any, names: Iterable[str], what: str, need: str) -> None:
-    """Raise OptionsError for the first option that would be left unheeded without another.
+def check_unused(options: Any, names: Iterable[str], purpose: str, need: str) -> None:
+    """Raise OptionsError for the first option that was set and would have no effect.
 
-    names: options that must be as they are by default. what: what they are for. need: the option
-    that makes them count.
+    names: options that must have their defaults. purpose: what they are for. need: the option that
+    gives them an effect.
     """
     for name in names:
         if getattr(options, name) != getattr(type(options), name):
             dashed = name.replace("_", "-")
-            raise OptionsError(f"{dashed}: is for {what}; give {need}, or leave it out")
+            raise OptionsError(f"{dashed}: is for {purpose}; give {need}, or leave it out")
 
 
 _REFINE_STRENGTH = 0.3
@@ -137,79 +259,112 @@ _REFINE_STRENGTH = 0.3
 class RunOptions:
     """One whole run: a clip, its keys or the stylizer that makes them, and the output."""
 
-    clip: Path
-    output: Path | str
-    """A video file, a folder (of images) or a pattern; text keeps the slash that marks a folder."""
-    keys: tuple[Path, ...] = ()
-    """A folder of painted keys, or the files."""
-    stylizer: str = option("external", "what makes the keys; external: they are painted already")
+    clip: Path = option(
+        MISSING, "a video, or a folder or pattern of images", section="clip", entry="path"
+    )
+    output: Path | str = option(
+        MISSING, "a video file, or a folder or pattern of images", section="output", entry="path"
+    )
+    """Text keeps the slash that marks a folder."""
+    keys: tuple[Path, ...] = option(
+        (), "painted keyframes, named by frame number", section="keys",
+        entry="folder",
+    )  # fmt: skip
+    stylizer: str = option(
+        "external", "what makes the keys; external: they are painted already",
+        section="stylizer", entry="name", group=KEYFRAMES,
+    )  # fmt: skip
     stylizer_options: Mapping[str, Any] = field(default_factory=dict)
-    keys_budget: int = option(10, "how many keyframes a stylizer makes", low=1, high=100000)
+    keys_budget: int = option(
+        10, "how many keyframes a stylizer makes", low=1, high=100000,
+        section="keys", group=KEYFRAMES, needs=PLANNED_KEYS,
+    )  # fmt: skip
     min_gap: int | None = option(
-        None, "fewest frames from one planned key to the next; none: 1", low=1, high=100000
-    )
+        None, "fewest frames from one planned key to the next", low=1, high=100000, unset="1",
+        section="keys", group=KEYFRAMES, needs=PLANNED_KEYS,
+    )  # fmt: skip
     max_gap: int | None = option(
-        None, "most frames from one planned key to the next; none: any", low=1, high=100000
+        None, "most frames from one planned key to the next", low=1, high=100000, unset="any",
+        section="keys", group=KEYFRAMES, needs=PLANNED_KEYS,
+    )  # fmt: skip
+    ignore_cuts: bool = option(
+        False, "propagate keys across cuts too", section="keys", group=KEYFRAMES
     )
-    ignore_cuts: bool = option(False, "carry keys over cuts too")
     every_frame: bool = option(
-        False, "let the stylizer make all frames, or every n-th, instead of planned keyframes"
-    )
+        False, "let the stylizer make all frames, or every n-th, instead of planned keyframes",
+        section="keys", group=KEYFRAMES,
+    )  # fmt: skip
     every: int = option(
-        1, "with every-frame: each how many frames one is stylized", low=1, high=1000
-    )
-    masks: Path | None = field(
-        default=None,
-        metadata={
-            "help": "where frames are stylized: white in a mask, or in a folder of masks named by "
-            "frame number"
-        },
-    )
+        1, "with every-frame: stylize one frame of this many", low=1, high=1000,
+        section="keys", group=KEYFRAMES,
+    )  # fmt: skip
+    masks: Path | None = option(
+        None, "stylize only where a mask is white: an image, or a folder of masks named by frame "
+        "number",
+        section="keys", group=KEYFRAMES,
+    )  # fmt: skip
     refine: float | None = option(
-        None,
-        "go over finished frames with the stylizer where the error is above this, 0.2 say; none: "
-        "nowhere",
-        low=0,
-        high=1,
-    )
+        None, "stylize finished frames again where their error is above this, such as 0.2",
+        low=0, high=1, unset="nowhere", section="keys", group=KEYFRAMES,
+    )  # fmt: skip
     refine_strength: float = option(
-        _REFINE_STRENGTH, "with refine: how far from the carried frame it may go", low=0, high=1
-    )
-    ranges: tuple[Span, ...] = ()
-    """Spans set by hand; other keys reach to their neighbours, never over a cut."""
-    per_key: Path | None = field(
-        default=None, metadata={"help": "a folder for each key's own frames, one folder a key"}
-    )
-    fit_keys: bool = option(False, "resize keys that have another size than the clip")
+        _REFINE_STRENGTH, "with refine: how far the result may differ from the propagated frame",
+        low=0, high=1, section="keys", group=KEYFRAMES,
+    )  # fmt: skip
+    ranges: tuple[Span, ...] = option(
+        (), "the frames that a key styles, both ends included; may overlap", section="keys",
+        entry="ranges",
+    )  # fmt: skip
+    """Set by hand; other keys reach to their neighbours, never over a cut."""
+    per_key: Path | None = option(
+        None, "write the frames of each key too, into a folder for each key in this one",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    fit_keys: bool = option(
+        False, "resize keys that have another size than the clip",
+        section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
+    )  # fmt: skip
     propagate: PropagateOptions = field(default_factory=PropagateOptions)
-    overwrite: bool = option(False, "replace an output that exists")
-    allow_truncated: bool = option(False, "use the good frames of a damaged clip")
-    frames: FrameRange | None = None
-    """Work on these frames only; None: all."""
+    overwrite: bool = option(False, "replace an output that exists", group=OUTPUT)
+    allow_truncated: bool = option(
+        False, "use the good frames of a damaged clip", section="clip", group=RUN
+    )
+    frames: FrameRange | None = option(
+        None, "use these frames only, both ends included", section="clip", entry="frames"
+    )
     frame_rate: float | None = option(
-        None, "frames a second of an image sequence; none: 24", low=0.01, high=1000
-    )
+        None, "frames per second of an image sequence", low=0.01, high=1000, unset="24",
+        section="clip", entry="frame-rate",
+    )  # fmt: skip
     crf: int | None = option(
-        None, "quality of the video, lower is better; none: 17, 24 for webm", low=0, high=63
+        None, "quality of the video, lower is better", low=0, high=63, unset="17, 24 for webm",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    encoder_preset: str | None = option(
+        None, "speed of the H.264 encoder, ultrafast to veryslow", section="output", group=OUTPUT
     )
-    encoder_preset: str | None = option(None, "speed of the H.264 encoder, ultrafast to veryslow")
-    threads: int | None = option(None, "how many cores to use; none: all", low=1, high=1024)
-    seed: int = option(0, "same seed, same film", low=0)
+    threads: int | None = option(
+        None, "how many cores to use", low=1, high=1024, unset="all cores",
+        section="run", group=RUN,
+    )  # fmt: skip
+    seed: int = option(0, "same seed, same output", low=0, section="run", group=RUN)
     workers: int | None = option(
-        None, "processes to work in; none: as many as pay", low=1, high=1024
+        None, "how many worker processes to use", low=1, high=1024,
+        unset="as many as make the run faster", section="run", group=RUN,
+    )  # fmt: skip
+    work: Path | None = option(
+        None, "a folder for work files, which are kept so that a run can resume", group=RUN
     )
-    work: Path | None = field(
-        default=None,
-        metadata={"help": "a folder for work files, kept, from which a run goes on"},
+    """None: a temporary one that is deleted after the run."""
+    frames_folder: Path | None = option(
+        None, "a folder for finished frames", unset="in the folder for work files"
     )
-    """None: a temporary one that goes with the run."""
-    frames_folder: Path | None = None
-    """Where finished frames are kept; None: in the folder for work files."""
     work_limit: int | None = option(
-        None, "the most bytes of work files to keep; none: no limit", low=1
-    )
-    report: Path | None = field(
-        default=None, metadata={"help": "a folder for a page about the run, report.html"}
+        None, "the most to keep of work files, such as 20GB", low=1, unset="no limit",
+        unit="bytes", section="run", group=RUN,
+    )  # fmt: skip
+    report: Path | None = option(
+        None, "a folder for a page about the run, report.html", group=OUTPUT
     )
 
     def __post_init__(self) -> None:
@@ -234,7 +389,7 @@ class RunOptions:
             )
         if self.refine is not None and self.work_limit is not None:
             raise OptionsError(
-                "refine: looks at work files that work-limit gives up; leave one of them out"
+                "refine: needs work files that work-limit deletes; leave one of them out"
             )
         if self.refine is None and self.refine_strength != _REFINE_STRENGTH:
             raise OptionsError(
@@ -243,7 +398,7 @@ class RunOptions:
             )
         if self.refine is not None and self.every_frame and self.every == 1:
             raise OptionsError(
-                f"refine {self.refine}: is for carried frames, and every-frame makes all of them; "
+                f"refine {self.refine}: is for propagated frames, and every-frame stylizes all; "
                 "leave one of them out, or give every 2"
             )
         if self.every > 1 and not self.every_frame:

@@ -1,4 +1,4 @@
-"""A frame and a stylizer in, the same frame made with many seeds and settings out."""
+"""A frame and a stylizer in, the frame stylized with many seeds and settings out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image
 from kadr.errors import OptionsError
+from kadr.options import single_frame_options
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options
@@ -18,29 +19,15 @@ from kadr.video.contact_sheet import labelled_sheet
 
 STEP = "seeds"
 
-_SHORT = {"cfg_scale": "cfg", "denoising_strength": "strength"}
-"""Of options, for labels."""
-
-_COMPANY = frozenset(
-    {
-        "joint",
-        "joint_size",
-        "carry_noise",
-        "previous_start",
-        "previous_blend",
-        "cross_frame",
-        "anchor_every",
-    }
-)
-"""Options of frames that are made with others; here each frame stands alone."""
+_SHORT_NAMES = {"cfg_scale": "cfg", "denoising_strength": "strength"}
+"""Short names of options, for labels."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeedTrial:
-    """One way in which the frame was made.
+    """The frame stylized with one seed and one combination of settings.
 
-    settings: numbers that were set beside the seed, by option. parameters: what its image file is
-    to carry.
+    settings: the values of the axes, by option. parameters: text to store in the image file.
     """
 
     seed: int
@@ -50,8 +37,10 @@ class SeedTrial:
 
     @property
     def label(self) -> str:
-        """Short, for a sheet."""
-        parts = [f"{_SHORT.get(name, name)} {value:g}" for name, value in self.settings.items()]
+        """A short text for the sheet."""
+        parts = [
+            f"{_SHORT_NAMES.get(name, name)} {value:g}" for name, value in self.settings.items()
+        ]
         return "  ".join([f"seed {self.seed}", *parts])
 
 
@@ -63,14 +52,14 @@ def make_seed_grid(
     axes: Mapping[str, Sequence[Any]] | None = None,
     cancel: CancelToken | None = None,
 ) -> Generator[Event, None, list[SeedTrial]]:
-    """Make ``frame`` with each seed, under each combination of the values in ``axes``.
+    """Stylize ``frame`` with each seed, for each combination of the values in ``axes``.
 
-    The trials come combination by combination, the last axis changing first, in each of them the
-    seeds in order. A picture is the one that a run with that seed makes of the frame alone.
-    Raises OptionsError for a stylizer without a seed or an option it does not have.
+    The trials come combination by combination, with the last axis changing first; for each
+    combination the seeds come in order. An image is the one that a run with that seed makes of the
+    frame alone. Raises OptionsError for a stylizer without a seed or an option it does not have.
     """
     cancel, axes = cancel or CancelToken(), axes or {}
-    base = _each_its_own(stylizer, options)
+    base = _options_for_seeds(stylizer, options)
     trials: list[SeedTrial] = []
     total = len(seeds)
     for values in axes.values():
@@ -78,37 +67,42 @@ def make_seed_grid(
     yield Event(STEP, 0, total)
     for values in itertools.product(*axes.values()):
         settings = dict(zip(axes, values, strict=True))
-        made = create_stylizer(stylizer, **{**base, **settings})
-        # each a frame of its own, in a group of its own: none is to look at another
-        jobs = (StylizeJob(replace(frame, index=at), at, seed) for at, seed in enumerate(seeds))
-        found: dict[int, SeedTrial] = {}
-        context = StylizeContext(cancel=cancel)
-        with closing(made.stylize(jobs, context)) as batches:  # type: ignore[type-var]
+        # a group for each job, so that no frame attends to another
+        jobs = (
+            StylizeJob(replace(frame, index=index), index, seed) for index, seed in enumerate(seeds)
+        )
+        by_index: dict[int, SeedTrial] = {}
+        styled_frames = create_stylizer(stylizer, **{**base, **settings}).stylize(
+            jobs, StylizeContext(cancel=cancel)
+        )
+        with closing(styled_frames) as batches:  # type: ignore[type-var]
             for styled in itertools.chain.from_iterable(batches):
                 seed = seeds[styled.index]
-                text = styled.info.get(PARAMETERS, "")
-                found[styled.index] = SeedTrial(seed, settings, styled.image, text)
+                parameters = styled.info.get(PARAMETERS, "")
+                by_index[styled.index] = SeedTrial(seed, settings, styled.image, parameters)
                 image = styled.image[..., :3]
-                yield Event(STEP, len(trials) + len(found), total, image)
-        trials += [found[at] for at in range(len(seeds))]
+                yield Event(STEP, len(trials) + len(by_index), total, image)
+        trials += [by_index[index] for index in range(len(seeds))]
     return trials
 
 
-def _each_its_own(stylizer: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with which a stylizer takes each job's own seed."""
-    known = {item.name for item in fields(stylizer_options(stylizer))}
-    own = {name: value for name, value in options.items() if name not in _COMPANY}
-    if "seed_each" in known:
-        return own | {"seed": None, "seed_each": True}
-    if "seed" in known:
-        return own | {"seed": None}
+def _options_for_seeds(stylizer: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with which a stylizer takes the seed of each job, and each frame alone."""
+    kind = stylizer_options(stylizer)
+    names = {item.name for item in fields(kind)}
+    alone = single_frame_options(kind, options)
+    if "seed_each" in names:
+        return alone | {"seed": None, "seed_each": True}
+    if "seed" in names:
+        return alone | {"seed": None}
     raise OptionsError(f"stylizer {stylizer}: has no seed to choose; use one such as diffusion")
 
 
 def seed_grid_image(filmed: Image, trials: Sequence[SeedTrial], cell_width: int = 320) -> Image:
-    """The frame as filmed and all trials on one labelled sheet, (H, W, 3) uint8.
+    """The filmed frame and all trials on one labelled sheet, (H, W, 3) uint8.
 
-    Of several settings a row shows one of them with all seeds; of one seed, the values of an axis.
+    With several seeds and settings, a row shows one combination with all seeds; with one seed, a
+    row shows the values of the last axis.
     """
     cells = [(trial.image, trial.label) for trial in trials]
     settings = [trial.settings for trial in trials]
@@ -120,5 +114,5 @@ def seed_grid_image(filmed: Image, trials: Sequence[SeedTrial], cell_width: int 
     else:
         last = list(settings[0])[-1]
         columns = len({setting[last] for setting in settings})
-    first = [(filmed, "as filmed")]
-    return labelled_sheet(first, cells, columns=columns, cell_width=cell_width)
+    header = [(filmed, "as filmed")]
+    return labelled_sheet(header, cells, columns=columns, cell_width=cell_width)

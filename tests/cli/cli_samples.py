@@ -19,7 +19,7 @@ FIRST = 1001
 
 @dataclass(frozen=True)
 class Done:
-    """What a call came to."""
+    """The result of a call."""
 
     code: int
     out: str
@@ -27,7 +27,7 @@ class Done:
 
     @property
     def objects(self) -> list[dict[str, Any]]:
-        """What ``--json`` printed."""
+        """The objects that ``--json`` printed."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
@@ -44,7 +44,7 @@ def picture(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def painted(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """The same in other colours: what a painter might have made of it."""
+    """The same image in other colours, as a painted key."""
     return 255 - picture(index, size)[..., ::-1]
 
 
@@ -57,13 +57,13 @@ def make_keys(folder: Path, *numbers: int, size: tuple[int, int] = SIZE, first: 
 
 def make_images(folder: Path, numbers: Sequence[int], size: tuple[int, int] = SIZE) -> Path:
     """A numbered sequence."""
-    for at, number in enumerate(numbers):
-        write_image(folder / f"shot_{number}.png", picture(at, size))
+    for index, number in enumerate(numbers):
+        write_image(folder / f"shot_{number}.png", picture(index, size))
     return folder
 
 
 def make_video(path: Path, count: int = COUNT, size: tuple[int, int] = SIZE) -> Path:
-    """A video of ``picture`` at 24 frames a second."""
+    """A video of ``picture`` at 24 frames per second."""
     with create_clip(path, like=None, crf=10) as writer:
         for index in range(count):
             writer.write(Frame(index, picture(index, size)))

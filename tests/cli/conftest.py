@@ -13,7 +13,7 @@ from kadr.cli.main import main
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place for work without a project: an empty one for each test."""
+    """The cache for work files without a project: an empty one for each test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("KADR_CACHE", str(folder))
     return folder
@@ -33,7 +33,7 @@ def kadr(capsys: pytest.CaptureFixture[str]) -> Call:
 
 @pytest.fixture
 def refused(kadr: Call) -> Callable[..., str]:
-    """Call ``kadr``, check that it is refused in one line and no more, and give that line."""
+    """Call ``kadr``, check that it fails with a single line, and return that line."""
 
     def call(*arguments: object) -> str:
         done = kadr(*arguments)

@@ -1,4 +1,4 @@
-"""What bad input gets: one line that names it, exit code 2, nothing under the final name."""
+"""Bad input: one line that names it, exit code 2, nothing under the final name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ QUICK = ("--detail", "draft")
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """Where nothing may stand in the end."""
+    """An output that must not exist in the end."""
     return tmp_path / "result" / "out.mp4"
 
 
 @pytest.fixture
 def run(refused: Refused, out: Path) -> Refused:
-    """``kadr run … -o out``, refused with nothing left behind; gives the line."""
+    """``kadr run … -o out``, which fails and leaves nothing behind; returns the line."""
 
     def call(*arguments: object) -> str:
         line = refused("run", *arguments, "-o", out, *QUICK)
@@ -52,8 +52,8 @@ def _no_frames(path: Path) -> Path:
 
 
 def _truncated(path: Path) -> Path:
-    whole = make_video(path.with_name("whole.mkv"), count=60).read_bytes()
-    path.write_bytes(whole[: len(whole) * 6 // 10])
+    content = make_video(path.with_name("whole.mkv"), count=60).read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
     return path
 
 
@@ -61,7 +61,7 @@ def test_clips_that_are_none(run: Refused, keys: Path, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video at all")
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "empty").mkdir()
-    for name, told in [
+    for name, message in [
         ("missing.mp4", "no such file"),
         ("text.mp4", "not a video"),
         ("empty.mp4", "is empty"),
@@ -71,7 +71,7 @@ def test_clips_that_are_none(run: Refused, keys: Path, tmp_path: Path) -> None:
     ]:
         line = run(tmp_path / name, "--keys", keys)
         assert str(tmp_path / name) in line
-        assert told in line
+        assert message in line
 
 
 def test_a_truncated_clip_works_when_allowed(
@@ -130,7 +130,7 @@ def test_gaps_and_sizes_of_a_sequence(run: Refused, keys: Path, tmp_path: Path) 
         assert part in line
 
 
-def test_an_output_that_exists_is_kept_unless_told(
+def test_an_output_that_exists_is_kept_without_overwrite(
     kadr: Call, refused: Refused, video: Path, keys: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
@@ -145,21 +145,21 @@ def test_an_output_that_exists_is_kept_unless_told(
 
 def test_outputs_that_cannot_be(refused: Refused, video: Path, keys: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    for name, told in [
+    for name, message in [
         ("file/out.mp4", f"{tmp_path / 'file'} is a file"),
         ("file/deep/frames", f"{tmp_path / 'file'} is a file"),
         ("out.xyz", f"{tmp_path / 'out.xyz'}: unknown output type '.xyz'"),
         ("out.avi", f"{tmp_path / 'out.avi'}: unknown output type '.avi'"),
     ]:
         line = refused("run", video, "--keys", keys, "-o", tmp_path / name)
-        assert told in line
+        assert message in line
     line = refused("run", video, "--keys", keys, "-o", video, "--overwrite")
     assert "is the input itself" in line
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "message"),
     [
         (("--mapping", "-1"), "mapping -1.0: expected 0 to 1000"),
         (("--patch-size", "4"), "patch-size 4: expected an odd number"),
@@ -186,9 +186,9 @@ def test_outputs_that_cannot_be(refused: Refused, video: Path, keys: Path, tmp_p
     ],
 )
 def test_options_out_of_range(
-    run: Refused, video: Path, keys: Path, option: tuple[str, str], told: str
+    run: Refused, video: Path, keys: Path, option: tuple[str, str], message: str
 ) -> None:
-    assert told in run(video, "--keys", keys, *option)
+    assert message in run(video, "--keys", keys, *option)
 
 
 def test_a_budget_and_a_filters_options_are_checked(run: Refused, video: Path) -> None:
@@ -215,7 +215,7 @@ def test_an_unknown_detail(refused: Refused, video: Path, keys: Path, out: Path)
         ("o.webm", ("--encoder-preset", "fast")),
     ],
 )
-def test_quality_that_would_be_left_unheeded(
+def test_quality_options_without_effect_are_refused(
     refused: Refused, video: Path, keys: Path, tmp_path: Path, name: str, option: tuple[str, str]
 ) -> None:
     line = refused("run", video, "--keys", keys, "-o", tmp_path / name, *option)
@@ -224,7 +224,7 @@ def test_quality_that_would_be_left_unheeded(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["run"], "see kadr run --help"),
         (["run", "a.mp4"], "--output"),
@@ -239,8 +239,8 @@ def test_quality_that_would_be_left_unheeded(
         (["synth", "--style", "s.png"], "no guide"),
     ],
 )
-def test_a_wrong_command_line_is_one_line(refused: Refused, words: list[str], told: str) -> None:
-    assert told in refused(*words)
+def test_a_wrong_command_line_is_one_line(refused: Refused, words: list[str], message: str) -> None:
+    assert message in refused(*words)
 
 
 def test_json_has_the_error_as_an_object(kadr: Call, tmp_path: Path) -> None:
@@ -248,20 +248,20 @@ def test_json_has_the_error_as_an_object(kadr: Call, tmp_path: Path) -> None:
     done = kadr("run", missing, "--stylizer", "paint", "-o", tmp_path / "o.mp4", "--json")
     assert done.code == 2
     assert done.err.count("\n") == 1
-    (told,) = done.objects
-    assert (told["event"], told["kind"]) == ("error", "InputError")
-    assert str(missing) in told["message"]
-    (told,) = kadr("run", "--json").objects
-    assert (told["event"], told["kind"]) == ("error", "UsageError")
+    (facts,) = done.objects
+    assert (facts["event"], facts["kind"]) == ("error", "InputError")
+    assert str(missing) in facts["message"]
+    (facts,) = kadr("run", "--json").objects
+    assert (facts["event"], facts["kind"]) == ("error", "UsageError")
 
 
 def test_a_line_break_in_a_name_does_not_make_two_lines(refused: Refused, tmp_path: Path) -> None:
     assert r"a\nb.mp4: no such file" in refused("info", tmp_path / "a\nb.mp4")
 
 
-def test_a_traceback_comes_only_when_asked_for(kadr: Call, tmp_path: Path) -> None:
+def test_a_traceback_is_printed_only_with_vv(kadr: Call, tmp_path: Path) -> None:
     call = ("run", tmp_path / "no.mp4", "--stylizer", "paint", "-o", tmp_path / "o.mp4")
     assert "Traceback" not in kadr(*call).err
-    told = kadr(*call, "-vv").err
-    assert "Traceback" in told
-    assert told.splitlines()[-1].startswith("error: ")
+    output = kadr(*call, "-vv").err
+    assert "Traceback" in output
+    assert output.splitlines()[-1].startswith("error: ")

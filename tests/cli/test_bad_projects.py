@@ -1,4 +1,4 @@
-"""Projects that were edited, moved, damaged or cannot be written: what people are told, and get."""
+"""Projects that were edited, moved, damaged or cannot be written: messages and results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _line(project: ProjectFolder, start: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('detail = "draft"', 'detial = "draft"', "unknown 'detial'; did you mean 'detail'?"),
         ('detail = "draft"', 'detail = "ultra"', "detail 'ultra': expected one of high"),
@@ -47,18 +47,18 @@ def _line(project: ProjectFolder, start: str) -> int:
     ],
 )
 def test_a_wrong_line_is_named(
-    refused: Refused, project: ProjectFolder, old: str, new: str, told: str
+    refused: Refused, project: ProjectFolder, old: str, new: str, message: str
 ) -> None:
     text = project.toml.read_text(encoding="utf-8")
     assert old in text
     project.toml.write_text(text.replace(old, new, 1), encoding="utf-8")
     number = _line(project, new)
     for command in ("run", "status", "plan"):
-        if "range" in told and command != "run":
+        if "range" in message and command != "run":
             continue  # which frames there are is asked of the clip when it is worked on
         line = refused(command, project.root)
         assert f"{project.toml}, line {number}: " in line
-        assert told in line
+        assert message in line
     assert not project.out.exists()
 
 
@@ -67,9 +67,9 @@ def test_a_clip_that_was_moved_is_found_and_remembered(
 ) -> None:
     assert kadr("run", project.root, "-q").code == 0
     before = _finished(project)
-    place = tmp_path / "footage" / "renamed.mp4"
-    place.parent.mkdir()
-    shutil.move(project.clip, place)
+    path = tmp_path / "footage" / "renamed.mp4"
+    path.parent.mkdir()
+    shutil.move(project.clip, path)
     done = kadr("run", project.root, "--dry-run")
     assert "the same clip was found as" in done.err
     assert "all frames are made already" in done.out
@@ -77,15 +77,13 @@ def test_a_clip_that_was_moved_is_found_and_remembered(
     done = kadr("run", project.root)
     assert done.code == 0, done
     assert f"{project.clip}: is not there any more; the same clip was found as" in done.err
-    assert open_project(project.root).clip == place
+    assert open_project(project.root).clip == path
     assert _finished(project) == before
     done = kadr("run", project.root)
     assert done.err == ""
 
 
-def test_a_clip_that_is_gone_is_asked_for(
-    kadr: Call, refused: Refused, project: ProjectFolder
-) -> None:
+def test_a_missing_clip_is_an_error(kadr: Call, refused: Refused, project: ProjectFolder) -> None:
     project.clip.unlink()
     for command in (("run",), ("run", "--dry-run"), ("preview", "--frame", "1"), ("plan",)):
         line = refused(command[0], project.root, *command[1:])
@@ -100,12 +98,12 @@ def test_a_clip_that_changed_is_named_and_nothing_is_used_again(
     first = kadr("run", project.root, "--json").objects[-1]
     with project.clip.open("ab") as file:
         file.write(b"\0" * 8)  # the pictures are the same, but who would know
-    told = kadr("run", project.root, "--dry-run").out
-    assert "key 0: 4 frames after it: the clip's content changed" in told
+    output = kadr("run", project.root, "--dry-run").out
+    assert "key 0: 4 frames after it: the clip's content changed" in output
     done = kadr("run", project.root, "--json")
     assert done.code == 0, done
     notices = [line["message"] for line in done.objects if line["event"] == "notice"]
-    assert f"{project.clip}: holds something else than before; all will be made anew" in notices
+    assert f"{project.clip}: its content changed; all frames will be made again" in notices
     assert done.objects[-1]["computed"] == first["computed"] == 2 * (COUNT - 2)
     done = kadr("run", project.root, "--json")
     assert [line["event"] for line in done.objects if line["event"] == "notice"] == []
@@ -127,7 +125,7 @@ def _write_nonsense(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "damage", "told"),
+    ("names", "damage", "message"),
     [
         ("out/frames/frame_00003.png", _cut, "frame_00003.png: damaged, it was cut short"),
         ("out/frames/frame_00003.png", lambda path: path.write_bytes(b""), "it was cut short"),
@@ -139,8 +137,8 @@ def _write_nonsense(path: Path) -> None:
     ],
     ids=["cut frame", "empty frame", "cut pass", "spoilt pass", "cut key", "spoilt key", "notes"],
 )
-def test_damaged_work_files_are_made_again_and_said(
-    kadr: Call, project: ProjectFolder, names: str, damage: Callable[[Path], object], told: str
+def test_damaged_work_files_are_made_again_with_a_notice(
+    kadr: Call, project: ProjectFolder, names: str, damage: Callable[[Path], object], message: str
 ) -> None:
     assert kadr("run", project.root, "-q").code == 0
     before, video = _finished(project), Path(project.output).read_bytes()
@@ -152,7 +150,7 @@ def test_damaged_work_files_are_made_again_and_said(
         (project.frames / "frame_00003.png").unlink()  # so that the file is wanted
     done = kadr("run", project.root)
     assert done.code == 0, done
-    assert told in done.err
+    assert message in done.err
     assert (_finished(project), Path(project.output).read_bytes()) == (before, video)
     assert kadr("run", project.root).err == ""
 
@@ -206,7 +204,7 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_later(
     assert _finished(full) == before
 
 
-def test_a_project_that_cannot_be_written_is_told_and_can_be_looked_at(
+def test_a_project_that_cannot_be_written_is_an_error_but_can_be_read(
     kadr: Call,
     refused: Refused,
     project: ProjectFolder,
@@ -230,7 +228,7 @@ def test_a_project_that_cannot_be_written_is_told_and_can_be_looked_at(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "the file is empty (0 bytes)"),
         (b"\x89PNG\r\n\x1a\n" + bytes(60), "not an EbSynth project"),
@@ -240,12 +238,12 @@ def test_a_project_that_cannot_be_written_is_told_and_can_be_looked_at(
     ],
     ids=["empty", "no project", "version", "cut", "length"],
 )
-def test_malformed_projects_of_ebsynth_are_told_apart(
-    refused: Refused, tmp_path: Path, content: bytes, told: str
+def test_malformed_projects_of_ebsynth_are_distinguished(
+    refused: Refused, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "bad.ebs"
     path.write_bytes(content)
     line = refused("import", path, "-o", tmp_path / "p.kadr")
     assert f"{path}: " in line
-    assert told in line
+    assert message in line
     assert not (tmp_path / "p.kadr").exists()

@@ -17,10 +17,10 @@ from kadr.storage.store import FolderStore
 @pytest.fixture
 def project(video: Path, keys: Path, tmp_path: Path) -> ProjectFolder:
     """A project with two entries in its store and a file of somebody else."""
-    made = new_project(video, [keys], tmp_path / "p.kadr")
-    _fill(made.work)
-    (made.work / "mine.txt").write_text("mine")
-    return made
+    new = new_project(video, [keys], tmp_path / "p.kadr")
+    _fill(new.work)
+    (new.work / "mine.txt").write_text("mine")
+    return new
 
 
 def _fill(work: Path) -> None:
@@ -51,41 +51,43 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(
     assert _stored(project.work) == ["ab.zip", "cd.zip"]
 
 
-def test_it_deletes_what_the_dry_run_said(kadr: Call, project: ProjectFolder) -> None:
-    said = kadr("clean", project.root, "--dry-run", "--json").objects[-1]
+def test_it_deletes_what_the_dry_run_lists(kadr: Call, project: ProjectFolder) -> None:
+    facts = kadr("clean", project.root, "--dry-run", "--json").objects[-1]
     done = kadr("clean", project.root, "--yes", "--json").objects[-1]
-    assert (done["files"], done["freed"]) == (said["files"], said["bytes"])
+    assert (done["files"], done["freed"]) == (facts["files"], facts["bytes"])
     assert _stored(project.work) == []
     assert (project.work / "mine.txt").exists()
     assert len(list(project.keys.iterdir())) == 2
     assert kadr("clean", project.root).out == "nothing to clean\n"
 
 
-def test_people_are_told_what_goes_and_what_stays(kadr: Call, project: ProjectFolder) -> None:
+def test_notices_list_what_is_deleted_and_what_stays(kadr: Call, project: ProjectFolder) -> None:
     done = kadr("clean", project.root, "-y")
     assert "results of steps: 2 files, " in done.err
     assert "not made by kadr: mine.txt" in done.err
     assert done.out.startswith("freed ")
 
 
-def test_with_nobody_to_ask_nothing_is_deleted(kadr: Call, project: ProjectFolder) -> None:
+def test_without_a_terminal_nothing_is_deleted(kadr: Call, project: ProjectFolder) -> None:
     done = kadr("clean", project.root)
     assert done.code == 2
-    assert done.err.endswith("nobody to ask; give --yes to delete, or --dry-run to look\n")
+    assert done.err.endswith(
+        "cannot ask for confirmation here; give --yes to delete, or --dry-run to look\n"
+    )
     assert len(_stored(project.work)) == 2
 
 
-@pytest.mark.parametrize(("answer", "left"), [("n\n", 2), ("\n", 2), ("y\n", 0)])
+@pytest.mark.parametrize(("answer", "remaining"), [("n\n", 2), ("\n", 2), ("y\n", 0)])
 def test_it_asks(
-    answer: str, left: int, kadr: Call, project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
+    answer: str, remaining: int, kadr: Call, project: ProjectFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = io.StringIO(answer)
-    asked.isatty = lambda: True  # type: ignore[method-assign]
-    monkeypatch.setattr("sys.stdin", asked)
+    stdin = io.StringIO(answer)
+    stdin.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", stdin)
     done = kadr("clean", project.root)
     assert done.code == 0
     assert "Delete " in done.err
-    assert len(_stored(project.work)) == left
+    assert len(_stored(project.work)) == remaining
 
 
 def test_caches_of_runs_without_a_project(

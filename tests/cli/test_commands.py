@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,10 @@ from cli_samples import (
 )
 
 import kadr as library
-from kadr import open_clip
+from kadr import Event, open_clip
 from kadr.cli import doctor as doctor_module
+from kadr.cli.session import open_session
+from kadr.tasks.supervisor import COMPILING
 
 PROGRAM = (sys.executable, "-m", "kadr.cli.main")
 
@@ -37,8 +39,8 @@ def test_frames_and_encode_go_there_and_back(kadr: Call, video: Path, tmp_path: 
     ]
     done = kadr("encode", folder, "-o", again, "--like", video, "--crf", "1", "--json")
     assert done.objects[-1]["frames"] == COUNT
-    for image, wanted in zip(frames_of(again), frames_of(video), strict=True):
-        assert np.abs(image.astype(int) - wanted).mean() < 4
+    for image, expected in zip(frames_of(again), frames_of(video), strict=True):
+        assert np.abs(image.astype(int) - expected).mean() < 4
 
 
 def test_frames_may_be_some(kadr: Call, video: Path, tmp_path: Path) -> None:
@@ -63,7 +65,7 @@ def test_converting_is_refused_in_one_line(
 ) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "there.mp4").touch()
-    for words, told in [
+    for words, message in [
         (("frames", video, tmp_path / "file"), "is a file"),
         (("frames", video, tmp_path / "a", "--every", "0"), "every 0"),
         (("frames", video, tmp_path / "a", "--every", "2", "--fps", "5"), "give one of them"),
@@ -73,15 +75,15 @@ def test_converting_is_refused_in_one_line(
         (("encode", images, "-o", tmp_path / "a.mp4", "--crf", "99"), "crf 99"),
         (("encode", tmp_path / "gone", "-o", tmp_path / "a.mp4"), "gone: no such file"),
     ]:
-        assert told in refused(*words)
+        assert message in refused(*words)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "there.mp4"]
 
 
 def test_info_for_people_and_programs(kadr: Call, video: Path, images: Path) -> None:
-    said = kadr("info", video)
-    assert said.code == 0
-    assert f"{SIZE[0]}×{SIZE[1]}" in said.out
-    assert f"{COUNT}, numbered 0 to {COUNT - 1}" in said.out
+    done = kadr("info", video)
+    assert done.code == 0
+    assert f"{SIZE[0]}×{SIZE[1]}" in done.out
+    assert f"{COUNT}, numbered 0 to {COUNT - 1}" in done.out
     (facts,) = kadr("info", images, "--json").objects
     assert (facts["width"], facts["height"], facts["frame_count"]) == (*SIZE, COUNT)
     assert (facts["first_number"], facts["last_number"]) == (FIRST, FIRST + COUNT - 1)
@@ -91,9 +93,9 @@ def test_info_for_people_and_programs(kadr: Call, video: Path, images: Path) -> 
 def test_stylizers_are_listed_with_their_options(kadr: Call) -> None:
     (listed,) = kadr("stylizers", "--json").objects
     assert "radius" in listed["paint"]
-    said = kadr("stylizers").out
-    assert "paint" in said
-    assert "radius" in said
+    output = kadr("stylizers").out
+    assert "paint" in output
+    assert "radius" in output
 
 
 def test_doctor_finds_what_this_test_runs_on(kadr: Call) -> None:
@@ -124,13 +126,13 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
 def test_version_and_help(kadr: Call) -> None:
     assert kadr("--version").out == f"kadr {library.__version__}\n"
     for words in ([], ["--help"]):
-        shown = kadr(*words)
-        assert shown.code == 0
+        done = kadr(*words)
+        assert done.code == 0
         for name in ("run", "synth", "frames", "encode", "info", "doctor", "stylizers"):
-            assert name in shown.out
-    shown = kadr("run", "--help").out
+            assert name in done.out
+    output = kadr("run", "--help").out
     for name in ("--keys", "--per-key", "--deflicker", "--diversity", "--fit-keys", "--range"):
-        assert name in shown
+        assert name in output
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -164,10 +166,10 @@ def test_ctrl_c_leaves_no_output(tmp_path: Path, number: signal.Signals) -> None
         if event.get("step") == "propagate" and event["index"] > 0:
             break
     process.send_signal(number)
-    rest, said = process.communicate(timeout=60)
+    rest, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.startswith("stopped; what is finished is kept, and the same command goes on")
-    assert said.count("\n") == 1
+    assert stderr.startswith("stopped; what is finished is kept, and the same command goes on")
+    assert stderr.count("\n") == 1
     assert json.loads(rest.splitlines()[-1])["kind"] == "Cancelled"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["clip.mp4"]
     assert list((tmp_path / "temporary").iterdir()) == []
@@ -193,7 +195,7 @@ def test_a_fault_of_kadr_is_not_dressed_up(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (MemoryError(), "error: not enough memory"),
         (OSError(28, "No space left on device", "some/file"), "error: some/file: the disk is full"),
@@ -202,7 +204,7 @@ def test_a_fault_of_kadr_is_not_dressed_up(
     ],
 )
 def test_what_a_machine_runs_out_of_is_one_line(
-    kadr: Call, video: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, told: str
+    kadr: Call, video: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, message: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -210,5 +212,21 @@ def test_what_a_machine_runs_out_of_is_one_line(
     monkeypatch.setattr("kadr.video.clips.open_clip", fail)
     done = kadr("info", video)
     assert done.code == (130 if isinstance(error, KeyboardInterrupt) else 2)
-    assert told in done.err
+    assert message in done.err
     assert done.err.count("\n") == 1
+
+
+def test_compiling_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A worker process and this process may both compile."""
+
+    def work() -> Generator[Event, None, int]:
+        yield Event("propagate", 0, 2, message=COMPILING)
+        yield Event("propagate", 0, 2, message=COMPILING)
+        yield Event("propagate", 1, 2, message="another notice")
+        return 2
+
+    with open_session() as session:
+        session._report_compiling()
+        assert session.follow(work()) == 2
+        session._report_compiling()
+    assert capsys.readouterr().err == f"{COMPILING}\nanother notice\n"

@@ -1,4 +1,4 @@
-"""``kadr import`` and ``kadr export``: from EbSynth and back, frames out, faults in one line."""
+"""``kadr import`` and ``kadr export``: from EbSynth and back, frames out, errors in one line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_there_and_back(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again.ebs").read_bytes() == ebs.read_bytes()
 
 
-def test_notices_are_told(kadr: Call, ebs: Path, tmp_path: Path) -> None:
+def test_notices_are_printed(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     project = read_ebs(ebs)
     write_ebs(ebs, EbsProject(project.video, project.keys, project.ranges[:1]))
     done = kadr("import", ebs, "-o", tmp_path / "p.kadr", "--json")
@@ -47,7 +47,7 @@ def test_notices_are_told(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert done.objects[-1]["notices"] == [done.objects[0]["message"]]
 
 
-def test_a_clip_that_moved_is_told(kadr: Call, ebs: Path, tmp_path: Path) -> None:
+def test_a_moved_clip_gets_a_notice(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert kadr("import", ebs, "-o", tmp_path / "p.kadr").code == 0
     shutil.move(tmp_path / "video", tmp_path / "frames")
     done = kadr("export", tmp_path / "p.kadr", "--ebs", tmp_path / "again.ebs")
@@ -69,17 +69,19 @@ def test_frames_of_a_clip(kadr: Call, video: Path, tmp_path: Path) -> None:
     names = [Path(file).name for file in done.objects[-1]["files"]]
     assert names == ["frame_00000.png", "frame_00003.png", "frame_00005.png"]
     assert sorted(path.name for path in (tmp_path / "paint").iterdir()) == names
-    made = kadr("new", video, "--keys", tmp_path / "paint", "-o", tmp_path / "p.kadr")
-    assert made.code == 0
+    created = kadr("new", video, "--keys", tmp_path / "paint", "-o", tmp_path / "p.kadr")
+    assert created.code == 0
     assert len(list(open_project(tmp_path / "p.kadr").keys.iterdir())) == 3
 
 
-def test_faults_are_told(
+def test_errors_are_one_line(
     refused: Callable[..., str], ebs: Path, video: Path, tmp_path: Path
 ) -> None:
-    assert "say what to export" in refused("export", video)
-    assert "say what to export" in refused("export", video, "--ebs", "x.ebs", "--keys", "x")
-    assert "say which frames, --numbers" in refused("export", video, "--keys", tmp_path / "x")
+    assert "give either --ebs FILE.ebs or --keys FOLDER" in refused("export", video)
+    assert "give either --ebs FILE.ebs or --keys FOLDER" in refused(
+        "export", video, "--ebs", "x.ebs", "--keys", "x"
+    )
+    assert "no frames chosen; give --numbers" in refused("export", video, "--keys", tmp_path / "x")
     assert "expected frame numbers" in refused("export", video, "--keys", "x", "--numbers", "1-3")
     assert "no such frame" in refused("export", video, "--keys", tmp_path / "x", "--numbers", "9")
     assert "go with --keys" in refused("export", video, "--ebs", "x.ebs", "--numbers", "9")

@@ -1,4 +1,4 @@
-"""``kadr plan``: the table, the sheet, the frames to paint, projects and refusals."""
+"""``kadr plan``: the table, the sheet, the frames to paint, projects and errors."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ def test_painted_frames_are_not_written_over(
     assert "plan.png: exists; give another folder with -o, or --overwrite" in line
 
 
-def test_images_of_another_plan_are_told_of(kadr: Call, clip: Path, tmp_path: Path) -> None:
+def test_images_of_another_plan_get_a_notice(kadr: Call, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "plan" / "to-paint").mkdir(parents=True)
     (tmp_path / "plan" / "to-paint" / "frame_00001.png").write_bytes(b"")
     done = kadr("plan", clip, "-o", tmp_path / "plan")
     assert done.code == 0
-    assert "holds 1 other file of before, such as frame_00001.png" in done.err
+    assert "also holds 1 older file, such as frame_00001.png" in done.err
 
 
 def test_gaps_and_frames(kadr: Call, clip: Path) -> None:

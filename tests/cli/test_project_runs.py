@@ -1,4 +1,4 @@
-"""``kadr run NAME.kadr`` and what lies around it: options of one run, going on, foretelling."""
+"""``kadr run NAME.kadr``: options of one run, resuming, dry runs; and ``kadr preview``."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def test_another_stylizer_beside_a_project(
     done = kadr("run", project.root, *words, "--json")
     assert done.code == 0, done
     assert done.objects[-1]["keys"] == [0, COUNT - 1]
-    told = "is for a stylizer that makes keys; leave it out beside painted keys"
-    assert f"keys-budget 3: {told}" in refused("run", project.root, "--keys-budget", "3")
-    assert f"min-gap 3: {told}" in refused("run", project.root, "--min-gap", "3")
+    message = "is for a stylizer that makes keys; leave it out beside painted keys"
+    assert f"keys-budget 3: {message}" in refused("run", project.root, "--keys-budget", "3")
+    assert f"min-gap 3: {message}" in refused("run", project.root, "--min-gap", "3")
     assert "fps 25: is for image sequences" in refused("run", project.root, "--fps", "25")
     assert "work-limit much: expected a size" in refused(
         "run", project.root, "--work-limit", "much"
@@ -125,26 +125,26 @@ def test_a_dry_run_says_what_and_why_and_does_nothing(kadr: Call, project: Proje
 
     before = _finished(project)
     write_image(project.keys / "00005.png", 255 - painted(COUNT - 1))
-    told = kadr("run", project.root, "--dry-run", "--json").objects[-1]
-    assert [(each["key"], each["direction"], each["frames"]) for each in told["passes"]] == [
+    facts = kadr("run", project.root, "--dry-run", "--json").objects[-1]
+    assert [(item["key"], item["direction"], item["frames"]) for item in facts["passes"]] == [
         (5, "backward", COUNT - 2)
     ]
-    assert told["passes"][0]["reason"] == "key repainted"
-    assert (told["pass_frames"], told["finished"], told["stylized"]) == (COUNT - 2, COUNT - 1, 1)
-    assert told["seconds"] > 0
-    assert told["work_bytes"] > 0
-    assert told["output_bytes"] > 0
+    assert facts["passes"][0]["reason"] == "key repainted"
+    assert (facts["pass_frames"], facts["finished"], facts["stylized"]) == (COUNT - 2, COUNT - 1, 1)
+    assert facts["seconds"] > 0
+    assert facts["work_bytes"] > 0
+    assert facts["output_bytes"] > 0
     status = kadr("status", project.root).out
     assert "would make 4 of 8 frames of passes, 5 of 6 finished frames" in status
     assert "key 5: 4 frames before it: key repainted" in status
     assert _finished(project) == before
-    assert kadr("run", project.root, "--json").objects[-1]["computed"] == told["pass_frames"]
+    assert kadr("run", project.root, "--json").objects[-1]["computed"] == facts["pass_frames"]
 
 
 def test_a_setting_that_changed_is_the_reason(kadr: Call, project: ProjectFolder) -> None:
     assert kadr("run", project.root, "-q").code == 0
-    told = kadr("run", project.root, "--dry-run", "--mapping", "7").out
-    assert "key 0: 4 frames after it: mapping 2.0 → 7.0" in told
+    output = kadr("run", project.root, "--dry-run", "--mapping", "7").out
+    assert "key 0: 4 frames after it: mapping 2.0 → 7.0" in output
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console only")
@@ -166,9 +166,9 @@ def test_the_same_command_goes_on_after_an_interruption(
             event = json.loads(line)
             if event.get("step") == "propagate" and event["index"] == 20:
                 process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
+        message = process.stderr.read()
     assert process.returncode == 130
-    assert said == "stopped; what is finished is kept, and the same command goes on from there\n"
+    assert message == "stopped; what is finished is kept, and the same command goes on from there\n"
     assert not out.exists()
     assert cache_folder(clip, out).is_relative_to(cache)
     done = kadr(*words)
@@ -178,7 +178,7 @@ def test_the_same_command_goes_on_after_an_interruption(
     assert len(frames_of(out)) == count
 
 
-def test_work_without_a_project_goes_where_it_is_told(
+def test_work_files_without_a_project_go_into_the_cache(
     kadr: Call,
     refused: Callable[..., str],
     video: Path,
@@ -196,12 +196,12 @@ def test_work_without_a_project_goes_where_it_is_told(
     (tmp_path / "file").touch()
     monkeypatch.setenv("KADR_CACHE", str(tmp_path / "file"))
     line = refused(*words, "-o", tmp_path / "c")
-    assert "no work files can be kept here" in line
+    assert "no work files can be written here" in line
     assert "--work" in line
     assert "KADR_CACHE" in line
 
 
-def test_old_work_of_other_runs_is_given_up_and_said(
+def test_old_work_files_of_other_runs_are_deleted_with_a_notice(
     kadr: Call, video: Path, keys: Path, tmp_path: Path, cache: Path
 ) -> None:
     words = ("run", video, "--keys", keys, *QUICK)
@@ -211,7 +211,7 @@ def test_old_work_of_other_runs_is_given_up_and_said(
     for path in (old, *old.iterdir()):
         os.utime(path, (10**9, 10**9))
     done = kadr(*words, "-o", tmp_path / "third")
-    assert f"{cache / 'runs'}: deleted old work of 1 other run, " in done.err
+    assert f"{cache / 'runs'}: deleted old work files of 1 other run, " in done.err
     assert not old.exists()
     assert cache_folder(video, tmp_path / "new").exists()
     assert "deleted" not in kadr(*words, "-o", tmp_path / "fourth").err
@@ -252,19 +252,23 @@ def test_only_one_kadr_works_in_a_project(
 
 
 def test_what_killed_runs_left_is_swept(kadr: Call, project: ProjectFolder) -> None:
-    left = [
+    remaining = [
         project.out / ".kadr-abc.mp4",
         project.work / "store" / "propagate" / ".kadr-abc.zip",
         project.out / ".kadr-folder" / "frame_00001.png",
     ]
-    kept = [project.previews / ".kadr-abc.png", project.out / "mine.txt", project.keys / ".kadr-x"]
-    for path in left + kept:
+    options = [
+        project.previews / ".kadr-abc.png",
+        project.out / "mine.txt",
+        project.keys / ".kadr-x",
+    ]
+    for path in remaining + options:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert kadr("run", project.root, "-q").code == 0
-    assert not any(path.exists() for path in left)
+    assert not any(path.exists() for path in remaining)
     assert not (project.out / ".kadr-folder").exists()
-    assert all(path.exists() for path in kept)
+    assert all(path.exists() for path in options)
 
 
 class TestPreview:
@@ -278,11 +282,11 @@ class TestPreview:
         assert done["seconds"] > 0
         assert not project.frames.exists()
         assert kadr("run", project.root, "-q").code == 0
-        made = read_image(project.frames / "frame_00003.png")
-        np.testing.assert_array_equal(read_image(path), made)
-        told = kadr("preview", project.root, "--frame", "3").out
-        assert told.startswith(f"{path}: frame 3 in ")
-        assert told.endswith(" s, as a run makes it\n")
+        frame = read_image(project.frames / "frame_00003.png")
+        np.testing.assert_array_equal(read_image(path), frame)
+        output = kadr("preview", project.root, "--frame", "3").out
+        assert output.startswith(f"{path}: frame 3 in ")
+        assert output.endswith(" s, as a run makes it\n")
 
     def test_a_range_is_a_video(self, kadr: Call, project: ProjectFolder, tmp_path: Path) -> None:
         done = kadr("preview", project.root, "--range", "1:4")
@@ -292,13 +296,15 @@ class TestPreview:
         assert kadr("preview", project.root, "--range", "0:2", "-o", out, "-q").code == 0
         assert len(frames_of(out)) == 3
 
-    def test_faults_are_told(
+    def test_errors_are_one_line(
         self, refused: Callable[..., str], project: ProjectFolder, tmp_path: Path
     ) -> None:
         name, out = project.root, tmp_path / "a.png"
         out.write_text("dear")
-        assert "one of them" in refused("preview", name)
-        assert "one of them" in refused("preview", name, "--frame", "1", "--range", "1:2")
+        assert "give either --frame N or --range FIRST:LAST" in refused("preview", name)
+        assert "give either --frame N or" in refused(
+            "preview", name, "--frame", "1", "--range", "1:2"
+        )
         assert "frame 6: the clip has no such frame" in refused("preview", name, "--frame", "6")
         assert "frame 'x': expected a whole" in refused("preview", name, "--frame", "x")
         assert "expected FIRST:LAST" in refused("preview", name, "--range", "1")

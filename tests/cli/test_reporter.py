@@ -1,14 +1,16 @@
-"""How progress is told: bars on a terminal, a line now and then in a log, objects to programs."""
+"""Progress: bars on a terminal, lines at intervals in a log, JSON objects for programs."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 
 from kadr import Event
 from kadr.cli import reporter as reporter_module
+from kadr.cli import time_left as time_left_module
 from kadr.cli.reporter import JsonReporter, QuietReporter, Reporter
 
 
@@ -21,23 +23,8 @@ def _events(count: int = 20) -> list[Event]:
     return [Event("paint", index, count) for index in range(count + 1)]
 
 
-def test_a_terminal_gets_a_bar_with_count_speed_and_time_left() -> None:
-    err = _Terminal()
-    said = Reporter(io.StringIO(), err)
-    with said.progress() as draw:
-        for event in _events():
-            draw(event)
-        said.notice("a word [in passing]")
-        draw(Event("write", 3, 7))
-    shown = err.getvalue()
-    for part in ("paint", "20/20", "3/7", "a word [in passing]"):
-        assert part in shown
-    said.notice("after")
-    assert err.getvalue().endswith("after\n")
-
-
 class _Clock:
-    """Time that passes only when told to."""
+    """Time that passes only when a test says so."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -46,9 +33,32 @@ class _Clock:
         return self.now
 
 
-def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, err = _Clock(), io.StringIO()
-    monkeypatch.setattr(reporter_module, "time", clock)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
+    clock = _Clock()
+    for module in (reporter_module, time_left_module):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_a_terminal_gets_a_bar_with_count_speed_and_time_left(clock: _Clock) -> None:
+    err = _Terminal()
+    reporter = Reporter(io.StringIO(), err)
+    with reporter.progress() as draw:
+        for event in _events()[:11]:
+            draw(event)
+            clock.now += 2.0
+        reporter.notice("a word [in passing]")
+        draw(Event("write", 3, 7))
+    output = err.getvalue()
+    for part in ("paint", "10/20", "0.50 frames/s", "0:00:20 left", "3/7", "a word [in passing]"):
+        assert part in output
+    reporter.notice("after")
+    assert err.getvalue().endswith("after\n")
+
+
+def test_a_log_gets_a_line_now_and_then(clock: _Clock) -> None:
+    err = io.StringIO()
     with Reporter(io.StringIO(), err).progress() as draw:
         for event in _events():
             draw(event)
@@ -62,7 +72,43 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
     ]
 
 
-def test_short_work_leaves_a_log_alone_but_messages_are_told() -> None:
+def test_time_left_is_not_printed_before_three_frames_are_done(clock: _Clock) -> None:
+    err = io.StringIO()
+    with Reporter(io.StringIO(), err).progress() as draw:
+        for event in _events()[:5]:
+            draw(event)
+            clock.now += 10.0
+    assert err.getvalue().splitlines() == [
+        "paint: 1 of 20",
+        "paint: 2 of 20",
+        "paint: 3 of 20, 0.10 frames/s, 0:02:50 left",
+        "paint: 4 of 20, 0.10 frames/s, 0:02:40 left",
+    ]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_compiling_time_does_not_count_for_the_time_left(clock: _Clock, terminal: bool) -> None:
+    err = _Terminal() if terminal else io.StringIO()
+    reporter = Reporter(io.StringIO(), err)
+    with reporter.progress() as draw:
+        draw(Event("paint", 0, 20))
+        reporter.compiling("compiling")
+        clock.now += 100.0
+        draw(Event("write", 0, 20))  # a step that begins meanwhile
+        clock.now += 500.0
+        for index in range(1, 12):
+            for step in ("paint", "write"):
+                clock.now += 1.0
+                draw(Event(step, index, 20))
+    output = err.getvalue()
+    assert "compiling" in output
+    remaining = [60 * int(m) + int(s) for m, s in re.findall(r"0:(\d\d):(\d\d) left", output)]
+    assert remaining, "there are enough frames to know a speed"
+    assert max(remaining) <= 2 * 16, "two seconds for each frame after the third since compiling"
+    assert not re.search(r"[1-9]:\d\d:\d\d left", output)
+
+
+def test_a_log_gets_messages_but_no_progress_of_short_work() -> None:
     err = io.StringIO()
     with Reporter(io.StringIO(), err).progress() as draw:
         for event in _events():
@@ -73,14 +119,14 @@ def test_short_work_leaves_a_log_alone_but_messages_are_told() -> None:
 
 def test_programs_get_one_object_a_line() -> None:
     out, err = io.StringIO(), io.StringIO()
-    said = JsonReporter(out, err)
-    with said.progress() as draw:
+    reporter = JsonReporter(out, err)
+    with reporter.progress() as draw:
         draw(Event("paint", 1, None, message="ä"))
-    said.notice("wait")
-    said.result("text for people", output="o.mp4", frames=3)
-    said.error("InputError", "two\nlines")
+    reporter.notice("wait")
+    reporter.result("text for people", output="o.mp4", frames=3)
+    reporter.error("InputError", "two\nlines")
     objects = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [made["event"] for made in objects] == ["progress", "notice", "result", "error"]
+    assert [item["event"] for item in objects] == ["progress", "notice", "result", "error"]
     progress, _, result, error = objects
     assert (progress["step"], progress["index"], progress["total"]) == ("paint", 1, None)
     assert progress["message"] == "ä"
@@ -91,12 +137,12 @@ def test_programs_get_one_object_a_line() -> None:
 
 def test_quiet_tells_errors_only() -> None:
     out, err = io.StringIO(), io.StringIO()
-    said = QuietReporter(out, err)
-    with said.progress() as draw:
+    reporter = QuietReporter(out, err)
+    with reporter.progress() as draw:
         for event in _events():
             draw(event)
-    said.notice("wait")
-    said.result("made")
+    reporter.notice("wait")
+    reporter.result("made")
     assert (out.getvalue(), err.getvalue()) == ("", "")
-    said.error("InputError", "no such file")
+    reporter.error("InputError", "no such file")
     assert err.getvalue() == "error: no such file\n"

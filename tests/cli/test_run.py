@@ -1,4 +1,4 @@
-"""``kadr run`` end to end on small clips: what it makes, where, and what it says of it."""
+"""``kadr run`` end to end on small clips: its output, files and messages."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def test_a_video_and_its_keys_become_a_video(
     done = kadr("run", video, "--keys", keys, "-o", out, *QUICK)
     assert done.code == 0
     assert done.out.startswith(f"{out}: {COUNT} frames from 2 keys in ")
-    made = frames_of(out)
-    assert len(made) == COUNT
+    result = frames_of(out)
+    assert len(result) == COUNT
     # H.264 keeps colours within a few levels; the filmed ones are a hundred away
-    for index, image in enumerate(made):
+    for index, image in enumerate(result):
         assert np.abs(image.astype(int) - painted(index)).mean() < 12
     assert list(out.parent.iterdir()) == [out]
 
@@ -41,8 +41,8 @@ def test_the_library_makes_the_same_pictures(
     assert kadr("run", video, "--keys", keys, "-o", tmp_path / "a", *options).code == 0
     from kadr import detail_options
 
-    wanted = detail_options("draft", mapping=5.0)
-    result = restyle(RunOptions(video, tmp_path / "b", keys=(keys,), seed=3, propagate=wanted))
+    expected = detail_options("draft", mapping=5.0)
+    result = restyle(RunOptions(video, tmp_path / "b", keys=(keys,), seed=3, propagate=expected))
     assert (result.keys, result.frame_count) == ((0, COUNT - 1), COUNT)
     ours, theirs = _images(tmp_path / "a"), _images(tmp_path / "b")
     assert ours.keys() == theirs.keys()
@@ -54,10 +54,10 @@ def test_keys_come_back_pixel_for_pixel(kadr: Call, images: Path, tmp_path: Path
     numbers = (FIRST + 1, FIRST + 4)
     keys = make_keys(tmp_path / "keys", *numbers, first=FIRST)
     assert kadr("run", images, "--keys", keys, "-o", tmp_path / "out", *QUICK).code == 0
-    made = _images(tmp_path / "out")
-    assert list(made) == [f"shot_{FIRST + at}" for at in range(COUNT)]
+    result = _images(tmp_path / "out")
+    assert list(result) == [f"shot_{FIRST + index}" for index in range(COUNT)]
     for number in numbers:
-        np.testing.assert_array_equal(made[f"shot_{number}"], painted(number - FIRST))
+        np.testing.assert_array_equal(result[f"shot_{number}"], painted(number - FIRST))
 
 
 def test_keys_may_be_files_as_a_shell_lists_them(
@@ -105,7 +105,7 @@ def test_only_some_frames(kadr: Call, images: Path, tmp_path: Path) -> None:
     span = f"{FIRST + 1}:{FIRST + 3}"
     done = kadr("run", images, "--keys", keys, "-o", tmp_path / "o", "--frames", span, *QUICK)
     assert done.code == 0, done
-    assert list(_images(tmp_path / "o")) == [f"shot_{FIRST + at}" for at in (1, 2, 3)]
+    assert list(_images(tmp_path / "o")) == [f"shot_{FIRST + index}" for index in (1, 2, 3)]
 
 
 def test_a_filter_paints_the_keys(kadr: Call, video: Path, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_key_of_another_size_can_be_made_to_fit(kadr: Call, video: Path, tmp_p
     assert done.code == 0, done
 
 
-def test_work_files_are_kept_where_asked(
+def test_work_files_are_kept_in_the_work_folder(
     kadr: Call, video: Path, keys: Path, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"

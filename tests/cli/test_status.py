@@ -17,10 +17,10 @@ from kadr.report.record import ClipRecord, KeyRecord, NextKey, RunRecord, write_
 @pytest.fixture
 def project(video: Path, keys: Path, tmp_path: Path) -> ProjectFolder:
     """A project of the video with keys 0 and 5, painted long ago, that has not run."""
-    made = new_project(video, [keys], tmp_path / "p.kadr", detail="low")
-    for key in made.keys.iterdir():
+    new = new_project(video, [keys], tmp_path / "p.kadr", detail="low")
+    for key in new.keys.iterdir():
         os.utime(key, (10**9, 10**9))
-    return made
+    return new
 
 
 def _record(**changes: Any) -> RunRecord:
@@ -121,13 +121,13 @@ def test_a_project_without_its_clip_still_has_a_status(
 
 
 def test_keys_that_a_stylizer_makes(kadr: Call, video: Path, tmp_path: Path) -> None:
-    made = new_project(video, folder=tmp_path / "q.kadr", stylizer="paint", keys_budget=2)
-    assert _lines(kadr("status", made.root).out)["keys"] == "made by paint"
+    project = new_project(video, folder=tmp_path / "q.kadr", stylizer="paint", keys_budget=2)
+    assert _lines(kadr("status", project.root).out)["keys"] == "made by paint"
 
 
 def test_keys_still_to_be_painted(kadr: Call, video: Path, tmp_path: Path) -> None:
-    made = new_project(video, folder=tmp_path / "q.kadr")
-    assert _lines(kadr("status", made.root).out)["keys"].startswith("none yet; paint frames")
+    project = new_project(video, folder=tmp_path / "q.kadr")
+    assert _lines(kadr("status", project.root).out)["keys"].startswith("none yet; paint frames")
 
 
 def test_what_is_no_project_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:

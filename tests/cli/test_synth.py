@@ -44,13 +44,13 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
-def _call(files: dict[str, Path], dash: str, *more: object) -> list[object]:
+def _call(files: dict[str, Path], dash: str, *extra: object) -> list[object]:
     words: list[object] = [f"{dash}style", files["style"], f"{dash}weight", "0.5"]
     words += [f"{dash}guide", files["source"], files["target"], f"{dash}weight", "2"]
     words += [f"{dash}guide", files["source2"], files["target2"]]
     for name, (text, _, _) in SETTINGS.items():
         words += [f"{dash}{name}", text]
-    return [*words, f"{dash}extrapass3x3", *more]
+    return [*words, f"{dash}extrapass3x3", *extra]
 
 
 def test_both_programs_make_what_the_library_makes(
@@ -58,24 +58,24 @@ def test_both_programs_make_what_the_library_makes(
 ) -> None:
     ours, theirs = tmp_path / "ours.png", tmp_path / "theirs.png"
     arrays = tmp_path / "nnf.npy", tmp_path / "error.npy"
-    more = ("--output", ours, "--nnf", arrays[0], "--error", arrays[1])
-    assert kadr("synth", *_call(files, "--", *more)).code == 0
+    extra = ("--output", ours, "--nnf", arrays[0], "--error", arrays[1])
+    assert kadr("synth", *_call(files, "--", *extra)).code == 0
     words = _call(files, "-", "-output", theirs, "-backend", "cpu")
     assert ebsynth([str(word) for word in words]) == 0
 
     options = {field: value for _, field, value in SETTINGS.values()}
     read = {name: read_image(path) for name, path in files.items()}
     gray = read["source2"][..., :1], read["target2"][..., :1]
-    made = synthesize(
+    synthesis = synthesize(
         read["style"],
         [Guide(read["source"], read["target"], 2.0), Guide(*gray, 0.5)],
         style_weight=0.5,
         options=SynthOptions(extra_pass_3x3=True, **options),
     )
-    np.testing.assert_array_equal(read_image(ours), made.image)
-    np.testing.assert_array_equal(read_image(theirs), made.image)
-    np.testing.assert_array_equal(np.load(arrays[0]), made.nnf)
-    np.testing.assert_array_equal(np.load(arrays[1]), made.error)
+    np.testing.assert_array_equal(read_image(ours), synthesis.image)
+    np.testing.assert_array_equal(read_image(theirs), synthesis.image)
+    np.testing.assert_array_equal(np.load(arrays[0]), synthesis.nnf)
+    np.testing.assert_array_equal(np.load(arrays[1]), synthesis.error)
 
 
 @pytest.mark.parametrize(("weights", "shift"), [(("9", "0"), 0), (("0", "9"), SHIFT)])
@@ -93,8 +93,8 @@ def test_each_weight_reaches_its_own_guide(
     inside = np.s_[4:-4, 4 + SHIFT : -4]
     right = (np.load(nnf) == expected).all(axis=2)[inside]
     assert right.mean() > 0.9
-    wanted = np.roll(read_image(files["style"]), shift, axis=1)
-    assert np.median(np.abs(read_image(out).astype(int) - wanted)[inside]) <= 1
+    shifted = np.roll(read_image(files["style"]), shift, axis=1)
+    assert np.median(np.abs(read_image(out).astype(int) - shifted)[inside]) <= 1
 
 
 def test_modulation_masks_and_a_start(kadr: Call, files: dict[str, Path], tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_modulation_masks_and_a_start(kadr: Call, files: dict[str, Path], tmp_pa
     words += ["--weighted-vote", "--seed", "5", "--threads", "1", "-o", out]
     done = kadr("synth", *words)
     assert done.code == 0, done
-    made = synthesize(
+    synthesis = synthesize(
         style,
         [Guide(read_image(files["source"]), read_image(files["target2"]), 1.0)],
         modulation=half[..., None],
@@ -119,7 +119,7 @@ def test_modulation_masks_and_a_start(kadr: Call, files: dict[str, Path], tmp_pa
         start_nnf=start,
         options=SynthOptions(weighted_vote=True, seed=5),
     )
-    np.testing.assert_array_equal(read_image(out), made.image)
+    np.testing.assert_array_equal(read_image(out), synthesis.image)
     assert not read_image(out)[:, 24:].any()
 
 
@@ -135,9 +135,9 @@ def test_a_gray_style_gives_a_gray_picture_and_alpha_is_painted_too(
     write_image(tmp_path / "clear.png", clear)
     call = ("synth", "--style", tmp_path / "clear.png", *guide, "-o", tmp_path / "c.png")
     assert kadr(*call).code == 0
-    made = read_image(tmp_path / "c.png")
-    assert made.shape == (40, 48, 4)
-    assert np.abs(made[..., 3].astype(int) - clear[..., 3]).mean() < 40
+    image = read_image(tmp_path / "c.png")
+    assert image.shape == (40, 48, 4)
+    assert np.abs(image[..., 3].astype(int) - clear[..., 3]).mean() < 40
 
 
 def test_ebsynth_writes_output_png_and_replaces_it(
@@ -170,7 +170,7 @@ def test_what_does_not_fit_is_named(
     style, source, target = files["style"], files["source"], files["target"]
     base = ("--style", style, "--guide", source, target)
     out = ("-o", tmp_path / "out.png")
-    for words, told in [
+    for words, message in [
         (("--style", tmp_path / "no.png", "--guide", source, target, *out), "no.png: cannot be"),
         (("--style", style, "--guide", small, target, *out), "small.png: 24×20 pixels, but"),
         ((*base, "--guide", source, small, *out), "small.png: 24×20 pixels, but"),
@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_named(
         ((*base, *out, "--nnf", tmp_path / "flat.npy"), "flat.npy: exists already"),
         (base, "no output"),
     ]:
-        assert told in refused("synth", *words)
+        assert message in refused("synth", *words)
     assert not (tmp_path / "out.png").exists()
     assert (tmp_path / "there.png").read_bytes() == b"dear"
 
@@ -197,15 +197,15 @@ def test_ebsynth_refuses_in_one_line(
 ) -> None:
     words = ["-style", files["style"], "-guide", files["source"], "gone.png", "-patchsize", "3"]
     assert ebsynth([str(word) for word in words]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: gone.png: cannot be read")
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith("error: gone.png: cannot be read")
+    assert output.count("\n") == 1
 
 
 def test_help_names_every_option(kadr: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = kadr("synth", "--help")
-    assert shown.code == 0
+    done = kadr("synth", "--help")
+    assert done.code == 0
     for name in ("style", "guide", "weight", "output", "backend", "extrapass3x3", *SETTINGS):
-        assert f"--{name}" in shown.out
+        assert f"--{name}" in done.out
     assert ebsynth([]) == 0
     assert capsys.readouterr().out.startswith("usage: kadr-ebsynth")

@@ -1,4 +1,4 @@
-"""Command lines of the ebsynth program: known answers for every option, in both manners."""
+"""Command lines of the ebsynth program: every option, with one dash and with two."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BASE = "-style s.png -guide a.png b.png"
 
 
 def test_the_defaults_are_that_programs() -> None:
-    made = _parse(BASE)
-    assert (made.style, made.output) == (Path("s.png"), Path("output.png"))
-    assert (made.style_weight, made.weights) == (1.0, [1.0])
-    assert made.options == SynthOptions(
+    parsed = _parse(BASE)
+    assert (parsed.style, parsed.output) == (Path("s.png"), Path("output.png"))
+    assert (parsed.style_weight, parsed.weights) == (1.0, [1.0])
+    assert parsed.options == SynthOptions(
         patch_size=5,
         levels=None,
         vote_iterations=6,
@@ -38,11 +38,11 @@ def test_every_option_of_that_program(dash: str) -> None:
         f"{BASE} -weight 2 -output o.png -uniformity 1000 -patchsize 7 -pyramidlevels 3 "
         "-searchvoteiters 12 -patchmatchiters 8 -stopthreshold 2 -extrapass3x3 -backend cpu"
     ).replace(" -", f" {dash}")
-    made = _parse(line)
-    assert made.output == Path("o.png")
-    assert made.backend == "cpu"
-    assert made.weights == [2.0]
-    assert made.options == SynthOptions(
+    parsed = _parse(line)
+    assert parsed.output == Path("o.png")
+    assert parsed.backend == "cpu"
+    assert parsed.weights == [2.0]
+    assert parsed.options == SynthOptions(
         patch_size=7,
         levels=3,
         vote_iterations=12,
@@ -68,9 +68,9 @@ def test_every_option_of_that_program(dash: str) -> None:
 def test_a_weight_belongs_to_what_stands_before_it(
     line: str, style: float, guides: list[float]
 ) -> None:
-    made = _parse(line)
-    assert made.style_weight == style
-    assert made.weights == guides
+    parsed = _parse(line)
+    assert parsed.style_weight == style
+    assert parsed.weights == guides
 
 
 def test_kadrs_own_options() -> None:
@@ -79,20 +79,20 @@ def test_kadrs_own_options() -> None:
         "--seed=4 --threads 2 --source-mask p --target-mask q --start-nnf r.npy --nnf t.npy "
         "--error u.npy --overwrite --patch-size 3 --search-radius 9 --quiet -v"
     )
-    made = parse_synth(line.split())
-    assert made.guides[0].modulation == Path("m.png")
-    assert made.guides[1].modulation is None
-    assert made.options == SynthOptions(weighted_vote=True, seed=4, patch_size=3, search_radius=9)
-    assert (made.threads, made.overwrite) == (2, True)
-    assert (made.source_mask, made.target_mask) == (Path("p"), Path("q"))
-    files = made.start_nnf, made.nnf, made.error, made.output
+    parsed = parse_synth(line.split())
+    assert parsed.guides[0].modulation == Path("m.png")
+    assert parsed.guides[1].modulation is None
+    assert parsed.options == SynthOptions(weighted_vote=True, seed=4, patch_size=3, search_radius=9)
+    assert (parsed.threads, parsed.overwrite) == (2, True)
+    assert (parsed.source_mask, parsed.target_mask) == (Path("p"), Path("q"))
+    files = parsed.start_nnf, parsed.nnf, parsed.error, parsed.output
     assert files == (Path("r.npy"), Path("t.npy"), Path("u.npy"), Path("o.png"))
 
 
 def test_names_with_spaces_and_signs_are_names() -> None:
-    made = parse_synth(["--style", "a = %d 'q'.png", "--guide=-1.png", "ä.png", "-o", "o o.png"])
-    assert made.style == Path("a = %d 'q'.png")
-    assert (made.guides[0].source, made.guides[0].target) == (Path("-1.png"), Path("ä.png"))
+    parsed = parse_synth(["--style", "a = %d 'q'.png", "--guide=-1.png", "ä.png", "-o", "o o.png"])
+    assert parsed.style == Path("a = %d 'q'.png")
+    assert (parsed.guides[0].source, parsed.guides[0].target) == (Path("-1.png"), Path("ä.png"))
 
 
 def test_more_levels_than_fit_are_as_many_as_fit() -> None:
@@ -100,7 +100,7 @@ def test_more_levels_than_fit_are_as_many_as_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("-style s.png", "no guide; give at least one with --guide"),
         ("-guide a b", "no style; give the painting with --style"),
@@ -123,7 +123,7 @@ def test_more_levels_than_fit_are_as_many_as_fit() -> None:
         (f"{BASE} stray.png", "stray.png: no such option"),
     ],
 )
-def test_what_is_wrong_is_named(line: str, told: str) -> None:
+def test_what_is_wrong_is_named(line: str, message: str) -> None:
     with pytest.raises(OptionsError) as caught:
         _parse(line)
-    assert told in str(caught.value)
+    assert message in str(caught.value)

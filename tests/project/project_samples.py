@@ -1,4 +1,4 @@
-"""Projects to test on, made of clips that are small."""
+"""Projects of small clips for tests."""
 
 from __future__ import annotations
 

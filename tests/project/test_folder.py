@@ -1,4 +1,4 @@
-"""A project: what it makes of a clip and of settings, how it finds its clip, what it keeps."""
+"""A project: its options, how it finds a moved clip, how its file is edited."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_new_project_holds_what_people_need(tmp_path: Path) -> None:
     assert open_project(project.root).options() == project.options()
 
 
-def test_options_are_those_that_were_given(tmp_path: Path) -> None:
+def test_settings_become_options(tmp_path: Path) -> None:
     project = make_project(
         tmp_path,
         ranges=["0:0:3", "2:5:6"],
@@ -106,7 +106,7 @@ def test_a_folder_marked_by_a_slash_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"deflickr": 1}, "unknown 'deflickr'; did you mean 'deflicker'"),
         ({"crf": 99}, "crf 99: expected 0 to 63"),
@@ -119,9 +119,9 @@ def test_a_folder_marked_by_a_slash_stays_one(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_leaves_nothing_behind(
-    tmp_path: Path, settings: dict[str, object], told: str
+    tmp_path: Path, settings: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(OptionsError, match=told):
+    with pytest.raises(OptionsError, match=message):
         make_project(tmp_path, **settings)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "painted"]
 
@@ -157,22 +157,22 @@ def test_what_is_a_project(tmp_path: Path) -> None:
 
 
 class TestMovedClip:
-    """A clip is found again by what it holds."""
+    """A clip is found again by its content."""
 
-    @pytest.mark.parametrize("place", ["other name.mp4", "deep/clip.mp4", "p.kadr/clip.mp4"])
-    def test_it_is_found_near_by(self, tmp_path: Path, place: str) -> None:
+    @pytest.mark.parametrize("name", ["other name.mp4", "deep/clip.mp4", "p.kadr/clip.mp4"])
+    def test_it_is_found_nearby(self, tmp_path: Path, name: str) -> None:
         project = make_project(tmp_path)
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        project.clip.rename(tmp_path / place)
-        found = project.locate()
-        assert found.path.samefile(tmp_path / place)
-        assert found.moved
-        assert not found.changed
-        assert len(found.notices) == 1
-        assert "clip.mp4: is not there any more; the same clip was found as" in found.notices[0]
-        assert project.options().clip.samefile(tmp_path / place)
-        settled = project.settle(found)
-        assert settled.clip.samefile(tmp_path / place)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        project.clip.rename(tmp_path / name)
+        located = project.locate()
+        assert located.path.samefile(tmp_path / name)
+        assert located.moved
+        assert not located.changed
+        assert len(located.notices) == 1
+        assert "clip.mp4: is not there any more; the same clip was found as" in located.notices[0]
+        assert project.options().clip.samefile(tmp_path / name)
+        settled = project.update_clip(located)
+        assert settled.clip.samefile(tmp_path / name)
         assert open_project(project.root).locate().notices == ()
 
     def test_another_of_the_same_size_is_not_taken(self, tmp_path: Path) -> None:
@@ -205,9 +205,9 @@ class TestMovedClip:
         images = make_images(tmp_path / "in")
         project = new_project(images / "f_%05d.png", folder=tmp_path / "p.kadr")
         images.rename(tmp_path / "renamed")
-        found = project.locate()
-        assert found.path == tmp_path / "renamed" / "f_%05d.png"
-        assert project.settle(found).settings.clip == "../renamed/f_%05d.png"
+        located = project.locate()
+        assert located.path == tmp_path / "renamed" / "f_%05d.png"
+        assert project.update_clip(located).settings.clip == "../renamed/f_%05d.png"
 
     def test_a_project_moved_with_its_clip_needs_no_search(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -223,26 +223,30 @@ def test_changed_content_is_named_until_it_is_settled(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     first = project.locate()
     project.clip.write_bytes(project.clip.read_bytes() + b"\0")
-    found = project.locate()
-    assert found.changed
-    assert found.identity != first.identity
-    assert "holds something else than before; all will be made anew" in found.notices[0]
-    assert project.settle(found).locate() == found.__class__(found.path, found.identity, found.size)
+    located = project.locate()
+    assert located.changed
+    assert located.identity != first.identity
+    assert "its content changed; all frames will be made again" in located.notices[0]
+    assert project.update_clip(located).locate() == located.__class__(
+        located.path, located.identity, located.size
+    )
 
 
 def test_a_clip_without_a_hash_is_taken_as_it_is(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     identity = project.settings.sha256
     bare = rewrite(project, f'sha256 = "{identity}"\n', "")
-    found = bare.locate()
-    assert found.notices == ()
-    assert bare.settle(found).settings.sha256 == identity
+    located = bare.locate()
+    assert located.notices == ()
+    assert bare.update_clip(located).settings.sha256 == identity
 
 
 def test_edits_keep_what_people_wrote(tmp_path: Path) -> None:
     project = make_project(tmp_path, crf=20)
-    own = rewrite(project, "crf = 20", "crf   =   20 # mine\r\n# a line of mine")
-    edited = own.edit("keys", {"ranges": ["0:0:4"]}).edit("output", {"encoder-preset": "fast"})
+    edited_by_hand = rewrite(project, "crf = 20", "crf   =   20 # mine\r\n# a line of mine")
+    edited = edited_by_hand.edit("keys", {"ranges": ["0:0:4"]}).edit(
+        "output", {"encoder-preset": "fast"}
+    )
     assert "crf   =   20 # mine\r\n# a line of mine" in edited.text
     assert edited.settings.ranges == ("0:0:4",)
     assert edited.options().encoder_preset == "fast"
@@ -272,7 +276,7 @@ def test_a_read_only_project_can_be_read(tmp_path: Path) -> None:
         project.root.chmod(0o755)
 
 
-def test_paths_far_away_are_kept_in_full(tmp_path: Path) -> None:
+def test_distant_paths_are_stored_in_full(tmp_path: Path) -> None:
     root = tmp_path / "a" / "b" / "c" / "d" / "p.kadr"
     assert relative_path(tmp_path / "a" / "x.mp4", root.parent) == "../../../x.mp4"
     assert relative_path(tmp_path / "x.mp4", root) == str(tmp_path / "x.mp4")

@@ -1,4 +1,4 @@
-"""A project file: written and read back, and every fault named by its line."""
+"""A project file: written and read back, and every error with its line."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from project_samples import make_project
 
 from kadr import InputError, OptionsError, PropagateOptions, RunOptions, open_project
 from kadr.options import DETAIL
-from kadr.project.lines import line_of
-from kadr.project.schema import ELSEWHERE, sections
+from kadr.project.schema import run_fields, sections
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text
+from kadr.project.toml_lines import line_of
 
 FILE = Path("p.kadr/project.toml")
 
@@ -56,7 +56,7 @@ def test_a_short_file_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "told"),
+    ("old", "new", "line", "message"),
     [
         ("crf = 20", "crv = 20", 17, "unknown 'crv'; did you mean 'crf'?"),
         ("crf = 20", "crf = 99", 17, "crf 99: expected 0 to 63"),
@@ -72,7 +72,7 @@ def test_a_short_file_is_enough() -> None:
         ("[run]", "[runs]", 18, "section unknown 'runs'; did you mean 'run'?"),
         ("[run]", "[zzz]", 18, "section unknown 'zzz'; expected one of clip, keys"),
         ("format = 1", "format = 1\nrun = 3", 19, "not TOML"),
-        ("format = 1", "format = 2", 1, "format 2: expected 1; a newer kadr"),
+        ("format = 1", "format = 2", 1, "format 2: expected 1; if a newer kadr wrote it"),
         ("format = 1", "format = true", 1, "format True: expected 1"),
         ("format = 1\n", "", 1, "'format' is missing; a project begins with format = 1"),
         ("deflicker = 1", "deflicker = -1", 14, "deflicker -1.0: expected 0 to 1000"),
@@ -95,9 +95,9 @@ def test_a_short_file_is_enough() -> None:
         ("[keys]", "[keys]\nmin-gap = 9\nmax-gap = 3", 5, "min-gap 9: is more than max-gap 3"),
     ],
 )
-def test_every_fault_names_its_line(old: str, new: str, line: int, told: str) -> None:
+def test_every_fault_names_its_line(old: str, new: str, line: int, message: str) -> None:
     assert old in GOOD
-    with pytest.raises(OptionsError, match=told) as caught:
+    with pytest.raises(OptionsError, match=message) as caught:
         read_settings(FILE, GOOD.replace(old, new))
     first, colon, _ = str(caught.value).partition(": ")
     assert colon
@@ -115,14 +115,32 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert open_project(project.root).settings == project.settings
 
 
-def test_every_option_of_a_run_can_be_said() -> None:
-    """A new field of RunOptions has a place in project files, or a reason not to."""
-    entries = [entry for section in sections().values() for entry in section]
-    said = {entry.field for entry in entries if entry.field}
-    known = {item.name for item in fields(RunOptions)}
-    assert said == (known - ELSEWHERE) | {item.name for item in fields(PropagateOptions)}
-    assert known >= ELSEWHERE
-    assert all(entry.help or entry.name == "sha256" for entry in entries)
+NOT_IN_A_PROJECT = {
+    "stylizer_options": "the entries of [stylizer]",
+    "propagate": "the entries of [picture]",
+    "overwrite": "a run may replace the outputs in its own project",
+    "work": "the folder work/ of the project",
+    "frames_folder": "the folder out/frames of the project",
+    "report": "the folder out/ of the project",
+}
+"""Field of RunOptions → why a project file has no entry for it."""
+
+
+def test_every_option_of_a_run_has_an_entry() -> None:
+    """A new field of RunOptions is an entry of project files, or there is a reason not to."""
+    listed = sections()
+    entries = {entry.name for section in listed.values() for entry in section}
+    described = [entry for section in listed.values() for entry in section if entry.field]
+    for item in fields(RunOptions):
+        name = item.metadata.get("entry") or item.name.replace("_", "-")
+        assert (name in entries) != (item.name in NOT_IN_A_PROJECT), item.name
+        if item.metadata.get("entry"):
+            assert name in {entry.name for entry in listed[item.metadata["section"]]}
+    picture = {item.name for item in fields(PropagateOptions)}
+    assert {entry.field for entry in described} == {*run_fields(), *picture}
+    assert all(
+        entry.help or entry.name == "sha256" for section in listed.values() for entry in section
+    )
 
 
 def _values(kind: type[Any], names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
@@ -170,7 +188,7 @@ def test_what_is_written_is_read_again(settings: Settings) -> None:
 
 
 @given(st.integers(0, 10**6))
-def test_the_line_found_holds_the_key(seed: int) -> None:
+def test_the_line_holds_the_key(seed: int) -> None:
     source = random.Random(seed)
     document = tomlkit.document()
     where: list[tuple[str, str]] = []

@@ -145,11 +145,13 @@ def test_frames_changed_by_hand_stay(clip: Path, images: list[np.ndarray]) -> No
 def test_options_that_do_not_fit_are_refused(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionsError, match=r"refine 0\.2: is for a stylizer that makes keys"):
         RunOptions(clip=clip, output="o", keys=(Path("k"),), refine=0.2)
-    with pytest.raises(OptionsError, match=r"refine 0\.2: is for carried frames, and every-frame"):
+    with pytest.raises(
+        OptionsError, match=r"refine 0\.2: is for propagated frames, and every-frame"
+    ):
         _options(clip, every=1)
     with pytest.raises(OptionsError, match=r"refine-strength 0\.5: is for refine; give that too"):
         _options(clip, refine=None, refine_strength=0.5)
-    with pytest.raises(OptionsError, match="refine: looks at work files that work-limit gives up"):
+    with pytest.raises(OptionsError, match="refine: needs work files that work-limit deletes"):
         _options(clip, work_limit=10**9)
     monkeypatch.undo()
     with pytest.raises(OptionsError, match="stylizer paint has no denoising-strength to lower"):

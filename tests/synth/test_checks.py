@@ -101,7 +101,7 @@ def test_unknown_backends() -> None:
         ("uniformity", float("nan")),
         ("stop_threshold", 256.0),
         ("search_radius", 0),
-        ("enough", -0.1),
+        ("search_threshold", -0.1),
         ("seed", -1),
     ],
 )

@@ -119,7 +119,7 @@ def test_every_size_stays_inside_source_and_mask(
     [
         quick(),
         quick(weighted_vote=True, extra_pass_3x3=True),
-        quick(uniformity=0.0, enough=50.0, stop_threshold=0.0),
+        quick(uniformity=0.0, search_threshold=50.0, stop_threshold=0.0),
     ],
 )
 def test_any_thread_count_gives_the_same_bytes(options: SynthOptions) -> None:

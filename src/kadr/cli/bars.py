@@ -1,10 +1,11 @@
-"""Events in, progress bars on a terminal out: how far, how fast, how long still."""
+"""Events in, progress bars on a terminal out, with speed and time left."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TextIO
 
 from rich.console import Console
@@ -16,20 +17,32 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
+from kadr.cli.time_left import StepTimers
 from kadr.core.events import Event
 
 
-class _Speed(ProgressColumn):
+class _SpeedColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
+        speed = task.finished_speed or task.fields["timer"].speed
         return Text("" if not speed else f"{speed:.2f} frames/s", style="progress.data.speed")
 
 
-class _Above(io.TextIOBase):
+class _TimeLeftColumn(ProgressColumn):
+    """The time left by the timer of the step: rich's own estimate also counts compiling time."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        total = None if task.total is None else int(task.total)
+        seconds = task.fields["timer"].seconds_left(total)
+        text = "" if seconds is None else f"{timedelta(seconds=round(seconds))} left"
+        return Text(text, style="progress.remaining")
+
+
+class _LinesAbove(io.TextIOBase):
     """A text file whose lines appear above the bars."""
 
     def __init__(self, console: Console) -> None:
@@ -42,10 +55,10 @@ class _Above(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def bars(stream: TextIO) -> Iterator[tuple[Callable[[Event], None], TextIO]]:
-    """Lend a function that draws an event, and a file for lines above the bars.
+def bars(stream: TextIO, timers: StepTimers) -> Iterator[tuple[Callable[[Event], None], TextIO]]:
+    """A function that draws an event, and a file for lines above the bars.
 
-    One bar a step; they vanish at the end, since the result says what remains to be said.
+    One bar per step; the bars disappear at the end, since the result is printed then.
     """
     console = Console(file=stream)
     steps: dict[str, TaskID] = {}
@@ -53,18 +66,19 @@ def bars(stream: TextIO) -> Iterator[tuple[Callable[[Event], None], TextIO]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _Speed(),
-        TimeRemainingColumn(),
+        _SpeedColumn(),
+        _TimeLeftColumn(),
         console=console,
         transient=True,
     ) as progress:
 
         def draw(event: Event) -> None:
+            timer = timers.update(event)
             if event.step not in steps:
-                steps[event.step] = progress.add_task(event.step, total=event.total)
+                steps[event.step] = progress.add_task(event.step, total=event.total, timer=timer)
             done = event.index + event.share
             progress.update(steps[event.step], completed=done, total=event.total)
             if event.message:
                 console.print(event.message, markup=False)
 
-        yield draw, _Above(console)  # type: ignore[misc]
+        yield draw, _LinesAbove(console)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""``kadr clean``: say which work files can go and how much they hold, ask, and delete them."""
+"""``kadr clean``: list work files and their size, ask, and delete them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kadr.cli.flags import Json, Quiet
-from kadr.cli.session import Session, session
+from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.errors import OptionsError
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from kadr.storage.clean import WorkFiles
 
 Project = Annotated[str | None, typer.Argument(metavar="[NAME.kadr]", help="The project to clean.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")]
 AllCaches = Annotated[
     bool,
-    typer.Option("--all-caches", help="Also the work of all runs that had no project."),
+    typer.Option("--all-caches", help="Also delete the work files of all runs without a project."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")]
 
@@ -33,24 +33,25 @@ def clean(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Delete work files, which the next run makes again; keys, settings and output stay."""
-    with session(quiet=quiet, json=json) as now:
+    """Delete work files, which the next run makes again. Keys, settings and output stay."""
+    with open_session(quiet=quiet, json=json) as session:
         from kadr.storage.clean import delete_work_files, find_work_files
 
-        found = [find_work_files(folder) for folder in _folders(project, all_caches)]
-        for each in found:
-            _tell(each, now)
-        size, count = sum(each.size for each in found), sum(len(each.files) for each in found)
+        cleaned = [find_work_files(folder) for folder in _folders(project, all_caches)]
+        for work_files in cleaned:
+            _report(work_files, session)
+        size = sum(work_files.size for work_files in cleaned)
+        count = sum(len(work_files.files) for work_files in cleaned)
         freed = 0
-        if not dry_run and count and _is_wanted(yes, json or quiet, count, size):
-            freed = sum(delete_work_files(each) for each in found)
-        now.speaker.result(
+        if not dry_run and count and _confirm(yes, json or quiet, count, size):
+            freed = sum(delete_work_files(work_files) for work_files in cleaned)
+        session.reporter.result(
             _outcome(dry_run, count, size, freed),
-            folders=[str(each.folder) for each in found],
+            folders=[str(work_files.folder) for work_files in cleaned],
             files=count,
             bytes=size,
             freed=freed,
-            kept=[str(path) for each in found for path in each.others],
+            kept=[str(path) for work_files in cleaned for path in work_files.others],
         )
 
 
@@ -64,24 +65,27 @@ def _folders(project: str | None, all_caches: bool) -> list[Path]:
     return folders + (cached_work() if all_caches else [])
 
 
-def _tell(found: WorkFiles, now: Session) -> None:
-    for kind, (count, size) in found.kinds.items():
-        now.speaker.notice(
-            f"{found.folder}: {kind}: {formatting.counted(count, 'file')}, {formatting.size(size)}"
+def _report(work_files: WorkFiles, session: Session) -> None:
+    folder, others = work_files.folder, work_files.others
+    for kind, (count, size) in work_files.kinds.items():
+        session.reporter.notice(
+            f"{folder}: {kind}: {formatting.counted(count, 'file')}, {formatting.size(size)}"
         )
-    if found.others:
-        others = ", ".join(path.relative_to(found.folder).as_posix() for path in found.others[:3])
-        more = f" and {len(found.others) - 3} more" if len(found.others) > 3 else ""
-        now.speaker.notice(f"{found.folder}: stays, not made by kadr: {others}{more}")
+    if others:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in others[:3])
+        rest = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        session.reporter.notice(f"{folder}: stays, not made by kadr: {names}{rest}")
 
 
-def _is_wanted(yes: bool, silent: bool, count: int, size: int) -> bool:
+def _confirm(yes: bool, silent: bool, count: int, size: int) -> bool:
     if yes:
         return True
     if silent or not sys.stdin.isatty():
-        raise OptionsError("clean: nobody to ask; give --yes to delete, or --dry-run to look")
-    asked = f"Delete {formatting.counted(count, 'file')}, {formatting.size(size)}?"
-    return typer.confirm(asked, default=False, err=True)
+        raise OptionsError(
+            "clean: cannot ask for confirmation here; give --yes to delete, or --dry-run to look"
+        )
+    question = f"Delete {formatting.counted(count, 'file')}, {formatting.size(size)}?"
+    return typer.confirm(question, default=False, err=True)
 
 
 def _outcome(dry_run: bool, count: int, size: int, freed: int) -> str:

@@ -1,4 +1,4 @@
-"""``kadr compare``: a clip and a prompt in; keyframes and every frame, side by side, out."""
+"""``kadr compare``: a clip and a prompt in; two ways to restyle it, side by side, out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.fields import field_options, read_fields
+from kadr.cli.field_options import field_options, read_fields
 from kadr.cli.flags import (
-    KEYS_PANEL,
-    OUTPUT_PANEL,
-    WORK_PANEL,
     ClipArgument,
     Detail,
     Frames,
@@ -21,33 +18,45 @@ from kadr.cli.flags import (
     StylizerOptions,
     Verbose,
 )
-from kadr.cli.session import session
-from kadr.cli.stylizer_arguments import (
-    STYLIZER_FIELDS,
-    STYLIZER_PANEL,
-    LikePicture,
+from kadr.cli.session import open_session
+from kadr.cli.stylizer_choice import (
+    STYLIZER_FLAGS,
+    LikeImage,
     PresetName,
-    StylizerArguments,
-    StylizerFlags,
-    find_preset,
+    SharedStylizerOptions,
+    resolve_preset,
 )
-from kadr.options import RunOptions, detail_options
+from kadr.options import (
+    KEYFRAMES,
+    OUTPUT,
+    RUN,
+    RunOptions,
+    detail_options,
+    fields_of_group,
+)
 
 if TYPE_CHECKING:
     from kadr.compare import MethodResult
 
-_KEYS = ("stylizer", "keys_budget", "min_gap", "max_gap", "every", "ignore_cuts")
+_KEYFRAME_FIELDS = fields_of_group(
+    RunOptions,
+    KEYFRAMES,
+    # both ways stylize whole frames, with keys that the stylizer makes
+    without=("every_frame", "masks", "refine", "refine_strength", "fit_keys"),
+)
+_OUTPUT_FIELDS = fields_of_group(RunOptions, OUTPUT, without=("per_key", "report"))
+_WORK_FIELDS = fields_of_group(RunOptions, RUN, without=("allow_truncated", "work_limit"))
 
 Out = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="OUT.mp4", help="The video with all side by side."),
+    typer.Option("--output", "-o", metavar="OUT.mp4", help="The video with both side by side."),
 ]
 
 
-@field_options("work", RunOptions, ("threads", "workers", "seed", "work"), panel=WORK_PANEL)
-@field_options("output", RunOptions, ("overwrite", "crf", "encoder_preset"), panel=OUTPUT_PANEL)
-@field_options("flags", StylizerFlags, STYLIZER_FIELDS, panel=STYLIZER_PANEL)
-@field_options("keys", RunOptions, _KEYS, panel=KEYS_PANEL)
+@field_options("running", RunOptions, _WORK_FIELDS)
+@field_options("output", RunOptions, _OUTPUT_FIELDS)
+@field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
+@field_options("keys", RunOptions, _KEYFRAME_FIELDS)
 def compare(
     clip: ClipArgument,
     *,
@@ -56,60 +65,68 @@ def compare(
     preset: PresetName = None,
     flags: dict[str, Any],
     stylizer_options: StylizerOptions = None,
-    like: LikePicture = None,
+    like: LikeImage = None,
     detail: Detail = None,
     output: dict[str, Any],
     frames: Frames = None,
-    work: dict[str, Any],
+    running: dict[str, Any],
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Restyle a clip both ways, by keyframes and every frame, and show them beside the filmed.
+    """Restyle a clip both ways, by keyframes and every frame, and show both beside the clip.
 
-    Each has its time, how much the stylizer made, and how well it holds together written above.
-    The results themselves are written beside OUT. What is finished is kept for the same command.
+    Above each stands its time, the number of frames made by the stylizer, and its temporal
+    consistency. The results themselves are written beside OUT. What is finished is kept for the
+    same command.
     """
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.compare import compare_methods
         from kadr.project.frame_numbers import with_numbers
         from kadr.storage.cache import cache_folder
 
-        fields = read_fields(RunOptions, keys | output | work)
-        found = find_preset(preset, False, fields, now.speaker.notice)
-        look = StylizerArguments(found, like, flags, stylizer_options or (), work.get("seed"))
-        picture = {}
-        if found is not None:
-            fields = {**found.run, **fields}
-            detail, picture = detail or found.detail, dict(found.picture)
-        name = look.stylizer(fields.get("stylizer"), "diffusion")
+        notice = session.reporter.notice
+        arguments = resolve_preset(
+            preset,
+            notice,
+            like=like,
+            flags=flags,
+            assignments=stylizer_options,
+            run=read_fields(RunOptions, keys | output | running),
+            detail=detail,
+            seed=running.get("seed"),
+        )
+        stylizer = arguments.stylizer.name(arguments.run.get("stylizer"), "diffusion")
         values = {
             "clip": Path(clip),
             "output": out,
             "work": cache_folder(clip, out),
-            "propagate": detail_options(detail or "medium", **picture),
-            "stylizer_options": look.options(name, now.speaker.notice),
-            **fields,
-            "stylizer": name,
+            "propagate": detail_options(arguments.detail or "medium", **arguments.picture),
+            "stylizer_options": arguments.stylizer.options(stylizer, notice),
+            **arguments.run,
+            "stylizer": stylizer,
             "every_frame": True,
         }
         options = with_numbers(RunOptions(**values), (), frames)
-        now.stopped = "stopped; what is finished is kept for the same command with --overwrite"
-        with now.announced_kernels():
-            made = now.follow(compare_methods(options, now.cancel))
-        now.speaker.result(
-            "\n".join([f"{made.output}: side by side", *map(_line, made.methods)]),
-            output=made.output,
-            methods=[{**asdict(way), "output": str(way.output)} for way in made.methods],
+        session.stopped_text = (
+            "stopped; what is finished is kept for the same command with --overwrite"
+        )
+        with session.report_compiling():
+            comparison = session.follow(compare_methods(options, session.cancel))
+        methods = comparison.methods
+        session.reporter.result(
+            "\n".join([f"{comparison.output}: side by side", *map(_line, methods)]),
+            output=comparison.output,
+            methods=[{**asdict(method), "output": str(method.output)} for method in methods],
         )
 
 
-def _line(way: MethodResult) -> str:
-    measures = way.measures
+def _line(method: MethodResult) -> str:
+    measures = method.measures
     flicker = "–" if measures.flicker is None else f"{measures.flicker:.2f}"
-    kept = " (some kept from an earlier run)" if way.resumed else ""
+    note = " (partly kept from an earlier run)" if method.resumed else ""
     return (
-        f"{way.output}: {way.name}, {way.seconds:.1f} s{kept}, {way.styled} of {way.frames} "
-        f"frames by the stylizer, change along motion {measures.warp:.2f}, flicker {flicker} of "
-        "the filmed"
+        f"{method.output}: {method.name}, {method.seconds:.1f} s{note}, {method.styled} of "
+        f"{method.frames} frames by the stylizer, change along motion {measures.warp:.2f}, "
+        f"flicker {flicker} of the clip's"
     )

@@ -8,25 +8,29 @@ from typing import Annotated
 
 import typer
 
+from kadr.cli.field_options import sentence
 from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
-from kadr.cli.session import session
-from kadr.cli.values import parse_value
+from kadr.cli.parse_values import parse_value
+from kadr.cli.session import open_session
 from kadr.core.events import Event
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError
+from kadr.options import RunOptions, option_help
 
 
 def frames(
     clip: ClipArgument,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the images go.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder for the images.")],
     every: Annotated[
-        str | None, typer.Option(metavar="N", help="Each how many-th frame; all by default.")
+        str | None, typer.Option(metavar="N", help="Take one frame of this many (default: 1, all).")
     ] = None,
     fps: Annotated[
         str | None,
-        typer.Option(metavar="RATE", help="Instead, the frames shown at this steady rate."),
+        typer.Option(metavar="RATE", help="Instead, take frames at this constant rate."),
     ] = None,
-    suffix: Annotated[str, typer.Option(help="Image type: .png, .jpg, .webp, .tif.")] = ".png",
+    suffix: Annotated[
+        str, typer.Option(metavar="SUFFIX", help="Image type: .png, .jpg, .webp, .tif.")
+    ] = ".png",
     overwrite: Overwrite = False,
     allow_truncated: AllowTruncated = False,
     quiet: Quiet = False,
@@ -34,7 +38,7 @@ def frames(
     verbose: Verbose = 0,
 ) -> None:
     """Save a clip's frames as images named by frame number, to paint keyframes from."""
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.video.clips import open_clip
         from kadr.video.convert import extract_frames
 
@@ -43,17 +47,17 @@ def frames(
         rate = None if fps is None else parse_rate(fps)
         step = 1 if every is None else parse_value(every, int, "every")
         with open_clip(clip, allow_truncated=allow_truncated) as opened:
-            work = extract_frames(
+            events = extract_frames(
                 opened,
                 folder,
                 every=step,
                 fps=rate,
                 suffix=suffix if suffix.startswith(".") else f".{suffix}",
                 overwrite=overwrite,
-                cancel=now.cancel,
+                cancel=session.cancel,
             )
-            count = now.follow(_counted(work))
-        now.speaker.result(f"{folder}: {count} images", output=folder, frames=count)
+            count = session.follow(_counted(events))
+        session.reporter.result(f"{folder}: {count} images", output=folder, frames=count)
 
 
 def encode(
@@ -65,10 +69,12 @@ def encode(
     ] = None,
     fps: Annotated[
         str | None,
-        typer.Option(metavar="RATE", help="A steady rate instead, without sound (default 24)."),
+        typer.Option(
+            metavar="RATE", help="Instead, a constant frame rate, without sound (default: 24)."
+        ),
     ] = None,
     crf: Annotated[
-        str | None, typer.Option(metavar="N", help="Quality of the video, lower is better.")
+        str | None, typer.Option(metavar="N", help=sentence(option_help(RunOptions, "crf")))
     ] = None,
     preset: Annotated[
         str | None,
@@ -76,7 +82,7 @@ def encode(
             "--encoder-preset",
             "--preset",
             metavar="NAME",
-            help="Speed of the H.264 encoder, ultrafast to veryslow.",
+            help=sentence(option_help(RunOptions, "encoder_preset")),
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -85,7 +91,7 @@ def encode(
     verbose: Verbose = 0,
 ) -> None:
     """Write a folder of images as a video, with the times and sound of the clip it came from."""
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.video.clips import open_clip
         from kadr.video.convert import encode_frames
 
@@ -93,7 +99,7 @@ def encode(
         quality = None if crf is None else parse_value(crf, int, "crf")
         with ExitStack() as stack:
             images = stack.enter_context(open_clip(source, frame_rate=rate))
-            work = encode_frames(
+            events = encode_frames(
                 images,
                 output,
                 like=None if like is None else stack.enter_context(open_clip(like)),
@@ -101,14 +107,14 @@ def encode(
                 overwrite=overwrite,
                 crf=quality,
                 preset=preset,
-                cancel=now.cancel,
+                cancel=session.cancel,
             )
-            count = now.follow(_counted(work))
-        now.speaker.result(f"{output}: {count} frames", output=output, frames=count)
+            count = session.follow(_counted(events))
+        session.reporter.result(f"{output}: {count} frames", output=output, frames=count)
 
 
 def _counted(events: Iterator[Event]) -> Generator[Event, None, int]:
-    """The same events, with the number of frames as the value at their end."""
+    """The same events; returns the number of frames."""
     index = 0
     for event in events:
         index = event.index

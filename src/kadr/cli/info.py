@@ -1,31 +1,27 @@
-"""``kadr info`` and ``kadr stylizers``: what a clip is, and what can paint keyframes."""
+"""``kadr info`` and ``kadr stylizers``: print facts about a clip, and the known stylizers."""
 
 from __future__ import annotations
 
 import json as json_module
 from dataclasses import asdict, fields
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from kadr.cli.fields import describe
-from kadr.cli.flags import AllowTruncated, ClipArgument
-from kadr.cli.session import session
+from kadr.cli.field_options import describe
+from kadr.cli.flags import AllowTruncated, ClipArgument, JsonObject
+from kadr.cli.session import open_session
 
 if TYPE_CHECKING:
     from kadr.video.base import Clip
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 def info(
     clip: ClipArgument,
     allow_truncated: AllowTruncated = False,
-    json: AsJson = False,
+    json: JsonObject = False,
 ) -> None:
-    """Say what a clip holds: size, frames, rate, sound, how it is stored."""
-    with session(json=json):
+    """Print facts about a clip: size, frames, rate, sound, codec."""
+    with open_session(json=json):
         from kadr.video.clips import open_clip
 
         with open_clip(clip, allow_truncated=allow_truncated) as opened:
@@ -51,44 +47,46 @@ def _json_value(value: object) -> object:
 
 
 def _lines(clip: Clip) -> dict[str, str]:
-    known = clip.info
-    size = f"{known.width}×{known.height}"
-    if known.rotation:
-        size += f", stored turned by {known.rotation}°"
-    if known.sample_aspect_ratio != 1:
-        size += f", pixels {known.sample_aspect_ratio} as wide as high"
-    steady = "varies" if known.variable_frame_rate else "steady"
-    stored = [known.container, known.codec, known.pixel_format, f"{known.bits} bits a channel"]
+    facts = clip.info
+    size = f"{facts.width}×{facts.height}"
+    if facts.rotation:
+        size += f", stored rotated by {facts.rotation}°"
+    if facts.sample_aspect_ratio != 1:
+        size += f", pixels {facts.sample_aspect_ratio} as wide as high"
+    constancy = "variable" if facts.variable_frame_rate else "constant"
+    stored = [facts.container, facts.codec, facts.pixel_format, f"{facts.bits} bits per channel"]
     lines = {
-        "path": str(known.path),
-        "kind": known.kind,
+        "path": str(facts.path),
+        "kind": facts.kind,
         "size": size,
         "frames": f"{len(clip)}, numbered {clip.number(0)} to {clip.number(len(clip) - 1)}",
-        "rate": f"{float(known.frame_rate):.6g} frames a second, {steady}",
-        "duration": f"{float(known.duration):.3f} s",
-        "sound": "yes" if known.has_audio else "no",
+        "rate": f"{float(facts.frame_rate):.6g} frames per second, {constancy}",
+        "duration": f"{float(facts.duration):.3f} s",
+        "sound": "yes" if facts.has_audio else "no",
         "stored as": ", ".join(part for part in stored if part),
-        "colour": f"{known.color_matrix}, {'full' if known.full_range else 'video'} range, "
-        f"{known.color_transfer}{', with alpha' if known.has_alpha else ''}",
+        "colour": f"{facts.color_matrix}, {'full' if facts.full_range else 'video'} range, "
+        f"{facts.color_transfer}{', with alpha' if facts.has_alpha else ''}",
     }
-    if known.truncated:
-        lines["damage"] = "the file breaks off; these are its good frames"
+    if facts.truncated:
+        lines["damage"] = "the file is truncated; these are its good frames"
     return lines
 
 
-def stylizers(json: AsJson = False) -> None:
-    """List what can make keyframes, with the options of each."""
-    with session(json=json):
+def stylizers(json: JsonObject = False) -> None:
+    """List the stylizers that can make keyframes, with their options."""
+    with open_session(json=json):
         from kadr.stylize.registry import stylizer_names, stylizer_options
 
-        known = {name: fields(stylizer_options(name)) for name in stylizer_names()}
+        options = {name: fields(stylizer_options(name)) for name in stylizer_names()}
         if json:
             listed = {
-                name: {item.name: describe(item) for item in items} for name, items in known.items()
+                name: {item.name: describe(item) for item in items}
+                for name, items in options.items()
             }
             print(json_module.dumps(listed, ensure_ascii=False))
             return
-        for name, items in known.items():
+        for name, items in options.items():
             print(name)
+            width = max(len(item.name) for item in items)
             for item in items:
-                print(f"  {item.name:<12}  {describe(item)}")
+                print(f"  {item.name:<{width}}  {describe(item)}")

@@ -6,8 +6,8 @@ import contextlib
 import io
 import json
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from kadr.cli.compare import compare
 from kadr.cli.convert import encode, frames
 from kadr.cli.doctor import doctor
 from kadr.cli.exchange import export, import_
+from kadr.cli.help import PlainCommand, PlainGroup
 from kadr.cli.info import info, stylizers
 from kadr.cli.new import new
 from kadr.cli.plan import plan
@@ -28,38 +29,39 @@ from kadr.cli.session import FAILED, STOPPED
 from kadr.cli.status import status
 from kadr.cli.synth import SynthCommand, synth
 
-app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=False)
+COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
+    "Start": (new, import_),
+    "Plan": (plan, frames),
+    "Run": (run, preview, compare),
+    "Look": (status, info),
+    "Exchange": (export, encode),
+    "Stylize": (stylizers, presets, seeds, synth),
+    "Machine": (doctor, clean),
+}
+"""Heading in help → its commands, in the order of the job."""
 
-# what stands after a shell's `--keys painted/*.png` is more keys
-app.command("run", context_settings={"allow_extra_args": True})(run)
-app.command("new", context_settings={"allow_extra_args": True})(new)
-app.command("import")(import_)
-for _command in (
-    frames,
-    encode,
-    export,
-    info,
-    stylizers,
-    presets,
-    seeds,
-    compare,
-    doctor,
-    plan,
-    preview,
-    status,
-    clean,
-):
-    app.command(_command.__name__)(_command)
-app.command("synth", cls=SynthCommand, add_help_option=False)(synth)
+_SETTINGS: Mapping[Callable[..., Any], dict[str, Any]] = {
+    # a shell's `--keys painted/*.png` leaves all but the first key as extra arguments
+    run: {"context_settings": {"allow_extra_args": True}},
+    new: {"context_settings": {"allow_extra_args": True}},
+    synth: {"cls": SynthCommand, "add_help_option": False},
+}
+
+app = typer.Typer(cls=PlainGroup, pretty_exceptions_enable=False, no_args_is_help=False)
+for _panel, _commands in COMMANDS.items():
+    for _command in _commands:
+        _settings = {"cls": PlainCommand} | _SETTINGS.get(_command, {})
+        _name = _command.__name__.removesuffix("_")
+        app.command(_name, rich_help_panel=_panel, **_settings)(_command)
 
 _UsageError: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
-"""What Typer raises for a wrong command line; it has no public name for it."""
+"""The class of Typer's errors about the command line; it has no public name."""
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(value: bool) -> None:
+    if value:
         print(f"kadr {kadr.__version__}")
         raise typer.Exit
 
@@ -69,7 +71,9 @@ def _kadr(
     context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Restyle a video from a few painted frames."""
@@ -78,32 +82,32 @@ def _kadr(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line (by default this process's) and give its exit code.
+    """Run a command line (by default that of this process) and return its exit code.
 
-    0: done. 2: an error, told in one line on stderr. 130: stopped by Ctrl-C.
+    0: success. 2: an error, printed as one line on stderr. 130: stopped by Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name may hold what an encoding lacks
             stream.reconfigure(errors="backslashreplace")
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = app(given, prog_name="kadr", standalone_mode=False)
+        code = app(words, prog_name="kadr", standalone_mode=False)
     except typer.Exit as stop:
         code = stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = STOPPED
     except _UsageError as error:
-        return _misused(error, given)
+        return _report_usage_error(error, words)
     return code if isinstance(code, int) else 0
 
 
-def _misused(error: BaseException, given: Sequence[str]) -> int:
-    """Tell what is wrong with a command line in one line, and where to read on."""
+def _report_usage_error(error: BaseException, words: Sequence[str]) -> int:
+    """Print what is wrong with a command line in one line, and which help to read."""
     text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
-    known = {command.name for command in app.registered_commands}
-    names = [word for word in given[:1] if word in known]
-    line = f"{text.rstrip('.')}; see {' '.join(['kadr', *names])} --help"
-    if "--json" in given:
+    names = {command.name for command in app.registered_commands}
+    command = [word for word in words[:1] if word in names]
+    line = f"{text.rstrip('.')}; see {' '.join(['kadr', *command])} --help"
+    if "--json" in words:
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps({"event": "error", "kind": "UsageError", "message": line}))
     print(f"error: {line}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``kadr new``: a clip and painted keys in, a project folder that keeps a run's work out."""
+"""``kadr new``: a clip and painted keys in, a project folder out."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.fields import field_options, read_fields
+from kadr.cli.field_options import field_options, read_fields, sentence
 from kadr.cli.flags import (
-    KEYS_FIELDS,
-    KEYS_PANEL,
-    OUTPUT_PANEL,
-    PICTURE_FIELDS,
-    PICTURE_PANEL,
-    WORK_PANEL,
     ClipArgument,
     Detail,
     Frames,
     Json,
     Keys,
-    Limit,
     Quiet,
     Ranges,
     Rate,
     StylizerOptions,
     Verbose,
 )
-from kadr.cli.session import Session, session
-from kadr.cli.stylizer_arguments import (
-    STYLIZER_FIELDS,
-    STYLIZER_PANEL,
-    LikePicture,
+from kadr.cli.session import Session, open_session
+from kadr.cli.stylizer_choice import (
+    STYLIZER_FLAGS,
+    LikeImage,
     PresetName,
-    StylizerArguments,
-    StylizerFlags,
-    find_preset,
+    SharedStylizerOptions,
+    resolve_preset,
 )
-from kadr.core.parsing import parse_bytes, parse_rate
+from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError
-from kadr.options import PropagateOptions, RunOptions
+from kadr.options import (
+    KEYFRAMES,
+    OUTPUT,
+    PICTURE,
+    RUN,
+    PropagateOptions,
+    RunOptions,
+    fields_of_group,
+    option_help,
+)
 
 if TYPE_CHECKING:
     from kadr.project.folder import ProjectFolder
@@ -50,7 +50,7 @@ Project = Annotated[
         "--output",
         "-o",
         metavar="NAME.kadr",
-        help="The project's folder (default: the clip's name, here).",
+        help="The folder of the project (default: the name of the clip, here).",
     ),
 ]
 Result = Annotated[
@@ -58,20 +58,17 @@ Result = Annotated[
     typer.Option(
         "--to",
         metavar="OUT",
-        help="Where the result goes: a video file, or a folder or pattern of images "
-        "(default: out/ in the project).",
-        rich_help_panel=OUTPUT_PANEL,
+        help=sentence(option_help(RunOptions, "output"), "default: out/ in the project"),
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 
-@field_options(
-    "work", RunOptions, ("allow_truncated", "threads", "workers", "seed"), panel=WORK_PANEL
-)
-@field_options("output", RunOptions, ("per_key", "crf", "encoder_preset"), panel=OUTPUT_PANEL)
-@field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
-@field_options("flags", StylizerFlags, STYLIZER_FIELDS, panel=STYLIZER_PANEL)
-@field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
+@field_options("running", RunOptions, fields_of_group(RunOptions, RUN, in_project=True))
+@field_options("output", RunOptions, fields_of_group(RunOptions, OUTPUT, in_project=True))
+@field_options("picture", PropagateOptions, fields_of_group(PropagateOptions, PICTURE))
+@field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
+@field_options("keys", RunOptions, fields_of_group(RunOptions, KEYFRAMES, in_project=True))
 def new(
     context: typer.Context,
     clip: ClipArgument,
@@ -86,36 +83,39 @@ def new(
     preset: PresetName = None,
     flags: dict[str, Any],
     stylizer_options: StylizerOptions = None,
-    like: LikePicture = None,
+    like: LikeImage = None,
     detail: Detail = None,
     picture: dict[str, Any],
     to: Result = None,
     output: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
-    work_limit: Limit = None,
-    work: dict[str, Any],
+    running: dict[str, Any],
 ) -> None:
-    """Make a project: a folder with a clip's keys and settings, in which runs keep their work."""
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    """Make a project: a folder for the keys and settings of a clip, and the work files of runs."""
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.create import new_project
 
         if context.args and not key_paths:
             raise OptionsError(f"{context.args[0]}: one clip at a time; give keys after --keys")
-        settings = read_fields(RunOptions, keys | output | work)
-        settings |= read_fields(PropagateOptions, picture)
-        if work_limit is not None:
-            settings["work_limit"] = parse_bytes(work_limit, "work-limit")
-        painted = bool(key_paths) or settings.get("stylizer") == "external"
-        found = find_preset(preset, painted, settings, now.speaker.notice)
-        look = StylizerArguments(found, like, flags, stylizer_options or (), work.get("seed"))
-        if found is not None:
-            settings = {**found.run, **found.picture, **settings}
-            detail = detail or found.detail
-        name = look.stylizer(settings.get("stylizer"), "external")
-        settings["stylizer"] = name
-        settings["stylizer_options"] = look.options(name, now.speaker.notice)
-        made = new_project(
+        run = read_fields(RunOptions, keys | output | running)
+        arguments = resolve_preset(
+            preset,
+            session.reporter.notice,
+            like=like,
+            flags=flags,
+            assignments=stylizer_options,
+            run=run,
+            picture=read_fields(PropagateOptions, picture),
+            detail=detail,
+            painted=bool(key_paths) or run.get("stylizer") == "external",
+            seed=running.get("seed"),
+        )
+        settings = {**arguments.run, **arguments.picture}
+        stylizer = arguments.stylizer.name(settings.get("stylizer"), "external")
+        settings["stylizer"] = stylizer
+        settings["stylizer_options"] = arguments.stylizer.options(stylizer, session.reporter.notice)
+        project_folder = new_project(
             clip,
             [*(key_paths or []), *map(Path, context.args)],
             project,
@@ -123,20 +123,20 @@ def new(
             frames=frames,
             frame_rate=None if fps is None else parse_rate(fps),
             ranges=ranges or (),
-            detail=detail or "medium",
+            detail=arguments.detail or "medium",
             **settings,
         )
-        _tell(made, now)
+        _report(project_folder, session)
 
 
-def _tell(made: ProjectFolder, now: Session) -> None:
-    """Say what was made and what to do next."""
-    count = sum(1 for _ in made.keys.iterdir())
-    painted = made.settings.stylizer == "external"
-    hint = f"; paint keys into {made.keys}" if painted and not count else ""
-    now.speaker.result(
-        f"{made.root}: a new project with {count} keys{hint}; go on with kadr run {made.root}",
-        project=made.root,
-        clip=made.clip,
+def _report(project: ProjectFolder, session: Session) -> None:
+    """Print what was created and what to do next."""
+    root, count = project.root, sum(1 for _ in project.keys.iterdir())
+    painted = project.settings.stylizer == "external"
+    hint = f"; paint keys into {project.keys}" if painted and not count else ""
+    session.reporter.result(
+        f"{root}: a new project with {count} keys{hint}; go on with kadr run {root}",
+        project=root,
+        clip=project.clip,
         keys=count,
     )

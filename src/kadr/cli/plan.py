@@ -1,4 +1,4 @@
-"""``kadr plan``: a clip or a project in, the frames worth painting out: a table and images."""
+"""``kadr plan``: a clip or a project in, a table and images of the frames worth painting out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.fields import field_options, read_fields
+from kadr.cli.field_options import field_options, read_fields
 from kadr.cli.flags import (
     AllowTruncated,
     ClipOrProject,
@@ -24,12 +24,12 @@ from kadr.cli.flags import (
     Rate,
     Verbose,
 )
-from kadr.cli.session import Session, session
+from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.frames import FrameRange
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
-from kadr.options import RunOptions
+from kadr.options import PLANNED_KEYS, RunOptions, fields_that_need
 
 if TYPE_CHECKING:
     from kadr.plan.coverage import Survey
@@ -45,18 +45,18 @@ Folder = Annotated[
         "--output",
         "-o",
         metavar="FOLDER",
-        help="Where the sheet and the frames to paint go (default: the clip's name with .plan, "
-        "here; plan/ in a project).",
+        help="The folder for the sheet and the frames to paint (default: the name of the clip with "
+        ".plan, here; plan/ in a project).",
     ),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the plan as a table and write nothing.")
+    bool, typer.Option("--dry-run", help="Print the plan as a table and write nothing.")
 ]
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """What is planned for. ``folder``: where images go; ``cache``: where the survey is kept."""
+class _Target:
+    """What is planned. ``folder``: for the images; ``cache``: the folder that keeps the survey."""
 
     options: RunOptions
     folder: Path
@@ -66,9 +66,9 @@ class _Subject:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The keys chosen, those of them that are painted, and the one worth painting next.
+    """The keys key_plan, those of them that are painted, and the one worth painting next.
 
-    next_gain: how much it would lower the mean error of the keys there are, ``now``, both 0–1, as
+    next_gain: how much it would lower ``mean_error``, that of the present keys; both 0–1, as
     ``measured`` by a run or predicted.
     """
 
@@ -77,7 +77,7 @@ class _Plan:
     painted: list[int]
     next_key: int | None = None
     next_gain: float = 0.0
-    now: float = 0.0
+    mean_error: float = 0.0
     measured: bool = False
 
     def span(self, key: int) -> FrameRange:
@@ -88,19 +88,19 @@ class _Plan:
         return FrameRange(before, after)
 
     def error(self, frames: FrameRange) -> float:
-        """The mean error that is predicted of some frames, 0–1."""
+        """The predicted mean error of some frames, 0–1."""
         first = self.survey.frames.start
         return float(
             self.survey.curve(self.keys)[frames.start - first : frames.stop - first].mean()
         )
 
 
-@field_options("given", RunOptions, ("keys_budget", "min_gap", "max_gap"))
+@field_options("planning", RunOptions, fields_that_need(RunOptions, PLANNED_KEYS))
 def plan(
     target: ClipOrProject,
     *,
     out: Folder = None,
-    given: dict[str, Any],
+    planning: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
     dry_run: DryRun = False,
@@ -110,30 +110,30 @@ def plan(
     json: Json = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Find a clip's shots and the frames that are worth painting; save these frames to paint on."""
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    """Find the shots of a clip and the frames worth painting, and save these frames to paint on."""
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project, open_project
         from kadr.video.clips import open_clip
 
-        values = read_fields(RunOptions, given)
+        values = read_fields(RunOptions, planning)
         if allow_truncated:
             values["allow_truncated"] = True
         if fps is not None:
             values["frame_rate"] = _frame_rate(fps, target)
         if is_project(target):
-            subject = _of_project(open_project(target), values, out, frames, now)
+            planned = _project_target(open_project(target), values, out, frames, session)
         else:
-            subject = _of_clip(target, values, out, frames)
-        options = subject.options
+            planned = _clip_target(target, values, out, frames)
+        options = planned.options
         rate = None if options.frame_rate is None else Fraction(options.frame_rate)
         with open_clip(
             options.clip, allow_truncated=options.allow_truncated, frame_rate=rate
         ) as clip:
-            made = _make(subject, clip, "keys_budget" in values, now)
-            facts = _facts(made, clip)
+            key_plan = _choose(planned, clip, "keys_budget" in values, session)
+            facts = _facts(key_plan, clip)
             if not dry_run:
-                facts |= _write(made, clip, subject.folder, overwrite, now)
-        now.speaker.result(_text(made, facts), **facts)
+                facts |= _write(key_plan, clip, planned.folder, overwrite, session)
+        session.reporter.result(_text(key_plan, facts), **facts)
 
 
 def _frame_rate(fps: str, target: str) -> float:
@@ -142,68 +142,70 @@ def _frame_rate(fps: str, target: str) -> float:
     return float(parse_rate(fps))
 
 
-def _of_clip(target: str, values: dict[str, Any], out: str | None, frames: str | None) -> _Subject:
+def _clip_target(
+    target: str, values: dict[str, Any], out: str | None, frames: str | None
+) -> _Target:
     from kadr.project.frame_numbers import with_numbers
     from kadr.storage.cache import surveys_folder
 
     folder = Path(out) if out else Path(f"{Path(target).stem or 'clip'}.plan")
-    # which stylizer will paint the keys does not matter to where they are
+    # the choice of keys does not depend on the stylizer
     options = RunOptions(clip=Path(target), output=folder, stylizer="paint", **values)
-    return _Subject(with_numbers(options, (), frames), folder, surveys_folder())
+    return _Target(with_numbers(options, (), frames), folder, surveys_folder())
 
 
-def _of_project(
+def _project_target(
     project: ProjectFolder,
     values: dict[str, Any],
     out: str | None,
     frames: str | None,
-    now: Session,
-) -> _Subject:
+    session: Session,
+) -> _Target:
     from kadr.project.frame_numbers import with_numbers
     from kadr.report.record import read_record
 
-    found = project.locate()
-    for notice in found.notices:
-        now.speaker.notice(notice)
-    options = project.options(found, **values)
+    located = project.locate()
+    for notice in located.notices:
+        session.reporter.notice(notice)
+    options = project.options(located, **values)
     if frames is not None:
         options = with_numbers(options, (), frames)
-    record = None if found.changed else read_record(project.record)
-    return _Subject(options, Path(out) if out else project.root / "plan", project.work, record)
+    record = None if located.changed else read_record(project.record)
+    return _Target(options, Path(out) if out else project.root / "plan", project.work, record)
 
 
-def _make(subject: _Subject, clip: Clip, budget_given: bool, now: Session) -> _Plan:
+def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) -> _Plan:
     from kadr.plan.keyframes import choose_keyframes
     from kadr.plan.next_keyframe import find_next_keyframe
     from kadr.plan.survey import survey_clip
     from kadr.stylize.external import find_keys
 
-    options = subject.options
+    options = target.options
     frames = options.frames or FrameRange(0, len(clip))
-    survey = now.follow(survey_clip(clip, frames, cancel=now.cancel, cache=subject.cache))
+    survey = session.follow(survey_clip(clip, frames, cancel=session.cancel, cache=target.cache))
     painted: list[int] = []
     if any(_holds_images(path) for path in options.keys):
         painted = [file.index for file in find_keys(options.keys, clip) if file.index in frames]
     budget = options.keys_budget
-    if not budget_given:
+    if not budget_is_set:
         budget = max(budget, len(painted))
     keys = choose_keyframes(survey, budget, options.min_gap, options.max_gap, existing_keys=painted)
-    record, now_keys = subject.record, painted
+    record, present_keys = target.record, painted
     if record is not None and not options.keys:
-        now_keys = [key.index for key in record.keys]
+        present_keys = [key.index for key in record.keys]
     measured = None
     if record is not None and record.frames == frames and record.rendered_count:
-        if {key.index for key in record.keys} == set(now_keys):
+        if {key.index for key in record.keys} == set(present_keys):
             measured = record.measured
         else:
-            now.speaker.notice("the last run had other keys; run again to go by measured errors")
-    best = find_next_keyframe(survey, now_keys, measured) if now_keys else None
+            session.reporter.notice("the last run had other keys; run again to use measured errors")
+    best = find_next_keyframe(survey, present_keys, measured) if present_keys else None
     if best is None:
         return _Plan(survey, keys, painted)
-    predicted = survey.curve(now_keys).tolist()
+    predicted = survey.curve(present_keys).tolist()
     errors = [p if m is None else m for m, p in zip(measured or predicted, predicted, strict=True)]
     mean = sum(errors) / len(errors)
-    return _Plan(survey, keys, painted, *best, now=mean, measured=measured is not None)
+    return _Plan(survey, keys, painted, *best, mean_error=mean, measured=measured is not None)
 
 
 def _holds_images(path: Path) -> bool:
@@ -214,8 +216,10 @@ def _holds_images(path: Path) -> bool:
     return any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())
 
 
-def _write(made: _Plan, clip: Clip, folder: Path, overwrite: bool, now: Session) -> dict[str, Any]:
-    """Save the sheet and the frames to paint; says where they are."""
+def _write(
+    plan: _Plan, clip: Clip, folder: Path, overwrite: bool, session: Session
+) -> dict[str, Any]:
+    """Save the sheet and the frames to paint; returns their paths."""
     from kadr.files import write_image
     from kadr.video.clips import create_clip
     from kadr.video.plan_sheet import plan_sheet
@@ -223,59 +227,59 @@ def _write(made: _Plan, clip: Clip, folder: Path, overwrite: bool, now: Session)
     sheet, frames = folder / _SHEET, folder / _TO_PAINT
     if sheet.exists() and not overwrite:
         raise OutputError(f"{sheet}: exists; give another folder with -o, or --overwrite")
-    missing = [key for key in made.keys if key not in made.painted]
+    missing = [key for key in plan.keys if key not in plan.painted]
     if missing:
         with create_clip(f"{frames}/", like=clip, overwrite=overwrite, indices=missing) as writer:
             for key in missing:
-                now.cancel.check()
+                session.cancel.check()
                 writer.write(clip.frame(key))
     names = {clip.name(key) for key in missing}
     with contextlib.suppress(FileNotFoundError):
         others = [path for path in frames.iterdir() if path.stem not in names]
         if others:
-            what = formatting.counted(len(others), "other file")
-            now.speaker.notice(f"{frames}: holds {what} of before, such as {others[0].name}")
+            count = formatting.counted(len(others), "older file")
+            session.reporter.notice(f"{frames}: also holds {count}, such as {others[0].name}")
     image = plan_sheet(
-        map(clip.frame, made.keys),
-        1 - made.survey.curve(made.keys),
-        made.survey.shots,
-        painted=made.painted,
+        map(clip.frame, plan.keys),
+        1 - plan.survey.curve(plan.keys),
+        plan.survey.shots,
+        painted=plan.painted,
         number=clip.number,
     )
     write_image(sheet, image)
     return {"sheet": sheet, "to_paint": frames if missing else None}
 
 
-def _facts(made: _Plan, clip: Clip) -> dict[str, Any]:
-    """The plan in numbers that people know frames by."""
-    curve = made.survey.curve(made.keys)
+def _facts(plan: _Plan, clip: Clip) -> dict[str, Any]:
+    """The plan, with frame numbers instead of indices."""
+    curve = plan.survey.curve(plan.keys)
     worst = int(curve.argmax())
     return {
         "clip": clip.info.path,
-        "frames": _ends(made.survey.frames, clip),
-        "shots": [_ends(shot, clip) for shot in made.survey.shots],
+        "frames": _ends(plan.survey.frames, clip),
+        "shots": [_ends(shot, clip) for shot in plan.survey.shots],
         "keys": [
             {
                 "number": clip.number(key),
-                "shot": made.survey.shots.index(made.survey.shot(key)) + 1,
-                "styles": _ends(made.span(key), clip),
-                "error": round(made.error(made.span(key)), 5),
-                "painted": key in made.painted,
+                "shot": plan.survey.shots.index(plan.survey.shot(key)) + 1,
+                "styles": _ends(plan.span(key), clip),
+                "error": round(plan.error(plan.span(key)), 5),
+                "painted": key in plan.painted,
             }
-            for key in made.keys
+            for key in plan.keys
         ],
         "coverage": round(1 - float(curve.mean()), 5),
         "worst": {
-            "number": clip.number(made.survey.frames.start + worst),
+            "number": clip.number(plan.survey.frames.start + worst),
             "error": round(float(curve[worst]), 5),
         },
         "next": None
-        if made.next_key is None
+        if plan.next_key is None
         else {
-            "number": clip.number(made.next_key),
-            "gain": round(made.next_gain, 5),
-            "error": round(made.now, 5),
-            "measured": made.measured,
+            "number": clip.number(plan.next_key),
+            "gain": round(plan.next_gain, 5),
+            "error": round(plan.mean_error, 5),
+            "measured": plan.measured,
         },
     }
 
@@ -284,25 +288,25 @@ def _ends(frames: FrameRange, clip: Clip) -> list[int]:
     return [clip.number(frames.start), clip.number(frames.stop - 1)]
 
 
-def _text(made: _Plan, facts: dict[str, Any]) -> str:
-    """The plan for people: a table, and what it comes to."""
-    count, worst = len(made.survey.frames), facts["worst"]
+def _text(plan: _Plan, facts: dict[str, Any]) -> str:
+    """The plan for people: a table and a summary."""
+    count, worst = len(plan.survey.frames), facts["worst"]
     lines = [
         _table(facts),
-        f"{formatting.counted(len(made.keys), 'key')} explain "
+        f"{formatting.counted(len(plan.keys), 'key')} explain "
         f"{formatting.percent(facts['coverage'])} of {formatting.counted(count, 'frame')} in "
         f"{formatting.counted(len(facts['shots']), 'shot')}; of "
         f"frame {worst['number']}, the worst, {formatting.percent(worst['error'])} is left",
     ]
-    if made.next_key is not None:
-        how = "measured" if made.measured else "predicted"
+    if plan.next_key is not None:
+        kind = "measured" if plan.measured else "predicted"
         lines.append(
-            f"paint frame {facts['next']['number']} next: it should lower the {how} mean error "
-            f"from {formatting.percent(made.now)} to "
-            f"{formatting.percent(made.now - made.next_gain)}"
+            f"paint frame {facts['next']['number']} next: it should lower the {kind} mean error "
+            f"from {formatting.percent(plan.mean_error)} to "
+            f"{formatting.percent(plan.mean_error - plan.next_gain)}"
         )
     if "sheet" in facts:
-        lines.append(f"{facts['sheet']}: these frames, over the curve of what they explain")
+        lines.append(f"{facts['sheet']}: these frames, and the curve of their coverage")
         if facts["to_paint"] is not None:
             lines.append(f"{facts['to_paint']}: the frames to paint")
     return "\n".join(lines)

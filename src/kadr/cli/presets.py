@@ -1,4 +1,4 @@
-"""``kadr presets``: the settings that come with kadr, listed, or one of them to be copied."""
+"""``kadr presets``: list the presets that come with kadr, or print one of them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Annotated
 
 import typer
 
-from kadr.cli.info import AsJson
-from kadr.cli.session import session
+from kadr.cli.flags import JsonObject
+from kadr.cli.session import open_session
 
 Which = Annotated[
-    str | None, typer.Argument(metavar="[NAME|FILE.toml]", help="Show this one as a file.")
+    str | None, typer.Argument(metavar="[NAME|FILE.toml]", help="Print the file of this preset.")
 ]
 
 
-def presets(name: Which = None, json: AsJson = False) -> None:
-    """List the presets that kadr run --preset takes, or show one: copy it to make your own."""
-    with session(json=json):
+def presets(name: Which = None, json: JsonObject = False) -> None:
+    """List the presets for kadr run --preset, or print one, to copy and change it."""
+    with open_session(json=json):
         from kadr.project.presets import preset_names, read_preset
 
         if name is not None and not json:
             print(read_preset(name).text, end="")
             return
-        found = [read_preset(each) for each in ([name] if name else preset_names())]
+        listed = [read_preset(preset) for preset in ([name] if name else preset_names())]
         if json:
-            told = {each.name: {"about": each.about, "text": each.text} for each in found}
-            print(json_module.dumps(told, ensure_ascii=False))
+            facts = {preset.name: {"about": preset.about, "text": preset.text} for preset in listed}
+            print(json_module.dumps(facts, ensure_ascii=False))
             return
-        for each in found:
-            print(f"{each.name:<10}  {each.about}")
+        for preset in listed:
+            print(f"{preset.name:<10}  {preset.about}")

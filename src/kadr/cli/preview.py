@@ -1,4 +1,4 @@
-"""``kadr preview``: a project and some frames in, those frames as a run would make them out."""
+"""``kadr preview``: a project and frame numbers in, these frames as a run would make them out."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kadr.cli.flags import Json, Overwrite, Quiet, Verbose
-from kadr.cli.session import Session, session
-from kadr.cli.values import parse_value
+from kadr.cli.flags import Json, Overwrite, ProjectArgument, Quiet, Verbose
+from kadr.cli.parse_values import parse_value
+from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.events import Event
 from kadr.core.frames import Frame, FrameRange
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     from kadr.project.folder import ProjectFolder
     from kadr.video.base import Clip
 
-    Made = Generator[Event | Frame, None, PreviewResult]
+    PreviewItems = Generator[Event | Frame, None, PreviewResult]
 
-Project = Annotated[str, typer.Argument(metavar="NAME.kadr", help="A project's folder.")]
-One = Annotated[str | None, typer.Option("--frame", metavar="N", help="This frame, as an image.")]
-Some = Annotated[
+FrameNumber = Annotated[
+    str | None, typer.Option("--frame", metavar="N", help="Make this frame, as an image.")
+]
+FrameNumbers = Annotated[
     str | None,
-    typer.Option("--range", metavar="FIRST:LAST", help="These frames, as a video; both included."),
+    typer.Option(
+        "--range", metavar="FIRST:LAST", help="Make these frames, as a video; both ends included."
+    ),
 ]
 Result = Annotated[
     str | None,
@@ -45,48 +48,48 @@ Result = Annotated[
 
 
 def preview(
-    project: Project,
-    frame: One = None,
-    range_: Some = None,
+    project: ProjectArgument,
+    frame: FrameNumber = None,
+    range_: FrameNumbers = None,
     out: Result = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Make one frame, or a second of frames, at once, from the work that is kept nearest.
+    """Make one frame, or about a second of frames, quickly, from cached work files nearby.
 
-    After a key was repainted it shows an estimate within seconds, and says so.
+    After a key was changed, the result is an estimate that takes seconds, and the output says so.
     """
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.files import IMAGE_SUFFIXES
         from kadr.project.folder import open_project
         from kadr.video.clips import open_clip
 
         if (frame is None) == (range_ is None):
-            raise OptionsError("preview: give --frame N or --range FIRST:LAST, one of them")
+            raise OptionsError("preview: give either --frame N or --range FIRST:LAST")
         opened = open_project(project)
-        found = opened.locate()
-        for notice in found.notices:
-            now.speaker.notice(notice)
-        options = opened.options(found)
+        located = opened.locate()
+        for notice in located.notices:
+            session.reporter.notice(notice)
+        options = opened.options(located)
         rate = None if options.frame_rate is None else Fraction(options.frame_rate)
         with open_clip(
             options.clip, allow_truncated=options.allow_truncated, frame_rate=rate
         ) as clip:
             frames = _frames(frame, range_, clip)
-            path = Path(out) if out else _default(opened, clip, frames, range_ is None)
+            path = Path(out) if out else _default_path(opened, clip, frames, range_ is None)
             if out and path.exists() and not overwrite:
                 raise OutputError(f"{path}: exists already; use --overwrite or another name")
             if frame is not None and path.suffix.lower() not in IMAGE_SUFFIXES:
                 raise OutputError(f"{path}: not an image; expected a name such as frame.png")
-            _make(options, clip, frames, path, range_ is None, now)
+            _make(options, clip, frames, path, range_ is None, session)
 
 
-def _frames(one: str | None, some: str | None, clip: Clip) -> FrameRange:
-    if some is not None:
-        return parse_frames(some, clip)
-    number = parse_value(str(one), int, "frame")
+def _frames(number_text: str | None, range_text: str | None, clip: Clip) -> FrameRange:
+    if range_text is not None:
+        return parse_frames(range_text, clip)
+    number = parse_value(str(number_text), int, "frame")
     index = clip.index_of(number)
     if index is None:
         raise OptionsError(
@@ -96,7 +99,7 @@ def _frames(one: str | None, some: str | None, clip: Clip) -> FrameRange:
     return FrameRange(index, index + 1)
 
 
-def _default(project: ProjectFolder, clip: Clip, frames: FrameRange, single: bool) -> Path:
+def _default_path(project: ProjectFolder, clip: Clip, frames: FrameRange, single: bool) -> Path:
     name = f"{clip.name(frames.start)}.png"
     if not single:
         name = f"{clip.number(frames.start):05d}-{clip.number(frames.stop - 1):05d}.mp4"
@@ -104,48 +107,52 @@ def _default(project: ProjectFolder, clip: Clip, frames: FrameRange, single: boo
 
 
 def _make(
-    options: RunOptions, clip: Clip, frames: FrameRange, path: Path, single: bool, now: Session
+    options: RunOptions, clip: Clip, frames: FrameRange, path: Path, single: bool, session: Session
 ) -> None:
-    """Make the frames and say what they are worth."""
+    """Make the frames, write them, and print whether they are exact."""
     from kadr.files import write_image
     from kadr.preview import preview_frames
     from kadr.video.clips import create_clip
 
-    began = time.monotonic()
-    with now.announced_kernels():
-        work = preview_frames(options, frames, now.cancel)
+    start = time.monotonic()
+    with session.report_compiling():
+        items = preview_frames(options, frames, session.cancel)
         if single:
-            made = now.follow(_given_to(lambda frame: write_image(path, frame.image), work))
+            result = session.follow(
+                _write_frames(lambda frame: write_image(path, frame.image), items)
+            )
         else:
             indices = range(frames.start, frames.stop)
             with create_clip(path, like=clip, overwrite=True, indices=indices) as writer:
-                made = now.follow(_given_to(writer.write, work))
-    seconds = time.monotonic() - began
-    what = (
-        f"frame {clip.number(frames.start)}" if single else formatting.counted(made.frames, "frame")
-    )
-    worth = "as a run makes it" if made.exact else "a quick estimate, until the next kadr run"
-    now.speaker.result(
-        f"{path}: {what} in {formatting.duration(seconds)}, {worth}",
+                result = session.follow(_write_frames(writer.write, items))
+    seconds = time.monotonic() - start
+    subject = f"frame {clip.number(frames.start)}"
+    if not single:
+        subject = formatting.counted(result.frames, "frame")
+    quality = "as a run makes it" if result.exact else "a quick estimate, until the next kadr run"
+    session.reporter.result(
+        f"{path}: {subject} in {formatting.duration(seconds)}, {quality}",
         output=path,
-        frames=made.frames,
-        computed=made.computed,
-        exact=made.exact,
+        frames=result.frames,
+        computed=result.computed,
+        exact=result.exact,
         seconds=round(seconds, 3),
     )
 
 
-def _given_to(take: Callable[[Frame], object], work: Made) -> Generator[Event, None, PreviewResult]:
-    """The events of the work; its frames are taken."""
+def _write_frames(
+    write: Callable[[Frame], object], items: PreviewItems
+) -> Generator[Event, None, PreviewResult]:
+    """Write the frames among the items, and pass the events on."""
     try:
         while True:
-            item = next(work)
+            item = next(items)
             if isinstance(item, Frame):
-                take(item)
+                write(item)
             else:
                 yield item
     except StopIteration as stop:
-        made: PreviewResult = stop.value
-        return made
+        result: PreviewResult = stop.value
+        return result
     finally:
-        work.close()
+        items.close()

@@ -1,7 +1,7 @@
 """Events, notices, results and errors in; bars and lines, or JSON objects, out.
 
-Results go to stdout, all else to stderr. With ``json`` all of it is objects on stdout, one a line,
-each with an "event": progress, notice, result or error; an error is told on stderr too.
+Results go to stdout, everything else to stderr. With ``json`` everything is an object on stdout,
+one per line, each with an "event": progress, notice, result or error; an error goes to stderr too.
 """
 
 from __future__ import annotations
@@ -15,61 +15,68 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
+from kadr.cli.time_left import StepTimers
 from kadr.core.events import Event
 
 Draw = Callable[[Event], None]
 
-_PLAIN_EVERY = 10.0
-"""Seconds between progress lines where there is no terminal to draw on."""
+_LINE_INTERVAL = 10.0
+"""Seconds between progress lines if there is no terminal to draw bars on."""
 
 
 class Reporter:
-    """Speaks to people through lines; ``progress`` lends a function that draws events."""
+    """Prints lines for people; ``progress`` gives a function that draws events."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
+        self._timers = StepTimers()
 
     def result(self, text: str, **facts: Any) -> None:
-        """Say what was made."""
+        """Print the result of a command."""
         print(text, file=self._out, flush=True)
 
     def notice(self, text: str) -> None:
-        """Say something in passing."""
+        """Print a notice."""
         print(text, file=self._err, flush=True)
 
     def debug(self, text: str) -> None:
-        """Pass on a log line."""
+        """Print a log line."""
         print(text, file=self._err, flush=True)
 
     def error(self, kind: str, text: str) -> None:
-        """Say in one line why it ended; a name with a line break in it cannot make it two."""
+        """Print an error as one line, even if a file name in it has a line break."""
         line = r"\n".join(text.splitlines())
         print(line if kind == "Cancelled" else f"error: {line}", file=self._err, flush=True)
 
+    def compiling(self, text: str) -> None:
+        """Print a notice that kernels are compiled; this time does not count for the time left."""
+        self._timers.restart()
+        self.notice(text)
+
     @contextlib.contextmanager
     def progress(self) -> Iterator[Draw]:
-        """Lend a function to call with every event."""
+        """A function to call with every event."""
         if self._err.isatty():
             with self._bars() as draw:
                 yield draw
         else:
-            yield _PlainProgress(self.notice)
+            yield _PlainProgress(self.notice, self._timers)
 
     @contextlib.contextmanager
     def _bars(self) -> Iterator[Draw]:
         from kadr.cli.bars import bars
 
-        said = self._err
-        with bars(said) as (draw, above):
-            self._err = above  # lines said meanwhile go above the bars
+        stream = self._err
+        with bars(stream, self._timers) as (draw, lines_above):
+            self._err = lines_above
             try:
                 yield draw
             finally:
-                self._err = said
+                self._err = stream
 
 
 class QuietReporter(Reporter):
-    """Says nothing but errors, and warnings of the library."""
+    """Prints nothing but errors, and warnings of the library."""
 
     def result(self, text: str, **facts: Any) -> None:
         """Nothing."""
@@ -79,12 +86,12 @@ class QuietReporter(Reporter):
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Draw]:
-        """Lend a function that does nothing."""
+        """A function that does nothing."""
         yield lambda event: None
 
 
 class JsonReporter(Reporter):
-    """Speaks to programs: one JSON object a line."""
+    """Prints for programs: one JSON object per line."""
 
     def result(self, text: str, **facts: Any) -> None:
         """``{"event": "result", …}`` with the facts; paths as text."""
@@ -101,15 +108,15 @@ class JsonReporter(Reporter):
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Draw]:
-        """Lend a function that writes ``{"event": "progress", …}``."""
-        began = time.monotonic()
+        """A function that prints ``{"event": "progress", …}``."""
+        start = time.monotonic()
         yield lambda event: self._object(
             event="progress",
             step=event.step,
             index=event.index,
             total=event.total,
             message=event.message,
-            seconds=round(time.monotonic() - began, 3),
+            seconds=round(time.monotonic() - start, 3),
         )
 
     def _object(self, **facts: Any) -> None:
@@ -122,33 +129,31 @@ def _plain(value: object) -> object:
 
 
 class _PlainProgress:
-    """A line now and then: for logs, where bars cannot be drawn."""
+    """A progress line at intervals, for logs, where bars cannot be drawn."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._said = time.monotonic()
-        self._began: dict[str, tuple[int, float]] = {}
+    def __init__(self, notice: Callable[[str], None], timers: StepTimers) -> None:
+        self._notice, self._timers = notice, timers
+        self._last_line = time.monotonic()
 
     def __call__(self, event: Event) -> None:
-        now = time.monotonic()
-        first, began = self._began.setdefault(event.step, (event.index, now))
+        timer = self._timers.update(event)
         if event.message:
-            self._say(event.message)
-        if now - self._said < _PLAIN_EVERY:
+            self._notice(event.message)
+        now = time.monotonic()
+        if now - self._last_line < _LINE_INTERVAL:
             return
-        self._said = now
-        done, seconds = event.index - first, now - began
+        self._last_line = now
         line = f"{event.step}: {event.index}" + (f" of {event.total}" if event.total else "")
-        if done > 0:
-            line += f", {done / seconds:.2f} frames/s"
-            if event.total:
-                left = (event.total - event.index) * seconds / done
-                line += f", {timedelta(seconds=round(left))} left"
-        self._say(line)
+        if timer.speed is not None:
+            line += f", {timer.speed:.2f} frames/s"
+        seconds = timer.seconds_left(event.total)
+        if seconds is not None:
+            line += f", {timedelta(seconds=round(seconds))} left"
+        self._notice(line)
 
 
 @contextlib.contextmanager
 def create_reporter(*, quiet: bool = False, json: bool = False) -> Iterator[Reporter]:
-    """The speaker that the flags ask for; ``json`` has the last word."""
+    """The reporter for the flags; ``json`` has priority over ``quiet``."""
     kind = JsonReporter if json else QuietReporter if quiet else Reporter
     yield kind(sys.stdout, sys.stderr)

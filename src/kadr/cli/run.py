@@ -1,4 +1,4 @@
-"""``kadr run``: a clip and painted keyframes, or a project, in; the whole clip restyled out."""
+"""``kadr run``: a clip and painted keyframes, or a project, in; the restyled clip out."""
 
 from __future__ import annotations
 
@@ -9,41 +9,46 @@ from typing import Annotated, Any
 
 import typer
 
-from kadr.cli.dry_run import facts, lines
-from kadr.cli.fields import field_options, read_fields
+from kadr.cli.dry_run import dry_run_facts, dry_run_lines
+from kadr.cli.field_options import field_options, read_fields, sentence
 from kadr.cli.flags import (
-    KEYS_FIELDS,
-    KEYS_PANEL,
-    OUTPUT_PANEL,
-    PICTURE_FIELDS,
-    PICTURE_PANEL,
-    WORK_PANEL,
     ClipOrProject,
     Detail,
     Frames,
     Json,
     Keys,
-    Limit,
     Quiet,
     Ranges,
     Rate,
     StylizerOptions,
     Verbose,
 )
-from kadr.cli.session import Session, session
-from kadr.cli.stylizer_arguments import (
-    STYLIZER_FIELDS,
-    STYLIZER_PANEL,
-    LikePicture,
+from kadr.cli.session import Session, open_session
+from kadr.cli.stylizer_choice import (
+    STYLIZER_FLAGS,
+    LikeImage,
     PresetName,
-    StylizerArguments,
-    StylizerFlags,
-    find_preset,
+    RunArguments,
+    SharedStylizerOptions,
+    resolve_preset,
 )
 from kadr.core import formatting
-from kadr.core.parsing import parse_bytes, parse_rate
+from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
-from kadr.options import PropagateOptions, RunOptions, detail_options
+from kadr.options import (
+    KEYFRAMES,
+    OUTPUT,
+    PAINTED_KEYS,
+    PICTURE,
+    PLANNED_KEYS,
+    RUN,
+    PropagateOptions,
+    RunOptions,
+    detail_options,
+    fields_of_group,
+    fields_that_need,
+    option_help,
+)
 
 Result = Annotated[
     str | None,
@@ -51,44 +56,32 @@ Result = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="A video file, or a folder or pattern of images. A project has its own.",
+        help=sentence(option_help(RunOptions, "output"), "default: that of the project"),
     ),
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Only say what would be made, why, how long it takes and how many bytes."
+        "--dry-run", help="Only print what a run would make and why, its time and its disk space."
     ),
 ]
 
-_PAINTED, _MADE = "is for painted keys", "is for a stylizer that makes keys"
-
 
 @dataclass(frozen=True)
-class _Given:
-    """What a command line says of a run. ``run``: fields of RunOptions, only those given."""
+class _Request:
+    """The options of a run on the command line; ranges, frames and fps are still text."""
 
-    run: dict[str, Any]
-    picture: dict[str, Any]
-    look: StylizerArguments
-    detail: str | None
+    arguments: RunArguments
     ranges: Sequence[str]
     frames: str | None
     fps: str | None
 
 
-@field_options(
-    "work", RunOptions, ("allow_truncated", "threads", "workers", "seed", "work"), panel=WORK_PANEL
-)
-@field_options(
-    "output",
-    RunOptions,
-    ("overwrite", "per_key", "report", "crf", "encoder_preset"),
-    panel=OUTPUT_PANEL,
-)
-@field_options("picture", PropagateOptions, PICTURE_FIELDS, panel=PICTURE_PANEL)
-@field_options("flags", StylizerFlags, STYLIZER_FIELDS, panel=STYLIZER_PANEL)
-@field_options("keys", RunOptions, KEYS_FIELDS, panel=KEYS_PANEL)
+@field_options("running", RunOptions, fields_of_group(RunOptions, RUN))
+@field_options("output", RunOptions, fields_of_group(RunOptions, OUTPUT))
+@field_options("picture", PropagateOptions, fields_of_group(PropagateOptions, PICTURE))
+@field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
+@field_options("keys", RunOptions, fields_of_group(RunOptions, KEYFRAMES))
 def run(
     context: typer.Context,
     target: ClipOrProject,
@@ -104,150 +97,159 @@ def run(
     preset: PresetName = None,
     flags: dict[str, Any],
     stylizer_options: StylizerOptions = None,
-    like: LikePicture = None,
+    like: LikeImage = None,
     detail: Detail = None,
     picture: dict[str, Any],
     output: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
-    work: dict[str, Any],
-    work_limit: Limit = None,
+    running: dict[str, Any],
 ) -> None:
     """Restyle a clip from a few painted keyframes, or from keyframes that a stylizer makes.
 
-    What is finished is kept: the same command goes on after an interruption, and makes anew only
-    what depends on what was changed. Options beside a project hold for this run only.
+    Finished work is kept: the same command resumes an interrupted run, and after a change makes
+    only those frames again that depend on it. Options beside a project apply to this run only.
     """
-    with session(quiet=quiet, json=json, verbose=verbose) as now:
+    with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project
 
-        fields = read_fields(RunOptions, keys | output | work)
+        run_options = read_fields(RunOptions, keys | output | running)
         if out is not None:
-            fields["output"] = out
+            run_options["output"] = out
         if paths := _all_keys(key_paths or [], context.args):
-            fields["keys"] = paths
-        if work_limit is not None:
-            fields["work_limit"] = parse_bytes(work_limit, "work-limit")
-        chosen = read_fields(PropagateOptions, picture)
-        painted = "keys" in fields or fields.get("stylizer") == "external"
-        found = find_preset(preset, painted, fields, now.speaker.notice)
-        look = StylizerArguments(found, like, flags, stylizer_options or (), work.get("seed"))
-        if found is not None:
-            fields, chosen = {**found.run, **fields}, {**found.picture, **chosen}
-            detail = detail or found.detail
-        given = _Given(fields, chosen, look, detail, ranges or (), frames, fps)
+            run_options["keys"] = paths
+        arguments = resolve_preset(
+            preset,
+            session.reporter.notice,
+            like=like,
+            flags=flags,
+            assignments=stylizer_options,
+            run=run_options,
+            picture=read_fields(PropagateOptions, picture),
+            detail=detail,
+            painted="keys" in run_options or run_options.get("stylizer") == "external",
+            seed=running.get("seed"),
+        )
+        request = _Request(arguments, ranges or (), frames, fps)
         project = is_project(target)
         if project:
-            options = _of_project(target, given, now, dry_run)
+            options = _project_options(target, request, session, dry_run)
         else:
-            options = _of_clip(target, given, now)
-        _check_heeded(given, options)
+            options = _clip_options(target, request, session)
+        _check_unused(arguments, options)
         if dry_run:
-            _foretell(options, now)
+            _dry_run(options, session)
         else:
-            _restyle(options, now, cached=not project and "work" not in fields)
+            _restyle(options, session, cached=not project and "work" not in arguments.run)
 
 
-def _of_clip(clip: str, given: _Given, now: Session) -> RunOptions:
+def _clip_options(clip: str, request: _Request, session: Session) -> RunOptions:
     from kadr.project.frame_numbers import with_numbers
     from kadr.storage.cache import cache_folder
 
-    if "output" not in given.run:
-        raise OptionsError(f"{clip}: say where the result goes, with --output OUT")
-    stylizer = given.look.stylizer(given.run.get("stylizer"), "external")
+    arguments = request.arguments
+    if "output" not in arguments.run:
+        raise OptionsError(f"{clip}: no output; give --output OUT")
+    stylizer = arguments.stylizer.name(arguments.run.get("stylizer"), "external")
     values = {
         "clip": Path(clip),
-        "propagate": detail_options(given.detail or "medium", **given.picture),
-        "stylizer_options": given.look.options(stylizer, now.speaker.notice),
-        "work": cache_folder(clip, given.run["output"]),
-        **given.run,
+        "propagate": detail_options(arguments.detail or "medium", **arguments.picture),
+        "stylizer_options": arguments.stylizer.options(stylizer, session.reporter.notice),
+        "work": cache_folder(clip, arguments.run["output"]),
+        **arguments.run,
         "stylizer": stylizer,
     }
-    if given.fps is not None:
-        values["frame_rate"] = _frame_rate(given.fps, clip)
-    return with_numbers(RunOptions(**values), given.ranges, given.frames)
+    if request.fps is not None:
+        values["frame_rate"] = _frame_rate(request.fps, clip)
+    return with_numbers(RunOptions(**values), request.ranges, request.frames)
 
 
-def _of_project(name: str, given: _Given, now: Session, dry_run: bool) -> RunOptions:
-    """The options of a project's run; what is to be said of its clip is said, and kept."""
+def _project_options(name: str, request: _Request, session: Session, dry_run: bool) -> RunOptions:
+    """The options of a project's run; if its clip was moved or changed, the project is updated."""
     from kadr.project.folder import open_project
     from kadr.project.frame_numbers import with_numbers
 
     project = open_project(name)
-    found = project.locate()
-    for notice in found.notices:
-        now.speaker.notice(notice)
+    located = project.locate()
+    for notice in located.notices:
+        session.reporter.notice(notice)
     if not dry_run:
-        project = project.settle(found)
-        project.sweep()
-    changes = dict(given.run)
-    other = "external" if "keys" in changes else project.settings.stylizer
-    changes["stylizer"] = given.look.stylizer(changes.get("stylizer"), other)
-    changes["stylizer_options"] = given.look.options(changes["stylizer"], now.speaker.notice)
-    if given.fps is not None:
-        changes["frame_rate"] = _frame_rate(given.fps, found.path)
-    if given.ranges:
+        project = project.update_clip(located)
+        project.delete_partial_files()
+    arguments = request.arguments
+    changes = dict(arguments.run)
+    default = "external" if "keys" in changes else project.settings.stylizer
+    stylizer = arguments.stylizer.name(changes.get("stylizer"), default)
+    changes["stylizer"] = stylizer
+    changes["stylizer_options"] = arguments.stylizer.options(stylizer, session.reporter.notice)
+    if request.fps is not None:
+        changes["frame_rate"] = _frame_rate(request.fps, located.path)
+    if request.ranges:
         changes["ranges"] = ()
-    if given.frames is not None:
+    if request.frames is not None:
         changes["frames"] = None
-    options = project.options(found, detail=given.detail, picture=given.picture, **changes)
-    return with_numbers(options, given.ranges, given.frames)
+    options = project.options(
+        located, detail=arguments.detail, picture=arguments.picture, **changes
+    )
+    return with_numbers(options, request.ranges, request.frames)
 
 
-def _restyle(options: RunOptions, now: Session, cached: bool) -> None:
+def _restyle(options: RunOptions, session: Session, cached: bool) -> None:
     from kadr.pipeline import restyle_events
 
     if cached and options.work is not None:
-        _prepare_cache(options.work, now)
-    now.stopped = "stopped; what is finished is kept, and the same command goes on from there"
-    with now.announced_kernels():
-        made = now.follow(restyle_events(options, now.cancel))
-    report = f"\n{made.report}: about this run" if made.report is not None else ""
-    now.speaker.result(
-        f"{made.output}: {formatting.counted(made.frame_count, 'frame')} from "
-        f"{formatting.counted(len(made.keys), 'key')} in {made.seconds:.1f} s "
-        f"({made.frame_count / made.seconds:.2f} frames/s){report}",
-        output=made.output,
-        keys=made.keys,
-        frames=made.frame_count,
-        computed=made.computed,
-        seconds=round(made.seconds, 3),
-        report=made.report,
+        _prepare_cache(options.work, session)
+    session.stopped_text = (
+        "stopped; what is finished is kept, and the same command goes on from there"
+    )
+    with session.report_compiling():
+        result = session.follow(restyle_events(options, session.cancel))
+    report = f"\n{result.report}: about this run" if result.report is not None else ""
+    session.reporter.result(
+        f"{result.output}: {formatting.counted(result.frame_count, 'frame')} from "
+        f"{formatting.counted(len(result.keys), 'key')} in {result.seconds:.1f} s "
+        f"({result.frame_count / result.seconds:.2f} frames/s){report}",
+        output=result.output,
+        keys=result.keys,
+        frames=result.frame_count,
+        computed=result.computed,
+        seconds=round(result.seconds, 3),
+        report=result.report,
     )
 
 
-def _prepare_cache(work: Path, now: Session) -> None:
-    """Make room where runs without a project keep their work, and see that it can be used."""
+def _prepare_cache(work: Path, session: Session) -> None:
+    """Delete old work files of runs without a project, and check that new ones can be written."""
     from kadr.storage.trim import trim_caches
 
     trimmed = trim_caches(work)
     if trimmed.folders:
-        now.speaker.notice(
-            f"{work.parent}: deleted old work of "
+        session.reporter.notice(
+            f"{work.parent}: deleted old work files of "
             f"{formatting.counted(trimmed.folders, 'other run')}, {formatting.size(trimmed.size)}"
         )
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{work}: no work files can be kept here ({error.strerror}); name another folder with "
-            "--work, or another place for all runs with KADR_CACHE"
+            f"{work}: no work files can be written here ({error.strerror}); give another folder "
+            "with --work, or one for all runs with KADR_CACHE"
         ) from error
 
 
-def _foretell(options: RunOptions, now: Session) -> None:
+def _dry_run(options: RunOptions, session: Session) -> None:
     from kadr.dry_run import make_dry_run
 
-    with now.announced_kernels():
-        found = now.follow(make_dry_run(options, now.cancel))
-    now.speaker.result("\n".join(lines(found, options)), **facts(found))
+    with session.report_compiling():
+        dry_run = session.follow(make_dry_run(options, session.cancel))
+    session.reporter.result("\n".join(dry_run_lines(dry_run, options)), **dry_run_facts(dry_run))
 
 
-def _all_keys(given: list[Path], more: list[str]) -> tuple[Path, ...]:
-    """Keys after ``--keys``, and those that a shell's ``--keys painted/*.png`` left behind it."""
-    if more and not given:
-        raise OptionsError(f"{more[0]}: one clip at a time; give keys after --keys, and -o OUT")
-    return (*given, *map(Path, more))
+def _all_keys(keys: list[Path], extra: list[str]) -> tuple[Path, ...]:
+    """Keys after ``--keys``, and the extra arguments that a shell makes of ``painted/*.png``."""
+    if extra and not keys:
+        raise OptionsError(f"{extra[0]}: one clip at a time; give keys after --keys, and -o OUT")
+    return (*keys, *map(Path, extra))
 
 
 def _frame_rate(fps: str, clip: str | Path) -> float:
@@ -257,12 +259,18 @@ def _frame_rate(fps: str, clip: str | Path) -> float:
     return float(rate)
 
 
-def _check_heeded(given: _Given, options: RunOptions) -> None:
-    """Refuse what was given and would be left unheeded beside the rest."""
+def _check_unused(arguments: RunArguments, options: RunOptions) -> None:
+    """Refuse options that have no effect with the stylizer."""
     if options.stylizer == "external":
-        for name in ("keys_budget", "min_gap", "max_gap"):
-            if name in given.run:
-                shown = f"{name.replace('_', '-')} {given.run[name]}"
-                raise OptionsError(f"{shown}: {_MADE}; leave it out beside painted keys")
-    elif given.run.get("fit_keys"):
-        raise OptionsError(f"fit-keys: {_PAINTED}; {options.stylizer} makes its own")
+        for name in fields_that_need(RunOptions, PLANNED_KEYS):
+            if name in arguments.run:
+                raise OptionsError(
+                    f"{name.replace('_', '-')} {arguments.run[name]}: is for a stylizer that makes "
+                    "keys; leave it out beside painted keys"
+                )
+        return
+    for name in fields_that_need(RunOptions, PAINTED_KEYS):
+        if arguments.run.get(name):
+            raise OptionsError(
+                f"{name.replace('_', '-')}: is for painted keys; {options.stylizer} makes its own"
+            )

@@ -1,16 +1,16 @@
-"""One command's work in, an exit code out: errors as one line, Ctrl-C clean, events drawn."""
+"""The body of a command in, an exit code out: errors as one line, Ctrl-C, progress."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import logging
 import os
 import signal
 import threading
 import traceback
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -24,51 +24,63 @@ FAILED, STOPPED = 2, 130
 
 
 class Session:
-    """What a command works with: someone to speak through and a flag that Ctrl-C raises."""
+    """What a command works with: a reporter, and a cancel token that Ctrl-C sets."""
 
-    def __init__(self, create_reporter: Reporter) -> None:
-        self.speaker = create_reporter
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
         self.cancel = CancelToken()
-        self.stopped = "stopped; nothing was written under the final name"
-        """What is said after Ctrl-C; a command that keeps what it made says so here."""
+        self.stopped_text = "stopped; nothing was written under the final name"
+        """The text after Ctrl-C; a command that keeps finished work sets another one."""
+        self._compiling_reported = False
 
     def follow(self, events: Generator[Event, None, Result]) -> Result:
-        """Run long work to its end, drawing its events; gives what the generator returns.
+        """Run long work to its end and draw its events; returns what the generator returns.
 
-        The first Ctrl-C raises ``cancel``, so the work must have been given it; it stops at the
-        next frame. A second one interrupts at once.
+        The first Ctrl-C sets ``cancel``, which the work must have: it stops at the next frame. A
+        second one interrupts at once.
         """
-        with self._interruptible(), self.speaker.progress() as draw:
-            return follow(events, draw)
+        with self._interruptible(), self.reporter.progress() as draw:
+
+            def on_event(event: Event) -> None:
+                if event.message and event.message == _compiling_text():  # from a worker process
+                    self._report_compiling()
+                    event = replace(event, message="")
+                draw(event)
+
+            return follow(events, on_event)
 
     @contextlib.contextmanager
-    def announced_kernels(self) -> Iterator[None]:
-        """Tell once, as Numba begins to compile: then, and only then, people have to wait."""
+    def report_compiling(self) -> Iterator[None]:
+        """Print one notice when Numba begins to compile, because this takes long."""
         from kadr.tasks.compiling import on_first_compile
 
-        tell = functools.partial(self.speaker.notice, "Preparing kernels (first run only) …")
-        with on_first_compile(tell):
+        with on_first_compile(self._report_compiling):
             yield
+
+    def _report_compiling(self) -> None:
+        if not self._compiling_reported:
+            self._compiling_reported = True
+            self.reporter.compiling(_compiling_text())
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C, and being told to end, raise ``cancel`` once; the next one ends at once."""
+        """Let the first SIGINT or SIGTERM set ``cancel``; the next one ends the process at once."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        # an ignored signal stays ignored, another's handler is another's business
-        usual = (signal.default_int_handler, signal.SIG_DFL)
-        ours = [number for number, handler in before.items() if handler in usual]
+        # an ignored signal stays ignored, and a handler of somebody else stays in place
+        default = (signal.default_int_handler, signal.SIG_DFL)
+        handled = [number for number, handler in before.items() if handler in default]
         if threading.current_thread() is not threading.main_thread():
-            ours = []
+            handled = []
 
         def restore() -> None:
-            for number in ours:
+            for number in handled:
                 signal.signal(number, before[number])
 
         def stop(number: int, frame: FrameType | None) -> None:
             restore()
             self.cancel.cancel()
 
-        for number in ours:
+        for number in handled:
             signal.signal(number, stop)
         try:
             yield
@@ -76,55 +88,61 @@ class Session:
             restore()
 
 
+def _compiling_text() -> str:
+    from kadr.tasks.supervisor import COMPILING
+
+    return COMPILING
+
+
 @contextlib.contextmanager
-def session(*, quiet: bool = False, json: bool = False, verbose: int = 0) -> Iterator[Session]:
-    """Run a command's body; raises typer.Exit with 2 after an error, with 130 after Ctrl-C.
+def open_session(*, quiet: bool = False, json: bool = False, verbose: int = 0) -> Iterator[Session]:
+    """Run the body of a command; raises typer.Exit with 2 after an error, with 130 after Ctrl-C.
 
     Errors that kadr raises on purpose become one line on stderr (with ``-vv`` or KADR_DEBUG set,
-    after their traceback). Others are faults of kadr and pass through.
+    after their traceback). Others are bugs of kadr and pass through.
     """
-    with create_reporter(quiet=quiet, json=json) as said, _logging(said, quiet, verbose):
-        now = Session(said)
+    with create_reporter(quiet=quiet, json=json) as reporter, _logging(reporter, quiet, verbose):
+        session = Session(reporter)
         try:
-            yield now
+            yield session
         except (Cancelled, KeyboardInterrupt):
-            said.error("Cancelled", now.stopped)
+            reporter.error("Cancelled", session.stopped_text)
             raise typer.Exit(STOPPED) from None
         except Exception as error:
-            line = _in_a_line(error)
+            line = _one_line(error)
             if line is None:
                 raise
             if verbose > 1 or os.environ.get("KADR_DEBUG"):
-                said.debug(traceback.format_exc())
-            said.error(type(error).__name__, line)
+                reporter.debug(traceback.format_exc())
+            reporter.error(type(error).__name__, line)
             raise typer.Exit(FAILED) from None
 
 
-def _in_a_line(error: Exception) -> str | None:
-    """What to tell people of an error that is not a fault of kadr's; else None."""
+def _one_line(error: Exception) -> str | None:
+    """The line for an error that is not a bug of kadr; None for a bug."""
     if isinstance(error, KadrError):
         return str(error)
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs, or work on a smaller clip"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = "" if error.filename is None else f"{error.filename}: "
-        return f"{where}the disk is full; free some space, or work on another disk"
+        path = "" if error.filename is None else f"{error.filename}: "
+        return f"{path}the disk is full; free some space, or work on another disk"
     if isinstance(error, RuntimeError) and str(error).startswith("cannot cache function"):
         return "no folder to keep compiled kernels in; set NUMBA_CACHE_DIR to one you may write to"
     return None
 
 
 @contextlib.contextmanager
-def _logging(said: Reporter, quiet: bool, verbose: int) -> Iterator[None]:
-    """Log lines of the library go where the speaker's own lines go."""
+def _logging(reporter: Reporter, quiet: bool, verbose: int) -> Iterator[None]:
+    """Send log lines of the library to the reporter."""
 
-    class _ToSpeaker(logging.Handler):
+    class _ToReporter(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.debug(self.format(record))
+            reporter.debug(self.format(record))
 
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]
     level = logging.ERROR if quiet else levels[min(verbose, 2)]
-    log, handler = logging.getLogger("kadr"), _ToSpeaker()
+    log, handler = logging.getLogger("kadr"), _ToReporter()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     before: Any = log.level, log.propagate
     log.addHandler(handler)

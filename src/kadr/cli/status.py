@@ -1,4 +1,4 @@
-"""``kadr status``: what a project is, what is made and what is missing, and what to do next."""
+"""``kadr status``: a project in, what is finished, what is missing and what to do next out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from kadr.cli.dry_run import amount, facts, reasons
-from kadr.cli.session import Session, session
+from kadr.cli.dry_run import amount_line, dry_run_facts, pass_lines
+from kadr.cli.flags import JsonObject, ProjectArgument
+from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.events import follow
 from kadr.errors import KadrError, OutputError
@@ -22,13 +21,10 @@ if TYPE_CHECKING:
     from kadr.project.folder import LocatedClip, ProjectFolder
     from kadr.report.record import RunRecord
 
-Project = Annotated[str, typer.Argument(metavar="NAME.kadr", help="A project's folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-
 
 @dataclass(frozen=True)
 class _Keys:
-    """The keys folder against the last run: numbers of keys."""
+    """The keys folder compared to the last run, as numbers of keys."""
 
     painted: list[int]
     new: list[int] = field(default_factory=list)
@@ -38,26 +34,26 @@ class _Keys:
 
 @dataclass(frozen=True)
 class _State:
-    """All that is told. found: the clip; dry_run: of the next run, None before the first one.
+    """The state of a project. dry_run: of the next run, None before the first run.
 
-    trouble: why there is no clip, or why the next run would be refused.
+    error: why the clip is missing, or why the next run would fail.
     """
 
     project: ProjectFolder
     record: RunRecord | None
     keys: _Keys
     work_bytes: int | None
-    found: LocatedClip | None
+    located: LocatedClip | None
     dry_run: DryRun | None
-    trouble: str = ""
+    error: str = ""
 
 
-def status(project: Project, json: AsJson = False) -> None:
-    """Say what of a project is made, what a run would make anew and why, and what to paint next."""
-    with session(json=json) as now:
+def status(project: ProjectArgument, json: JsonObject = False) -> None:
+    """Print what is finished in a project, what a run would make again and why, and what to do."""
+    with open_session(json=json) as session:
         from kadr.project.folder import open_project
 
-        state = _look(open_project(project), now)
+        state = _read_state(open_project(project), session)
         if json:
             print(json_module.dumps(_facts(state), ensure_ascii=False))
             return
@@ -65,34 +61,34 @@ def status(project: Project, json: AsJson = False) -> None:
             print(f"{name:<10}  {value}")
 
 
-def _look(project: ProjectFolder, now: Session) -> _State:
+def _read_state(project: ProjectFolder, session: Session) -> _State:
     from kadr.dry_run import make_dry_run
     from kadr.report.record import read_record
 
     record = read_record(project.record) or read_record(project.out / "report.json")
-    found, coming, trouble = None, None, ""
+    located, dry_run, message = None, None, ""
     try:
-        found = project.locate()
-        if record is not None:  # else it is everything, and a first look at a clip takes long
-            coming = follow(make_dry_run(project.options(found), now.cancel))
+        located = project.locate()
+        if record is not None:  # else all is to be made, and the survey of a new clip takes long
+            dry_run = follow(make_dry_run(project.options(located), session.cancel))
     except KadrError as error:
-        trouble = str(error)
+        message = str(error)
     keys, work = _keys(project, record), _work_bytes(project)
-    return _State(project, record, keys, work, found, coming, trouble)
+    return _State(project, record, keys, work, located, dry_run, message)
 
 
 def _work_bytes(project: ProjectFolder) -> int | None:
-    """Bytes of the files that ``kadr clean`` would delete; None where it would delete nothing."""
+    """Bytes of the files that ``kadr clean`` would delete; None if the folder is behind a link."""
     from kadr.storage.clean import find_work_files
 
     try:
         return find_work_files(project.work).size
-    except OutputError:  # a link to somewhere else
+    except OutputError:
         return None
 
 
 def _keys(project: ProjectFolder, record: RunRecord | None) -> _Keys:
-    """Numbers of the painted keys, and what became of them since the last run."""
+    """Numbers of the painted keys, and their changes since the last run."""
     from kadr.files import IMAGE_SUFFIXES, last_number
 
     if project.settings.stylizer != "external":
@@ -105,22 +101,20 @@ def _keys(project: ProjectFolder, record: RunRecord | None) -> _Keys:
     painted = sorted(files)
     if record is None:
         return _Keys(painted)
-    before = {key.number for key in record.keys}
-    began = _seconds(record.started)
+    used = {key.number for key in record.keys}
+    start = _seconds(record.started)
     return _Keys(
         painted,
-        new=[number for number in painted if number not in before],
+        new=[number for number in painted if number not in used],
         changed=[
-            number
-            for number in painted
-            if number in before and files[number].stat().st_mtime > began
+            number for number in painted if number in used and files[number].stat().st_mtime > start
         ],
-        gone=sorted(before - files.keys()),
+        gone=sorted(used - files.keys()),
     )
 
 
 def _seconds(moment: str) -> float:
-    """An ISO 8601 text on the clock of files; never reached if it is none."""
+    """An ISO 8601 text as the time of files; infinity if it is not valid."""
     try:
         return datetime.fromisoformat(moment).timestamp()
     except ValueError:
@@ -128,11 +122,11 @@ def _seconds(moment: str) -> float:
 
 
 def _facts(state: _State) -> dict[str, Any]:
-    project, record, found = state.project, state.record, state.found
-    told: dict[str, Any] = {
+    project, record, located = state.project, state.record, state.located
+    facts: dict[str, Any] = {
         "project": str(project.root),
-        "clip": None if found is None else str(found.path),
-        "notices": [state.trouble] if found is None else list(found.notices),
+        "clip": None if located is None else str(located.path),
+        "notices": [state.error] if located is None else list(located.notices),
         "stylizer": project.settings.stylizer,
         "detail": project.settings.detail,
         "ranges": list(project.settings.ranges),
@@ -141,11 +135,11 @@ def _facts(state: _State) -> dict[str, Any]:
         "output": str(project.output),
         "output_exists": Path(project.output).exists(),
         "last_run": None,
-        "next_run": None if state.dry_run is None else facts(state.dry_run),
+        "next_run": None if state.dry_run is None else dry_run_facts(state.dry_run),
     }
     if record is not None:
         worst = record.worst(1)
-        told["last_run"] = {
+        facts["last_run"] = {
             "began": record.started,
             "seconds": record.seconds,
             "finished": record.finished,
@@ -156,18 +150,18 @@ def _facts(state: _State) -> dict[str, Any]:
             "worst_error": record.error(worst[0]) if worst else None,
             "next_frame": None if record.next_key is None else record.next_key.number,
         }
-    return told
+    return facts
 
 
 def _lines(state: _State) -> Iterator[tuple[str, str]]:
-    project, settings, found = state.project, state.project.settings, state.found
+    project, settings, located = state.project, state.project.settings, state.located
     frames = f", frames {settings.frames}" if settings.frames else ""
     yield "project", str(project.root)
-    yield "clip", (str(found.path) if found else "missing") + frames
-    for notice in found.notices if found else ():
+    yield "clip", (str(located.path) if located else "missing") + frames
+    for notice in located.notices if located else ():
         yield "", notice
-    if state.trouble:
-        yield "", state.trouble
+    if state.error:
+        yield "", state.error
     yield "keys", _keys_line(project, state.keys)
     if settings.ranges:
         yield "ranges", ", ".join(settings.ranges)
@@ -177,8 +171,8 @@ def _lines(state: _State) -> Iterator[tuple[str, str]]:
     else:
         yield from _run_lines(project, state.record, state.keys)
     if state.dry_run is not None:
-        yield "next run", amount(state.dry_run)
-        for line in reasons(state.dry_run):
+        yield "next run", amount_line(state.dry_run)
+        for line in pass_lines(state.dry_run):
             yield "", line
     output = Path(project.output)
     yield "output", f"{output}{'' if output.exists() else ', not written yet'}"
@@ -199,31 +193,31 @@ def _keys_line(project: ProjectFolder, keys: _Keys) -> str:
 
 
 def _run_lines(project: ProjectFolder, record: RunRecord, keys: _Keys) -> Iterator[tuple[str, str]]:
-    how = "finished in" if record.finished else "stopped after"
-    began = formatting.date(record.started)
-    yield "last run", f"{how} {formatting.duration(record.seconds)}, begun {began}"
-    left = len(record.frames) - record.rendered_count
-    more = f", {left} missing; go on with kadr run {project.root}" if left else ""
-    yield "frames", f"{record.rendered_count} of {len(record.frames)} made{more}"
+    end = "finished in" if record.finished else "stopped after"
+    start = formatting.date(record.started)
+    yield "last run", f"{end} {formatting.duration(record.seconds)}, begun {start}"
+    missing = len(record.frames) - record.rendered_count
+    hint = f", {missing} missing; go on with kadr run {project.root}" if missing else ""
+    yield "frames", f"{record.rendered_count} of {len(record.frames)} made{hint}"
     changes = {"new": keys.new, "repainted": keys.changed, "gone": keys.gone}
-    told = [f"{name}: {_numbers(numbers)}" for name, numbers in changes.items() if numbers]
-    if told and project.settings.stylizer == "external":
-        yield "since then", f"keys {'; '.join(told)}; kadr run makes anew what depends on them"
+    texts = [f"{name}: {_numbers(numbers)}" for name, numbers in changes.items() if numbers]
+    if texts and project.settings.stylizer == "external":
+        yield "since then", f"keys {'; '.join(texts)}; kadr run makes again what depends on them"
     for worst in record.worst(1):
         yield (
             "error",
             f"{formatting.percent(record.mean_error)} on average, "
             f"{formatting.percent(record.error(worst))} at worst, in frame {record.number(worst)}",
         )
-    step = record.next_key
-    if step is None and record.finished:
+    next_key = record.next_key
+    if next_key is None and record.finished:
         yield "next", f"kadr plan {project.root} names the next frame worth painting"
-    elif step is not None and step.number not in keys.painted:
-        gain = formatting.percent(step.gain)
-        yield "next", f"paint frame {step.number}: it should lower the mean error by {gain}"
+    elif next_key is not None and next_key.number not in keys.painted:
+        gain = formatting.percent(next_key.gain)
+        yield "next", f"paint frame {next_key.number}: it should lower the mean error by {gain}"
 
 
-def _numbers(numbers: list[int], most: int = 12) -> str:
-    """At most so many numbers, and how many there are beside them."""
-    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
-    return ", ".join(map(str, numbers[:most])) + more
+def _numbers(numbers: list[int], limit: int = 12) -> str:
+    """The first ``limit`` numbers, and how many there are beyond them."""
+    rest = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
+    return ", ".join(map(str, numbers[:limit])) + rest

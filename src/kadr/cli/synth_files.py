@@ -1,4 +1,4 @@
-"""The files that a synthesis names in, arrays out; its result in, files out."""
+"""The files of a synthesis in, arrays out; its result in, files out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """All that was read. Images have 1 to 4 channels, as few as hold what their files show."""
+    """The images of a synthesis. Each has 1 to 4 channels, as few as its file needs."""
 
     style: Bytes
     sources: list[Bytes]
@@ -31,60 +31,62 @@ class Images:
     start_nnf: NDArray[np.generic] | None
 
 
-def check_outputs(given: SynthArguments) -> None:
-    """Refuse, before any work, names that cannot be written. Raises OutputError."""
-    suffix = given.output.suffix.lower()
+def check_outputs(arguments: SynthArguments) -> None:
+    """Raise OutputError, before any work, for a file that cannot be written."""
+    suffix = arguments.output.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
-        known = " ".join(sorted(IMAGE_SUFFIXES))
-        raise OutputError(f"{given.output}: unknown image type {suffix!r}; use one of {known}")
-    for path in (given.output, given.nnf, given.error):
+        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+        raise OutputError(
+            f"{arguments.output}: unknown image type {suffix!r}; use one of {suffixes}"
+        )
+    for path in (arguments.output, arguments.nnf, arguments.error):
         if path is None:
             continue
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; choose another name")
-        if path.exists() and not given.overwrite:
+        if path.exists() and not arguments.overwrite:
             raise OutputError(f"{path}: exists already; use --overwrite or another name")
         for folder in path.parents:
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"{path}: {folder} is a file; choose another folder")
 
 
-def read_images(given: SynthArguments) -> Images:
+def read_images(arguments: SynthArguments) -> Images:
     """Read every file. Raises InputError naming the file that is missing or does not fit."""
-    (style,) = _read([given.style])
+    (style,) = _read([arguments.style])
     sources: list[Bytes] = []
     targets: list[Bytes] = []
-    for guide in given.guides:
+    for guide in arguments.guides:
         source, target = _read([guide.source, guide.target])
-        _check_size(guide.source, source, given.style, style)
-        _check_size(guide.target, target, given.guides[0].target, (targets or [target])[0])
+        _check_size(guide.source, source, arguments.style, style)
+        _check_size(guide.target, target, arguments.guides[0].target, (targets or [target])[0])
         sources.append(source)
         targets.append(target)
-    first = given.guides[0].target
+    first = arguments.guides[0].target
     return Images(
         style,
         sources,
         targets,
-        _mask(given.source_mask, given.style, style),
-        _mask(given.target_mask, first, targets[0]),
-        _modulation(given.guides, targets[0]),
-        _start_nnf(given.start_nnf, first, targets[0]),
+        _mask(arguments.source_mask, arguments.style, style),
+        _mask(arguments.target_mask, first, targets[0]),
+        _modulation(arguments.guides, targets[0]),
+        _start_nnf(arguments.start_nnf, first, targets[0]),
     )
 
 
-def write_outputs(given: SynthArguments, made: Synthesis) -> None:
-    """Write the image and the arrays that were asked for: all of them, or none that is new."""
+def write_outputs(arguments: SynthArguments, synthesis: Synthesis) -> None:
+    """Write the image and the requested arrays: all of them, or no new one."""
     with ExitStack() as stack:
-        for path, array in ((given.nnf, made.nnf), (given.error, made.error)):
+        for path, array in ((arguments.nnf, synthesis.nnf), (arguments.error, synthesis.error)):
             if path is not None:
                 np.save(stack.enter_context(atomic_file(path)), array)
-        write_image(given.output, _storable(made.image))
+        write_image(arguments.output, _storable(synthesis.image))
 
 
 def _read(paths: list[Path]) -> list[Bytes]:
     """Images as (H, W, C) uint8: gray ones with one channel, alpha kept where it is not opaque.
 
-    Several are given the same channels: those that any of them needs.
+    All get the same channels: those that any of them needs.
     """
     images = [_eight_bits(read_image(path)) for path in paths]
     colored = any((image[..., :1] != image[..., 1:3]).any() for image in images)
@@ -101,7 +103,7 @@ def _channels(image: Bytes, colored: bool, alpha: bool) -> Bytes:
 
 
 def _storable(image: Bytes) -> Bytes:
-    """The result's channels, 1 to 4 as ``_channels`` made them, as an image file has them."""
+    """The 1 to 4 channels of the result, by ``_channels``, as an image file has them."""
     if image.shape[2] == 1:
         return image[..., 0]
     return image[..., [0, 0, 0, 1]] if image.shape[2] == 2 else image
@@ -113,19 +115,19 @@ def _eight_bits(image: Bytes | NDArray[np.uint16]) -> Bytes:
     return image.astype(np.uint8, copy=False)
 
 
-def _check_size(path: Path, image: NDArray[np.generic], like: Path, other: Bytes) -> None:
+def _check_size(path: Path, image: NDArray[np.generic], other_path: Path, other: Bytes) -> None:
     if image.shape[:2] != other.shape[:2]:
         raise InputError(
-            f"{path}: {image.shape[1]}×{image.shape[0]} pixels, but {like} has "
-            f"{other.shape[1]}×{other.shape[0]}; they must be of one size"
+            f"{path}: {image.shape[1]}×{image.shape[0]} pixels, but {other_path} has "
+            f"{other.shape[1]}×{other.shape[0]}; they must have the same size"
         )
 
 
-def _mask(path: Path | None, like: Path, other: Bytes) -> Mask | None:
+def _mask(path: Path | None, other_path: Path, other: Bytes) -> Mask | None:
     if path is None:
         return None
     image = _eight_bits(read_image(path))
-    _check_size(path, image, like, other)
+    _check_size(path, image, other_path, other)
     white: Mask = image[..., :3].max(axis=2) > 127
     return white
 
@@ -142,7 +144,7 @@ def _modulation(guides: list[GuideFiles], target: Bytes) -> Bytes | None:
     return factors
 
 
-def _start_nnf(path: Path | None, like: Path, target: Bytes) -> NDArray[np.generic] | None:
+def _start_nnf(path: Path | None, target_path: Path, target: Bytes) -> NDArray[np.generic] | None:
     if path is None:
         return None
     try:
@@ -150,10 +152,10 @@ def _start_nnf(path: Path | None, like: Path, target: Bytes) -> NDArray[np.gener
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not an array that NumPy saved; give a .npy file") from error
+        raise InputError(f"{path}: not an array in NumPy's format; give a .npy file") from error
     if array.ndim != 3 or array.shape[2] != 2 or array.dtype.kind not in "iuf":
         raise InputError(
             f"{path}: {array.dtype} of shape {array.shape}; expected numbers, (H, W, 2)"
         )
-    _check_size(path, array, like, target)
+    _check_size(path, array, target_path, target)
     return array

@@ -1,1 +1,1 @@
-"""Projects: a folder that people can read, with a clip, its keys, settings, work and output."""
+"""Projects: a folder with a clip, its keys, settings, work files and output."""

@@ -1,4 +1,4 @@
-"""A clip, painted keys and settings in, a new project folder out: whole or not there at all."""
+"""A clip, painted keys and settings in, a new project folder out: complete, or none at all."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from kadr.files import make_folder, publish, remove_empty
 from kadr.options import PropagateOptions, RunOptions
 from kadr.project.folder import FILE, SUFFIX, ProjectFolder, open_project, relative_path, write_text
 from kadr.project.frame_numbers import open_run_clip, with_numbers
-from kadr.project.schema import ELSEWHERE, unknown
+from kadr.project.schema import describe_unknown, run_fields
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text
 from kadr.stylize.external import KeyFile, find_keys
 from kadr.stylize.registry import create_stylizer
 from kadr.video.identity import clip_identity, clip_size
 
-_OWN = frozenset({"frames", "frame_rate", "ranges", "stylizer", "stylizer_options", "detail"})
-_RUN = frozenset(item.name for item in fields(RunOptions)) - ELSEWHERE
-_PICTURE = frozenset(item.name for item in fields(PropagateOptions))
+_PROJECT_SETTINGS = frozenset(
+    {"frames", "frame_rate", "ranges", "stylizer", "stylizer_options", "detail"}
+)
+_RUN_SETTINGS = frozenset(run_fields())
+_PICTURE_SETTINGS = frozenset(item.name for item in fields(PropagateOptions))
 
 
 def new_project(
@@ -37,39 +39,41 @@ def new_project(
     files: Mapping[str, bytes] | None = None,
     **settings: Any,
 ) -> ProjectFolder:
-    """Make ``folder`` (the clip's name with .kadr, here, if None) and give it opened.
+    """Create ``folder`` and open it as a project.
 
-    keys: folders and files of painted keys, which are copied into the project. copy_keys: without
-    it they stay where they are, and must be one folder.
-    output: where the video goes; None: ``out/`` in the project. files: more files to put into it.
+    folder: None: the clip's name with .kadr, in the current folder. keys: folders and files of
+    painted keys, which are copied into the project. copy_keys: if False, they stay where they are
+    and must be one folder. output: the video; None: in ``out/`` of the project. files: name →
+    content of more files to put into the project.
     settings: frames ("FIRST:LAST"), ranges ("FIRST:KEY:LAST" each), frame_rate, stylizer,
     stylizer_options, detail, and fields of PropagateOptions and RunOptions.
-    Raises OutputError if something stands there, InputError for the clip or a key, OptionsError for
-    a setting. Nothing is left behind then.
+    Raises OutputError if the folder exists and is not empty, InputError for the clip or a key,
+    OptionsError for a setting; nothing is left behind then.
     """
     clip, keys = Path(clip), tuple(keys)
     root = Path(folder or clip_name(clip) + SUFFIX)
     _check_free(root)
-    found = _settings(settings)
-    options = _options(clip, keys, found)
+    project_settings = _settings(settings)
+    options = _options(clip, keys, project_settings)
     with open_run_clip(options) as opened:
-        chosen = find_keys(keys, opened) if keys else []
-    with_numbers(options, found.ranges, found.frames)
-    made = make_folder(root.absolute().parent)
+        key_files = find_keys(keys, opened) if keys else []
+    with_numbers(options, project_settings.ranges, project_settings.frames)
+    created = make_folder(root.absolute().parent)
     temporary = None
     try:
         temporary = Path(tempfile.mkdtemp(prefix=".kadr-", dir=root.absolute().parent))
-        found = replace(
-            found,
+        run_settings = project_settings.run or {}
+        project_settings = replace(
+            project_settings,
             clip=relative_path(clip, root),
             sha256=clip_identity(clip, temporary / "work"),
             size=clip_size(clip),
             output=_output(clip, root, output),
             keys="keys" if copy_keys else relative_path(keys[0], root),
-            run={name: _placed(value, root) for name, value in (found.run or {}).items()},
+            run={name: _relative_to(value, root) for name, value in run_settings.items()},
         )
-        _fill(temporary, chosen if copy_keys else (), files or {})
-        text = project_text(found)
+        _fill(temporary, key_files if copy_keys else (), files or {})
+        text = project_text(project_settings)
         read_settings(root / FILE, text)
         write_text(temporary / FILE, text)
         if root.is_dir():
@@ -78,11 +82,11 @@ def new_project(
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"{root}: cannot be made ({error.strerror})") from error
+        raise OutputError(f"{root}: cannot be created ({error.strerror})") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-        remove_empty(made)
+        remove_empty(created)
     return open_project(root)
 
 
@@ -97,11 +101,11 @@ def _fill(folder: Path, keys: Sequence[KeyFile], files: Mapping[str, bytes]) -> 
 
 
 def clip_name(clip: Path) -> str:
-    """A name by the clip's: ``shot`` of ``shot.mp4``, ``frames`` of ``frames/f_%05d.png``."""
-    whole = clip.absolute()
-    if whole.is_dir():
-        return whole.name
-    return whole.stem if whole.is_file() else whole.parent.name
+    """The name of a clip: ``shot`` of ``shot.mp4``, ``frames`` of ``frames/f_%05d.png``."""
+    path = clip.absolute()
+    if path.is_dir():
+        return path.name
+    return path.stem if path.is_file() else path.parent.name
 
 
 def _check_free(root: Path) -> None:
@@ -113,27 +117,27 @@ def _check_free(root: Path) -> None:
         raise OutputError(f"{root}: exists already; choose another name with -o")
 
 
-def _settings(given: Mapping[str, Any]) -> Settings:
-    """What was given, each in its place; Nones are left out."""
-    values = {name: value for name, value in given.items() if value is not None}
-    known = sorted(_OWN | _RUN | _PICTURE)
+def _settings(settings: Mapping[str, Any]) -> Settings:
+    """Settings by name as Settings; Nones are left out. Raises OptionsError for unknown names."""
+    values = {name: value for name, value in settings.items() if value is not None}
+    names = sorted(_PROJECT_SETTINGS | _RUN_SETTINGS | _PICTURE_SETTINGS)
     for name in values:
-        if name not in known:
-            raise OptionsError(f"setting {unknown(name, known)}")
-    own = {name: value for name, value in values.items() if name in _OWN}
-    if "frame_rate" in own:
-        own["frame_rate"] = float(parse_rate(str(own["frame_rate"]), "frame-rate"))
-    own["ranges"] = tuple(own.get("ranges", ()))
+        if name not in names:
+            raise OptionsError(f"setting {describe_unknown(name, names)}")
+    project = {name: value for name, value in values.items() if name in _PROJECT_SETTINGS}
+    if "frame_rate" in project:
+        project["frame_rate"] = float(parse_rate(str(project["frame_rate"]), "frame-rate"))
+    project["ranges"] = tuple(project.get("ranges", ()))
     return Settings(
         clip="",
-        picture={name: value for name, value in values.items() if name in _PICTURE},
-        run={name: value for name, value in values.items() if name in _RUN},
-        **own,
+        picture={name: value for name, value in values.items() if name in _PICTURE_SETTINGS},
+        run={name: value for name, value in values.items() if name in _RUN_SETTINGS},
+        **project,
     )
 
 
 def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptions:
-    """The same as a run's options, which checks them; painted keys may still be to come."""
+    """The settings as options of a run, which checks them; keys may still have to be painted."""
     painted = settings.stylizer == "external"
     if settings.frame_rate is not None and clip.is_file():
         raise OptionsError(
@@ -158,12 +162,12 @@ def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptio
     )
 
 
-def _placed(value: Any, root: Path) -> Any:
+def _relative_to(value: Any, root: Path) -> Any:
     return Path(relative_path(value, root)) if isinstance(value, Path) else value
 
 
-def _output(clip: Path, root: Path, given: str | Path | None) -> str:
-    if given is None:
+def _output(clip: Path, root: Path, output: str | Path | None) -> str:
+    if output is None:
         return f"out/{clip_name(clip)}.mp4"
-    kept = relative_path(Path(given), root)
-    return f"{kept}/" if str(given).endswith(("/", "\\")) else kept
+    path = relative_path(Path(output), root)
+    return f"{path}/" if str(output).endswith(("/", "\\")) else path

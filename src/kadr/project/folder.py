@@ -1,4 +1,4 @@
-"""A folder ``NAME.kadr`` in, its clip, keys, settings and places out; and edits of its file."""
+"""A folder ``NAME.kadr`` in, its clip, keys, settings and paths out; and edits of its file."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ import tomlkit
 from kadr.errors import InputError
 from kadr.files import HIDDEN, atomic_file
 from kadr.options import RunOptions
-from kadr.project.find import find_clip
+from kadr.project.find_clip import find_clip
 from kadr.project.frame_numbers import with_numbers
-from kadr.project.lines import with_room
 from kadr.project.settings import EntryErrors, Settings, read_settings
+from kadr.project.toml_lines import add_empty_entries
 from kadr.storage.lock import lock_folder
 from kadr.video.identity import clip_files, clip_identity, clip_size
 
 SUFFIX = ".kadr"
 FILE = "project.toml"
-_MOST_STEPS_UP = 3
-"""A clip farther than this from its project is kept by its full path."""
+_MAX_STEPS_UP = 3
+"""The path of a clip farther than this from its project is stored in full."""
 
 
 @dataclass(frozen=True)
 class LocatedClip:
-    """Where a project's clip lies now, what it holds, and what is to be said of it."""
+    """Where the clip of a project is now, its content, and notices about it."""
 
     path: Path
     identity: str
     size: int
     moved: bool = False
     changed: bool = False
-    """Whether it holds something else than when the project last used it."""
+    """Whether its content changed since the project last used it."""
     notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ProjectFolder:
-    """One project. Its places need not exist yet, except the file itself."""
+    """One project. Its files and folders may not exist yet, except the project file."""
 
     root: Path
     settings: Settings
     text: str
-    """Of the project file, as it was read."""
+    """The text of the project file, as it was read."""
 
     @property
     def name(self) -> str:
@@ -71,7 +71,7 @@ class ProjectFolder:
 
     @property
     def out(self) -> Path:
-        """The folder for what a run makes."""
+        """The folder for the output of runs."""
         return self.root / "out"
 
     @property
@@ -86,44 +86,43 @@ class ProjectFolder:
 
     @property
     def record(self) -> Path:
-        """What the last run was, as JSON."""
+        """The record of the last run, as JSON."""
         return self.work / "run.json"
 
     @property
     def report(self) -> Path:
-        """What the last run was, for people."""
+        """The report of the last run, as HTML."""
         return self.out / "report.html"
 
     @property
     def clip(self) -> Path:
-        """Where the clip should lie; ``locate`` looks whether it does."""
-        # the root resolved first: what lies above a link is not what its name says
+        """Where the clip should be; ``locate`` checks it."""
+        # the root is resolved first: the parent of a link is not the parent in its path
         return Path(os.path.normpath(self.root.resolve() / self.settings.clip))
 
     @property
     def output(self) -> Path | str:
-        """Where the result goes; text keeps the slash that marks a folder."""
+        """Where the output goes; text keeps the slash that marks a folder."""
         path = self.root / self.settings.output
         return f"{path}/" if self.settings.output.endswith(("/", "\\")) else path
 
-    def locate(self, places: Sequence[Path] = ()) -> LocatedClip:
-        """The clip, where it lies now; what is to be said of it stands in ``notices``.
+    def locate(self, folders: Sequence[Path] = ()) -> LocatedClip:
+        """The clip, where it is now; ``notices`` say if it was moved or changed.
 
-        A clip that is not in its place is sought by its content in ``places`` (folders, or the
-        file itself), beside the project and in its old folder.
-        Raises InputError if it is not found.
+        A clip that is not in its place is searched by its content in ``folders`` (or files), beside
+        the project and in its old folder. Raises InputError if it is not found.
         """
         settings, cache = self.settings, self.work
         path = self.clip
-        if _is_there(path):
+        if _exists(path):
             size, identity = clip_size(path), clip_identity(path, cache)
             changed = bool(settings.sha256) and identity != settings.sha256
-            told = f"{path}: holds something else than before; all will be made anew"
-            return LocatedClip(path, identity, size, False, changed, (told,) if changed else ())
+            notice = f"{path}: its content changed; all frames will be made again"
+            return LocatedClip(path, identity, size, False, changed, (notice,) if changed else ())
         moved = None
         if settings.sha256 and settings.size is not None:
-            near = [*places, self.root, self.root.absolute().parent, path.parent]
-            moved = find_clip(path, settings.size, settings.sha256, near, cache)
+            searched = [*folders, self.root, self.root.absolute().parent, path.parent]
+            moved = find_clip(path, settings.size, settings.sha256, searched, cache)
         if moved is None:
             raise InputError(
                 f"{path}: the clip of {self.root} is not there, nor near it; "
@@ -134,26 +133,26 @@ class ProjectFolder:
 
     def options(
         self,
-        found: LocatedClip | None = None,
+        located: LocatedClip | None = None,
         *,
         detail: str | None = None,
         picture: Mapping[str, Any] | None = None,
         **changes: Any,
     ) -> RunOptions:
-        """The options of a run. ``found`` is what ``locate`` gave; None: it is asked again.
+        """The options of a run. ``located`` is the result of ``locate``; None: it is called.
 
-        detail: another preset, in which the file's own values still count. picture: fields of
-        PropagateOptions that have the last word. changes: fields of RunOptions that have it;
-        ``ranges`` and ``frames`` as indices, ``stylizer_options`` beside the file's.
+        detail: another preset, which the values of the file still change. picture: fields of
+        PropagateOptions that override the file. changes: fields of RunOptions that override the
+        file; ``ranges`` and ``frames`` as indices, ``stylizer_options`` beside those of the file.
         Raises OptionsError naming the file and the line, or InputError for the clip.
         """
         settings = self.settings
-        found = found or self.locate()
+        located = located or self.locate()
         stylizer = changes.get("stylizer", "external" if "keys" in changes else settings.stylizer)
-        own = settings.stylizer_options if stylizer == settings.stylizer else {}
-        fields = {name: self._placed(name, value) for name, value in (settings.run or {}).items()}
+        stylizer_options = settings.stylizer_options if stylizer == settings.stylizer else {}
+        fields = {name: self._absolute(value) for name, value in (settings.run or {}).items()}
         values = {
-            "clip": found.path,
+            "clip": located.path,
             "output": self.output,
             "keys": (self.keys,) if stylizer == "external" else (),
             "stylizer": stylizer,
@@ -164,49 +163,52 @@ class ProjectFolder:
             "report": self.out,
             **fields,
             **changes,
-            "stylizer_options": {**(own or {}), **changes.get("stylizer_options", {})},
+            "stylizer_options": {
+                **(stylizer_options or {}),
+                **changes.get("stylizer_options", {}),
+            },
         }
         if "overwrite" not in values:
-            values["overwrite"] = self._is_own(values["output"], values.get("per_key"))
+            values["overwrite"] = self._contains(values["output"], values.get("per_key"))
         return with_numbers(
             RunOptions(**values),
             () if "ranges" in changes else settings.ranges,
             None if "frames" in changes else settings.frames,
-            blame=EntryErrors(self.toml, self.text),
+            entry_errors=EntryErrors(self.toml, self.text),
         )
 
-    def _placed(self, name: str, value: Any) -> Any:
+    def _absolute(self, value: Any) -> Any:
         return self.root / value if isinstance(value, Path) else value
 
-    def _is_own(self, *outputs: Path | str | None) -> bool:
-        """Whether all outputs lie in the project: then a run may replace what the last one made."""
+    def _contains(self, *outputs: Path | str | None) -> bool:
+        """Whether all outputs are in the project: a run may then replace those of the last run."""
         root = self.root.resolve()
-        places = [Path(output).resolve() for output in outputs if output is not None]
-        return all(place.is_relative_to(root) for place in places)
+        paths = [Path(output).resolve() for output in outputs if output is not None]
+        return all(path.is_relative_to(root) for path in paths)
 
-    def settle(self, found: LocatedClip) -> ProjectFolder:
-        """Write down where the clip lies now and what it holds, if that is news.
+    def update_clip(self, located: LocatedClip) -> ProjectFolder:
+        """Write where the clip is now, and its content, into the project file if they changed.
 
-        Gives the project as it then stands; meanwhile no other kadr may work in it. Raises
+        Returns the project as it is then. No other kadr may work in the project meanwhile: raises
         OutputError if one does, or if the file cannot be written.
         """
-        if not found.moved and not found.changed and self.settings.sha256:
+        if not located.moved and not located.changed and self.settings.sha256:
             return self
-        news = {"sha256": found.identity, "size": found.size}
-        if found.moved:
-            news["path"] = relative_path(found.path, self.root)
+        entries = {"sha256": located.identity, "size": located.size}
+        if located.moved:
+            entries["path"] = relative_path(located.path, self.root)
         with lock_folder(self.work):
-            return open_project(self.root).edit("clip", news)
+            return open_project(self.root).edit("clip", entries)
 
-    def sweep(self) -> None:
-        """Delete what runs that were killed left half-written in the project.
+    def delete_partial_files(self) -> None:
+        """Delete half-written files of runs that were killed.
 
-        Raises OutputError if another kadr works in it, or if it cannot be written.
+        Raises OutputError if another kadr works in the project, or if it cannot be written.
         """
         with lock_folder(self.work):
             for path in [*self.out.rglob(f"{HIDDEN}*"), *self.work.rglob(f"{HIDDEN}*")]:
                 if self.previews in path.parents:
-                    continue  # these are made without the lock
+                    continue  # previews are made without the lock
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path, ignore_errors=True)
                 else:
@@ -215,11 +217,12 @@ class ProjectFolder:
     def edit(self, section: str, values: Mapping[str, Any]) -> ProjectFolder:
         """Set entries of a section, by their names in the file; its comments stay.
 
-        None takes an entry away. Gives the project as it then stands. Raises OptionsError for what
-        the file may not hold, with the file left as it was; OutputError if it cannot be written.
+        None removes an entry. Returns the project as it is then. Raises OptionsError for a value
+        that the file may not hold, and the file stays as it was; OutputError if it cannot be
+        written.
         """
-        given = [name for name, value in values.items() if value is not None]
-        document = tomlkit.parse(with_room(self.text, section, given))
+        names = [name for name, value in values.items() if value is not None]
+        document = tomlkit.parse(add_empty_entries(self.text, section, names))
         table: Any = document.setdefault(section, tomlkit.table())
         for name, value in values.items():
             if value is None:
@@ -233,7 +236,7 @@ class ProjectFolder:
 
 
 def is_project(path: str | Path) -> bool:
-    """Whether a path is meant as a project: its folder, its file, or a name ending in .kadr."""
+    """Whether a path stands for a project: its folder, its file, or a name ending in .kadr."""
     path = Path(path)
     if path.is_dir():
         return (path / FILE).is_file()
@@ -264,29 +267,29 @@ def open_project(path: str | Path) -> ProjectFolder:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, its line ends as they are. Raises OutputError."""
+    """Write a text file atomically, without changing line ends. Raises OutputError."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(text.encode())
 
 
 def relative_path(path: Path, root: Path) -> str:
-    """A path as a project keeps it: from ``root`` on when it lies near, else in full."""
-    # the name itself may be a link that people chose, or a pattern that is no file
-    whole = path.parent.resolve() / path.name
+    """A path as a project stores it: relative to ``root`` if it is near, else absolute."""
+    # only the parent is resolved: the name may be a link that people chose, or a pattern
+    target = path.parent.resolve() / path.name
     base = root.resolve()
     try:
-        steps = Path(os.path.relpath(whole, base))
+        relative = Path(os.path.relpath(target, base))
     except ValueError:  # on another drive
-        return whole.as_posix()
-    up = steps.parts.count("..")
+        return target.as_posix()
+    up = relative.parts.count("..")
     shared = base.parents[up - 1] if up else base
-    far = up > _MOST_STEPS_UP or shared == Path(base.anchor)
-    return (whole if far else steps).as_posix()
+    far = up > _MAX_STEPS_UP or shared == Path(base.anchor)
+    return (target if far else relative).as_posix()
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         clip_files(path)
     except InputError:
-        return path.exists()  # what is wrong with it is told when it is read
+        return path.exists()  # if it cannot be read, the error comes when it is opened
     return True

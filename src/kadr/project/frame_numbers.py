@@ -1,4 +1,4 @@
-"""Options and the numbers that people gave in, options with frame indices out."""
+"""Options and frame numbers as people write them in, options with frame indices out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kadr.video.clips import open_clip
 
 
 class EntryErrorContext(Protocol):
-    """Lends a context in which an OptionsError is said to come from an entry of a file."""
+    """Makes a context manager that adds the entry of a file to OptionsErrors."""
 
     def __call__(self, section: str, key: str) -> AbstractContextManager[None]: ...
 
 
-def _nobody(section: str, key: str) -> AbstractContextManager[None]:
+def _no_entry(section: str, key: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -29,22 +29,22 @@ def with_numbers(
     ranges: Sequence[str] = (),
     frames: str | None = None,
     *,
-    blame: EntryErrorContext = _nobody,
+    entry_errors: EntryErrorContext = _no_entry,
 ) -> RunOptions:
-    """``options`` with their ranges and frames set by numbers, which only the clip makes indices.
+    """``options`` with ranges and frames given by frame numbers, which depend on the clip.
 
     ranges: ``FIRST:KEY:LAST`` each; frames: ``FIRST:LAST``; ends are included. With neither the
-    clip is not opened. blame: called with ("keys", "ranges") or ("clip", "frames").
+    clip is not opened. entry_errors: called with ("keys", "ranges") or ("clip", "frames").
     Raises OptionsError for numbers that the clip does not have, InputError if it cannot be opened.
     """
     if not ranges and frames is None:
         return options
     with open_run_clip(options) as clip:
-        with blame("keys", "ranges"):
+        with entry_errors("keys", "ranges"):
             spans = tuple(parse_span(text, clip) for text in ranges)
-        with blame("clip", "frames"):
-            chosen = None if frames is None else parse_frames(frames, clip)
-    return replace(options, ranges=spans or options.ranges, frames=chosen or options.frames)
+        with entry_errors("clip", "frames"):
+            frame_range = None if frames is None else parse_frames(frames, clip)
+    return replace(options, ranges=spans or options.ranges, frames=frame_range or options.frames)
 
 
 def open_run_clip(options: RunOptions) -> Clip:

@@ -1,4 +1,4 @@
-"""The name or the file of a preset in, what it sets of a run out: sections as in project.toml."""
+"""The name or the file of a preset in, the options it sets out; sections as in project.toml."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from typing import Any
 
 from kadr.errors import InputError, OptionsError
 from kadr.options import detail_options
-from kadr.project.schema import Entry, sections, unknown
-from kadr.project.settings import EntryErrors, parsed, read_entries, read_stylizer
+from kadr.project.schema import Entry, sections
+from kadr.project.settings import (
+    EntryErrors,
+    check_sections,
+    parse_toml,
+    read_entries,
+    read_stylizer,
+)
 
 _SECTIONS = ("keys", "stylizer", "picture", "output", "run")
 _SUFFIX = ".toml"
@@ -19,7 +25,7 @@ _SUFFIX = ".toml"
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset sets; all else stays as it is. text: of its file, to be read and copied.
+    """The options that a preset sets. text: the content of its file, to be read and copied.
 
     picture, run: fields of PropagateOptions and of RunOptions. stylizer: "" if it sets none.
     """
@@ -74,28 +80,25 @@ def read_preset(name: str) -> Preset:
 
 
 def _preset(name: str, path: Path, text: str) -> Preset:
-    content, blame, known = parsed(path, text), EntryErrors(path, text), sections()
-    for section, entries in content.items():
-        with blame(section):
-            if section not in _SECTIONS:
-                raise OptionsError(f"section {unknown(section, _SECTIONS)}")
-            if not isinstance(entries, dict):
-                raise OptionsError(f"{section}: expected a section, [{section}]")
+    content, entry_errors, schema = parse_toml(path, text), EntryErrors(path, text), sections()
+    check_sections(content, _SECTIONS, entry_errors)
     stylizer: dict[str, Any] = {"name": ""}
     if "stylizer" in content:
-        stylizer = read_stylizer(content["stylizer"], known["stylizer"][0], blame, whole=False)
-    given: dict[str, dict[str, Any]] = {}
+        stylizer = read_stylizer(
+            content["stylizer"], schema["stylizer"][0], entry_errors, complete=False
+        )
+    fields: dict[str, dict[str, Any]] = {}
     for section in _SECTIONS:
         if section != "stylizer":
-            entries = tuple(entry for entry in known[section] if _may_be_set(entry))
-            values = read_entries(section, entries, content.get(section, {}), blame)
+            entries = tuple(entry for entry in schema[section] if _may_be_set(entry))
+            values = read_entries(section, entries, content.get(section, {}), entry_errors)
             by_name = {entry.name: entry.field or entry.name for entry in entries}
-            given[section] = {by_name[entry]: value for entry, value in values.items()}
-    picture = given["picture"]
+            fields[section] = {by_name[entry]: value for entry, value in values.items()}
+    picture = fields["picture"]
     detail = picture.pop("detail", None)
-    with blame("picture", "detail"):
+    with entry_errors("picture", "detail"):
         detail_options(detail or "medium")
-    with blame.any_of("picture", {field.replace("_", "-"): field for field in picture}):
+    with entry_errors.any_of("picture", {field.replace("_", "-"): field for field in picture}):
         detail_options(detail or "medium", **picture)
     return Preset(
         name,
@@ -104,10 +107,10 @@ def _preset(name: str, path: Path, text: str) -> Preset:
         stylizer,
         detail,
         picture,
-        given["keys"] | given["output"] | given["run"],
+        fields["keys"] | fields["output"] | fields["run"],
     )
 
 
 def _may_be_set(entry: Entry) -> bool:
-    """Entries that belong to one clip are no part of a preset."""
+    """Whether a preset may hold the entry: not one that belongs to a single clip."""
     return bool(entry.field) or entry.name == "detail"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -11,49 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kadr.core.parsing import parse_bytes
 from kadr.errors import OptionsError
-from kadr.options import PropagateOptions, RunOptions
-
-ELSEWHERE = frozenset(
-    {
-        "clip",
-        "output",
-        "keys",
-        "stylizer",
-        "stylizer_options",
-        "ranges",
-        "frames",
-        "frame_rate",
-        "propagate",
-        "overwrite",
-        "work",
-        "frames_folder",
-        "report",
-    }
-)
-"""Fields of RunOptions that a project says in entries of its own, or that follow from it."""
-
-_SIZES = frozenset({"work_limit"})
-"""Fields in bytes, which people write as text with a unit."""
-
-_PLACES: Mapping[str, frozenset[str]] = {
-    "clip": frozenset({"allow_truncated"}),
-    "keys": frozenset(
-        {
-            "keys_budget",
-            "min_gap",
-            "max_gap",
-            "every_frame",
-            "every",
-            "masks",
-            "refine",
-            "refine_strength",
-            "ignore_cuts",
-            "fit_keys",
-        }
-    ),
-    "output": frozenset({"per_key", "crf", "encoder_preset"}),
-}
-"""Section → the fields of RunOptions that stand there; the rest stand in ``run``."""
+from kadr.options import PropagateOptions, RunOptions, option_help, option_range
 
 
 @dataclass(frozen=True)
@@ -62,7 +20,8 @@ class Entry:
 
     name: as written there. kind: the type of its value. help: a line for people.
     default: shown where nothing is set; None for none. field: its field of RunOptions or
-    PropagateOptions, "" for an entry of the project's own.
+    PropagateOptions, "" for an entry that the project itself turns into an option. unit: "bytes"
+    for a size that may be written with a unit.
     """
 
     name: str
@@ -70,40 +29,45 @@ class Entry:
     help: str
     default: Any = None
     field: str = ""
+    unit: str = ""
+
+
+def run_fields() -> tuple[str, ...]:
+    """The fields of RunOptions that a project file holds as they are."""
+    return tuple(item.name for item in fields(RunOptions) if _is_held(item))
+
+
+def _is_held(item: Field[Any]) -> bool:
+    return bool(item.metadata.get("section")) and not item.metadata.get("entry")
 
 
 def sections() -> dict[str, tuple[Entry, ...]]:
-    """Every section of a project file with its entries, in their order; not the stylizer's own."""
-    run = {item.name: item for item in fields(RunOptions) if item.name not in ELSEWHERE}
-    hints = get_type_hints(RunOptions)
-    placed = {name for names in _PLACES.values() for name in names}
-
-    def those(section: str) -> list[Entry]:
-        names = _PLACES[section] if section in _PLACES else run.keys() - placed
-        return [_entry(item, hints[name]) for name, item in run.items() if name in names]
-
-    own = {
+    """Every section of a project file with its entries in order, without those of the stylizer."""
+    entries = {
         "clip": [
-            Entry("path", str, "the video, or a folder or pattern of images"),
+            _project_entry("clip", str),
             Entry("sha256", str, ""),
-            Entry("size", int, "bytes; both find the clip when it moves"),
-            Entry("frames", str, "work on these only, both included", "FIRST:LAST"),
-            Entry("frame-rate", float | str, "of a sequence of images", 24),
+            Entry("size", int, "in bytes; sha256 and size find the clip when it was moved"),
+            _project_entry("frames", str, "FIRST:LAST"),
+            _project_entry("frame_rate", float | str, 24),
         ],
         "keys": [
-            Entry("folder", str, "painted keyframes, named by frame number"),
-            Entry("ranges", list[str], "what keys style, ends included", ["FIRST:KEY:LAST"]),
+            _project_entry("keys", str),
+            _project_entry("ranges", list[str], ["FIRST:KEY:LAST"]),
         ],
-        "stylizer": [Entry("name", str, "what makes the keys; external: they are painted already")],
-        "picture": [Entry("detail", str, "high, medium, low or draft: time for quality")],
-        "output": [Entry("path", str, "a video file, or a folder or pattern of images")],
+        "stylizer": [_project_entry("stylizer", str)],
+        "picture": [
+            Entry("detail", str, "high, medium, low or draft: trades time for quality"),
+        ],
+        "output": [_project_entry("output", str)],
         "run": [],
     }
-    picture = get_type_hints(PropagateOptions)
-    own["picture"] += [_entry(item, picture[item.name]) for item in fields(PropagateOptions)]
-    for section in ("clip", "keys", "output", "run"):
-        own[section] += those(section)
-    return {section: tuple(entries) for section, entries in own.items()}
+    for kind in (PropagateOptions, RunOptions):
+        hints = get_type_hints(kind)
+        for item in fields(kind):
+            if _is_held(item):
+                entries[item.metadata["section"]].append(_entry(item, hints[item.name]))
+    return {section: tuple(listed) for section, listed in entries.items()}
 
 
 def stylizer_entries(kind: type[Any]) -> tuple[Entry, ...]:
@@ -112,16 +76,23 @@ def stylizer_entries(kind: type[Any]) -> tuple[Entry, ...]:
     return tuple(_entry(item, hints[item.name]) for item in fields(kind))
 
 
+def _project_entry(field: str, kind: Any, default: Any = None) -> Entry:
+    """An entry that the project itself turns into a field of RunOptions."""
+    name = RunOptions.__dataclass_fields__[field].metadata["entry"]
+    return Entry(name, kind, option_help(RunOptions, field), default)
+
+
 def _entry(item: Field[Any], hint: Any) -> Entry:
-    low, high = item.metadata.get("low"), item.metadata.get("high")
-    text = str(item.metadata.get("help", ""))
-    if low is not None:
-        bounds = f"{low:.9g} to {high:.9g}" if high is not None else f"{low:.9g} or more"
-        text += f" ({bounds})"
+    notes = [option_range(item), item.metadata.get("unset", "")]
+    if notes[1]:
+        notes[1] = f"default: {notes[1]}"
     name, default = item.name.replace("_", "-"), item.default
-    if item.name in _SIZES:
-        return Entry(name, int | str, 'the most to keep, such as "20GB"', "20GB", item.name)
-    return Entry(name, hint, text, None if default is MISSING else default, item.name)
+    unit = item.metadata.get("unit", "")
+    if unit == "bytes":
+        hint, default, notes[0] = int | str, "20GB", ""
+    suffix = "; ".join(note for note in notes if note)
+    text = str(item.metadata.get("help", "")) + (f" ({suffix})" if suffix else "")
+    return Entry(name, hint, text, None if default is MISSING else default, item.name, unit)
 
 
 def checked_value(entry: Entry, value: Any) -> Any:
@@ -130,10 +101,10 @@ def checked_value(entry: Entry, value: Any) -> Any:
     if get_origin(entry.kind) in (Union, UnionType):
         kinds = [kind for kind in get_args(entry.kind) if kind is not NoneType]
     for kind in kinds:
-        found = _as_kind(kind, value)
-        if found is not None:
-            return parse_bytes(str(found), entry.name) if entry.field in _SIZES else found
-    raise OptionsError(f"{entry.name} {value!r}: expected {' or '.join(map(_in_words, kinds))}")
+        checked = _as_kind(kind, value)
+        if checked is not None:
+            return parse_bytes(str(checked), entry.name) if entry.unit == "bytes" else checked
+    raise OptionsError(f"{entry.name} {value!r}: expected {' or '.join(map(_kind_name, kinds))}")
 
 
 def _as_kind(kind: Any, value: Any) -> Any:
@@ -151,22 +122,22 @@ def _as_kind(kind: Any, value: Any) -> Any:
     return value if kind in (int, str) and isinstance(value, kind) else None
 
 
-def _in_words(kind: Any) -> str:
+def _kind_name(kind: Any) -> str:
     if get_origin(kind) in (tuple, list):
         return "a list in brackets"
-    words = {
+    names = {
         bool: "true or false",
         int: "a whole number",
         float: "a number",
         str: "text in quotes",
         Path: "a path in quotes",
     }
-    return words.get(kind, str(kind))
+    return names.get(kind, str(kind))
 
 
-def unknown(name: str, known: Sequence[str]) -> str:
-    """What to say of a name that is not known: the one that was meant, or all there are."""
-    near = difflib.get_close_matches(name.replace("_", "-"), known, 1)
-    if near:
-        return f"unknown {name!r}; did you mean {near[0]!r}?"
-    return f"unknown {name!r}; expected one of {', '.join(known)}"
+def describe_unknown(name: str, names: Sequence[str]) -> str:
+    """The text of an error about an unknown name: the most similar of ``names``, or all of them."""
+    similar = difflib.get_close_matches(name.replace("_", "-"), names, 1)
+    if similar:
+        return f"unknown {name!r}; did you mean {similar[0]!r}?"
+    return f"unknown {name!r}; expected one of {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""Settings in, the text of a project.toml out: all that can be set, each with a word of help."""
+"""Settings in, the text of a project.toml out: all entries that can be set, each with help."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from kadr.stylize.registry import stylizer_options
 
 _INTRODUCTION = """\
 # A kadr project. Change what you like; `kadr run` then makes again only what depends on it.
-# A line behind a # is not in force and shows the default; take the # away to set it.
-# Paths are relative to this file's folder. Frames go by the numbers that `kadr info` and the
-# names of keys give them.
+# A line behind a # has no effect and shows the default; remove the # to set it.
+# Paths are relative to the folder of this file. Frame numbers are those that `kadr info` shows and
+# that the names of key files have.
 """
 
-_WIDEST = 48
-"""Columns after which help stands where it may."""
+_MAX_HELP_COLUMN = 48
+"""Help of longer lines follows them directly."""
 
-_ABOUT = {
-    "clip": "What is restyled.",
-    "keys": "The keyframes. Without a range of its own a key reaches to its neighbours.",
-    "stylizer": "What makes the keyframes.",
-    "picture": "How the style is carried over. The defaults shown are those of the detail.",
-    "output": "Where the result goes; finished frames are also kept in out/frames.",
-    "run": "How it is worked.",
+_SECTION_HELP = {
+    "clip": "The clip to restyle.",
+    "keys": "The keyframes. A key without a range styles the frames up to its neighbours.",
+    "stylizer": "The stylizer that makes the keyframes.",
+    "picture": "How the style is carried to other frames. The defaults are those of the detail.",
+    "output": "Where the output goes; finished frames are also kept in out/frames.",
+    "run": "Cores, processes, seed and disk space.",
 }
 
 
 def project_text(settings: Settings) -> str:
     """A whole project.toml that ``read_settings`` reads as ``settings`` again."""
-    known = sections()
-    known["picture"] = _with_preset(known["picture"], settings)
+    schema = sections()
+    schema["picture"] = _with_preset(schema["picture"], settings)
     if settings.stylizer != "external":
-        known["stylizer"] += stylizer_entries(stylizer_options(settings.stylizer))
+        schema["stylizer"] += stylizer_entries(stylizer_options(settings.stylizer))
     values = _values(settings)
     parts = [_INTRODUCTION, f"format = {FORMAT}\n"]
-    for section, entries in known.items():
+    for section, entries in schema.items():
         lines = _lines(entries, values[section])
-        parts.append("\n".join([f"# {_ABOUT[section]}", f"[{section}]", *lines, ""]))
+        parts.append("\n".join([f"# {_SECTION_HELP[section]}", f"[{section}]", *lines, ""]))
     return "\n".join(parts)
 
 
@@ -57,9 +57,9 @@ def _with_preset(entries: Sequence[Entry], settings: Settings) -> tuple[Entry, .
 
 
 def _values(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Section → entry name → what is set."""
+    """Section → entry name → the value that is set."""
     run = {name.replace("_", "-"): value for name, value in (settings.run or {}).items()}
-    own: dict[str, dict[str, Any]] = {
+    by_section: dict[str, dict[str, Any]] = {
         "clip": {
             "path": settings.clip,
             "sha256": settings.sha256 or None,
@@ -75,7 +75,7 @@ def _values(settings: Settings) -> dict[str, dict[str, Any]]:
     }
     return {
         section: run | {name: value for name, value in values.items() if value is not None}
-        for section, values in own.items()
+        for section, values in by_section.items()
     }
 
 
@@ -84,20 +84,20 @@ def _dashed(fields: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _lines(entries: Sequence[Entry], values: Mapping[str, Any]) -> Iterator[str]:
-    """``name = value  # help`` for each entry, the words of help below one another."""
-    shown = []
+    """``name = value  # help`` for each entry, with help in one column."""
+    texts = []
     for entry in entries:
-        given = entry.name in values
-        value = values[entry.name] if given else entry.default
+        is_set = entry.name in values
+        value = values[entry.name] if is_set else entry.default
         text = f"{entry.name} = {toml_value(value)}".rstrip()
-        shown.append(text if given else f"# {text}")
-    width = min(max(map(len, shown), default=0), _WIDEST)
-    for text, entry in zip(shown, entries, strict=True):
+        texts.append(text if is_set else f"# {text}")
+    width = min(max(map(len, texts), default=0), _MAX_HELP_COLUMN)
+    for text, entry in zip(texts, entries, strict=True):
         yield f"{text:<{width}}  # {entry.help}" if entry.help else text
 
 
 def toml_value(value: Any) -> str:
-    """A value as TOML writes it; nothing for None. Raises InputError for names that are no text."""
+    """A value as TOML; "" for None. Raises InputError for file names that are not text."""
     if value is None:
         return ""
     if isinstance(value, Path):
@@ -108,5 +108,5 @@ def toml_value(value: Any) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{text}: this name is not text; rename it") from error
+        raise InputError(f"{text}: this name is not valid text; rename it") from error
     return text

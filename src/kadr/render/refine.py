@@ -11,8 +11,7 @@ import itertools
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -22,6 +21,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, OptionsError
+from kadr.options import single_frame_options
 from kadr.render.pass_frame import read_pass_frame
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import RunSchedule
@@ -39,25 +39,6 @@ _LEAST = 0.002
 _GROW = 0.012
 """Part of the longer side: the margin around an unexplained area that is refined in full, the width
 of the fade around that, and half the width of gaps that are closed."""
-_COMPANY: Mapping[str, Any] = {
-    "joint": "none",
-    "joint_size": 4,
-    "carry_noise": False,
-    "previous_start": 0.0,
-    "previous_blend": 0.0,
-    "cross_frame": "none",
-    "anchor_every": None,
-    "inversion": "none",
-    "original_prompt": "",
-    "original_negative_prompt": "",
-    "decode_cfg_scale": 1.0,
-    "decode_steps": None,
-    "randomness": 0.0,
-    "refinements": 8,
-    "noise_cache": None,
-}
-"""Options of frames that are made with others or from filmed ones; here a frame starts from what
-was carried, and keeps most of it."""
 
 
 class Refiner:
@@ -69,14 +50,15 @@ class Refiner:
     def __init__(self, run: RunContext, schedule: RunSchedule, cancel: CancelToken) -> None:
         options = run.options
         assert options.refine is not None, "asked for without a threshold"
-        known = {item.name for item in fields(stylizer_options(options.stylizer))}
-        if "denoising_strength" not in known:
+        kind = stylizer_options(options.stylizer)
+        if not hasattr(kind, "denoising_strength"):
             raise OptionsError(
                 f"refine: stylizer {options.stylizer} has no denoising-strength to lower; use one "
                 "such as diffusion, or leave it out"
             )
         settings = {**options.stylizer_options, "denoising_strength": options.refine_strength}
-        settings |= {name: value for name, value in _COMPANY.items() if name in known}
+        # a frame starts from the propagated one, and keeps most of it
+        settings = single_frame_options(kind, settings, filmed=False)
         self._stylizer = create_stylizer(options.stylizer, **settings)
         self._settings, self._threshold = settings, options.refine
         self._run, self._schedule, self._cancel = run, schedule, cancel

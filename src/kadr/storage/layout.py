@@ -33,7 +33,7 @@ FINISHED_FRAMES = "finished frames"
 """The kind of a frame's file. Whether kadr made it, its contents must tell."""
 
 _KINDS = {
-    "results of tasks": re.compile(r"store/(.+/)?[^/]+\.zip"),
+    "results of steps": re.compile(r"store/(.+/)?[^/]+\.zip"),
     "noise from inversion": re.compile(r"noise/[0-9a-f]{32}\.npy"),
     "plans and records": re.compile(
         r"(run|clips|passes)\.json|shots-[0-9a-f]+\.json|survey-[0-9a-f]+\.zip"

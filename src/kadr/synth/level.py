@@ -134,11 +134,13 @@ class LevelSolver:
     def _search_limits(self) -> tuple[int, int, int, int]:
         """Radius, the cost that needs no random search, full radius, the cost that needs that."""
         options, atlas = self._options, self._atlas
-        high_cost = math.inf if options.lost is None else options.lost
+        high_cost = (
+            math.inf if options.full_search_threshold is None else options.full_search_threshold
+        )
         widest = int(max(atlas.heights.max(), atlas.widths.max())) // 2
         return (
             self._radius,
-            self._patch_cost(options.enough),
+            self._patch_cost(options.search_threshold),
             max(widest, self._radius),
             self._patch_cost(high_cost),
         )

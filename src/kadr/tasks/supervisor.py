@@ -21,7 +21,7 @@ from kadr.tasks.worker_process import WorkerExited, WorkerProcess
 _TICK = 0.1
 """Seconds between checks of what no message tells: cancel flags, deadlines, free memory."""
 
-COMPILING = "preparing kernels, on this machine's first run only"
+COMPILING = "compiling kernels, on the first run on this machine only"
 
 
 class Pool:

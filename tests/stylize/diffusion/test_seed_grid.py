@@ -1,4 +1,4 @@
-"""Seeds on a sheet: what each shows, and that the one that is kept makes that picture again."""
+"""Seeds on a sheet: its trials, and that the seed that is kept makes the same image again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_trials_come_by_axes_and_seeds(model: str, disc_frames: list[Image]) -> 
         (seed, cfg, strength) for cfg in (3.0, 9.0) for strength in (0.3, 0.9) for seed in (4, 5)
     ]
     assert trials[2].label == "seed 4  cfg 3  strength 0.9"
-    assert [(event.index, event.total) for event in events] == [(at, 8) for at in range(9)]
+    assert [(event.index, event.total) for event in events] == [(count, 8) for count in range(9)]
     pictures = {trial.image.tobytes() for trial in trials}
     assert len(pictures) == 8
     sheet = seed_grid_image(disc_frames[0], trials, cell_width=64)
@@ -60,24 +60,24 @@ def test_a_sheet_from_a_project_and_the_seed_that_is_kept(
     project = tmp_path / "fox.kadr"
     words = ["--stylizer", "diffusion", "--model", model, *FLAGS]
     assert main(["new", str(clip), "-o", str(project), *words, "--every-frame"]) == 0
-    shown = ["seeds", str(project), "-n", "3", "--seed", "10", "--frame", "6"]
-    assert main([*shown, "--images", str(tmp_path / "pictures"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["seeds"] == [10, 11, 12]
+    arguments = ["seeds", str(project), "-n", "3", "--seed", "10", "--frame", "6"]
+    assert main([*arguments, "--images", str(tmp_path / "pictures"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert facts["seeds"] == [10, 11, 12]
     assert read_image(project / "out" / "seeds.png").ndim == 3
     chosen = tmp_path / "pictures" / "00006-seed_11.png"
     assert read_infotext(chosen).fields["Seed"] == "11"
     assert main(["seeds", str(project), "--keep", "11", "--cfg-scale", "5"]) == 0
-    kept = open_project(project).settings.stylizer_options
-    assert kept is not None
-    assert (kept["seed"], kept["cfg_scale"], kept["prompt"]) == (11, 5.0, "a fox")
+    options = open_project(project).settings.stylizer_options
+    assert options is not None
+    assert (options["seed"], options["cfg_scale"], options["prompt"]) == (11, 5.0, "a fox")
     assert main(["seeds", str(project), "--keep", "11", "--cfg-scale", "7"]) == 0
     assert main(["run", str(project), "-o", f"{tmp_path}/made/"]) == 0
-    made = read_image(tmp_path / "made" / "f_006.png")
-    assert np.array_equal(made, read_image(chosen))
+    image = read_image(tmp_path / "made" / "f_006.png")
+    assert np.array_equal(image, read_image(chosen))
 
 
-def test_a_kept_look_stands_in_its_own_section(clip: Path, tmp_path: Path) -> None:
+def test_kept_options_stand_in_the_section_of_the_stylizer(clip: Path, tmp_path: Path) -> None:
     project = tmp_path / "fox.kadr"
     assert main(["new", str(clip), "-o", str(project)]) == 0
     file = project / "project.toml"
@@ -134,14 +134,14 @@ def test_a_project_shows_the_middle_of_its_own_frames(
 def test_a_sheet_that_cannot_be_written_is_refused_first(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def made(*_: object) -> None:
-        raise AssertionError("something was made")
+    def fail(*_: object) -> None:
+        raise AssertionError("a sheet was made")
 
-    monkeypatch.setattr("kadr.make_seed_grid", made, raising=False)
+    monkeypatch.setattr("kadr.make_seed_grid", fail, raising=False)
     (tmp_path / "there.png").write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
-    look = ["--stylizer", "diffusion", "--model", "m"]
-    for words, told in (
+    stylizer = ["--stylizer", "diffusion", "--model", "m"]
+    for words, message in (
         (["-o", "s4.mp4"], "s4.mp4: unknown image type '.mp4'"),
         (["-o", "s4"], "s4: unknown image type ''"),
         (["-o", "there.png"], "there.png: exists already"),
@@ -150,8 +150,8 @@ def test_a_sheet_that_cannot_be_written_is_refused_first(
         (["-o", "new/s.png", "--images", "there.png"], "there.png is a file"),
     ):
         monkeypatch.chdir(tmp_path)
-        assert main(["seeds", str(clip), *look, *words]) == 2
-        assert told in capsys.readouterr().err
+        assert main(["seeds", str(clip), *stylizer, *words]) == 2
+        assert message in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip", "folder.png", "there.png"]
 
 
@@ -168,18 +168,18 @@ def test_a_sheet_in_a_read_only_folder_is_refused_first(
 
 
 def test_bad_ends(clip: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    look = ["--model", model, *FLAGS]
-    for words, told in (
+    stylizer = ["--model", model, *FLAGS]
+    for words, message in (
         ([str(clip), "--keep", "3"], "is no project to keep a seed in"),
         ([str(clip), "--keep", "3", "-n", "4"], "--count: is not for --keep"),
         ([str(clip), "--keep", "3", "-o", "s.png"], "--output: is not for --keep"),
         ([str(clip), "--keep", "3", "--images", "s"], "--images: is not for --keep"),
         ([str(clip), "--keep", "3", "--frame", "5"], "--frame: is not for --keep"),
         ([str(clip), "--keep", "3", "--seed", "5"], "--seed: is not for --keep"),
-        ([str(clip), "--frame", "1", *look], "frame 1: the clip has frames 5–7"),
-        ([str(clip / "f_005.png"), "--frame", "1", *look], "is one image; leave out --frame"),
-        ([str(clip), "--cfg-scale", "5,x", *look], "cfg_scale 'x': expected a number"),
+        ([str(clip), "--frame", "1", *stylizer], "frame 1: the clip has frames 5–7"),
+        ([str(clip / "f_005.png"), "--frame", "1", *stylizer], "is one image; leave out --frame"),
+        ([str(clip), "--cfg-scale", "5,x", *stylizer], "cfg_scale 'x': expected a number"),
         ([str(clip), "--stylizer", "paint"], "stylizer paint: has no seed"),
     ):
         assert main(["seeds", *words]) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Everything that can be chosen about Stable Diffusion, under the names people know from A1111."""
+"""All options of Stable Diffusion, checked, under the names people know from A1111."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import OptionsError
-from kadr.options import check_fields, check_idle, option
+from kadr.options import (
+    FILMED_FRAME,
+    OTHER_FRAMES,
+    check_fields,
+    check_unused,
+    option,
+)
+from kadr.stylize.shared_help import SHARED_HELP
 
 _CHOICES = {
     "inversion": ("none", "refined", "plain", "adjusted"),
@@ -19,7 +26,7 @@ _CHOICES = {
     "cross_frame": ("none", "anchor", "previous", "both"),
     "joint": ("none", "attention", "grid"),
 }
-"""Option → what it may be; said here so that it is checked before torch is loaded."""
+"""Option → its values; they stand here so that they are checked before torch is loaded."""
 
 _OF_INVERSION = (
     "original_prompt", "original_negative_prompt", "noise_cache", "decode_cfg_scale",
@@ -34,39 +41,43 @@ class DiffusionOptions:
     model: str = option(
         "", "a .safetensors or .ckpt file, a diffusers folder, or a hub name such as owner/name"
     )
-    prompt: str = option("", "what the frames are to look like; (word:1.2) stresses a word")
-    negative_prompt: str = option("", "what they are not to look like")
-    denoising_strength: float = option(
-        0.5, "how far from the filmed frame; 0: as filmed, 1: only the prompt", low=0, high=1
-    )
+    prompt: str = option("", SHARED_HELP["prompt"])
+    negative_prompt: str = option("", SHARED_HELP["negative_prompt"])
+    denoising_strength: float = option(0.5, SHARED_HELP["denoising_strength"], low=0, high=1)
     cfg_scale: float | None = option(
-        None, "how firmly the prompt is followed; none: 7, or the pipeline's own", low=0, high=100
+        None, SHARED_HELP["cfg_scale"], low=0, high=100, unset="7, or the pipeline's own"
     )
     sampler: str = option(
-        "", "the stepping rule, as in A1111: Euler, DPM++ 2M Karras ...; empty: "
-        "Euler a, or Euler with inversion",
+        "", "the stepping rule, as in A1111: Euler, DPM++ 2M Karras ...",
+        unset="Euler a, or Euler with inversion",
     )  # fmt: skip
     steps: int | None = option(
-        None, "sampling steps; none: 20, or the pipeline's own", low=1, high=1000
+        None, SHARED_HELP["steps"], low=1, high=1000, unset="20, or the pipeline's own"
     )
-    exact_steps: bool = option(False, "run all steps whatever the strength, as A1111 on request")
+    exact_steps: bool = option(
+        False, "run all steps whatever the denoising strength, an option of A1111 too"
+    )
     seed: int | None = option(
-        0, "of the noise, the same for every frame; none: each frame its own", low=0, high=2**64 - 1
+        0, f"{SHARED_HELP['seed']}; none: a seed for each frame", low=0, high=2**64 - 1
     )
-    noise_source: str = option("cpu", "whose random numbers: cpu, or nv as on NVIDIA cards")
-    noise_multiplier: float = option(1.0, "how strong the first noise is", low=0, high=2)
-    eta_noise_seed_delta: int = option(0, "added to the seed for all noise but the first", low=0)
-    clip_skip: int = option(1, "which layer of the text encoder is read, from the last", low=1)
+    noise_source: str = option(
+        "cpu", "random number generator: cpu, or nv for the numbers of NVIDIA cards"
+    )
+    noise_multiplier: float = option(1.0, "factor of the initial noise", low=0, high=2)
+    eta_noise_seed_delta: int = option(
+        0, "added to the seed for all noise but the initial noise", low=0
+    )
+    clip_skip: int = option(
+        1, "which layer of the text encoder is used, counted from the last", low=1
+    )
 
     width: int | None = option(
-        None, "width that the model works at; none: nearest to the frame's", low=64, high=8192
+        None, SHARED_HELP["width"], low=64, high=8192, unset="nearest to the frame's"
     )
     height: int | None = option(
-        None, "height that the model works at; none: nearest to the frame's", low=64, high=8192
+        None, SHARED_HELP["height"], low=64, high=8192, unset="nearest to the frame's"
     )
-    pixels: int | None = option(
-        None, "pixels that the model works at, if no size is given; none: its own", low=4096
-    )
+    pixels: int | None = option(None, SHARED_HELP["pixels"], low=4096, unset="the model's own")
     resize_mode: int = option(
         0,
         "for a size of another shape: 0 stretch, 1 crop, 2 fill, 3 stretch latents",
@@ -75,82 +86,108 @@ class DiffusionOptions:
     )
 
     inversion: str = option(
-        "none", "find each frame's own noise (img2img alternative): refined, plain, adjusted, none"
+        "none", f"{SHARED_HELP['inversion']}: refined, plain, adjusted, none", needs=FILMED_FRAME
     )
-    original_prompt: str = option("", "what the filmed frames show; for inversion")
-    original_negative_prompt: str = option("", "what they do not show; for inversion")
-    decode_cfg_scale: float = option(1.0, "guidance while noise is found", low=0, high=100)
+    original_prompt: str = option("", SHARED_HELP["original_prompt"], needs=FILMED_FRAME)
+    original_negative_prompt: str = option(
+        "", SHARED_HELP["original_negative_prompt"], needs=FILMED_FRAME
+    )
+    decode_cfg_scale: float = option(
+        1.0, SHARED_HELP["decode_cfg_scale"], low=0, high=100, needs=FILMED_FRAME
+    )
     decode_steps: int | None = option(
-        None, "steps in which noise is found; none: as many as sampling takes", low=1, high=1000
-    )
-    randomness: float = option(0.0, "part of found noise replaced by the seed's", low=0, high=1)
+        None, SHARED_HELP["decode_steps"], low=1, high=1000, unset="as many as sampling takes",
+        needs=FILMED_FRAME,
+    )  # fmt: skip
+    randomness: float = option(0.0, SHARED_HELP["randomness"], low=0, high=1, needs=FILMED_FRAME)
     refinements: int = option(
-        8, "how often refined inversion repeats a step at most; 2 or 3 mostly do", low=0, high=50
-    )
+        8, "how often refined inversion repeats a step at most; 2 or 3 are usually enough",
+        low=0, high=50, needs=FILMED_FRAME,
+    )  # fmt: skip
     noise_cache: Path | None = option(
-        None, "a folder where found noise is kept for other runs; none: with the run's work files"
-    )
+        None, "a folder that keeps inverted noise for other runs",
+        unset="with the work files of the run", needs=FILMED_FRAME,
+    )  # fmt: skip
 
     carry_noise: bool = option(
-        False, "move the noise along with what is filmed; new noise where something comes to light"
-    )
+        False, "warp the noise along the motion of the clip; new noise where something appears",
+        needs=OTHER_FRAMES,
+    )  # fmt: skip
     previous_start: float = option(
-        0.0, "part of the previous output, moved along, that a frame starts from", low=0, high=1
-    )
+        0.0, "share of the previous output, warped by motion, in what a frame starts from",
+        low=0, high=1, needs=OTHER_FRAMES,
+    )  # fmt: skip
     previous_blend: float = option(
-        0.0, "part of the previous output, moved along, that is laid over a frame", low=0, high=1
-    )
+        0.0, "share of the previous output, warped by motion, that is blended over a frame",
+        low=0, high=1, needs=OTHER_FRAMES,
+    )  # fmt: skip
     cross_frame: str = option(
-        "none", "whose look a frame takes up by attention: anchor, previous, both, none"
-    )
+        "none", "which frames a frame attends to, to look alike: anchor, previous, both, none",
+        needs=OTHER_FRAMES,
+    )  # fmt: skip
     anchor_every: int | None = option(
-        None, "frames from anchor to anchor, which start as filmed; none: a shot's first", low=1
-    )
+        None, "frames from one anchor to the next; an anchor starts from the filmed frame alone",
+        low=1, unset="a shot has one, its first frame", needs=OTHER_FRAMES,
+    )  # fmt: skip
     joint: str = option(
-        "none", "how a shot's keys are made together: attention, grid (as one picture), none"
+        "none", "make the keys of a shot together: attention, grid (as one image), none",
+        needs=OTHER_FRAMES,
+    )  # fmt: skip
+    joint_size: int = option(
+        4, "how many keys are made together at once", low=2, high=64, needs=OTHER_FRAMES
     )
-    joint_size: int = option(4, "keys that are made together at once", low=2, high=64)
 
-    mask_blur: float = option(4.0, "softness of a mask's edge in pixels", low=0, high=256)
-    inpaint_area: str = option("picture", "what the model sees of a masked frame: picture, mask")
-    mask_padding: int = option(32, "pixels around the mask that it sees as well", low=0, high=4096)
+    mask_blur: float = option(4.0, "blur of the mask's edge in pixels", low=0, high=256)
+    inpaint_area: str = option(
+        "picture", "what the model sees of a masked frame: picture (all of it), mask"
+    )
+    mask_padding: int = option(
+        32, "with inpaint-area mask: pixels around the mask that the model sees", low=0, high=4096
+    )
     inpainting_mask_weight: float = option(
         1.0, "how much of the frame is hidden from an inpainting model", low=0, high=1
     )
-    color_correction: bool = option(False, "give the result the frame's colours, as in A1111")
+    color_correction: bool = option(
+        False, "give the result the colours of the filmed frame, as in A1111"
+    )
 
     vae: Path | None = option(None, "another autoencoder: a folder or a file")
-    lora: tuple[str, ...] = option((), "LoRA files, each PATH or PATH:WEIGHT")
-    embedding: tuple[Path, ...] = option((), "textual inversions; the file's name is the word")
+    lora: tuple[str, ...] = option((), SHARED_HELP["lora"])
+    embedding: tuple[Path, ...] = option(
+        (), "textual inversion files; the name of the file is the word for the prompt"
+    )
     controlnet: tuple[str, ...] = option((), "ControlNets, each PATH or PATH:WEIGHT")
     control: tuple[str, ...] = option(
-        (), "what each ControlNet is shown: canny, softedge, tile, or what the run lends"
+        (), "the control image of each ControlNet: canny, softedge, tile, or one that kadr makes"
     )
     control_until: float = option(
-        1.0, "the part of the way on which ControlNets steer", low=0, high=1
-    )
+        1.0, "share of the sampling steps, from the first, in which ControlNets have an effect",
+        low=0, high=1,
+    )  # fmt: skip
 
     prediction: str = option("auto", "what the model predicts: auto, epsilon, v_prediction")
-    device: str = option("auto", "where it runs: auto, cpu, cuda, cuda:1, mps")
+    device: str = option("auto", "device to compute on: auto, cpu, cuda, cuda:1, mps")
     dtype: str = option("auto", "precision: auto, float32, float16, bfloat16")
-    offload: str = option("auto", "what waits outside the card: auto, none, parts, layers")
-    batch: int = option(1, "frames that are restyled at once", low=1, high=256)
+    offload: str = option(
+        "auto", "what is kept outside GPU memory until it is needed: auto, none, parts, layers"
+    )
+    batch: int = option(1, SHARED_HELP["batch"], low=1, high=256)
     vae_tiling: bool = option(
         False, "encode and decode in tiles, for large frames in little memory"
     )
-    vae_slicing: bool = option(False, "encode and decode frames of a batch one by one")
+    vae_slicing: bool = option(False, "encode and decode the frames of a batch one by one")
     compile: bool = option(False, "compile the network first: slow start, faster steps")
-    download: bool = option(False, "fetch the model from the hub if it is not on this machine")
+    download: bool = option(False, SHARED_HELP["download"])
 
     def __post_init__(self) -> None:
         for name in ("lora", "controlnet", "control"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
-        words = [self.embedding] if isinstance(self.embedding, str | Path) else self.embedding
-        object.__setattr__(self, "embedding", tuple(Path(word).expanduser() for word in words))
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+        paths = [self.embedding] if isinstance(self.embedding, str | Path) else self.embedding
+        object.__setattr__(self, "embedding", tuple(Path(path).expanduser() for path in paths))
         object.__setattr__(self, "model", str(self.model))
         if not self.sampler:
-            # the fresh noise of an ancestral sampler would undo what inversion found
+            # the fresh noise of an ancestral sampler would undo inversion
             object.__setattr__(self, "sampler", "Euler a" if self.inversion == "none" else "Euler")
         # A1111 writes it in capitals
         object.__setattr__(self, "noise_source", self.noise_source.lower())
@@ -161,20 +198,20 @@ class DiffusionOptions:
                 listed = ", ".join(map(str, allowed))
                 raise OptionsError(f"{name.replace('_', '-')} {value!r}: expected one of {listed}")
         self._check_together()
-        self._check_company()
+        self._check_other_frames()
 
     @property
     def sequential(self) -> bool:
-        """Whether a frame builds on the output before it."""
+        """Whether a frame depends on the previous output."""
         return bool(self.previous_start or self.previous_blend or self.cross_frame != "none")
 
     @property
     def attends(self) -> bool:
-        """Whether frames look at one another inside the network."""
+        """Whether frames attend to one another inside the network."""
         return self.cross_frame != "none" or self.joint == "attention"
 
     def _check_together(self) -> None:
-        """Refuse options of which one would be left unheeded beside another."""
+        """Refuse options that have no effect together with others."""
         if not self.model:
             raise OptionsError(
                 "stylizer diffusion: no model; give model=PATH of a .safetensors or .ckpt file or "
@@ -184,8 +221,8 @@ class DiffusionOptions:
             raise OptionsError("width and height: give both, or neither for the nearest size")
         for name, side in (("width", self.width), ("height", self.height)):
             if side is not None and side % 8:
-                near = max(64, round(side / 8) * 8)
-                raise OptionsError(f"{name} {side}: expected a multiple of 8, such as {near}")
+                nearest = max(64, round(side / 8) * 8)
+                raise OptionsError(f"{name} {side}: expected a multiple of 8, such as {nearest}")
         if self.width is not None and self.pixels is not None:
             raise OptionsError("pixels: is for sizes that are chosen; leave out width and height")
         if len(self.control) != len(self.controlnet):
@@ -194,22 +231,22 @@ class DiffusionOptions:
                 "give as many, in their order"
             )
         if self.inversion == "none":
-            check_idle(self, _OF_INVERSION, "inversion", "inversion=refined")
+            check_unused(self, _OF_INVERSION, "inversion", "inversion=refined")
         if self.inversion != "refined":
-            check_idle(self, ("refinements",), "inversion", "inversion=refined")
+            check_unused(self, ("refinements",), "inversion", "inversion=refined")
         if self.joint == "none":
-            check_idle(self, ("joint_size",), "joint", "that too")
+            check_unused(self, ("joint_size",), "joint", "that too")
         if not self.controlnet:
-            check_idle(self, ("control_until",), "controlnet", "that too")
+            check_unused(self, ("control_until",), "controlnet", "that too")
         if self.inpaint_area != "mask":
-            check_idle(self, ("mask_padding",), "inpaint-area mask", "that too")
+            check_unused(self, ("mask_padding",), "inpaint-area mask", "that too")
 
-    def _check_company(self) -> None:
-        """Refuse what cannot be had together among the ways of holding frames together."""
+    def _check_other_frames(self) -> None:
+        """Refuse options for temporal consistency that exclude one another."""
         if self.joint != "none" and self.sequential:
             raise OptionsError(
-                f"joint {self.joint}: makes a shot's keys at once, so none builds on the one "
-                "before; leave out previous-start, previous-blend and cross-frame, or joint"
+                f"joint {self.joint}: makes the keys of a shot at once, so none depends on the "
+                "previous; leave out previous-start, previous-blend and cross-frame, or joint"
             )
         uses_anchor = self.previous_start or self.cross_frame in ("anchor", "both")
         if self.anchor_every is not None and not uses_anchor:
@@ -218,16 +255,18 @@ class DiffusionOptions:
             )
         if self.compile and self.attends:
             raise OptionsError(
-                "compile: works on one frame's network alone; leave it out, or cross-frame and "
-                "joint attention"
+                "compile: works only for a frame alone; leave it out, or cross-frame and joint "
+                "attention"
             )
         if not self.carry_noise:
             return
-        against = {
+        conflicts = {
             "seed none": self.seed is None,
             "joint grid": self.joint == "grid",
             "inpaint-area mask": self.inpaint_area == "mask",
         }
-        for name, given in against.items():
-            if given:
-                raise OptionsError(f"carry-noise: cannot be had with {name}; leave one of them out")
+        for name, is_set in conflicts.items():
+            if is_set:
+                raise OptionsError(
+                    f"carry-noise: cannot be combined with {name}; leave one of them out"
+                )

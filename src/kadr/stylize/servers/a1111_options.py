@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import OptionsError
-from kadr.options import check_idle, option
+from kadr.options import FILMED_FRAME, check_unused, option
 from kadr.stylize.servers.options import ServerOptions, as_tuple
+from kadr.stylize.shared_help import SHARED_HELP
 
 INVERSIONS = ("none", "plain", "adjusted")
 NOISE_SOURCES = ("", "gpu", "cpu", "nv")
@@ -25,65 +26,60 @@ class A1111Options(ServerOptions):
     """How a running A1111, Forge or SD.Next restyles frames."""
 
     url: str = option("http://127.0.0.1:7860", "the server's address; it must run with --api")
-    prompt: str = option("", "what the frames should look like; (word:1.2) emphasizes a word")
-    negative_prompt: str = option("", "what they should not look like")
-    denoising_strength: float = option(
-        0.5, "how much a frame changes; 0: unchanged, 1: only the prompt counts", low=0, high=1
-    )
-    cfg_scale: float = option(7.0, "how strictly the prompt is followed", low=0, high=100)
+    prompt: str = option("", SHARED_HELP["prompt"])
+    negative_prompt: str = option("", SHARED_HELP["negative_prompt"])
+    denoising_strength: float = option(0.5, SHARED_HELP["denoising_strength"], low=0, high=1)
+    cfg_scale: float = option(7.0, SHARED_HELP["cfg_scale"], low=0, high=100)
     sampler: str = option(
-        "", "the sampler, by the server's name; default: Euler a, or Euler with inversion"
+        "", "the stepping rule, by its name on the server", unset="Euler a, or Euler with inversion"
     )
     scheduler: str = option(
-        "", "the noise schedule, by the server's name; default: the sampler's own"
+        "", "the noise levels, by their name on the server", unset="the sampler's own"
     )
-    steps: int = option(20, "sampling steps", low=1, high=1000)
-    exact_steps: bool = option(False, "run all steps at any denoising strength")
+    steps: int = option(20, SHARED_HELP["steps"], low=1, high=1000)
+    exact_steps: bool = option(False, "run all steps whatever the denoising strength")
     seed: int | None = option(
-        0, "seed of the noise, the same for every frame; none: one per frame", low=0, high=2**32 - 1
+        0, f"{SHARED_HELP['seed']}; none: a seed for each frame", low=0, high=2**32 - 1
     )
     noise_source: str = option(
-        "", "which random numbers: gpu, cpu, nv; default: the server's setting"
+        "", "random number generator: gpu, cpu, nv", unset="as the server is set"
     )
     model: str = option(
-        "", "checkpoint, by its name on the server; default: the one that is loaded"
+        "", "checkpoint, by its name on the server", unset="the one that is loaded there"
     )
-    vae: str = option("", "autoencoder, by its name on the server; default: the server's setting")
+    vae: str = option("", "autoencoder, by its name on the server", unset="as the server is set")
     clip_skip: int | None = option(
-        None,
-        "which layer of the text encoder is used, counted from the last; default: the "
-        "server's setting",
-        low=1,
-        high=12,
-    )
-    color_correction: bool = option(False, "match the colours of the result to the frame's")
+        None, "which layer of the text encoder is used, counted from the last", low=1, high=12,
+        unset="as the server is set",
+    )  # fmt: skip
+    color_correction: bool = option(False, "give the result the colours of the filmed frame")
 
     inversion: str = option(
-        "none",
-        "start from noise computed from the frame (img2img alternative test): plain, "
-        "adjusted, none",
+        "none", f"{SHARED_HELP['inversion']}: plain, adjusted, none", needs=FILMED_FRAME
     )
-    original_prompt: str = option("", "what the original frames show; for inversion")
-    original_negative_prompt: str = option("", "what they do not show; for inversion")
-    decode_cfg_scale: float = option(1.0, "CFG scale during inversion", low=0, high=100)
+    original_prompt: str = option("", SHARED_HELP["original_prompt"], needs=FILMED_FRAME)
+    original_negative_prompt: str = option(
+        "", SHARED_HELP["original_negative_prompt"], needs=FILMED_FRAME
+    )
+    decode_cfg_scale: float = option(
+        1.0, SHARED_HELP["decode_cfg_scale"], low=0, high=100, needs=FILMED_FRAME
+    )
     decode_steps: int | None = option(
-        None, "steps of the inversion; default: as many as sampling takes", low=1, high=1000
-    )
-    randomness: float = option(
-        0.0, "share of the inverted noise replaced by the seed's", low=0, high=1
-    )
+        None, SHARED_HELP["decode_steps"], low=1, high=1000, unset="as many as sampling takes",
+        needs=FILMED_FRAME,
+    )  # fmt: skip
+    randomness: float = option(0.0, SHARED_HELP["randomness"], low=0, high=1, needs=FILMED_FRAME)
 
     controlnet: tuple[str, ...] = option(
-        (), "ControlNets by name on the server: NAME or NAME:WEIGHT"
+        (), "ControlNets by their names on the server, each NAME or NAME:WEIGHT"
     )
     control: tuple[str, ...] = option(
-        (),
-        "control image of each: a preprocessor of the server such as canny, or @ and the name "
-        "of one that kadr makes",
-    )
+        (), "the control image of each ControlNet: a preprocessor of the server such as canny, or "
+        "@ and the name of one that kadr makes",
+    )  # fmt: skip
     send_mask: bool = option(False, "send the mask to the server, so that it paints only there")
-    mask_blur: int = option(4, "blur of the sent mask's edge, in pixels", low=0, high=64)
-    payload: Path | None = option(None, "a JSON file of further fields for each request")
+    mask_blur: int = option(4, "blur of the sent mask's edge in pixels", low=0, high=64)
+    payload: Path | None = option(None, "a JSON file with more fields for each request")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,6 +101,6 @@ class A1111Options(ServerOptions):
                 "give one for each, in the same order"
             )
         if self.inversion == "none":
-            check_idle(self, _INVERSION_OPTIONS, "inversion", "inversion")
+            check_unused(self, _INVERSION_OPTIONS, "inversion", "inversion")
         if not self.send_mask:
-            check_idle(self, ("mask_blur",), "a mask that is sent", "send-mask")
+            check_unused(self, ("mask_blur",), "a mask that is sent", "send-mask")

@@ -8,6 +8,7 @@ from pathlib import Path
 from kadr.errors import OptionsError
 from kadr.options import option
 from kadr.stylize.servers.options import ServerOptions, as_tuple
+from kadr.stylize.shared_help import SHARED_HELP
 
 
 @dataclass(frozen=True)
@@ -17,39 +18,35 @@ class ComfyUIOptions(ServerOptions):
     An option that is empty or None leaves the workflow as it is.
     """
 
-    url: str = option("http://127.0.0.1:8188", "the server's address")
+    url: str = option("http://127.0.0.1:8188", "the address of the server")
     pixels: int | None = option(
-        None,
-        "pixels that the model works at; default: the frame's with a workflow, otherwise 512×512",
-        low=4096,
-        high=8192**2,
-    )
+        None, "pixels to work at", low=4096, high=8192**2,
+        unset="the frame's own for a workflow, else 512×512",
+    )  # fmt: skip
     workflow: Path | None = option(
-        None, "a graph saved by Export (API); default: plain image to image with the model"
+        None, SHARED_HELP["workflow"], unset="plain image to image with the model"
     )
     model: str = option("", "checkpoint, by its name on the server")
-    prompt: str = option("", "what the frames should look like; (word:1.2) emphasizes a word")
-    negative_prompt: str = option("", "what they should not look like")
+    prompt: str = option("", SHARED_HELP["prompt"])
+    negative_prompt: str = option("", SHARED_HELP["negative_prompt"])
     denoising_strength: float | None = option(
-        None, "how much a frame changes; 0: unchanged, 1: only the prompt counts", low=0, high=1
+        None, SHARED_HELP["denoising_strength"], low=0, high=1
     )
-    cfg_scale: float | None = option(None, "how strictly the prompt is followed", low=0, high=100)
-    sampler: str = option("", "the sampler, by ComfyUI's name or A1111's")
-    scheduler: str = option("", "the noise schedule, by ComfyUI's name")
-    steps: int | None = option(None, "sampling steps", low=1, high=10000)
-    seed: int | None = option(None, "seed of the noise, the same for all", low=0, high=2**64 - 1)
-    seed_each: bool = option(
-        False, "use a different seed for each frame, derived from the run's seed"
-    )
+    cfg_scale: float | None = option(None, SHARED_HELP["cfg_scale"], low=0, high=100)
+    sampler: str = option("", "the stepping rule, by its name in ComfyUI or A1111")
+    scheduler: str = option("", "the noise levels, by their name in ComfyUI")
+    steps: int | None = option(None, SHARED_HELP["steps"], low=1, high=10000)
+    seed: int | None = option(None, SHARED_HELP["seed"], low=0, high=2**64 - 1)
+    seed_each: bool = option(False, "a seed for each frame, derived from the seed of the run")
 
     image_node: str = option("", "the node that loads the frame, if there are several")
-    prompt_node: str = option("", "the node that holds the prompt, if it is not found")
-    negative_node: str = option("", "the node that holds the negative prompt, if it is not found")
+    prompt_node: str = option("", "the node of the prompt, if it is not clear which one")
+    negative_node: str = option("", "the node of the negative prompt, if it is not clear which one")
     sampler_node: str = option(
-        "", "the sampler whose steps, strength ... change, if there are several"
+        "", "the node with the steps, the denoising strength ..., if there are several"
     )
-    output_node: str = option("", "the node whose image is used, if there are several")
-    patch: tuple[str, ...] = option((), "further changes, as NODE.input=value")
+    output_node: str = option("", "the node whose image is the result, if there are several")
+    patch: tuple[str, ...] = option((), "more changes, each NODE.input=value")
 
     def __post_init__(self) -> None:
         super().__post_init__()

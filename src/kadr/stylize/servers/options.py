@@ -10,6 +10,7 @@ from kadr.options import check_fields, option
 from kadr.stylize.layout.sizes import nearest_size
 from kadr.stylize.servers.client import Client
 from kadr.stylize.servers.endpoint import parse_endpoint
+from kadr.stylize.shared_help import SHARED_HELP
 
 _PIXELS = 512 * 512
 """The size that Stable Diffusion 1 was trained on."""
@@ -19,21 +20,18 @@ _PIXELS = 512 * 512
 class ServerOptions:
     """The server's address, time-out and retries, and the size of the images that it makes."""
 
-    url: str = option("", "the server's address")
-    auth: str = option("", "user:password; or $NAME to read it from that environment variable")
-    timeout: float = option(600.0, "seconds that one frame may take", low=1, high=86400)
-    retries: int = option(3, "how often a failed request is sent again", low=0, high=100)
+    url: str = option("", "the address of the server")
+    auth: str = option("", "user:password; or $NAME to take it from that environment variable")
+    timeout: float = option(600.0, "timeout of one frame in seconds", low=1, high=86400)
+    retries: int = option(3, "how often a request that fails is retried", low=0, high=100)
     width: int | None = option(
-        None, "width that the model works at; default: nearest to the frame's", low=64, high=8192
+        None, SHARED_HELP["width"], low=64, high=8192, unset="nearest to the frame's"
     )
     height: int | None = option(
-        None, "height that the model works at; default: nearest to the frame's", low=64, high=8192
+        None, SHARED_HELP["height"], low=64, high=8192, unset="nearest to the frame's"
     )
     pixels: int | None = option(
-        None,
-        "pixels that the model works at, if width and height are not set; default: 512×512",
-        low=4096,
-        high=8192**2,
+        None, SHARED_HELP["pixels"], low=4096, high=8192**2, unset="512×512"
     )
 
     def __post_init__(self) -> None:

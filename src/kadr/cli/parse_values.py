@@ -1,4 +1,4 @@
-"""Text of the command line in, checked values out."""
+"""Text of the command line in, values of the right types out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from kadr.errors import OptionsError
 
 
-def parse_assignments(given: Sequence[str], kind: type[Any], owner: str) -> dict[str, Any]:
+def parse_assignments(texts: Sequence[str], kind: type[Any], owner: str) -> dict[str, Any]:
     """``name=value`` texts as values of the fields of the options dataclass ``kind``."""
     hints = get_type_hints(kind)
-    known = [item.name for item in fields(kind)]
+    names = [item.name for item in fields(kind)]
     values: dict[str, Any] = {}
-    for text in given:
+    for text in texts:
         name, equals, value = text.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
             raise OptionsError(f"{owner}: option {text!r}: expected name=value")
-        if name not in known:
-            raise OptionsError(f"{owner}: no option {name!r}; it has {', '.join(known)}")
+        if name not in names:
+            raise OptionsError(f"{owner}: no option {name!r}; it has {', '.join(names)}")
         values[name] = parse_value(value, hints[name], f"{owner}: {name}")
     return values
 
@@ -37,7 +37,7 @@ def parse_value(text: str, kind: Any, name: str) -> Any:
         inner = get_args(kind)[0]
         return tuple(parse_value(part, inner, name) for part in text.split(","))
     if kind is bool:
-        return _truth(text, name)
+        return _parse_bool(text, name)
     if kind in (int, float):
         try:
             return kind(text)
@@ -47,7 +47,7 @@ def parse_value(text: str, kind: Any, name: str) -> Any:
     return Path(text) if kind is Path else text
 
 
-def _truth(text: str, name: str) -> bool:
+def _parse_bool(text: str, name: str) -> bool:
     words = {"true": True, "yes": True, "on": True, "1": True}
     words |= {"false": False, "no": False, "off": False, "0": False}
     if text.lower() not in words:

@@ -1,4 +1,4 @@
-"""Text of the command line: known answers, and errors that name what was given."""
+"""Text of the command line: known answers, and errors that name the text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kadr import OptionsError
-from kadr.cli.values import parse_assignments, parse_value
+from kadr.cli.parse_values import parse_assignments, parse_value
 from kadr.stylize.registry import stylizer_options
 
 

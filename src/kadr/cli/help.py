@@ -1,0 +1,32 @@
+"""Commands whose help shows a metavar for values, and no type for flags and arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+
+class PlainCommand(TyperCommand):
+    """A command with plain help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, those without a metavar with none to show."""
+        return [_without_type(param) for param in super().get_params(ctx)]
+
+
+class PlainGroup(TyperGroup):
+    """A group of commands with plain help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, those without a metavar with none to show."""
+        return [_without_type(param) for param in super().get_params(ctx)]
+
+
+def _without_type(param: Any) -> Any:
+    """Typer shows ``<bool>`` for a flag, and ``<str>`` beside the metavar of an argument."""
+    if isinstance(param, TyperArgument):
+        vars(param)["display_type_rich"] = lambda ctx: None
+    elif param.metavar is None:
+        param.metavar = ""
+    return param
