@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,6 +173,12 @@ def test_libraries_stay_with_their_owners() -> None:
     for module, tree in below.items():
         for library in {name.split(".")[0] for name in _imports(tree)} & LIBRARIES.keys():
             assert _part(module) in LIBRARIES[library].split(), f"{module} imports {library}"
+
+
+def test_one_function_opens_the_clip_of_a_run() -> None:
+    for path in ROOT.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"open_clip\(\s*\w*options\.clip\b", text), f"{path}: use ClipSource"
 
 
 def test_importing_the_package_is_light() -> None:

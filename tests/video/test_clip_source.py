@@ -39,6 +39,8 @@ def test_a_relative_path_stays_right_elsewhere(
     write_sequence(tmp_path / "clip", [texture(24, 32)] * 2, 0)
     monkeypatch.chdir(tmp_path)
     source = ClipSource.of(_options(Path("clip")))
+    assert source.path == "clip", "errors name what the user wrote"
+    source = source.absolute()
     monkeypatch.chdir(tmp_path / "clip")
     with source.open() as clip:
         assert len(clip) == 2

@@ -7,7 +7,6 @@ import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,7 +112,7 @@ def plan(
     """Find the shots of a clip and the frames worth painting, and save these frames to paint on."""
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project, open_project
-        from kadr.video.clips import open_clip
+        from kadr.video.clip_source import ClipSource
 
         values = read_fields(RunOptions, planning)
         if allow_truncated:
@@ -125,10 +124,7 @@ def plan(
         else:
             planned = _clip_target(target, values, out, frames)
         options = planned.options
-        rate = None if options.frame_rate is None else Fraction(options.frame_rate)
-        with open_clip(
-            options.clip, allow_truncated=options.allow_truncated, frame_rate=rate
-        ) as clip:
+        with ClipSource.of(options).open() as clip:
             key_plan = _choose(planned, clip, "keys_budget" in values, session)
             facts = _facts(key_plan, clip)
             if not dry_run:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +63,7 @@ def preview(
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.files import IMAGE_SUFFIXES
         from kadr.project.folder import open_project
-        from kadr.video.clips import open_clip
+        from kadr.video.clip_source import ClipSource
 
         if (frame is None) == (range_ is None):
             raise OptionsError("preview: give either --frame N or --range FIRST:LAST")
@@ -73,10 +72,7 @@ def preview(
         for notice in located.notices:
             session.reporter.notice(notice)
         options = opened.options(located)
-        rate = None if options.frame_rate is None else Fraction(options.frame_rate)
-        with open_clip(
-            options.clip, allow_truncated=options.allow_truncated, frame_rate=rate
-        ) as clip:
+        with ClipSource.of(options).open() as clip:
             frames = _frames(frame, range_, clip)
             path = Path(out) if out else _default_path(opened, clip, frames, range_ is None)
             if out and path.exists() and not overwrite:

@@ -224,12 +224,13 @@ def _frame_source(target: str, number: int | None) -> _FrameSource:
     from kadr.core.frames import Frame
     from kadr.files import IMAGE_SUFFIXES, read_image
     from kadr.project.folder import is_project, open_project
+    from kadr.video.clip_source import ClipSource
     from kadr.video.clips import open_clip
 
     if is_project(target):
         project = open_project(target)
         options = project.options(project.locate())
-        with open_clip(options.clip, allow_truncated=options.allow_truncated) as clip:
+        with ClipSource.of(options).open() as clip:
             return _FrameSource(*_frame_of(clip, number, options.frames), project)
     path = Path(target)
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:

@@ -18,9 +18,9 @@ from kadr.files import file_digest, read_image, write_image
 from kadr.options import RunOptions
 from kadr.plan.key_spans import assign_spans
 from kadr.project.folder import ProjectFolder
-from kadr.project.frame_numbers import open_run_clip
 from kadr.stylize.external import KeyFile, find_keys
 from kadr.video.base import Clip
+from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
 from kadr.video.identity import clip_files
 from kadr.video.sequence import sequence_pattern
@@ -69,7 +69,7 @@ def export_ebs(
             "EbSynth needs painted keys"
         )
     export = _Export(project, options, path, overwrite, cancel or CancelToken())
-    with open_run_clip(options) as clip:
+    with ClipSource.of(options).open() as clip:
         frames = options.frames or FrameRange(0, len(clip))
         keys = [key for key in find_keys(options.keys, clip) if key.index in frames]
         video = yield from export.video(clip)

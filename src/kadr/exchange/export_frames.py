@@ -8,9 +8,9 @@ from pathlib import Path
 from kadr.core.events import CancelToken, Event
 from kadr.errors import OptionsError
 from kadr.project.folder import ProjectFolder
-from kadr.project.frame_numbers import open_run_clip
 from kadr.stylize.external import find_keys
 from kadr.video.base import Clip
+from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
 
 STEP = "frames"
@@ -65,5 +65,5 @@ def key_numbers(project: ProjectFolder) -> list[int]:
             f"{project.root}: its keys are made by the stylizer {options.stylizer}; "
             "give the frames with --numbers 0,12,40"
         )
-    with open_run_clip(options) as clip:
+    with ClipSource.of(options).open() as clip:
         return [clip.number(key.index) for key in find_keys(options.keys, clip)]

@@ -14,12 +14,13 @@ from kadr.errors import OptionsError, OutputError
 from kadr.files import make_folder, publish, remove_empty
 from kadr.options import PropagateOptions, RunOptions
 from kadr.project.folder import FILE, SUFFIX, ProjectFolder, open_project, relative_path, write_text
-from kadr.project.frame_numbers import open_run_clip, with_numbers
+from kadr.project.frame_numbers import with_numbers
 from kadr.project.schema import describe_unknown, run_fields
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text
 from kadr.stylize.external import KeyFile, find_keys
 from kadr.stylize.registry import create_stylizer
+from kadr.video.clip_source import ClipSource
 from kadr.video.identity import clip_identity, clip_size
 
 _PROJECT_SETTINGS = frozenset(
@@ -55,7 +56,7 @@ def new_project(
     _check_free(root)
     project_settings = _settings(settings)
     options = _options(clip, keys, project_settings)
-    with open_run_clip(options) as opened:
+    with ClipSource.of(options).open() as opened:
         key_files = find_keys(keys, opened) if keys else []
     with_numbers(options, project_settings.ranges, project_settings.frames)
     created = make_folder(root.absolute().parent)

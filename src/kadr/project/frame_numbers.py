@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from fractions import Fraction
 from typing import Protocol
 
 from kadr.core.parsing import parse_frames, parse_span
 from kadr.options import RunOptions
-from kadr.video.base import Clip
-from kadr.video.clips import open_clip
+from kadr.video.clip_source import ClipSource
 
 
 class EntryErrorContext(Protocol):
@@ -39,15 +37,9 @@ def with_numbers(
     """
     if not ranges and frames is None:
         return options
-    with open_run_clip(options) as clip:
+    with ClipSource.of(options).open() as clip:
         with entry_errors("keys", "ranges"):
             spans = tuple(parse_span(text, clip) for text in ranges)
         with entry_errors("clip", "frames"):
             frame_range = None if frames is None else parse_frames(frames, clip)
     return replace(options, ranges=spans or options.ranges, frames=frame_range or options.frames)
-
-
-def open_run_clip(options: RunOptions) -> Clip:
-    """The clip of a run, opened as the run opens it."""
-    rate = None if options.frame_rate is None else Fraction(options.frame_rate).limit_denominator()
-    return open_clip(options.clip, allow_truncated=options.allow_truncated, frame_rate=rate)

@@ -148,7 +148,7 @@ class RunRecorder:
         run, clip, plan = self._run, self._run.clip, self.plan
         return RunRecord(
             clip=ClipRecord(
-                run.source.path,
+                run.source.absolute().path,
                 clip.info.width,
                 clip.info.height,
                 len(clip),

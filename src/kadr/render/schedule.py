@@ -244,7 +244,14 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         key_before = before if before in frames else None
         chunks += gap_chunks(before + 1, after, key_before, passes)
     return RunSchedule(
-        run.source, ordered, frames, tuple(passes), tuple(chunks), styles, keys.channels, inputs
+        run.source.absolute(),
+        ordered,
+        frames,
+        tuple(passes),
+        tuple(chunks),
+        styles,
+        keys.channels,
+        inputs,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -26,10 +26,14 @@ class ClipSource:
 
     @classmethod
     def of(cls, options: RunOptions) -> Self:
-        """The clip of a run; every part of a run opens its clip through this."""
+        """The clip of a run, under the path that the user wrote."""
         rate = options.frame_rate
         rate_text = None if rate is None else str(Fraction(rate).limit_denominator())
-        return cls(str(Path(options.clip).absolute()), options.allow_truncated, rate_text)
+        return cls(str(options.clip), options.allow_truncated, rate_text)
+
+    def absolute(self) -> Self:
+        """The same clip by its absolute path, for a process with another working directory."""
+        return replace(self, path=str(Path(self.path).absolute()))
 
     def open(self) -> Clip:
         """Open the clip. Raises InputError if it cannot be used or does not exist any more."""
