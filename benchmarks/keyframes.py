@@ -35,7 +35,7 @@ from kadr.options import DETAIL, PropagateOptions, detail_options
 from kadr.plan.coverage import Survey
 from kadr.plan.keyframes import choose_keyframes, space_keyframes
 from kadr.plan.survey import survey_clip
-from kadr.stylize.paint import PaintOptions, paint
+from kadr.stylize.paint.stylizer import PaintOptions, paint
 from kadr.video.clips import open_clip
 
 

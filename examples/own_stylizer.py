@@ -11,7 +11,7 @@ from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 class Posterize:
     """A poster of few flat colours. See Stylizer in kadr.stylize.base for what each name means."""
 
-    name, joint, sequential, max_batch = "posterize", False, False, 1
+    VERSION, name, joint, sequential, max_batch = 1, "posterize", False, False, 1
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext

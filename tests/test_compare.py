@@ -16,8 +16,8 @@ from kadr.core.events import Event, follow
 from kadr.core.frames import FrameRange, Image
 from kadr.options import RunOptions, detail_options
 from kadr.pipeline import RunResult, restyle_events
-from kadr.video.beside import Heading, SideBySide
 from kadr.video.clips import open_clip
+from kadr.video.side_by_side import Heading, SideBySide
 from scenes import sliding, texture, write_sequence
 
 RUN = ("--stylizer", "paint", "--keys-budget", "2", "--every", "2", "--detail", "draft")

@@ -65,10 +65,10 @@ def test_jpeg_is_turned_by_its_exif(tmp_path: Path) -> None:
     exif = PillowImage.Exif()
     exif[274] = 6  # a quarter turn clockwise puts it upright
     PillowImage.fromarray(image).save(tmp_path / "x.jpg", exif=exif, quality=95)
-    got = read_image(tmp_path / "x.jpg")
-    assert got.shape == (30, 20, 3)
-    assert got[3, 16].min() > 200
-    assert got[3, 3].max() < 50
+    image = read_image(tmp_path / "x.jpg")
+    assert image.shape == (30, 20, 3)
+    assert image[3, 16].min() > 200
+    assert image[3, 3].max() < 50
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -134,11 +134,11 @@ def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path) -> None:
 
 
 def test_only_folders_that_were_made_are_removed(tmp_path: Path) -> None:
-    made = make_folder(tmp_path / "a" / "b" / "c")
-    assert made == [tmp_path / "a" / "b" / "c", tmp_path / "a" / "b", tmp_path / "a"]
+    folders = make_folder(tmp_path / "a" / "b" / "c")
+    assert folders == [tmp_path / "a" / "b" / "c", tmp_path / "a" / "b", tmp_path / "a"]
     assert make_folder(tmp_path / "a") == []
     (tmp_path / "a" / "mine").write_text("")
-    remove_empty(made)
+    remove_empty(folders)
     assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
     assert os.listdir(tmp_path / "a") == ["mine"]  # noqa: PTH208
 

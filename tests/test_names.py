@@ -34,7 +34,19 @@ VAGUE_NAMES = {
 }  # fmt: skip
 """Word → terms to use instead."""
 
-CLEAN = {"blend", "core", "errors", "exchange", "guides", "plan", "propagate", "report", "synth"}
+CLEAN = {
+    "blend",
+    "core",
+    "errors",
+    "exchange",
+    "files",
+    "guides",
+    "plan",
+    "propagate",
+    "report",
+    "synth",
+    "video",
+}
 """Parts of the package that are checked."""
 
 

@@ -513,6 +513,7 @@ def test_closing_the_events_leaves_no_files(
 class _Breaks:
     """A stylizer that stylizes one key and fails at the second."""
 
+    VERSION = 1
     name = "breaks"
     joint = False
     sequential = False

@@ -24,9 +24,9 @@ from kadr.guides.flow import flow_pair, gray
 from kadr.options import RunOptions
 from kadr.pipeline import STEPS, RunResult, restyle_events
 from kadr.storage.layout import WorkLayout
-from kadr.video.beside import Heading, SideBySide
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip, open_clip
+from kadr.video.side_by_side import Heading, SideBySide
 
 STEP = "compare"
 

@@ -1,7 +1,7 @@
-"""Files: images in and out, and writes that are whole or not there at all.
+"""Read and write image files, and write any file completely or not at all.
 
-Every path goes through Python's own file calls, so names with spaces, quotes, ``%`` and any
-alphabet work on every system (OpenCV's own readers fail on some of them).
+All paths go through Python's file functions, so names with spaces, quotes, ``%`` and any alphabet
+work on every system (OpenCV's readers fail on some of them).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from kadr.errors import InputError, OutputError
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 
 HIDDEN = ".kadr-"
-"""How the names of files begin that are not finished yet; whoever makes them renames them."""
+"""Prefix of the names of unfinished files; they get their final name when they are complete."""
 
 PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -36,7 +36,7 @@ PNG_OPTIONS = (
     cv2.IMWRITE_PNG_STRATEGY,
     cv2.IMWRITE_PNG_STRATEGY_RLE,
 )
-"""Of OpenCV's writer: for painted frames twice as fast as its defaults, and smaller."""
+"""Options of OpenCV's writer: for painted frames twice as fast as its defaults, and smaller."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NUMBER = re.compile(r"\d+")
@@ -85,7 +85,7 @@ def write_image(
 ) -> None:
     """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all.
 
-    texts: what a PNG is to carry for other programs, by name; other types go without.
+    texts: text entries of a PNG for other programs, by name; other file types ignore them.
     """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -99,8 +99,8 @@ def write_image(
         ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
         ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101],  # over 100 is lossless
     }.get(suffix, ())
-    done, data = cv2.imencode(suffix, image, options)
-    if not done:
+    success, data = cv2.imencode(suffix, image, options)
+    if not success:
         raise OutputError(f"{path}: {image.shape} {image.dtype} cannot be stored as {suffix}")
     content = data.tobytes()
     if suffix == ".png":
@@ -112,9 +112,9 @@ def write_image(
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Lend a temporary path beside ``path``; on success it replaces ``path``, else it is removed.
+    """Yield a temporary path beside ``path``; on success it replaces ``path``, else it is removed.
 
-    The temporary name keeps the suffix, since writers choose their format by it. OSErrors become
+    The temporary name has the same suffix, since writers choose their format by it. OSErrors become
     OutputError, which names the file and the cause.
     """
     temporary: Path | None = None
@@ -135,7 +135,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def temporary_beside(path: Path) -> Path:
-    """Make an empty, hidden file in the folder of ``path`` with its suffix; parents are made."""
+    """Make an empty hidden file beside ``path``, with its suffix; makes the folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=HIDDEN, suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -146,23 +146,25 @@ def publish(temporary: Path, path: Path) -> None:
     """Give a finished temporary file or folder its final name and the usual permissions."""
     mask = os.umask(0)
     os.umask(mask)
-    # tempfile makes things that only their owner can read
+    # only the owner can read what tempfile makes
     temporary.chmod((0o777 if temporary.is_dir() else 0o666) & ~mask)
     temporary.replace(path)
 
 
 def make_folder(folder: Path) -> list[Path]:
-    """Make a folder and its parents; gives those that were made, innermost first.
+    """Make a folder and its parents; returns the folders that were missing, innermost first.
 
-    Raises OutputError when a file is in the way or the system refuses.
+    Raises OutputError if a file is in the way or the system refuses.
     """
     missing = []
-    for at in (folder, *folder.parents):
-        if at.is_dir():
+    for parent in (folder, *folder.parents):
+        if parent.is_dir():
             break
-        if at.exists() or at.is_symlink():
-            raise OutputError(f"{folder}: cannot be made, {at} is a file; choose another folder")
-        missing.append(at)
+        if parent.exists() or parent.is_symlink():
+            raise OutputError(
+                f"{folder}: cannot be made, {parent} is a file; choose another folder"
+            )
+        missing.append(parent)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -171,7 +173,7 @@ def make_folder(folder: Path) -> list[Path]:
 
 
 def remove_empty(folders: Iterable[Path]) -> None:
-    """Remove folders that ``make_folder`` made, as far as they are empty again."""
+    """Remove folders that ``make_folder`` made, if they are empty again."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -13,7 +13,7 @@ from kadr.core.frames import Frame, Image
 from kadr.errors import OptionsError
 from kadr.options import single_frame_options
 from kadr.stylize.base import StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY as PARAMETERS
+from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options
 from kadr.video.contact_sheet import labelled_sheet
 

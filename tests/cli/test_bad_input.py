@@ -219,7 +219,7 @@ def test_quality_options_without_effect_are_refused(
     refused: Refused, video: Path, keys: Path, tmp_path: Path, name: str, option: tuple[str, str]
 ) -> None:
     line = refused("run", video, "--keys", keys, "-o", tmp_path / name, *option)
-    assert f"{option[0][2:]} {option[1]}: means nothing for {tmp_path / name}" in line
+    assert f"{option[0][2:]} {option[1]}: has no effect on {tmp_path / name}" in line
     assert list(tmp_path.iterdir()) == []
 
 

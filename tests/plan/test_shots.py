@@ -10,8 +10,8 @@ import pytest
 
 from kadr import open_clip
 from kadr.core.frames import FrameRange
-from kadr.plan.shots import CutFinder, find_shots, shrink
-from scenes import as_frames, sliding, texture
+from kadr.plan.shots import CutFinder, find_shots
+from scenes import as_frames, sliding
 
 
 def _shots(images: Sequence[np.ndarray], first: int = 0) -> list[tuple[int, int]]:
@@ -74,12 +74,6 @@ def test_a_late_cut_is_reported_at_the_end() -> None:
     for frame in as_frames([*_scene(1, 12), *_scene(2, 3)]):
         cuts += finder.add(frame.index, frame.rgb)
     assert (cuts, finder.finish()) == ([], [12])
-
-
-def test_shrinking_keeps_the_aspect_and_small_images() -> None:
-    assert shrink(texture(300, 400), 200).shape == (150, 200, 3)
-    small = texture(30, 40)
-    assert shrink(small, 200) is small
 
 
 def test_the_cuts_of_a_real_clip(real_clips: Path) -> None:

@@ -31,6 +31,7 @@ IMAGES = _BRIGHT + [image // 3 for image in _DARK]
 class Chain:
     """Mixes the negative of each frame with the previous output: a sequential stylizer."""
 
+    VERSION = 1
     name = "chain"
     joint = False
     max_batch = 1

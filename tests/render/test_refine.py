@@ -32,6 +32,7 @@ class Red:
     """Inverts frames; at a low strength it paints the masked pixels red."""
 
     Options: ClassVar[type[_Options]] = _Options
+    VERSION = 1
     name = "red"
     joint = False
     sequential = False

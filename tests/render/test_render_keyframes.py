@@ -148,6 +148,7 @@ def _rgb(frame: Frame) -> Image:
 class _Recorder:
     """A stylizer that inverts frames, answers out of order and records its jobs."""
 
+    VERSION = 1
     name = "recorder"
     joint = False
     sequential = False

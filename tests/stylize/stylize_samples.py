@@ -26,14 +26,15 @@ def picture(height: int = 48, width: int = 64, *, seed: int = 0, alpha: bool = F
 
 def jobs(indices: Sequence[int], *, per_group: int = 2, seed: int = 7) -> Iterator[StylizeJob]:
     """Jobs for frames of a made-up clip, ``per_group`` to a shot."""
-    for place, index in enumerate(indices):
+    for position, index in enumerate(indices):
         frame = Frame(index, picture(seed=index))
-        yield StylizeJob(frame, place // per_group, derive_seed(seed, "stylize", index))
+        yield StylizeJob(frame, position // per_group, derive_seed(seed, "stylize", index))
 
 
 class Echo:
     """A stylizer that gives frames back, with whatever batching a test asks for."""
 
+    VERSION = 1
     name = "echo"
 
     def __init__(

@@ -34,9 +34,9 @@ def test_a_sequence_has_its_own_numbers(tmp_path: Path) -> None:
 
 
 def test_files_and_folders_can_be_given(tmp_path: Path) -> None:
-    one, two = _key(tmp_path / "a" / "1.png"), _key(tmp_path / "b" / "2.jpg")
-    assert find_keys((tmp_path / "a", two), VIDEO) == [KeyFile(1, one), KeyFile(2, two)]
-    assert find_keys((one, one), VIDEO) == [KeyFile(1, one)]
+    first, second = _key(tmp_path / "a" / "1.png"), _key(tmp_path / "b" / "2.jpg")
+    assert find_keys((tmp_path / "a", second), VIDEO) == [KeyFile(1, first), KeyFile(2, second)]
+    assert find_keys((first, first), VIDEO) == [KeyFile(1, first)]
 
 
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_another_size_names_both_and_the_way_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(128, 96), (32, 24), (70, 48)], ids=["up", "down", "rounded"])
 def test_fit_shows_the_whole_key(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
-    left = np.zeros((48, 64, 3), np.uint8)
-    left[:, 32:] = 250
-    write_image(tmp_path / "1.png", left)
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:, 32:] = 250
+    write_image(tmp_path / "1.png", image)
     fitted = load_key(KeyFile(1, tmp_path / "1.png"), size, fit=True)
     assert fitted.shape == (height, width, 3)
     assert fitted.dtype == np.uint8
@@ -119,8 +119,8 @@ def test_fit_keeps_hidden_colours_hidden(tmp_path: Path) -> None:
     image[:, 32:] = (0, 255, 0, 0)
     write_image(tmp_path / "1.png", image)
     fitted = load_key(KeyFile(1, tmp_path / "1.png"), (40, 30), fit=True)
-    shown = fitted[fitted[..., 3] > 32]
-    assert np.abs(shown[:, :3].astype(int) - (200, 100, 50)).max() <= 8
+    visible = fitted[fitted[..., 3] > 32]
+    assert np.abs(visible[:, :3].astype(int) - (200, 100, 50)).max() <= 8
 
 
 def test_fit_refuses_another_shape(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_exif_comments_are_read(kind: str, encoding: str, tmp_path: Path) -> Non
 def test_without_parameters_the_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "plain.png"
     path.write_bytes(_png())
-    with pytest.raises(InputError, match=r"plain\.png: carries no generation parameters"):
+    with pytest.raises(InputError, match=r"plain\.png: has no generation parameters"):
         read_infotext(path)
     with pytest.raises(InputError, match=r"gone\.png: cannot be read"):
         read_infotext(tmp_path / "gone.png")
@@ -215,21 +215,21 @@ def test_a_text_that_unfolds_without_end_is_cut() -> None:
     assert len(text) <= 1 << 24
 
 
-WHOLE = [embed_parameters(_png(), WRITTEN)]
+UNDAMAGED = [embed_parameters(_png(), WRITTEN)]
 for _kind in ("JPEG", "WEBP"):
     _exif, _file = PilImage.Exif(), io.BytesIO()
     _exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + WRITTEN.encode("utf-16-be")
     PilImage.fromarray(picture()).save(_file, _kind, exif=_exif)
-    WHOLE.append(_file.getvalue())
+    UNDAMAGED.append(_file.getvalue())
 
 
-@given(st.sampled_from(WHOLE), st.data())
+@given(st.sampled_from(UNDAMAGED), st.data())
 def test_damaged_files_never_crash_the_reader(data: bytes, draw: st.DataObject) -> None:
     cut = bytearray(data[: draw.draw(st.integers(0, len(data)))])
-    for place, value in draw.draw(
+    for position, value in draw.draw(
         st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=6)
     ):
-        if place < len(cut):
-            cut[place] = value
+        if position < len(cut):
+            cut[position] = value
     text = parameters_text(bytes(cut))
     assert text is None or isinstance(text, str)

@@ -65,6 +65,11 @@ def _run(
     return list(stylizer.stylize(jobs(INDICES, seed=seed), context or StylizeContext()))
 
 
+def test_a_version_says_which_pixels_it_makes(stylizer: Stylizer) -> None:
+    assert isinstance(stylizer.VERSION, int)
+    assert stylizer.VERSION >= 1
+
+
 def test_every_job_is_answered_once_with_an_image_of_its_size(stylizer: Stylizer) -> None:
     styled = [item for batch in _run(stylizer) for item in batch]
     assert sorted(item.index for item in styled) == list(INDICES)
@@ -86,8 +91,8 @@ def test_batches_are_as_announced(stylizer: Stylizer) -> None:
 def test_same_seed_same_bytes_for_any_thread_count(stylizer: Stylizer) -> None:
     first = _run(stylizer, StylizeContext(threads=1))
     second = _run(stylizer, StylizeContext(threads=3))
-    for one, other in zip(first, second, strict=True):
-        for a, b in zip(one, other, strict=True):
+    for batch, other in zip(first, second, strict=True):
+        for a, b in zip(batch, other, strict=True):
             np.testing.assert_array_equal(a.image, b.image)
 
 
@@ -95,27 +100,27 @@ def test_two_threads_can_use_one_stylizer(stylizer: Stylizer) -> None:
     alone = _run(stylizer)
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(lambda _: _run(stylizer), range(2)))
-    for made in together:
-        for one, other in zip(alone, made, strict=True):
-            for a, b in zip(one, other, strict=True):
+    for results in together:
+        for batch, other in zip(alone, results, strict=True):
+            for a, b in zip(batch, other, strict=True):
                 np.testing.assert_array_equal(a.image, b.image)
 
 
 def test_inputs_are_left_alone(stylizer: Stylizer) -> None:
-    given = list(jobs(INDICES))
-    before = [job.frame.image.copy() for job in given]
-    list(stylizer.stylize(given, StylizeContext()))
-    for job, image in zip(given, before, strict=True):
+    all_jobs = list(jobs(INDICES))
+    before = [job.frame.image.copy() for job in all_jobs]
+    list(stylizer.stylize(all_jobs, StylizeContext()))
+    for job, image in zip(all_jobs, before, strict=True):
         np.testing.assert_array_equal(job.frame.image, image)
 
 
 def test_cancelling_stops_before_the_next_job(stylizer: Stylizer) -> None:
     cancel = CancelToken()
-    work = stylizer.stylize(jobs(INDICES), StylizeContext(cancel=cancel))
-    next(work)
+    batches = stylizer.stylize(jobs(INDICES), StylizeContext(cancel=cancel))
+    next(batches)
     cancel.cancel()
     with pytest.raises(Cancelled):
-        next(work)
+        next(batches)
 
 
 def test_jobs_are_read_no_further_than_a_batch_needs(stylizer: Stylizer) -> None:

@@ -14,8 +14,8 @@ LONG_GOP = {"g": "400", "bf": "3", "preset": "veryfast", "crf": "12"}
 
 
 def _vfr(count: int) -> list[Fraction]:
-    gaps = [Fraction(1 + at % 3, 30) for at in range(count)]
-    return [sum(gaps[:at], Fraction(0)) for at in range(count)]
+    gaps = [Fraction(1 + index % 3, 30) for index in range(count)]
+    return [sum(gaps[:index], Fraction(0)) for index in range(count)]
 
 
 MAKERS = {

@@ -55,8 +55,8 @@ def test_any_range_begins_and_ends_exactly(any_clip: Path) -> None:
     with open_clip(any_clip) as clip:
         for _ in range(6):
             start, stop = sorted(rng.sample(range(41), 2))
-            got = [read_index(frame.image) for frame in clip.frames(start, stop)]
-            assert got == list(range(start, stop))
+            indices = [read_index(frame.image) for frame in clip.frames(start, stop)]
+            assert indices == list(range(start, stop))
         assert list(clip.frames(7, 7)) == []
 
 
@@ -72,18 +72,18 @@ def test_backward_is_forward_reversed(any_clip: Path) -> None:
 def test_iterators_do_not_disturb_one_another(any_clip: Path) -> None:
     with open_clip(any_clip) as clip:
         ahead, behind = clip.frames(0, 20), clip.frames_backward(20, 40)
-        for at in range(20):
-            assert read_index(next(ahead).image) == at
-            assert read_index(next(behind).image) == 39 - at
-            assert read_index(clip.frame(at).image) == at
+        for index in range(20):
+            assert read_index(next(ahead).image) == index
+            assert read_index(next(behind).image) == 39 - index
+            assert read_index(clip.frame(index).image) == index
 
 
 def test_iterators_may_run_in_threads(any_clip: Path) -> None:
-    found: dict[int, list[int]] = {}
+    indices: dict[int, list[int]] = {}
     with open_clip(any_clip) as clip:
 
         def read(start: int) -> None:
-            found[start] = [read_index(f.image) for f in clip.frames(start, start + 12)]
+            indices[start] = [read_index(f.image) for f in clip.frames(start, start + 12)]
             assert read_index(clip.frame(start).image) == start
 
         threads = [threading.Thread(target=read, args=(start,)) for start in (0, 9, 20, 28)]
@@ -91,15 +91,15 @@ def test_iterators_may_run_in_threads(any_clip: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert found == {start: list(range(start, start + 12)) for start in (0, 9, 20, 28)}
+    assert indices == {start: list(range(start, start + 12)) for start in (0, 9, 20, 28)}
 
 
 def test_numbers_and_indices_are_inverse(any_clip: Path) -> None:
     with open_clip(any_clip) as clip:
-        assert [clip.index_of(clip.number(at)) for at in (0, 1, 39)] == [0, 1, 39]
+        assert [clip.index_of(clip.number(index)) for index in (0, 1, 39)] == [0, 1, 39]
         assert clip.index_of(clip.number(39) + 1) is None
         assert clip.index_of(clip.number(0) - 1) is None
-        assert len({clip.name(at) for at in range(40)}) == 40
+        assert len({clip.name(index) for index in range(40)}) == 40
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 4), (3, 41), (5, 4)])

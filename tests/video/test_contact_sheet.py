@@ -20,15 +20,15 @@ def _plain(index: int, color: tuple[int, ...], size: tuple[int, int] = (64, 36))
 
 
 def _track(count: int, first: int = 0) -> list[Frame]:
-    return [_plain(first + at, COLORS[at]) for at in range(count)]
+    return [_plain(first + index, COLORS[index]) for index in range(count)]
 
 
 def _box(sheet: np.ndarray, color: tuple[int, ...]) -> tuple[int, int, int, int]:
     """(top, left, height, width) of a colour on the sheet; it must fill its box."""
-    found = (sheet == color).all(axis=2)
-    rows, columns = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
+    mask = (sheet == color).all(axis=2)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = rows[0], columns[0], rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-    assert found.sum() == box[2] * box[3]
+    assert mask.sum() == box[2] * box[3]
     return box
 
 
@@ -89,7 +89,7 @@ def test_sixteen_bits_look_like_eight() -> None:
 
 @pytest.mark.parametrize("tracks", [[], [[]], [_track(2), _track(1)]])
 def test_tracks_that_do_not_match_are_refused(tracks: list[list[Frame]]) -> None:
-    with pytest.raises(OptionsError, match="as many in each"):
+    with pytest.raises(OptionsError, match="the same number in each"):
         contact_sheet(*tracks)
 
 

@@ -29,15 +29,15 @@ def test_every_so_many(tmp_path: Path, video: Path, every: int) -> None:
     with open_clip(video) as clip:
         list(extract_frames(clip, tmp_path / "d", every=every, suffix=".jpg"))
     names = sorted(path.name for path in (tmp_path / "d").iterdir())
-    assert names == [f"frame_{at:05d}.jpg" for at in range(0, 40, every)]
+    assert names == [f"frame_{index:05d}.jpg" for index in range(0, 40, every)]
 
 
 def test_at_a_rate_each_frame_is_the_one_shown_then(tmp_path: Path) -> None:
-    times = [Fraction(at, 10) for at in (0, 1, 2, 10, 11, 12)]
+    times = [Fraction(tick, 10) for tick in (0, 1, 2, 10, 11, 12)]
     with open_clip(make_video(tmp_path / "v.mp4", 6, times=times)) as clip:
         list(extract_frames(clip, tmp_path / "d", fps=Fraction(5)))
     names = sorted(path.name for path in (tmp_path / "d").iterdir())
-    assert names == [f"frame_0000{at}.png" for at in (0, 2, 3, 5)]
+    assert names == [f"frame_0000{tick}.png" for tick in (0, 2, 3, 5)]
 
 
 def test_sequences_keep_their_names(tmp_path: Path) -> None:
@@ -61,17 +61,17 @@ def test_cancelling_leaves_nothing(tmp_path: Path, video: Path) -> None:
     with open_clip(video) as clip:
         for kind, target in ((extract_frames, "d"), (encode_frames, "o.mp4")):
             cancel = CancelToken()
-            work = kind(clip, tmp_path / target, cancel=cancel)  # type: ignore[operator]
-            next(work)
-            next(work)
+            events = kind(clip, tmp_path / target, cancel=cancel)  # type: ignore[operator]
+            next(events)
+            next(events)
             cancel.cancel()
             with pytest.raises(Cancelled):
-                next(work)
+                next(events)
             for steps in (1, 3):  # a consumer that simply stops
-                work = kind(clip, tmp_path / target)  # type: ignore[operator]
+                events = kind(clip, tmp_path / target)  # type: ignore[operator]
                 for _ in range(steps):
-                    next(work)
-                work.close()
+                    next(events)
+                events.close()
     assert list(tmp_path.iterdir()) == []
 
 

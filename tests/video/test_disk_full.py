@@ -36,7 +36,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 )
 def test_full_disks_are_told_and_left_clean(small_disk: Path, name: str) -> None:
     rng = np.random.default_rng(0)
-    frames = [Frame(at, rng.integers(0, 255, (128, 128, 3), dtype=np.uint8)) for at in range(40)]
+    frames = [
+        Frame(index, rng.integers(0, 255, (128, 128, 3), dtype=np.uint8)) for index in range(40)
+    ]
 
     crf = 1 if name.endswith(("mp4", "mkv", "webm")) else None  # large, where that can be asked
 

@@ -55,10 +55,10 @@ def test_keys_and_cuts_are_marked() -> None:
         part = sheet[-90:-40].astype(int)
         return int(((part[..., 0] - part[..., 2]).min(axis=0) > 60).sum())
 
-    one = _sheet([0.0] * 20, 5, shots=[(0, 20)])
-    two = _sheet([0.0] * 20, 5, 15, shots=[(0, 10), (10, 20)])
-    assert gold(two) == 2 * gold(one) > 0
-    assert bright(two) > bright(one)
+    single = _sheet([0.0] * 20, 5, shots=[(0, 20)])
+    double = _sheet([0.0] * 20, 5, 15, shots=[(0, 10), (10, 20)])
+    assert gold(double) == 2 * gold(single) > 0
+    assert bright(double) > bright(single)
 
 
 def test_many_keys_of_any_size_fit_the_width() -> None:
@@ -69,13 +69,13 @@ def test_many_keys_of_any_size_fit_the_width() -> None:
 
 
 def test_one_frame_and_few_keys_keep_the_width_of_the_curve() -> None:
-    one = plan_sheet(iter(_frames(4)), np.ones(1), [FrameRange(4, 5)], width=800)
-    assert 700 < one.shape[1] < 950
-    assert tuple(one[5, -5]) == _PAPER
+    sheet = plan_sheet(iter(_frames(4)), np.ones(1), [FrameRange(4, 5)], width=800)
+    assert 700 < sheet.shape[1] < 950
+    assert tuple(sheet[5, -5]) == _PAPER
 
 
 def test_a_curve_of_another_length_is_refused() -> None:
     with pytest.raises(OptionsError, match=r"a curve of \(3,\) for 4 frames"):
         plan_sheet(iter(_frames(0)), np.ones(3), [FrameRange(0, 4)])
-    with pytest.raises(OptionsError, match="expected as many in each"):
+    with pytest.raises(OptionsError, match="expected the same number in each"):
         plan_sheet(iter([]), np.ones(4), [FrameRange(0, 4)])

@@ -43,7 +43,7 @@ def test_a_plain_name_is_no_pattern() -> None:
 )
 def test_numbers_are_the_last_in_the_name_and_sort_as_numbers(tmp_path: Path, name: str) -> None:
     clip = open_clip(make_images(tmp_path / "d", count=12, first=5, name=name))
-    assert [clip.number(at) for at in (0, 4, 11)] == [5, 9, 16]
+    assert [clip.number(index) for index in (0, 4, 11)] == [5, 9, 16]
     assert clip.index_of(9) == 4
     assert clip.name(4) == Path(name.format(9)).stem
     assert [read_index(frame.image) for frame in clip.frames()] == list(range(12))

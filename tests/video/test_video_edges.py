@@ -13,7 +13,7 @@ from video_samples import clicks, make_video, picture, read_index
 
 from kadr.errors import InputError, KadrError
 from kadr.video.clips import create_clip, open_clip
-from kadr.video.hdr import to_sdr
+from kadr.video.tone_mapping import to_sdr
 
 
 def _copy(source: Path, target: Path, start: int = 0, stop: int | None = None) -> Path:
@@ -132,8 +132,8 @@ def test_cut_off_matroska_is_noticed(tmp_path: Path, suffix: str) -> None:
 def test_damage_in_the_middle_is_told_and_can_be_cut_away(tmp_path: Path) -> None:
     source = make_video(tmp_path / "w.mp4", noise=30, container_options={"movflags": "+faststart"})
     data = bytearray(source.read_bytes())
-    for at in range(len(data) * 7 // 10, len(data) - 200, 13):
-        data[at] ^= 0x5A
+    for position in range(len(data) * 7 // 10, len(data) - 200, 13):
+        data[position] ^= 0x5A
     source.write_bytes(data)
     with pytest.raises(InputError, match=r"w\.mp4: damaged.*frame \d+ of 40.*--allow-truncated"):
         list(open_clip(source).frames())

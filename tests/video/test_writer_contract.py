@@ -27,7 +27,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def _frames(count: int, size: tuple[int, int] = (96, 64)) -> list[Frame]:
-    return [Frame(at, picture(at, *size)) for at in range(count)]
+    return [Frame(index, picture(index, *size)) for index in range(count)]
 
 
 def _write(target: Path, frames: list[Frame], **options: object) -> Path:
@@ -47,7 +47,7 @@ def _raise(error: type[BaseException]) -> None:
     raise error
 
 
-def _left(folder: Path) -> list[str]:
+def _names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*"))
 
 
@@ -56,7 +56,7 @@ def test_what_is_written_can_be_read_again(target: Path) -> None:
     with open_clip(target, frame_rate=Fraction(25)) as clip:
         assert [read_index(frame.image) for frame in clip.frames()] == list(range(12))
         assert clip.info.frame_rate == 25
-        assert list(clip.times) == [Fraction(at, 25) for at in range(12)]
+        assert list(clip.times) == [Fraction(index, 25) for index in range(12)]
         error = np.abs(clip.frame(5).image.astype(int) - picture(5)).mean()
         assert error < 4
 
@@ -72,35 +72,44 @@ def test_nothing_stands_under_the_name_before_finish(target: Path) -> None:
     assert writer.finish() == writer.path
 
 
+@pytest.mark.parametrize("end", ["finish", "abort"])
+def test_no_frame_can_follow_the_end(target: Path, end: str) -> None:
+    writer = create_clip(target, like=None)
+    writer.write(_frames(1)[0])
+    getattr(writer, end)()
+    with pytest.raises(ValueError, match="already finished"):
+        writer.write(_frames(2)[1])
+
+
 def test_abort_leaves_nothing(target: Path, tmp_path: Path) -> None:
     writer = create_clip(target, like=None)
     for frame in _frames(30):
         writer.write(frame)
     writer.abort()
     writer.abort()
-    assert _left(tmp_path) == []
+    assert _names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, GeneratorExit])
 def test_exceptions_leave_nothing(target: Path, tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error):
         _write_then(target, lambda: _raise(error))
-    assert _left(tmp_path) == []
+    assert _names_in(tmp_path) == []
 
 
 def test_no_frames_is_an_error(target: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no frame was written"), create_clip(target, like=None):
         pass
-    assert _left(tmp_path) == []
+    assert _names_in(tmp_path) == []
 
 
 def test_writing_the_same_twice_gives_the_same_bytes(target: Path) -> None:
     frames = _frames(20)
-    one = _write(target, frames)
+    output = _write(target, frames)
     bytes_of = lambda p: {  # noqa: E731
         f.name: f.read_bytes() for f in (sorted(p.iterdir()) if p.is_dir() else [p])
     }
-    first = bytes_of(one)
+    first = bytes_of(output)
     assert bytes_of(_write(target, frames, overwrite=True)) == first
 
 
@@ -128,7 +137,7 @@ def test_existing_files_are_kept_unless_told(tmp_path: Path, name: str) -> None:
 def test_sizes_may_not_change(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"48x32.*96x64"):
         _write(tmp_path / name, [_frames(1)[0], _frames(2, (48, 32))[1]])
-    assert _left(tmp_path) == []
+    assert _names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.webm", "o.gif", "o.webp"])
@@ -147,12 +156,12 @@ def test_odd_sizes_can_be_written(tmp_path: Path, name: str) -> None:
 def test_alpha_is_kept(tmp_path: Path, name: str) -> None:
     down, across = np.mgrid[:64, :96]
     alpha = np.where(np.hypot(down - 32, across - 48) < 30, 255, 0).astype(np.uint8)[..., None]
-    frames = [Frame(at, np.dstack([picture(at * 8), alpha])) for at in range(4)]
+    frames = [Frame(index, np.dstack([picture(index * 8), alpha])) for index in range(4)]
     _write(tmp_path / name, frames)
     clip = open_clip(tmp_path / name)
     assert clip.info.has_alpha
-    got = clip.frame(2).image[..., 3]
-    assert np.abs(got.astype(int) - alpha[..., 0]).mean() < 3
+    result = clip.frame(2).image[..., 3]
+    assert np.abs(result.astype(int) - alpha[..., 0]).mean() < 3
 
 
 def test_alpha_lies_over_black_where_it_cannot_be_kept(tmp_path: Path) -> None:
@@ -172,16 +181,18 @@ def test_sixteen_bits_are_reduced_for_video_and_kept_in_png(tmp_path: Path) -> N
 def test_colours_are_tagged_and_survive(tmp_path: Path) -> None:
     colors = [(230, 40, 40), (40, 200, 60), (30, 60, 220), (240, 240, 240), (128, 128, 128)]
     image = np.zeros((64, 80, 3), np.uint8)
-    for at, color in enumerate(colors):
-        image[:, at * 16 : at * 16 + 16] = color
+    for position, color in enumerate(colors):
+        image[:, position * 16 : position * 16 + 16] = color
     for name in ("o.mp4", "o.webm", "o.mkv"):
         _write(tmp_path / name, [Frame(0, image)])
         clip = open_clip(tmp_path / name)
         assert clip.info.color_matrix == "bt709"
         assert not clip.info.full_range
-        for at, color in enumerate(colors):
-            got = clip.frame(0).image[24:40, at * 16 + 5 : at * 16 + 11].mean(axis=(0, 1))
-            np.testing.assert_allclose(got, color, atol=4)
+        for position, color in enumerate(colors):
+            result = (
+                clip.frame(0).image[24:40, position * 16 + 5 : position * 16 + 11].mean(axis=(0, 1))
+            )
+            np.testing.assert_allclose(result, color, atol=4)
 
 
 def test_a_folder_keeps_other_files_and_refuses_taken_names(tmp_path: Path) -> None:
@@ -192,9 +203,9 @@ def test_a_folder_keeps_other_files_and_refuses_taken_names(tmp_path: Path) -> N
         _write(folder, _frames(8)[2:])
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     _write(folder, _frames(8)[3:])
-    assert len(_left(folder)) == 9
+    assert len(_names_in(folder)) == 9
     _write(folder, _frames(2), overwrite=True)
-    assert len(_left(folder)) == 9
+    assert len(_names_in(folder)) == 9
 
 
 def test_a_sequence_keeps_names_and_numbers(tmp_path: Path) -> None:
@@ -203,8 +214,8 @@ def test_a_sequence_keeps_names_and_numbers(tmp_path: Path) -> None:
             with create_clip(tmp_path / target, like=clip, indices=range(1, 4)) as writer:
                 for frame in clip.frames(1, 4):
                     writer.write(frame)
-    assert _left(tmp_path / "out") == [f"shot a_0100{at}.png" for at in (2, 3, 4)]
-    assert _left(tmp_path / "p") == [f"o_00100{at}.png" for at in (2, 3, 4)]
+    assert _names_in(tmp_path / "out") == [f"shot a_0100{number}.png" for number in (2, 3, 4)]
+    assert _names_in(tmp_path / "p") == [f"o_00100{number}.png" for number in (2, 3, 4)]
 
 
 def test_taken_names_are_refused_before_any_work(tmp_path: Path) -> None:
@@ -213,7 +224,7 @@ def test_taken_names_are_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"shot a_01003.png"):
         create_clip(taken, like=clip)
     create_clip(taken, like=clip, indices=range(2)).abort()
-    assert _left(taken) == ["shot a_01003.png"]
+    assert _names_in(taken) == ["shot a_01003.png"]
 
 
 def test_the_input_is_never_written_over(tmp_path: Path, video: Path) -> None:
@@ -229,7 +240,7 @@ def test_the_input_is_never_written_over(tmp_path: Path, video: Path) -> None:
 def test_unknown_types_name_the_known_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(OptionsError, match=r"\.mp4.*folder"):
         create_clip(tmp_path / "new" / name, like=None)
-    assert _left(tmp_path) == []
+    assert _names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -239,7 +250,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(KadrError, match="file"):
         create_clip(f"{tmp_path}/{name}", like=None)
-    assert _left(tmp_path) == ["file"]
+    assert _names_in(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +259,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path, name: str) -> None:
 def test_awkward_names(tmp_path: Path, name: str) -> None:
     _write(tmp_path / name, _frames(3))
     assert len(open_clip(tmp_path / name)) == 3
-    assert _left(tmp_path) == [name]
+    assert _names_in(tmp_path) == [name]
 
 
 @pytest.mark.parametrize("options", [{"preset": "nonsense"}, {"crf": 99}, {"crf": -1}])
@@ -257,4 +268,4 @@ def test_bad_options_are_refused_before_any_work(
 ) -> None:
     with pytest.raises(OptionsError, match="expected"):
         create_clip(tmp_path / "new" / "o.mp4", like=None, **options)  # type: ignore[arg-type]
-    assert _left(tmp_path) == []
+    assert _names_in(tmp_path) == []

@@ -91,14 +91,14 @@ def _add_sound(container: Any, codec: str) -> Any:
 
 
 def _write_sound(container: Any, tone: Any, start: float, stop: float) -> None:
-    at = np.arange(round(start * SOUND_RATE), round(stop * SOUND_RATE))
-    wave = np.where(at % round(CLICK * SOUND_RATE) < 480, np.sin(at * 0.2), 0)
+    positions = np.arange(round(start * SOUND_RATE), round(stop * SOUND_RATE))
+    wave = np.where(positions % round(CLICK * SOUND_RATE) < 480, np.sin(positions * 0.2), 0)
     samples = (wave * 20000).astype(np.int16)
     for begin in range(0, len(samples), 1024):
         part = samples[begin : begin + 1024]
         frame = av.AudioFrame.from_ndarray(part[None], format="s16", layout="mono")
         frame.sample_rate = SOUND_RATE
-        frame.pts, frame.time_base = int(at[begin]), Fraction(1, SOUND_RATE)
+        frame.pts, frame.time_base = int(positions[begin]), Fraction(1, SOUND_RATE)
         container.mux(tone.encode(frame))
     container.mux(tone.encode(None))
 

@@ -27,7 +27,6 @@ UNFIT = 1
 _LIBRARIES = {
     "numpy": "numpy",
     "numba": "numba",
-    "scipy": "scipy",
     "OpenCV": "cv2",
     "PyAV": "av",
     "Pillow": "PIL",

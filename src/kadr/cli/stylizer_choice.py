@@ -103,7 +103,7 @@ class StylizerChoice:
                     f"{name}: is for a stylizer that makes keys; give --stylizer, or leave it out"
                 )
             return {}
-        from kadr.stylize.like import settings_like
+        from kadr.stylize.image_settings import read_image_settings
         from kadr.stylize.registry import stylizer_options
 
         kind = stylizer_options(stylizer)
@@ -112,7 +112,7 @@ class StylizerChoice:
         if self.preset is not None:
             options |= _preset_options(self.preset, stylizer, names, notice)
         if self.like is not None:
-            like = settings_like(self.like, stylizer)
+            like = read_image_settings(self.like, stylizer)
             options |= like.options
             unused = [
                 f"{name} {value}" for name, value in like.left_out.items() if name not in self.flags

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.frames import Frame, FrameRange, Image
+from kadr.core.resize import shrink_to_side
 
 LAG = 5
 """Number of later frames needed to decide whether a shot starts with a frame."""
@@ -39,20 +40,9 @@ def find_shots(frames: Iterable[Frame]) -> list[FrameRange]:
     first = last = -1
     for frame in frames:
         first, last = (frame.index if first < 0 else first), frame.index
-        cuts += finder.add(frame.index, shrink(frame.rgb, _SIDE))
+        cuts += finder.add(frame.index, shrink_to_side(frame.rgb, _SIDE))
     cuts += finder.finish()
     return list(_between([first, *cuts, last + 1])) if first >= 0 else []
-
-
-def shrink(image: Image, side: int) -> Image:
-    """The image reduced so that its longest side is ``side`` pixels at most."""
-    height, width = image.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    if scale == 1.0:
-        return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    reduced: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return reduced
 
 
 def _between(edges: list[int]) -> Iterator[FrameRange]:
@@ -81,7 +71,7 @@ class CutFinder:
         if self._last_cut is None:
             self._last_cut = index
         self._recent.append((index, _thumbnail(image)))
-        bgr = np.ascontiguousarray(shrink(image, _SIDE)[..., ::-1])
+        bgr = np.ascontiguousarray(shrink_to_side(image, _SIDE)[..., ::-1])
         detected: list[Any] = self._detector.process_frame(FrameTimecode(index, _RATE), bgr)
         self._pending += [time.frame_num for time in detected]
         return self._confirm(index - _MAX_FLASH)

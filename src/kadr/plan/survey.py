@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Image
+from kadr.core.resize import shrink_to_side
 from kadr.core.warp import Field, sample, warp
 from kadr.errors import OutputError
 from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.transport import identity, register
 from kadr.plan.coverage import UNEXPLAINED, Survey
-from kadr.plan.shots import LAG, CutFinder, shrink
+from kadr.plan.shots import LAG, CutFinder
 from kadr.storage.store import FolderStore, fingerprint
 from kadr.video.base import Clip
 from kadr.video.identity import clip_identity
@@ -74,7 +75,7 @@ def survey_clip(
     yield Event(STEP, 0, len(frames))
     for frame in clip.frames(frames.start, frames.stop):
         cancel.check()
-        builder.add(frame.index, shrink(frame.rgb, _SIDE))
+        builder.add(frame.index, shrink_to_side(frame.rgb, _SIDE))
         yield Event(STEP, frame.index - frames.start + 1, len(frames))
     survey = builder.finish(frames)
     if survey_cache is not None:

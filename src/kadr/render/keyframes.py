@@ -27,7 +27,7 @@ from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
 from kadr.stylize.external import KeyFile, find_keys
-from kadr.stylize.infotext import KEY as PARAMETERS
+from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer
 from kadr.video.base import Clip
 
@@ -115,7 +115,7 @@ class KeyStyles:
         options, stylizer = self._run.options, self._stylizer
         common = (
             options.stylizer,
-            getattr(stylizer, "VERSION", 1),
+            stylizer.VERSION,
             self._settings,
             self._run.size,
         )

@@ -28,7 +28,7 @@ from kadr.render.schedule import RunSchedule
 from kadr.storage.frame_folder import FrameState
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import Mask, StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY as PARAMETERS
+from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options
 
 STEP = "refine"

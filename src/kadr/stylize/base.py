@@ -1,4 +1,4 @@
-"""Frames to stylize in, stylized images out: the contract that every stylizer fills in.
+"""The contract of all stylizers: frames to stylize in, stylized images out.
 
 A stylizer sees jobs and a context, never the clip, the options of a run or another stage. It is a
 generator of batches, so progress, preview and cancelling need no callback.
@@ -30,9 +30,9 @@ Mask = NDArray[np.bool_]
 class StylizeJob:
     """One frame to stylize.
 
-    group: jobs of one shot share it, and come one after another; a joint stylizer sees a group
-    together.
-    seed: all that is random in this job follows from it.
+    group: jobs of one shot have the same group and follow one another; a joint stylizer sees a
+    whole group at once.
+    seed: all randomness of this job derives from it.
     """
 
     frame: Frame
@@ -49,9 +49,9 @@ class StylizeJob:
 class StyledFrame:
     """One stylized frame.
 
-    index: of the job it answers.
-    image: (H, W, 3 or 4) uint8 of the frame's own size.
-    info: short facts for people and for logs, e.g. {"file": "keys/012.png"}.
+    index: the frame index of its job.
+    image: (H, W, 3 or 4) uint8 in the size of the job's frame.
+    info: short facts for people and logs, e.g. {"file": "keys/012.png"}.
     """
 
     index: int
@@ -67,86 +67,90 @@ class StyledFrame:
             )
 
 
-def _lends_no_flow(index_from: int, index_to: int) -> Flow:
-    raise OptionsError(_not_lent(f"flow from frame {index_from} to frame {index_to}"))
+def _no_flow(index_from: int, index_to: int) -> Flow:
+    raise OptionsError(_not_available(f"flow from frame {index_from} to frame {index_to}"))
 
 
-def _lends_no_occlusion(index_from: int, index_to: int) -> Mask:
-    raise OptionsError(_not_lent(f"occlusion from frame {index_from} to frame {index_to}"))
+def _no_occlusion(index_from: int, index_to: int) -> Mask:
+    raise OptionsError(_not_available(f"occlusion from frame {index_from} to frame {index_to}"))
 
 
-def _lends_no_control(name: str, index: int) -> Image:
-    raise OptionsError(_not_lent(f"control {name!r} for frame {index}"))
+def _no_control(name: str, index: int) -> Image:
+    raise OptionsError(_not_available(f"control {name!r} for frame {index}"))
 
 
-def _not_lent(what: str) -> str:
-    return f"this run lends no {what}; choose a stylizer or options that do without"
+def _not_available(data: str) -> str:
+    return f"this run has no {data}; choose a stylizer or options that do not need it"
 
 
-def _nothing(index: int) -> None:
+def _none(index: int) -> None:
     return None
 
 
-def _same_number(index: int) -> int:
+def _index_itself(index: int) -> int:
     return index
 
 
-def _untold(index: int, share: float) -> None:
+def _ignore_progress(index: int, share: float) -> None:
     return None
 
 
 @dataclass(frozen=True, eq=False)
 class StylizeContext:
-    """What a run lends to a stylizer; a run gives those it has.
+    """Data and services of a run that a stylizer may use; a run sets the fields that it supports.
 
-    What was not given raises OptionsError when asked for, unless None is a true answer. All
-    indices are frame indices; all arrays have the frame's size and are not to be written to.
+    A field that was not set raises OptionsError when called, unless None is a valid result. All
+    indices are frame indices. All arrays have the frame's size and must not be written to.
     """
 
-    flow: Callable[[int, int], Flow] = _lends_no_flow
-    """``flow(index_from, index_to)`` lies on the pixels of ``index_from`` and points into
-    ``index_to``: warping image ``index_to`` by it gives the look of ``index_from``."""
+    flow: Callable[[int, int], Flow] = _no_flow
+    """``flow(index_from, index_to)``: for each pixel of ``index_from`` the offset to its match in
+    ``index_to``; warping image ``index_to`` by it reconstructs ``index_from``."""
 
-    occlusion: Callable[[int, int], Mask] = _lends_no_occlusion
+    occlusion: Callable[[int, int], Mask] = _no_occlusion
     """``occlusion(index_from, index_to)``: True where a pixel of ``index_from`` has no match."""
 
-    previous: Callable[[int], Image | None] = _nothing
-    """The output of the job before that of frame ``index`` in its group; None for the first."""
+    previous: Callable[[int], Image | None] = _none
+    """The output of the job before frame ``index`` in its group; None for the first job."""
 
-    previous_index: Callable[[int], int | None] = _nothing
-    """The frame that ``previous`` shows: a run may take every second frame only."""
+    previous_index: Callable[[int], int | None] = _none
+    """The frame index of ``previous``: a run may stylize only every second frame."""
 
-    control: Callable[[str, int], Image] = _lends_no_control
+    control: Callable[[str, int], Image] = _no_control
     """``control(name, index)``: a control image, e.g. "edges", (H, W, 3) uint8."""
 
-    mask: Callable[[int], Mask | None] = _nothing
-    """True where frame ``index`` is to be stylized; None: everywhere."""
+    mask: Callable[[int], Mask | None] = _none
+    """True where frame ``index`` is to be stylized; None means everywhere."""
 
-    number: Callable[[int], int] = _same_number
-    """The number by which file names call frame ``index``: a sequence's own (``clip.number``)."""
+    number: Callable[[int], int] = _index_itself
+    """The number of frame ``index`` in file names, as ``clip.number``."""
 
     cancel: CancelToken = field(default_factory=CancelToken)
-    """Ask ``cancel.check()`` before each job."""
+    """Call ``cancel.check()`` before each job."""
 
-    progress: Callable[[int, float], object] = _untold
-    """Told ``(index, share)`` while a frame is being made: how much of it is done, 0 to 1."""
+    progress: Callable[[int, float], object] = _ignore_progress
+    """Call ``progress(index, share)`` during a frame; share: the part that is done, 0 to 1."""
 
     threads: int | None = None
-    """How many cores to use; None: all. No result may depend on it."""
+    """How many CPU cores to use; None means all. Results must not depend on it."""
 
     folder: Path | None = None
-    """Where to keep what may serve another run over the same frames; None: nowhere."""
+    """A folder for a cache that later runs over the same frames may use; None means no cache."""
 
 
 class Stylizer(Protocol):
     """Turns frames into stylized frames. A plug-in is a class in its own file and a registry line.
 
-    The class also names its frozen options dataclass as ``Options`` and is made with one.
+    The class also has its frozen options dataclass as ``Options``; its constructor takes one.
     """
+
+    VERSION: int
+    """Part of the name under which results are cached, at least 1: raise it when the same options
+    make other pixels."""
 
     @property
     def name(self) -> str:
-        """As in the registry."""
+        """The name in the registry."""
         ...
 
     @property
@@ -156,32 +160,32 @@ class Stylizer(Protocol):
 
     @property
     def sequential(self) -> bool:
-        """Whether it builds on ``context.previous``: jobs come in order, one to a batch."""
+        """Whether it uses ``context.previous``: jobs come in order, one per batch."""
         ...
 
     @property
     def max_batch(self) -> int:
-        """The most jobs in a batch, at least 1; of no meaning for a joint stylizer."""
+        """The most jobs in a batch, at least 1; a joint stylizer ignores it."""
         ...
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """Yield what was made, batch by batch; every job is answered exactly once.
+        """Yield stylized frames batch by batch, exactly one for every job.
 
-        ``jobs`` may be lazy: it is read once, no further ahead than a batch needs. Asks
-        ``context.cancel.check()`` before each job. Same jobs and seeds, same bytes.
+        ``jobs`` may be lazy: it is read once, no further ahead than a batch needs. Calls
+        ``context.cancel.check()`` before each job. The same jobs and seeds give the same bytes.
         Raises InputError for a frame that cannot be stylized, BackendError for a failing library.
         """
         ...
 
 
 def batches(jobs: Iterable[StylizeJob], stylizer: Stylizer) -> Iterator[list[StylizeJob]]:
-    """Group jobs as a stylizer wants them.
+    """Divide jobs into the batches that a stylizer expects.
 
-    joint: each group whole, whatever its size: what its frames share only the stylizer knows, so
-    dividing a long one is left to it. Else sequential: one by one. Else up to ``max_batch``, which
-    may hold frames of several groups but one frame size only.
+    joint: each group whole, whatever its size; a stylizer may divide long groups itself.
+    sequential: one by one. Otherwise: up to ``max_batch`` jobs, which may be of several groups but
+    have one frame size.
     Raises ValueError if the jobs of a group do not come one after another.
     """
     if stylizer.joint:
@@ -202,9 +206,9 @@ def batches(jobs: Iterable[StylizeJob], stylizer: Stylizer) -> Iterator[list[Sty
 
 
 def _groups(jobs: Iterable[StylizeJob]) -> Iterator[list[StylizeJob]]:
-    seen: set[int] = set()
+    finished: set[int] = set()
     for group, members in itertools.groupby(jobs, key=lambda job: job.group):
-        if group in seen:
+        if group in finished:
             raise ValueError(f"group {group}: its jobs must come one after another")
-        seen.add(group)
+        finished.add(group)
         yield list(members)

@@ -1,4 +1,4 @@
-"""Painted files in, styles out: keyframes that were painted in any other program."""
+"""Take keyframes that were painted in another program from image files."""
 
 from __future__ import annotations
 
@@ -9,35 +9,34 @@ from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from kadr.core.frames import Image
+from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
 from kadr.files import IMAGE_SUFFIXES, last_number, read_image
 from kadr.options import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 
 _MOST_STRETCH = 1.25
-"""How far the aspects of a key and its frame may lie apart; more is another crop, not rounding."""
+"""The largest ratio between the aspects of a key and its frame; more means another crop."""
 
 
 class NumberedClip(Protocol):
-    """What is asked of a clip here: how its frames are numbered."""
+    """The part of a clip that this module needs: how its frames are numbered."""
 
     def __len__(self) -> int: ...
 
     def number(self, index: int) -> int:
-        """The number that file names call the frame by."""
+        """The number of the frame in file names."""
         ...
 
     def index_of(self, number: int) -> int | None:
-        """The index of the frame called ``number``, or None."""
+        """The index of the frame with this number, or None."""
         ...
 
 
 @dataclass(frozen=True, order=True)
 class KeyFile:
-    """A painted key: the frame index it belongs to and its file."""
+    """A painted key: its frame index and its file."""
 
     index: int
     path: Path
@@ -48,19 +47,20 @@ class ExternalOptions:
     """Where the painted keys are."""
 
     keys: tuple[Path, ...] = option((), "a folder of painted keys, or the files")
-    fit: bool = option(False, "resize keys that have another size than the clip")
+    fit: bool = option(False, "resize keys whose size differs from the clip's")
 
     def __post_init__(self) -> None:
-        given = [self.keys] if isinstance(self.keys, (str, Path)) else self.keys
-        object.__setattr__(self, "keys", tuple(Path(path) for path in given))
+        paths = [self.keys] if isinstance(self.keys, (str, Path)) else self.keys
+        object.__setattr__(self, "keys", tuple(Path(path) for path in paths))
         if not self.keys:
             raise OptionsError("stylizer external: no keys; give a folder of painted keys")
 
 
 class External:
-    """The stylizer that answers each job with its painted file."""
+    """The stylizer that takes each frame from its painted file."""
 
     Options: ClassVar[type[ExternalOptions]] = ExternalOptions
+    VERSION = 1
     name = "external"
     joint = False
     sequential = False
@@ -72,20 +72,20 @@ class External:
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """Yield each job's painted file; files belong to frames by ``context.number``.
+        """Yield each job's painted file; ``context.number`` says which file belongs to a frame.
 
         Raises InputError if a job's frame has no key, or one of another size without ``fit``.
         """
-        numbered = _by_number(_key_files(self._options.keys))
+        files = _files_by_number(_key_files(self._options.keys))
         for job in jobs:
             context.cancel.check()
             number = context.number(job.index)
-            if number not in numbered:
+            if number not in files:
                 raise InputError(
                     f"{self._options.keys[0]}: no key for frame {number}; "
-                    f"there are {_listed(sorted(numbered))}"
+                    f"there are {_format_numbers(sorted(files))}"
                 )
-            key = KeyFile(job.index, numbered[number])
+            key = KeyFile(job.index, files[number])
             image = load_key(key, job.frame.size, fit=self._options.fit)
             yield [StyledFrame(job.index, image, {"file": str(key.path)})]
 
@@ -95,19 +95,19 @@ def find_keys(keys: Path | Sequence[Path], clip: NumberedClip) -> list[KeyFile]:
 
     keys: a folder, or files and folders. The last number of a file's name is its frame's number:
     the index for a video, the sequence's own for images. Files that are not images, and hidden
-    ones, are passed over.
-    Raises InputError if a path is missing, nothing is found, a name has no number or one that is
+    files, are ignored.
+    Raises InputError if a path is missing, there is no image, a name has no number or one that is
     not in the clip, or two files belong to one frame.
     """
-    given = (keys,) if isinstance(keys, Path) else tuple(keys)
-    numbered = _by_number(_key_files(given))
-    return sorted(KeyFile(_index(path, number, clip), path) for number, path in numbered.items())
+    paths = (keys,) if isinstance(keys, Path) else tuple(keys)
+    files = _files_by_number(_key_files(paths))
+    return sorted(KeyFile(_frame_index(path, number, clip), path) for number, path in files.items())
 
 
-def _key_files(given: Sequence[Path]) -> list[Path]:
+def _key_files(paths: Sequence[Path]) -> list[Path]:
     """The image files among paths and in folders, in a fixed order."""
     files: list[Path] = []
-    for path in given:
+    for path in paths:
         if path.is_dir():
             files += sorted(file for file in path.iterdir() if file.is_file())
         elif path.exists():
@@ -120,20 +120,20 @@ def _key_files(given: Sequence[Path]) -> list[Path]:
         if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
     ]
     if not images:
-        where = given[0] if given else "keys"
+        source = paths[0] if paths else "keys"
         raise InputError(
-            f"{where}: no keys found; expected images named by frame number, such as 012.png"
+            f"{source}: no keys found; expected images named by frame number, such as 012.png"
         )
     return images
 
 
-def _by_number(files: Sequence[Path]) -> dict[int, Path]:
+def _files_by_number(files: Sequence[Path]) -> dict[int, Path]:
     numbered: dict[int, Path] = {}
     for file in files:
         number = last_number(file.name)
         if number is None:
             raise InputError(
-                f"{file}: no number in its name, so no frame; "
+                f"{file}: no number in its name, so its frame is unknown; "
                 f"rename it to end in its frame's number, such as {file.stem}_012{file.suffix}"
             )
         other = numbered.setdefault(number, file)
@@ -142,20 +142,20 @@ def _by_number(files: Sequence[Path]) -> dict[int, Path]:
     return numbered
 
 
-def _index(path: Path, number: int, clip: NumberedClip) -> int:
+def _frame_index(path: Path, number: int, clip: NumberedClip) -> int:
     index = clip.index_of(number)
     if index is None:
         first, last = clip.number(0), clip.number(len(clip) - 1)
         raise InputError(
             f"{path}: the clip has no frame {number}; its {len(clip)} frames are numbered "
-            f"{first} to {last}; rename the key or take it away"
+            f"{first} to {last}; rename the key or remove it"
         )
     return index
 
 
-def _listed(numbers: Sequence[int], most: int = 8) -> str:
-    shown = ", ".join(str(number) for number in numbers[:most])
-    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+def _format_numbers(numbers: Sequence[int], most: int = 8) -> str:
+    text = ", ".join(str(number) for number in numbers[:most])
+    return text if len(numbers) <= most else f"{text} and {len(numbers) - most} more"
 
 
 def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False) -> Image:
@@ -163,31 +163,24 @@ def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False) -> Image
 
     size: (width, height) of the clip. A key of another size raises InputError, unless ``fit``:
     then the whole key is stretched over the whole frame, since programs that repaint a frame round
-    its sides to multiples they like but still show all of it. A key whose aspect differs by more
-    than a quarter was cropped or turned, and still raises InputError.
+    its sides to some multiple but still show all of it. A key whose aspect differs by more than a
+    quarter was cropped or turned, and still raises InputError.
     """
-    image = _eight_bits(read_image(key.path))
-    have = (image.shape[1], image.shape[0])
-    if have == size:
+    image = to_8_bits(read_image(key.path))
+    width, height = image.shape[1], image.shape[0]
+    if (width, height) == size:
         return image
-    sizes = f"{key.path}: {have[0]}×{have[1]} pixels, the clip has {size[0]}×{size[1]}"
+    sizes = f"{key.path}: {width}×{height} pixels, the clip has {size[0]}×{size[1]}"
     if not fit:
-        raise InputError(f"{sizes}; resize the key, or give --fit-keys to have it done")
-    stretch = (have[0] * size[1]) / (have[1] * size[0])
+        raise InputError(f"{sizes}; resize the key, or give --fit-keys to resize it here")
+    stretch = (width * size[1]) / (height * size[0])
     if not 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH:
         raise InputError(f"{sizes}, another shape; crop the key to what its frame shows")
     return _resize(image, size)
 
 
-def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
-    if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
-    # 65535 / 255 is 257 exactly
-    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def _resize(image: Image, size: tuple[int, int]) -> Image:
-    """Area down, cubic up; colours weigh by their alpha, so hidden ones do not bleed in."""
+    """Area down, cubic up; colours are weighted by alpha, so hidden colours do not bleed in."""
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     values = image.astype(np.float32)

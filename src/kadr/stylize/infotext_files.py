@@ -1,4 +1,4 @@
-"""Image files in, the generation parameters that they carry out; and a PNG made to carry them."""
+"""Read the generation parameters in image files, and store them in a PNG."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from kadr.core.png import SIGNATURE, TEXT_CHUNKS, png_chunks, with_text
 from kadr.errors import InputError
-from kadr.stylize.infotext import KEY, Infotext, parse_infotext
+from kadr.stylize.infotext import PARAMETERS, Infotext, parse_infotext
 
 _MOST_TEXT = 1 << 24
-"""Bytes that a compressed text may unfold to; more is an attack, not a prompt."""
+"""Bytes that a compressed text may expand to; more is an attack, not a prompt."""
 
 _EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-"""Markers of a JPEG that no length follows."""
+"""JPEG markers without a length field."""
 
 
 def read_infotext(path: Path) -> Infotext:
     """The generation parameters of a PNG, JPEG or WebP file.
 
-    Raises InputError if the file cannot be read or carries none.
+    Raises InputError if the file cannot be read or has none.
     """
     try:
         data = path.read_bytes()
@@ -32,8 +32,8 @@ def read_infotext(path: Path) -> Infotext:
     text = parameters_text(data)
     if text is None:
         raise InputError(
-            f"{path}: carries no generation parameters; expected a PNG, JPEG or WebP as written "
-            "by kadr or A1111, not one that another program saved again"
+            f"{path}: has no generation parameters; expected a PNG, JPEG or WebP as written by "
+            "kadr or A1111, not one that another program saved again"
         )
     return parse_infotext(text)
 
@@ -50,84 +50,85 @@ def parameters_text(data: bytes) -> str | None:
 
 
 def embed_parameters(png: bytes, text: str) -> bytes:
-    """The same PNG with ``text`` as its parameters, in place of any it had.
+    """The same PNG with ``text`` as its parameters; they replace those that it had.
 
     Raises ValueError for bytes that are not a PNG.
     """
-    return with_text(png, KEY, text)
+    return with_text(png, PARAMETERS, text)
 
 
 def _png_text(data: bytes) -> str | None:
     for kind, body in png_chunks(data):
         name, nul, rest = body.partition(b"\0")
-        if kind not in TEXT_CHUNKS or name != KEY.encode() or not nul:
+        if kind not in TEXT_CHUNKS or name != PARAMETERS.encode() or not nul:
             continue
         if kind == b"tEXt":
             return rest.decode("latin-1")
         if kind == b"zTXt":
-            return _unfolded(rest[1:]).decode("latin-1")
+            return _decompress(rest[1:]).decode("latin-1")
         # iTXt: compressed or not, method, language, translated name, text
         text = rest[2:].split(b"\0", 2)[-1]
-        return (_unfolded(text) if rest[:1] == b"\x01" else text).decode("utf-8", "replace")
+        return (_decompress(text) if rest[:1] == b"\x01" else text).decode("utf-8", "replace")
     return None
 
 
-def _unfolded(packed: bytes) -> bytes:
+def _decompress(compressed: bytes) -> bytes:
     try:
-        return zlib.decompressobj().decompress(packed, _MOST_TEXT)
+        return zlib.decompressobj().decompress(compressed, _MOST_TEXT)
     except zlib.error:
         return b""
 
 
 def _jpeg_exif(data: bytes) -> bytes:
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
         if marker == 0xFF or marker in _JPEG_STANDALONE:
-            at += 1 if marker == 0xFF else 2
+            position += 1 if marker == 0xFF else 2
             continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        body = data[at + 4 : at + 2 + length]
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        body = data[position + 4 : position + 2 + length]
         if marker == 0xE1 and body.startswith(b"Exif\0\0"):
             return body[6:]
-        if marker == 0xDA:  # the picture itself begins
+        if marker == 0xDA:  # the image data begin
             break
-        at += 2 + length
+        position += 2 + length
     return b""
 
 
 def _webp_exif(data: bytes) -> bytes:
-    at = 12
-    while at + 8 <= len(data):
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"EXIF":
-            return data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0")
-        at += 8 + length + length % 2
+    position = 12
+    while position + 8 <= len(data):
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        if data[position : position + 4] == b"EXIF":
+            return data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0")
+        position += 8 + length + length % 2
     return b""
 
 
 def _user_comment(exif: bytes) -> str | None:
-    """The comment in a TIFF block as EXIF nests it: first directory, its EXIF part, the entry."""
+    """The user comment in a TIFF block: first directory, its EXIF directory, the entry."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
         return None
     try:
         (first,) = struct.unpack_from(f"{order}I", exif, 4)
-        (nested,) = struct.unpack(f"{order}I", _entry(exif, order, first, _EXIF_POINTER)[1])
-        count, where = _entry(exif, order, nested, _USER_COMMENT)
-        (start,) = struct.unpack(f"{order}I", where)
+        _, pointer = _entry(exif, order, first, _EXIF_POINTER)
+        (directory,) = struct.unpack(f"{order}I", pointer)
+        count, offset = _entry(exif, order, directory, _USER_COMMENT)
+        (start,) = struct.unpack(f"{order}I", offset)
     except (struct.error, KeyError):
         return None
     return _comment_text(exif[start : start + count], order)
 
 
 def _entry(exif: bytes, order: str, directory: int, tag: int) -> tuple[int, bytes]:
-    """An entry's count and its four bytes of value or offset; KeyError if it is not there."""
+    """An entry's count and its four bytes of value or offset; KeyError if it is missing."""
     (entries,) = struct.unpack_from(f"{order}H", exif, directory)
-    for at in range(directory + 2, directory + 2 + 12 * entries, 12):
-        found, _, count = struct.unpack_from(f"{order}HHI", exif, at)
-        if found == tag:
-            return count, exif[at + 8 : at + 12]
+    for position in range(directory + 2, directory + 2 + 12 * entries, 12):
+        entry_tag, _, count = struct.unpack_from(f"{order}HHI", exif, position)
+        if entry_tag == tag:
+            return count, exif[position + 8 : position + 12]
     raise KeyError(tag)
 
 
@@ -139,7 +140,7 @@ def _comment_text(comment: bytes, order: str) -> str | None:
 
 
 def _utf16(text: bytes, order: str) -> str:
-    """Which half of each unit is mostly zero tells; writers disagree with the file's own order."""
+    """Guess from which half of the units is mostly zero: writers ignore the file's byte order."""
     high_first, low_first = text[0::2].count(0), text[1::2].count(0)
     if high_first == low_first:
         return "utf-16-le" if order == "<" else "utf-16-be"

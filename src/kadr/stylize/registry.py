@@ -1,4 +1,4 @@
-"""A stylizer's name and options in, the stylizer out; nothing is imported before it is asked for.
+"""Create a stylizer from its name and options; its module is imported only then.
 
 A new stylizer is one file and one line in ``_STYLIZERS``.
 """
@@ -14,16 +14,16 @@ from kadr.stylize.base import Stylizer
 
 _STYLIZERS = {
     "external": "kadr.stylize.external:External",
-    "paint": "kadr.stylize.paint:Paint",
+    "paint": "kadr.stylize.paint.stylizer:Paint",
     "diffusion": "kadr.stylize.diffusion.stylizer:Diffusion",
-    "onnx": "kadr.stylize.onnx:Onnx",
+    "onnx": "kadr.stylize.onnx.stylizer:Onnx",
     "a1111": "kadr.stylize.servers.a1111:A1111",
     "comfyui": "kadr.stylize.servers.comfyui:ComfyUI",
 }
 
 
 def stylizer_names() -> tuple[str, ...]:
-    """The known names, in the order in which people are offered them."""
+    """All names, in the order of help texts and lists."""
     return tuple(_STYLIZERS)
 
 
@@ -37,21 +37,21 @@ def stylizer_options(name: str) -> type[Any]:
 
 
 def create_stylizer(name: str, **options: Any) -> Stylizer:
-    """A stylizer made with some of its options changed from their defaults.
+    """Make a stylizer; options that are not given keep their defaults.
 
     Raises OptionsError for an unknown name, an unknown option or a bad value.
     """
-    kind = _stylizer_class(name)
-    known = [item.name for item in fields(kind.Options)]
+    stylizer_class = _stylizer_class(name)
+    names = [item.name for item in fields(stylizer_class.Options)]
     for option in options:
-        if option not in known:
-            raise OptionsError(f"stylizer {name}: no option {option!r}; it has {', '.join(known)}")
-    stylizer: Stylizer = kind(kind.Options(**options))
+        if option not in names:
+            raise OptionsError(f"stylizer {name}: no option {option!r}; it has {', '.join(names)}")
+    stylizer: Stylizer = stylizer_class(stylizer_class.Options(**options))
     return stylizer
 
 
 def _stylizer_class(name: str) -> Any:
     if name not in _STYLIZERS:
         raise OptionsError(f"stylizer {name!r}: expected one of {', '.join(_STYLIZERS)}")
-    module, kind = _STYLIZERS[name].split(":")
-    return getattr(import_module(module), kind)
+    module, class_name = _STYLIZERS[name].split(":")
+    return getattr(import_module(module), class_name)

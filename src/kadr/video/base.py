@@ -1,4 +1,4 @@
-"""What a clip and a clip writer are: the shapes that every backend fills in."""
+"""The protocols of clips and clip writers, which every backend implements."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Literal, Protocol, Self
 from kadr.core.frames import Frame
 
 DEFAULT_FRAME_RATE = Fraction(24)
-"""Of image sequences, which have none of their own."""
+"""Frames a second of image sequences, which have no rate of their own."""
 
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What is known of a clip once it is open; sizes are of frames turned the right way up."""
+    """Facts of an open clip; sizes are those of upright frames."""
 
     path: Path
     kind: Literal["video", "images"]
@@ -29,7 +29,7 @@ class ClipInfo:
     duration: Fraction
     """Seconds, the last frame's own duration included."""
     rotation: int = 0
-    """Degrees clockwise that stored frames were turned to stand upright: 0, 90, 180 or 270."""
+    """Degrees clockwise by which stored frames are rotated to be upright: 0, 90, 180 or 270."""
     variable_frame_rate: bool = False
     has_audio: bool = False
     codec: str = ""
@@ -38,25 +38,25 @@ class ClipInfo:
     container: str = ""
     has_alpha: bool = False
     sample_aspect_ratio: Fraction = Fraction(1)
-    """Width of one pixel over its height; images hold the stored pixels, not stretched ones."""
+    """Width of one pixel over its height; images hold the stored pixels, without stretching."""
     bits: int = 8
-    """Bits a channel as stored."""
+    """Bits per channel as stored."""
     color_matrix: Literal["bt601", "bt709", "bt2020", "rgb"] = "rgb"
     full_range: bool = True
     color_transfer: Literal["sdr", "pq", "hlg"] = "sdr"
     first_time: Fraction = Fraction(0)
-    """Seconds on the container's own clock at which the first frame is shown."""
+    """Seconds on the container's clock at which the first frame is shown."""
     time_base: Fraction = Fraction(1, 90000)
-    """A step that divides every frame time."""
+    """Seconds; every frame time is a multiple of it."""
     truncated: bool = False
-    """Whether the file is damaged and only its good frames are in the clip."""
+    """Whether the file is damaged and the clip has only its good frames."""
 
 
 class Clip(Protocol):
     """One opened input: frames by index, in presentation order.
 
     Iterators are independent of one another and of ``frame``; several may be alive at once, in
-    different threads. Every method raises InputError naming the file when a frame cannot be read.
+    different threads. Every method raises InputError naming the file if a frame cannot be read.
     """
 
     @property
@@ -66,7 +66,7 @@ class Clip(Protocol):
 
     @property
     def times(self) -> Sequence[Fraction]:
-        """Presentation time of each frame in seconds from the first, strictly rising."""
+        """Presentation time of each frame in seconds from the first, strictly increasing."""
         ...
 
     def __len__(self) -> int: ...
@@ -84,19 +84,19 @@ class Clip(Protocol):
         ...
 
     def number(self, index: int) -> int:
-        """The number people know the frame by: a sequence's own; the index for a video."""
+        """The number that people know the frame by: in a sequence its own, in a video the index."""
         ...
 
     def index_of(self, number: int) -> int | None:
-        """The index of the frame called ``number``, or None."""
+        """The index of the frame with this number, or None."""
         ...
 
     def name(self, index: int) -> str:
-        """A file stem for the frame: a sequence's own, ``frame_00012`` for a video."""
+        """A file stem for the frame: in a sequence its own, in a video ``frame_00012``."""
         ...
 
     def close(self) -> None:
-        """Free the files; iterators still alive end with an error."""
+        """Free the files; iterators that are still alive end with an error."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -117,7 +117,7 @@ class ClipWriter(Protocol):
 
     @property
     def path(self) -> Path:
-        """Where the output will stand."""
+        """Where the output appears."""
         ...
 
     def write(self, frame: Frame) -> None:
@@ -125,7 +125,7 @@ class ClipWriter(Protocol):
         ...
 
     def finish(self) -> Path:
-        """Complete the output and give its path. Raises OutputError if no frame was written."""
+        """Complete the output and return its path. Raises OutputError if no frame was written."""
         ...
 
     def abort(self) -> None:
@@ -140,64 +140,3 @@ class ClipWriter(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
-
-
-class ClosingMixin:
-    """``with clip:`` closes it."""
-
-    def close(self) -> None:
-        """Free the files."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class FinishingMixin:
-    """``with writer:`` finishes on success and aborts on any exception, Ctrl-C included."""
-
-    def finish(self) -> Path:
-        """Complete the output."""
-        raise NotImplementedError
-
-    def abort(self) -> None:
-        """Leave nothing behind."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self.abort()
-            return
-        try:
-            self.finish()
-        except BaseException:
-            self.abort()
-            raise
-
-
-def check_range(name: str, start: int, stop: int | None, count: int) -> tuple[int, int]:
-    """``[start, stop)`` checked against a clip of ``count`` frames; None means the end."""
-    stop = count if stop is None else stop
-    if not 0 <= start <= stop <= count:
-        raise IndexError(f"{name}: frames [{start}, {stop}) of a clip that has {count}")
-    return start, stop
-
-
-def check_index(name: str, index: int, count: int) -> None:
-    """Raise IndexError unless ``index`` is in [0, count)."""
-    if not 0 <= index < count:
-        raise IndexError(f"{name}: frame {index} of a clip that has {count}")

@@ -1,4 +1,4 @@
-"""How a clip is opened, as a value that a task can carry to another process."""
+"""The path and options of a clip as a plain value that a task can send to another process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ClipSource:
     """A clip's path and the options that it is opened with; plain values only.
 
     path: of a video, a folder or a pattern of images. frame_rate: of an image sequence, as a
-    fraction in text; None: the default.
+    fraction in text; None means the default.
     """
 
     path: str
@@ -28,8 +28,8 @@ class ClipSource:
     def of(cls, options: RunOptions) -> Self:
         """The clip of a run, under the path that the user wrote."""
         rate = options.frame_rate
-        exact = None if rate is None else str(Fraction(rate).limit_denominator())
-        return cls(str(options.clip), options.allow_truncated, exact)
+        rate_text = None if rate is None else str(Fraction(rate).limit_denominator())
+        return cls(str(options.clip), options.allow_truncated, rate_text)
 
     def absolute(self) -> Self:
         """The same clip by its absolute path, for a process with another working directory."""

@@ -1,4 +1,4 @@
-"""A path in, an open Clip out; a path and a clip to resemble in, a ClipWriter out."""
+"""Open any input as a Clip, and create a ClipWriter for any output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kadr.video.base import Clip, ClipWriter
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
-"""File types that ``create_clip`` writes."""
+"""Suffixes of the video files that ``create_clip`` writes."""
 
 ENCODER_PRESETS = (
     "ultrafast",
@@ -25,7 +25,7 @@ ENCODER_PRESETS = (
     "slower",
     "veryslow",
 )
-"""Of libx264, from quick to small."""
+"""Presets of libx264, from fast encoding to small files."""
 
 _ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".apng"})
 
@@ -40,14 +40,14 @@ def open_clip(
     Raises InputError naming the file and the remedy.
     """
     path = Path(path)
-    if path.is_dir() or _names_many(path):
-        from kadr.video.images import open_images
+    if path.is_dir() or _is_sequence_name(path):
+        from kadr.video.image_clip import open_images
 
         return open_images(path, frame_rate=frame_rate)
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
     if path.suffix.lower() in _ANIMATED_SUFFIXES:
-        from kadr.video.animated import is_animated, open_animated
+        from kadr.video.animated_clip import is_animated, open_animated
 
         if is_animated(path):
             return open_animated(path, allow_truncated=allow_truncated)
@@ -55,13 +55,13 @@ def open_clip(
         raise InputError(
             f"{path}: a single image; give its folder or a pattern such as frame_%05d.png"
         )
-    from kadr.video.pyav import open_video
+    from kadr.video.video_clip import open_video
 
     return open_video(path, allow_truncated=allow_truncated)
 
 
-def _names_many(path: Path) -> bool:
-    """Whether the name is a pattern or glob of images, and not simply a file called so."""
+def _is_sequence_name(path: Path) -> bool:
+    """Whether the name is a pattern or glob of images, and no file has that name."""
     if path.exists():
         return False
     return sequence_pattern(path.name) is not None or is_glob(path.name)
@@ -78,18 +78,18 @@ def create_clip(
     indices: Sequence[int] | None = None,
     image_suffix: str = ".png",
 ) -> ClipWriter:
-    """Start a video file or an image sequence; its kind follows from ``path``.
+    """Create a video file or an image sequence; ``path`` decides which.
 
     path: .mp4 .m4v .mov .mkv (H.264), .webm (VP9), .gif, .webp; or a folder (one that exists, a
     name without suffix, or one ending in a slash); or a pattern such as ``f_%05d.png``.
-    like: the clip whose frames' times, names, numbers, pixel shape and sound the output takes over;
-    a written frame belongs to it by its index.
-    frame_rate: write the frames steadily at this rate instead; sound is left out then.
+    like: the clip from which the output takes frame times, names, numbers, pixel aspect and sound;
+    the index of a written frame is its index in this clip.
+    frame_rate: a constant rate instead of those times; the output then has no sound.
     crf: constant quality, lower is better; 17 for H.264, 24 for VP9. preset: libx264's, "medium".
-    indices: the frames that will be written, when they are not all of ``like``.
+    indices: the frames that will be written, if they are not all of ``like``.
     image_suffix: file type of the images in a folder.
-    Raises OutputError before any work when the output exists (unless ``overwrite``), is the input,
-    or cannot be made; OptionsError for an unknown file type.
+    Raises OutputError at once if the output exists (unless ``overwrite``), is the input, or cannot
+    be made; OptionsError for an unknown file type.
     """
     as_folder = str(path).endswith(("/", "\\"))
     path = Path(path)
@@ -105,10 +105,10 @@ def create_clip(
     _check_file(path, like, overwrite)
     _check_quality(path, crf, preset)
     if suffix == ".gif":
-        from kadr.video.gif import GifWriter
+        from kadr.video.gif_writer import GifWriter
 
         return GifWriter(path, like=like, frame_rate=frame_rate)
-    from kadr.video.encoder import VideoWriter
+    from kadr.video.video_writer import VideoWriter
 
     return VideoWriter(path, like=like, frame_rate=frame_rate, crf=crf, preset=preset)
 
@@ -116,10 +116,10 @@ def create_clip(
 def _check_file(path: Path, like: Clip | None, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
-        known = " ".join(VIDEO_SUFFIXES)
+        types = " ".join(VIDEO_SUFFIXES)
         hint = f"frame_%05d{suffix}, " if suffix in IMAGE_SUFFIXES else ""
         raise OptionsError(
-            f"{path}: unknown output type {suffix!r}; use {known}, {hint}or a folder"
+            f"{path}: unknown output type {suffix!r}; use {types}, {hint}or a folder"
         )
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; choose another name")
@@ -137,9 +137,9 @@ def _check_quality(path: Path, crf: int | None, preset: str | None) -> None:
         _check_no_quality(path, crf, preset)
     if suffix == ".webm":
         _check_no_quality(path, None, preset)
-    best = 63 if suffix == ".webm" else 51
-    if crf is not None and not 0 <= crf <= best:
-        raise OptionsError(f"crf {crf}: expected 0 (best) to {best} for {suffix}")
+    largest = 63 if suffix == ".webm" else 51
+    if crf is not None and not 0 <= crf <= largest:
+        raise OptionsError(f"crf {crf}: expected 0 (best) to {largest} for {suffix}")
     if preset is not None and preset not in ENCODER_PRESETS:
         raise OptionsError(
             f"encoder-preset {preset!r}: expected one of {', '.join(ENCODER_PRESETS)}"
@@ -147,10 +147,10 @@ def _check_quality(path: Path, crf: int | None, preset: str | None) -> None:
 
 
 def _check_no_quality(path: Path, crf: int | None, preset: str | None) -> None:
-    """Refuse what the output would leave unheeded."""
+    """Raise OptionsError for options that this output ignores."""
     for name, value in (("crf", crf), ("encoder-preset", preset)):
         if value is not None:
-            raise OptionsError(f"{name} {value}: means nothing for {path}; leave it out")
+            raise OptionsError(f"{name} {value}: has no effect on {path}; leave it out")
 
 
 def _create_images(
@@ -180,11 +180,11 @@ def _create_images(
 
 
 def _refuse_inputs(folder: Path, names: list[str], like: Clip) -> None:
-    """Never write over the images that are being read, with ``overwrite`` or without."""
+    """Raise OutputError if the output would replace input images, even with ``overwrite``."""
     source = like.info.path if like.info.path.is_dir() else like.info.path.parent
     if not folder.is_dir() or not folder.samefile(source):
         return
-    taken = {f"{like.name(index)}.{like.info.codec}" for index in range(len(like))}
-    clash = next((name for name in names if name in taken), None)
-    if clash is not None:
-        raise OutputError(f"{folder / clash}: is one of the input images; choose another folder")
+    inputs = {f"{like.name(index)}.{like.info.codec}" for index in range(len(like))}
+    conflict = next((name for name in names if name in inputs), None)
+    if conflict is not None:
+        raise OutputError(f"{folder / conflict}: is one of the input images; choose another folder")

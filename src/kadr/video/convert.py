@@ -1,4 +1,4 @@
-"""Between videos and folders of images: a Clip in, files out, one event per frame."""
+"""Convert clips to images, videos or other sequences, with one event per frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kadr.files import IMAGE_SUFFIXES
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip
 
-_SPARSE = 4  # from this step on single reads are cheaper than reading everything
+_SPARSE = 4  # for steps of at least this, single reads are cheaper than reading all frames
 
 
 def extract_frames(
@@ -30,42 +30,42 @@ def extract_frames(
 ) -> Iterator[Event]:
     """Save frames of a clip as images, named by ``clip.name``: ``frame_00012.png`` for a video.
 
-    every: each how many-th frame. fps: instead, the frames shown at that steady rate.
-    The folder holds all of the images at the end or none. Raises OutputError when one exists
-    already and ``overwrite`` is off.
+    every: the step between frames. fps: instead, the frames shown at that constant rate.
+    At the end the folder has all images or none. Raises OutputError if one exists already and
+    ``overwrite`` is off.
     """
     if suffix.lower() not in IMAGE_SUFFIXES:
         raise OptionsError(f"image type {suffix!r}: expected one of {sorted(IMAGE_SUFFIXES)}")
     if every < 1 or (fps is not None and fps <= 0):
         raise OptionsError(f"every {every}, fps {fps}: expected numbers above 0")
-    indices = range(0, len(clip), every) if fps is None else _at_rate(clip, fps)
+    indices = range(0, len(clip), every) if fps is None else _indices_at_rate(clip, fps)
     writer = create_clip(
         f"{folder}/", like=clip, overwrite=overwrite, indices=indices, image_suffix=suffix
     )
     with writer:
         yield Event("frames", 0, len(indices))
-        for done, frame in enumerate(_pick(clip, indices), start=1):
+        for count, frame in enumerate(_read_frames(clip, indices), start=1):
             if cancel is not None:
                 cancel.check()
             writer.write(frame)
-            yield Event("frames", done, len(indices), preview=frame.rgb)
+            yield Event("frames", count, len(indices), preview=frame.rgb)
 
 
-def _at_rate(clip: Clip, fps: Fraction) -> list[int]:
-    shown: dict[int, None] = {}
+def _indices_at_rate(clip: Clip, fps: Fraction) -> list[int]:
+    indices: dict[int, None] = {}
     step = 0
     while step / fps < clip.info.duration:
-        shown[bisect_right(clip.times, step / fps) - 1] = None
+        indices[bisect_right(clip.times, step / fps) - 1] = None
         step += 1
-    return list(shown)
+    return list(indices)
 
 
-def _pick(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
+def _read_frames(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
     if len(indices) * _SPARSE <= len(clip):
         yield from map(clip.frame, indices)
         return
-    wanted = set(indices)
-    yield from (frame for frame in clip.frames() if frame.index in wanted)
+    selected = set(indices)
+    yield from (frame for frame in clip.frames() if frame.index in selected)
 
 
 def encode_frames(
@@ -81,9 +81,10 @@ def encode_frames(
 ) -> Iterator[Event]:
     """Write a clip, usually a folder of images, as a video or as another sequence.
 
-    like: gives its frames' times and its sound. Images belong to its frames by their numbers; a
-    sequence of as many images as it has frames belongs to them in order, whatever it counts from.
-    frame_rate: a steady rate instead of anyone's times; without sound.
+    like: the clip that supplies frame times and sound. Images belong to its frames by their
+    numbers; a sequence with as many images as it has frames belongs to them in order, whatever its
+    first number.
+    frame_rate: a constant rate instead of those times; without sound.
     """
     indices = range(len(source)) if like is None else _indices_in(source, like)
     writer = create_clip(

@@ -1,4 +1,4 @@
-"""One open video file that decodes from any frame on, exactly."""
+"""Decode frames of one open video file from any frame on, exactly."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 import av
 
 from kadr.errors import InputError
-from kadr.video.index import (
+from kadr.video.frame_index import (
     DECODER_THREADS,
     EntryPoint,
     FrameIndex,
+    convert_read_errors,
     open_container,
-    readable,
     video_stream,
 )
 
 
 class Decoder:
-    """A container with a decoder of its own; for one thread at a time.
+    """A container with its own decoder; for one thread at a time.
 
-    threads: of the decoder; 1 makes the frames before a damaged place the same in every run.
+    threads: of the decoder; with 1 the frames before damaged data are the same in every run.
     """
 
     def __init__(self, path: Path, threads: int = DECODER_THREADS) -> None:
@@ -42,14 +42,14 @@ class Decoder:
         codec = stream.codec_context
         if codec is None:
             raise InputError(f"{path}: its video codec is unknown; convert it to H.264 first")
-        # libav's own VP8 and VP9 decoders leave the alpha plane out
+        # libav's own VP8 and VP9 decoders ignore the alpha plane
         if codec.name in ("vp8", "vp9") and stream.metadata.get("alpha_mode") == "1":
             return av.CodecContext.create(f"libvpx{'-vp9' if codec.name == 'vp9' else ''}", "r")
         return codec
 
     @property
     def container(self) -> Any:
-        """The open container, for what its headers say."""
+        """The open container with its headers."""
         return self._container
 
     @property
@@ -62,12 +62,12 @@ class Decoder:
         self._container.close()
 
     def decode(self, entry: EntryPoint | None = None) -> Iterator[Any]:
-        """Decoded frames from ``entry`` on (None: from the start) as the decoder gives them.
+        """Decoded frames from ``entry`` on (None: from the start) in the decoder's order.
 
-        Ends at the file's end or at the first damaged place, which ``damage`` then tells.
+        Ends at the end of the file or at the first damaged data; ``damage`` then has the reason.
         """
         self.damage = None
-        with readable(self._path):
+        with convert_read_errors(self._path):
             self._seek(entry)
         try:
             for packet in self._packets(entry):
@@ -77,21 +77,21 @@ class Decoder:
         yield from self._flush()
 
     def _packets(self, entry: EntryPoint | None) -> Iterator[Any]:
-        """Packets from exactly ``entry`` on; none when seeking did not lead there.
+        """Packets from exactly ``entry`` on; none if the seek did not arrive there.
 
-        Some demuxers (MPEG program streams) label packets wrongly after a seek, so an intra frame
-        with another time stamp than the index has means: begin elsewhere.
+        Some demuxers (MPEG program streams) label packets wrongly after a seek: an intra frame with
+        a time stamp that differs from the index means that another entry is needed.
         """
         packets = (packet for packet in self._container.demux(self._stream) if packet.size)
         if entry is not None:
-            at = None
+            first = None
             for packet in packets:
                 if packet.is_keyframe and packet.pts is not None and packet.pts >= entry.pts:
-                    at = packet
+                    first = packet
                     break
-            if at is None or at.pts != entry.pts:
+            if first is None or first.pts != entry.pts:
                 return
-            yield at
+            yield first
         yield from packets
 
     def _flush(self) -> Iterator[Any]:
@@ -116,68 +116,67 @@ class Decoder:
 def decode_range(
     decoder: Decoder, index: FrameIndex, start: int, stop: int
 ) -> Iterator[tuple[int, Any]]:
-    """Decoded frames ``[start, stop)`` with their index, exact, each one once.
+    """Decoded frames ``[start, stop)`` with their indices, each exactly once.
 
-    A frame whose packet is empty repeats the one before, as players do. Raises InputError at the
-    first damaged frame.
+    A frame whose packet is empty repeats the previous frame, as in players. Raises InputError at
+    the first damaged frame.
     """
     if start == stop:
         return
-    found = _enter(decoder, index, start)
     expected = start
-    last: Any = None
-    for at, frame in found:
-        while expected < min(at, stop):
-            if last is None or index.pts[expected] not in index.empty:
+    previous: Any = None
+    for position, frame in _decode_from(decoder, index, start):
+        while expected < min(position, stop):
+            if previous is None or index.pts[expected] not in index.empty:
                 raise _damaged(decoder, expected, len(index.pts))
-            yield expected, last
+            yield expected, previous
             expected += 1
         if expected == stop:
             return
-        if at == expected:
-            yield at, frame
+        if position == expected:
+            yield position, frame
             expected += 1
-        last = frame
+        previous = frame
         if expected == stop:
             return
     raise _damaged(decoder, expected, len(index.pts))
 
 
-def _enter(decoder: Decoder, index: FrameIndex, start: int) -> Iterator[tuple[int, Any]]:
-    """Frames from ``start`` on, beginning at the nearest entry that really leads there."""
-    where = {pts: at for at, pts in enumerate(index.pts)}
+def _decode_from(decoder: Decoder, index: FrameIndex, start: int) -> Iterator[tuple[int, Any]]:
+    """Frames from ``start`` on, from the nearest entry at which the decoder reaches it."""
+    positions = {pts: position for position, pts in enumerate(index.pts)}
     for entry in index.entries_before(start):
-        frames = _numbered(decoder, entry, where)
-        for at, frame in frames:
-            if at == start:
-                yield at, frame
+        frames = _with_positions(decoder, entry, positions)
+        for position, frame in frames:
+            if position == start:
+                yield position, frame
                 yield from frames
                 return
-            if at > start:
+            if position > start:
                 break
         if decoder.damage:
             break
     raise _damaged(decoder, start, len(index.pts))
 
 
-def _numbered(
-    decoder: Decoder, entry: EntryPoint | None, where: dict[int, int]
+def _with_positions(
+    decoder: Decoder, entry: EntryPoint | None, positions: dict[int, int]
 ) -> Iterator[tuple[int, Any]]:
     for frame in decoder.decode(entry):
-        # frames shown before the entry may build on ones that were never decoded
-        if frame.pts in where and (entry is None or frame.pts >= entry.pts):
-            yield where[frame.pts], frame
+        # frames shown before the entry may depend on frames that were not decoded
+        if frame.pts in positions and (entry is None or frame.pts >= entry.pts):
+            yield positions[frame.pts], frame
 
 
 def count_range(decoder: Decoder, start: int, stop: int) -> Iterator[tuple[int, Any]]:
-    """As decode_range, for streams without usable time stamps: counted from the file's start."""
+    """Like ``decode_range``, for streams without usable time stamps: frames are counted."""
     expected = 0
-    for at, frame in enumerate(decoder.decode()):
-        if at >= stop:
+    for position, frame in enumerate(decoder.decode()):
+        if position >= stop:
             return
-        if at >= start:
-            yield at, frame
-        expected = at + 1
+        if position >= start:
+            yield position, frame
+        expected = position + 1
     if expected < stop:
         raise _damaged(decoder, expected, stop)
 
@@ -185,5 +184,5 @@ def count_range(decoder: Decoder, start: int, stop: int) -> Iterator[tuple[int, 
 def _damaged(decoder: Decoder, good: int, total: int) -> InputError:
     return InputError(
         f"{decoder._path}: damaged or cut off: frame {good} of {total} cannot be decoded; "
-        f"use --allow-truncated to work with what comes before it"
+        f"use --allow-truncated to use the frames before it"
     )

@@ -1,20 +1,18 @@
-"""Frames in, a folder of numbered images out, all of it or nothing."""
+"""Write frames as a folder of numbered images, all of them or none."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from kadr.core.frames import Frame
-from kadr.errors import KadrError, OutputError
-from kadr.files import make_folder, publish, remove_empty, write_image
-from kadr.video.base import FinishingMixin
+from kadr.errors import OutputError
+from kadr.files import HIDDEN, write_image
+from kadr.video.base_writer import BaseWriter
 
 
-class ImageWriter(FinishingMixin):
+class ImageWriter(BaseWriter):
     """A ClipWriter that names each file by ``name(index)``.
 
     Files are written to a hidden folder on the same disk. A new folder appears whole at ``finish``;
@@ -31,92 +29,52 @@ class ImageWriter(FinishingMixin):
         expected: Iterable[int] = (),
         overwrite: bool = False,
     ) -> None:
-        self._folder = folder
         self._name = name
         self._overwrite = overwrite
         self._existed = folder.is_dir()
         if self._existed and not overwrite:
-            self._refuse_existing(name(index) for index in expected)
-        self._made = make_folder(folder if self._existed else folder.parent)
+            _refuse_existing(folder, (name(index) for index in expected))
         parent = folder if self._existed else folder.parent
-        try:
-            self._temporary = Path(tempfile.mkdtemp(prefix=".kadr-", dir=parent))
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
+        super().__init__(folder, parent)
+        with self._guarded():
+            self._hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=parent))
+            self._temporary.append(self._hidden)
         self._names: dict[str, None] = {}
-        self._finished = False
 
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self._folder
+    def _add(self, frame: Frame) -> None:
+        name = self._name(frame.index)
+        try:
+            write_image(self._hidden / name, frame.image, frame.texts)
+        except OutputError as error:
+            # people do not know the hidden folder
+            text = str(error).replace(str(self._hidden), str(self._path))
+            raise OutputError(text) from error
+        self._names[name] = None
 
-    def write(self, frame: Frame) -> None:
-        """Write one image under the hidden folder."""
-        if self._finished:
-            raise ValueError(f"{self._folder}: already finished")
-        with self._guarded():
-            name = self._name(frame.index)
-            write_image(self._temporary / name, frame.image, frame.texts)
-            self._names[name] = None
-
-    def finish(self) -> Path:
-        """Give every file its final name."""
-        if self._finished:
-            return self._folder
-        with self._guarded():
-            if not self._names:
-                raise OutputError(f"{self._folder}: no frame was written; nothing was made")
-            if self._existed:
-                self._move_in()
-            else:
-                publish(self._temporary, self._folder)
-        self._finished = True
-        return self._folder
+    def _end(self) -> None:
+        if self._existed:
+            self._move_in()
+        else:
+            self._publish(self._hidden)
 
     def _move_in(self) -> None:
         if not self._overwrite:
-            self._refuse_existing(self._names)
-        moved: list[Path] = []
+            _refuse_existing(self._path, self._names)
+        new_files: list[Path] = []
         try:
             for name in self._names:
-                target = self._folder / name
+                target = self._path / name
                 if not target.exists():
-                    moved.append(target)
-                (self._temporary / name).replace(target)
+                    new_files.append(target)
+                (self._hidden / name).replace(target)
         except BaseException:
-            for target in moved:  # only files that were not there before
+            for target in new_files:
                 target.unlink(missing_ok=True)
             raise
-        self._temporary.rmdir()
+        self._hidden.rmdir()
 
-    def _refuse_existing(self, names: Iterable[str]) -> None:
-        for name in names:
-            if (self._folder / name).exists():
-                raise OutputError(
-                    f"{self._folder / name}: exists already; use --overwrite or another folder"
-                )
 
-    def abort(self) -> None:
-        """Remove the hidden folder."""
-        if self._finished:
-            return
-        self._finished = True
-        shutil.rmtree(self._temporary, ignore_errors=True)
-        remove_empty(self._made)
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.abort()
-            if isinstance(error, OutputError):
-                # the hidden name tells nobody anything
-                text = str(error).replace(str(self._temporary), str(self._folder))
-                raise OutputError(text) from error
-            if isinstance(error, OSError) and not isinstance(error, KadrError):
-                raise OutputError(
-                    f"{self._folder}: cannot be written ({error.strerror})"
-                ) from error
-            raise
+def _refuse_existing(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if (folder / name).exists():
+            raise OutputError(f"{folder / name}: exists already; use --overwrite or another folder")

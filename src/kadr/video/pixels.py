@@ -1,4 +1,4 @@
-"""Decoded frame in, upright RGB out; RGB in, encoder's planes out. Colour is decided here."""
+"""Convert decoded frames to upright RGB, and RGB to the planes of an encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from kadr.core.frames import Image
-from kadr.video.hdr import to_sdr
+from kadr.video.tone_mapping import to_sdr
 
 _PQ, _HLG = 16, 18
 # without accurate rounding and full chroma swscale drifts by up to 3 levels
@@ -23,8 +23,8 @@ _MATRIX_OF = {1: "bt709", 5: "bt601", 6: "bt601", 4: "bt601", 9: "bt2020", 10: "
 
 
 @dataclass(frozen=True)
-class Turn:
-    """How a stored image becomes upright: transposed or not, then mirrored."""
+class Orientation:
+    """How a stored image becomes upright: it is transposed or not, then flipped."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -42,7 +42,7 @@ class Turn:
 
     @property
     def degrees(self) -> int:
-        """Clockwise; mirrored orientations count as the rotation nearest to them."""
+        """Clockwise; a mirrored orientation counts as the nearest rotation."""
         if self.transpose:
             return 90 if self.flip_x else 270
         return 180 if self.flip_y else 0
@@ -50,21 +50,21 @@ class Turn:
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """What has to be known of a stream to turn its frames into RGB."""
+    """The facts of a stream that its conversion to RGB needs."""
 
     matrix: Matrix
     full_range: bool
     transfer: Literal["sdr", "pq", "hlg"]
     has_alpha: bool
     bits: int
-    turn: Turn
+    orientation: Orientation
 
 
 def pixel_format(frame: av.VideoFrame) -> PixelFormat:
-    """Read colour, depth and orientation off the first decoded frame of a stream.
+    """Read colour, depth and orientation from the first decoded frame of a stream.
 
-    Streams that do not name their matrix get what players assume: BT.709 above 576 lines or from
-    1280 columns on, else BT.601.
+    For streams that do not name their matrix it is the one that players assume: BT.709 above 576
+    lines or from 1280 columns on, otherwise BT.601.
     """
     name = frame.format.name
     transfers: dict[int, Literal["pq", "hlg"]] = {_PQ: "pq", _HLG: "hlg"}
@@ -74,16 +74,16 @@ def pixel_format(frame: av.VideoFrame) -> PixelFormat:
         transfer=transfers.get(int(frame.color_trc), "sdr"),
         has_alpha=_has_alpha(name),
         bits=max(component.bits for component in frame.format.components),
-        turn=_turn(frame),
+        orientation=_orientation(frame),
     )
 
 
 def _matrix(frame: av.VideoFrame) -> Matrix:
     if frame.format.is_rgb:
         return "rgb"
-    named = _MATRIX_OF.get(int(frame.colorspace))
-    if named is not None:
-        return named  # type: ignore[return-value]
+    matrix = _MATRIX_OF.get(int(frame.colorspace))
+    if matrix is not None:
+        return matrix  # type: ignore[return-value]
     return "bt709" if frame.width >= 1280 or frame.height > 576 else "bt601"
 
 
@@ -91,23 +91,23 @@ def _has_alpha(name: str) -> bool:
     return name.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "pal8"))
 
 
-def _turn(frame: av.VideoFrame) -> Turn:
+def _orientation(frame: av.VideoFrame) -> Orientation:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
-        return Turn()
+        return Orientation()
     # rows of a 3 x 3 fixed-point matrix: x' = a x + c y, y' = b x + d y
     a, b, _, c, d = np.frombuffer(bytes(data)[:20], "<i4").tolist()
     if a and d and not b and not c:
-        return Turn(False, a < 0, d < 0)
+        return Orientation(False, a < 0, d < 0)
     if b and c and not a and not d:
-        return Turn(True, c < 0, b < 0)
-    return Turn()
+        return Orientation(True, c < 0, b < 0)
+    return Orientation()
 
 
 class ToRgb:
-    """Converts one stream's frames to upright RGB(A) uint8; not to be shared by threads.
+    """Converts one stream's frames to upright RGB(A) uint8; for one thread at a time.
 
-    More than 8 bits are rounded to 8. PQ and HLG are brought to SDR BT.709 by ``kadr.video.hdr``.
+    More than 8 bits are rounded to 8. ``tone_mapping`` converts PQ and HLG to SDR BT.709.
     """
 
     def __init__(self, pixels: PixelFormat) -> None:
@@ -118,20 +118,21 @@ class ToRgb:
         """One decoded frame → (H, W, 3 or 4) uint8."""
         pixels = self._pixels
         hdr = pixels.transfer != "sdr"
-        wanted = (
-            ("rgba64le" if hdr else "rgba") if pixels.has_alpha else "rgb48le" if hdr else "rgb24"
-        )
-        image = self._convert(frame, wanted)
+        if pixels.has_alpha:
+            rgb_format = "rgba64le" if hdr else "rgba"
+        else:
+            rgb_format = "rgb48le" if hdr else "rgb24"
+        image = self._convert(frame, rgb_format)
         if pixels.transfer != "sdr":
             image = to_sdr(image, pixels.transfer)
-        return pixels.turn.apply(image)
+        return pixels.orientation.apply(image)
 
-    def _convert(self, frame: av.VideoFrame, wanted: str) -> NDArray[Any]:
+    def _convert(self, frame: av.VideoFrame, rgb_format: str) -> NDArray[Any]:
         pixels = self._pixels
         source = _COLORSPACES.get(pixels.matrix, 5)
         converted = self._reformatter.reformat(
             frame,
-            format=wanted,
+            format=rgb_format,
             src_colorspace=source,
             dst_colorspace=source,
             src_color_range=ColorRange.JPEG if pixels.full_range else ColorRange.MPEG,

@@ -1,4 +1,4 @@
-"""Chosen frames and the error predicted with them in, one image out: frames over a curve."""
+"""Draw a plan as one image: the chosen keyframes above the coverage of every frame."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from kadr.core.frames import Frame, FrameRange, Image
+from kadr.core.resize import fit_width
 from kadr.errors import OptionsError
 from kadr.video.contact_sheet import contact_sheet
 
-_PAPER = (24, 24, 26)
-_INK = (214, 214, 210)
+_BACKGROUND = (24, 24, 26)
+_TEXT = (214, 214, 210)
 _FAINT = (88, 88, 92)
 _FILL = (52, 96, 120)
 _LINE = (128, 196, 226)
 _MARK = (255, 190, 60)
 _FEWEST_COLUMNS, _MOST_COLUMNS = 5, 10
-_FINE = 2
-"""Drawn so many times as large and reduced, which smooths slanting lines."""
+_SUPERSAMPLING = 2
+"""Factor of supersampling, which smooths slanted lines."""
 
 
 def plan_sheet(
@@ -38,32 +39,32 @@ def plan_sheet(
 ) -> Image:
     """A contact sheet of keyframes with the coverage of every frame drawn under it.
 
-    frames: the keyframes, in order, taken one by one and reduced. covered: the share of each frame
-    of ``shots`` that the keys explain, 0–1, (n,). shots: consecutive ranges. painted: keyframes to
-    mark as painted already. width: about how many pixels wide. number: the number people know a
-    frame index by. Gives (H, W, 3) uint8.
+    frames: the keyframes in order; they are read one by one and reduced. covered: the part of each
+    frame of ``shots`` that the keys explain, 0–1, (n,). shots: consecutive ranges. painted:
+    keyframes to mark as painted already. width: of the sheet in pixels, approximately. number:
+    frame index → the number that people know it by. Returns (H, W, 3) uint8.
     Raises OptionsError if there is no frame, or if the curve is not as long as the shots.
     """
     count = shots[-1].stop - shots[0].start if shots else 0
     if covered.shape != (count,):
         raise OptionsError(f"plan sheet: a curve of {covered.shape} for {count} frames")
-    small = [_reduced(frame, width // _FEWEST_COLUMNS) for frame in frames]
+    small = [_reduce(frame, width // _FEWEST_COLUMNS) for frame in frames]
     keys = [frame.index for frame in small]
     columns = max(_FEWEST_COLUMNS, min(_MOST_COLUMNS, math.ceil(math.sqrt(2 * len(small)))))
     sheet = contact_sheet(
         small, keys=painted, columns=columns, cell_width=width // columns, number=number
     )
-    if len(small) < columns:  # the curve wants the whole width
+    if len(small) < columns:  # the curve needs the whole width
         missing = round(width * 1.02) - sheet.shape[1]
         sheet = np.pad(sheet, ((0, 0), (0, max(0, missing)), (0, 0)), mode="edge")
     return np.concatenate([sheet, _curve(covered, keys, shots, sheet.shape[1], number)])
 
 
-def _reduced(frame: Frame, width: int) -> Frame:
-    """The frame as wide as the widest cell, so that large ones need not all be held."""
+def _reduce(frame: Frame, width: int) -> Frame:
+    """Reduce a frame to the widest cell, so that large frames are not kept in memory."""
     if frame.size[0] <= width:
         return frame
-    size = (width, max(1, round(width * frame.size[1] / frame.size[0])))
+    size = fit_width(frame.size, width)
     return replace(frame, image=cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA))
 
 
@@ -88,24 +89,26 @@ def _curve(
         return top + (1 - share) * plot
 
     size = (width, top + plot + round(text * 2.2))
-    canvas = PillowImage.new("RGB", (size[0] * _FINE, size[1] * _FINE), _PAPER)
+    canvas = PillowImage.new(
+        "RGB", (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING), _BACKGROUND
+    )
     draw = ImageDraw.Draw(canvas)
     for share in (0.0, 0.5, 1.0):
         draw.line(_points([(left, y(share)), (left + inner, y(share))]), _FAINT, 1)
     for shot in shots:
         _area(draw, covered[shot.start - first : shot.stop - first], shot, x, y)
     for shot in shots[1:]:
-        at = x(shot.start - 0.5)
-        draw.line(_points([(at, top), (at, top + plot)]), _INK, _FINE)
+        cut = x(shot.start - 0.5)
+        draw.line(_points([(cut, top), (cut, top + plot)]), _TEXT, _SUPERSAMPLING)
     for key in keys:
-        draw.line(_points([(x(key), y(1)), (x(key), y(0))]), _MARK, _FINE)
+        draw.line(_points([(x(key), y(1)), (x(key), y(0))]), _MARK, _SUPERSAMPLING)
     canvas = canvas.resize(size, PillowImage.Resampling.BOX)
     _labels(ImageDraw.Draw(canvas), keys, x, y, text, number)
     return np.array(canvas)
 
 
 def _points(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    return [(x * _FINE, y * _FINE) for x, y in points]
+    return [(x * _SUPERSAMPLING, y * _SUPERSAMPLING) for x, y in points]
 
 
 def _area(
@@ -115,16 +118,16 @@ def _area(
     x: Callable[[float], float],
     y: Callable[[float], float],
 ) -> None:
-    """One shot's curve; frames that share a column show the worst of them."""
+    """The curve of one shot; of frames in the same column the worst is shown."""
     columns: dict[int, tuple[float, float]] = {}
     for index, share in zip(shot, covered.tolist(), strict=True):
-        column = round(x(index) * _FINE)
+        column = round(x(index) * _SUPERSAMPLING)
         if column not in columns or share < columns[column][1]:
             columns[column] = (x(index), share)
-    line = _points([(at, y(share)) for at, share in columns.values()])
+    line = _points([(position, y(share)) for position, share in columns.values()])
     ends = _points([(x(shot.stop - 1), y(0)), (x(shot.start), y(0))])
     draw.polygon([*line, *ends], fill=_FILL)
-    draw.line(line, _LINE, 2 * _FINE, joint="curve")
+    draw.line(line, _LINE, 2 * _SUPERSAMPLING, joint="curve")
 
 
 def _labels(
@@ -135,14 +138,14 @@ def _labels(
     text: int,
     number: Callable[[int], int],
 ) -> None:
-    """Percent at the left and key numbers below, as many as have room."""
+    """Percent at the left and key numbers below, as many as fit."""
     font = ImageFont.load_default(size=text)
     for share in (0.0, 0.5, 1.0):
-        draw.text((text * 2.8, y(share)), f"{share:.0%}", _INK, font, anchor="rm")
-    taken = -float(text)
+        draw.text((text * 2.8, y(share)), f"{share:.0%}", _TEXT, font, anchor="rm")
+    free_from = -float(text)
     for key in sorted(keys):
         label = str(number(key))
         half = draw.textlength(label, font) / 2
-        if x(key) - half >= taken:
+        if x(key) - half >= free_from:
             draw.text((x(key), y(0) + text * 0.5), label, _MARK, font, anchor="mt")
-            taken = x(key) + half + text * 0.5
+            free_from = x(key) + half + text * 0.5

@@ -1,4 +1,4 @@
-"""A folder, a pattern or a glob in, numbered image files in order out. No image is decoded."""
+"""Find the numbered image files of a folder, a pattern or a glob, without decoding them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kadr.errors import InputError
 from kadr.files import IMAGE_SUFFIXES
 
 _LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
-_PLACE = re.compile(r"%(0?)(\d*)d|\[(#+)\]|(#+)")
+_PLACEHOLDER = re.compile(r"%(0?)(\d*)d|\[(#+)\]|(#+)")
 _GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
 class NumberedFiles:
-    """Files in the order of their numbers, which rise by one."""
+    """Files in the order of their numbers, which increase by one."""
 
     files: tuple[Path, ...]
     first: int
@@ -27,7 +27,7 @@ class NumberedFiles:
 
 @dataclass(frozen=True)
 class SequencePattern:
-    """A file name with one place for a frame number: ``f_%05d.png``, ``f_[####].png``, ``####``.
+    """A file name with a place for a frame number: ``f_%05d.png``, ``f_[####].png``, ``####``.
 
     before, after: the name around the number. digits: the least number of digits, zero padded.
     """
@@ -41,23 +41,23 @@ class SequencePattern:
         return f"{self.before}{number:0{self.digits}d}{self.after}"
 
     def number(self, name: str) -> int | None:
-        """The frame number in a file name, or None when the name is of another pattern."""
+        """The frame number in a file name, or None if the name does not match."""
         end = len(name) - len(self.after)
         digits = name[len(self.before) : end]
-        fits = name.startswith(self.before) and name.endswith(self.after) and digits.isdecimal()
-        return int(digits) if fits and len(digits) >= max(self.digits, 1) else None
+        matches = name.startswith(self.before) and name.endswith(self.after) and digits.isdecimal()
+        return int(digits) if matches and len(digits) >= max(self.digits, 1) else None
 
 
 def sequence_pattern(name: str) -> SequencePattern | None:
-    """Read a file name as a pattern; None when it has no place for a number."""
-    places = list(_PLACE.finditer(name))
-    if not places:
+    """Parse a file name as a pattern; None if it has no placeholder for a number."""
+    placeholders = list(_PLACEHOLDER.finditer(name))
+    if not placeholders:
         return None
-    place = places[-1]
-    zero, width, bracketed, bare = place.groups()
+    last = placeholders[-1]
+    zero, width, bracketed, bare = last.groups()
     digits = len(bracketed or bare or "") or (int(width or 0) if zero else 0)
     return SequencePattern(
-        name[: place.start()].replace("%%", "%"), name[place.end() :].replace("%%", "%"), digits
+        name[: last.start()].replace("%%", "%"), name[last.end() :].replace("%%", "%"), digits
     )
 
 
@@ -67,10 +67,10 @@ def is_glob(name: str) -> bool:
 
 
 def find_sequence(path: Path) -> NumberedFiles:
-    """The image files that a folder, a pattern or a glob means.
+    """The image files that belong to a folder, a pattern or a glob.
 
-    Of several kinds of names the most numerous is taken. Raises InputError when there is none, when
-    two are equally numerous, when numbers repeat or when some are missing.
+    If there are several sequences, the longest is used. Raises InputError if there is none, if two
+    are equally long, if numbers repeat or if some are missing.
     """
     pattern = None if path.is_dir() else sequence_pattern(path.name)
     folder = path if path.is_dir() else path.parent
@@ -80,10 +80,10 @@ def find_sequence(path: Path) -> NumberedFiles:
     if pattern is not None:
         numbered = [(n, name) for name in names if (n := pattern.number(name)) is not None]
     elif path.is_dir():
-        numbered = _largest_group(path, names)
+        numbered = _longest_sequence(path, names)
     else:
-        wanted = {found.name for found in folder.glob(path.name)}
-        numbered = _largest_group(path, [name for name in names if name in wanted])
+        matching = {file.name for file in folder.glob(path.name)}
+        numbered = _longest_sequence(path, [name for name in names if name in matching])
     if not numbered:
         raise InputError(f"{path}: no images found; expected png, jpg, webp, tif or bmp files")
     return _in_order(path, folder, numbered)
@@ -95,13 +95,13 @@ def _image_names(folder: Path) -> Iterable[str]:
             yield entry.name
 
 
-def _largest_group(path: Path, names: Sequence[str]) -> list[tuple[int, str]]:
+def _longest_sequence(path: Path, names: Sequence[str]) -> list[tuple[int, str]]:
     groups: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     for name in names:
-        found = _LAST_NUMBER.match(Path(name).stem)
-        if found:
-            key = (found[1], found[3] + Path(name).suffix.lower())
-            groups[key].append((int(found[2]), name))
+        match = _LAST_NUMBER.match(Path(name).stem)
+        if match:
+            key = (match[1], match[3] + Path(name).suffix.lower())
+            groups[key].append((int(match[2]), name))
     if not groups:
         if len(names) == 1:
             return [(0, names[0])]
@@ -111,20 +111,20 @@ def _largest_group(path: Path, names: Sequence[str]) -> list[tuple[int, str]]:
                 f"number them, for example frame_00001.png"
             )
         return []
-    best, *others = sorted(groups.values(), key=len, reverse=True)
-    if others and len(others[0]) == len(best):
+    longest, *others = sorted(groups.values(), key=len, reverse=True)
+    if others and len(others[0]) == len(longest):
         raise InputError(
-            f"{path}: holds several sequences ({best[0][1]}, {others[0][0][1]}, …); "
-            f"give a pattern, for example {_example(best[0][1])}"
+            f"{path}: holds several sequences ({longest[0][1]}, {others[0][0][1]}, …); "
+            f"give a pattern, for example {_example_pattern(longest[0][1])}"
         )
-    return best
+    return longest
 
 
-def _example(name: str) -> str:
-    found = _LAST_NUMBER.match(Path(name).stem)
-    if found is None:
+def _example_pattern(name: str) -> str:
+    match = _LAST_NUMBER.match(Path(name).stem)
+    if match is None:
         return name
-    return f"{found[1]}{'#' * len(found[2])}{found[3]}{Path(name).suffix}"
+    return f"{match[1]}{'#' * len(match[2])}{match[3]}{Path(name).suffix}"
 
 
 def _in_order(path: Path, folder: Path, numbered: list[tuple[int, str]]) -> NumberedFiles:
@@ -143,7 +143,7 @@ def _in_order(path: Path, folder: Path, numbered: list[tuple[int, str]]) -> Numb
 
 
 def missing_numbers(numbers: Sequence[int], limit: int = 12) -> str:
-    """The gaps in rising numbers, compact: ``12, 15–17``; at most ``limit`` ranges, then …"""
+    """The gaps in increasing numbers, such as ``12, 15–17``; at most ``limit`` ranges, then …"""
     gaps = [(a + 1, b - 1) for a, b in itertools.pairwise(numbers) if b - a > 1]
     parts = [f"{a}" if a == b else f"{a}–{b}" for a, b in gaps[:limit]]
     return ", ".join([*parts, "…"] if len(gaps) > limit else parts)

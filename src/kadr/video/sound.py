@@ -1,4 +1,4 @@
-"""A clip's sound in, the same sound beside new pictures out: copied, or encoded anew if it must."""
+"""Add the sound of a clip to a new video: copied, or encoded again if the container needs it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import av
 
 from kadr.video.base import ClipInfo
-from kadr.video.index import open_container
+from kadr.video.frame_index import open_container
 
 log = logging.getLogger(__name__)
 
-# what each container takes as it is; None is anything
-_KEPT: dict[str, frozenset[str] | None] = {
+# the codecs that each container can store; None means any
+_COPIED_CODECS: dict[str, frozenset[str] | None] = {
     ".mp4": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"}),
     ".m4v": frozenset({"aac", "ac3", "eac3", "alac"}),
     ".mov": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le", "pcm_s16be"}),
@@ -27,23 +27,26 @@ _OPUS_RATE = 48000
 
 
 class Sound:
-    """The default sound stream of a clip, muxed into an open container in step with the pictures.
+    """The default sound stream of a clip, muxed into an open container in sync with the frames.
 
-    start: the first written frame's time in the clip, seconds from its first frame. Written from
-    frame 0 on, sound that begins before the picture is kept and ``lead`` is how much later the
-    picture has to start; written from a later frame on, earlier sound is left out.
-    A damaged place ends the sound with a logged warning; the pictures go on.
+    start: the first written frame's time in the clip, seconds from its first frame. If it is 0,
+    sound before the first frame is kept, and ``lead`` is how much later the frames have to start.
+    If it is not 0, earlier sound is left out.
+    Damaged sound ends with a logged warning; the frames continue.
     """
 
     def __init__(self, info: ClipInfo, start: Fraction) -> None:
         self._path = info.path
         self._input = open_container(info.path)
-        self._stream = next(s for s in self._input.streams.audio if s.codec_context is not None)
+        self._stream = next(
+            stream for stream in self._input.streams.audio if stream.codec_context is not None
+        )
         self._start = info.first_time + start
-        begins = Fraction(self._stream.start_time or 0) * self._stream.time_base
-        self._whole_start = start == 0
-        self.lead = max(self._start - begins, Fraction(0)) if self._whole_start else Fraction(0)
-        self._packets = self._all_packets()
+        sound_start = Fraction(self._stream.start_time or 0) * self._stream.time_base
+        self._from_start = start == 0
+        lead = max(self._start - sound_start, Fraction(0))
+        self.lead = lead if self._from_start else Fraction(0)
+        self._packets = self._read_packets()
         self._next: Any = None
         self._done = False
         self._output: Any = None
@@ -51,14 +54,14 @@ class Sound:
         self._copies = True
 
     def attach(self, output: Any, output_path: Path) -> None:
-        """Add the sound's stream to an output container, after the pictures' own."""
+        """Add a sound stream to an output container, after its video stream."""
         codec = self._stream.codec_context.codec.canonical_name
-        kept = _KEPT[output_path.suffix.lower()]
+        codecs = _COPIED_CODECS[output_path.suffix.lower()]
         self._output = output
-        self._copies = kept is None or codec in kept
-        self._target = self._target_stream(output_path)
+        self._copies = codecs is None or codec in codecs
+        self._target = self._add_stream(output_path)
 
-    def _target_stream(self, output_path: Path) -> Any:
+    def _add_stream(self, output_path: Path) -> Any:
         if self._copies:
             return self._output.add_stream_from_template(self._stream)
         source = self._stream.codec_context
@@ -72,42 +75,42 @@ class Sound:
         return target
 
     def round_lead(self, base: Fraction) -> Fraction:
-        """Make ``lead`` a multiple of the pictures' clock, and give it."""
+        """Round ``lead`` to a multiple of the video's time base and return it."""
         self.lead = round(self.lead / base) * base
         return self.lead
 
     def copy_until(self, end: Fraction | None) -> None:
-        """Mux the sound heard before ``end``, seconds from the first written frame."""
+        """Mux the sound before ``end``, in seconds from the first written frame."""
         while not self._done:
             if self._next is None:
                 self._next = next(self._packets, None)
             if self._next is None:
                 self._done = True
             elif end is None or self._time(self._next.pts) < end:
-                self._take(self._next)
+                self._mux(self._next)
                 self._next = None
             else:
                 return
 
-    def _all_packets(self) -> Iterator[Any]:
-        if not self._whole_start:
+    def _read_packets(self) -> Iterator[Any]:
+        if not self._from_start:
             self._input.seek(max(0, int((self._start - 1) * 1_000_000)))
         try:
             for packet in self._input.demux(self._stream):
-                if packet.size and packet.pts is not None and self._is_wanted(packet):
+                if packet.size and packet.pts is not None and self._is_audible(packet):
                     yield packet
         except av.error.FFmpegError as error:
-            self._give_up(error)
+            self._stop_at_damage(error)
 
-    def _is_wanted(self, packet: Any) -> bool:
-        # from the start on everything is kept: codecs prime themselves before time 0
-        return self._whole_start or self._time(packet.pts + (packet.duration or 0)) > 0
+    def _is_audible(self, packet: Any) -> bool:
+        # at the start everything is kept: codecs need packets before time 0 for priming
+        return self._from_start or self._time(packet.pts + (packet.duration or 0)) > 0
 
     def _time(self, pts: int) -> Fraction:
         """Seconds from the first written frame."""
         return pts * Fraction(self._stream.time_base) - self._start
 
-    def _take(self, packet: Any) -> None:
+    def _mux(self, packet: Any) -> None:
         shift = round((self._start - self.lead) / Fraction(self._stream.time_base))
         if self._copies:
             packet.pts -= shift
@@ -118,13 +121,13 @@ class Sound:
         try:
             frames = self._stream.codec_context.decode(packet)
         except av.error.FFmpegError as error:
-            self._give_up(error)
+            self._stop_at_damage(error)
             return
         for frame in frames:
             frame.pts = None if frame.pts is None else frame.pts - shift
             self._output.mux(self._target.encode(frame))
 
-    def _give_up(self, error: Any) -> None:
+    def _stop_at_damage(self, error: Any) -> None:
         log.warning("%s: the sound is damaged and ends early (%s)", self._path, error.strerror)
         self._done = True
 

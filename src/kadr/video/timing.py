@@ -1,4 +1,4 @@
-"""Frames in, the times at which an output shows them out, counted from the first frame written."""
+"""Compute the time at which an output shows each frame, from the first written frame on."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from kadr.video.base import DEFAULT_FRAME_RATE, Clip
 
 
 class Timing:
-    """Gives each frame its time.
+    """Assigns a time to each frame.
 
-    With frame_rate the frames follow one another steadily; without it they keep the times they have
-    in ``like``, and without both they run at 24 a second. clock: the only step that the container
-    knows (GIF: 1/100 s); frames that fall together on it are left out but for the first.
+    With frame_rate the rate is constant; without it frames keep the times that they have in
+    ``like``; without both the rate is 24 a second. clock: the step of a coarse container clock in
+    seconds (GIF: 1/100); of frames that fall on the same step only the first is shown.
     """
 
     def __init__(
         self, like: Clip | None, frame_rate: Fraction | None, clock: Fraction | None = None
     ) -> None:
-        if like is not None and _runs_at(like, frame_rate):
+        if like is not None and _has_rate(like, frame_rate):
             frame_rate = None
         self._like = None if frame_rate is not None else like
-        steady = frame_rate or DEFAULT_FRAME_RATE
-        self.rate = self._like.info.frame_rate if self._like is not None else steady
+        constant_rate = frame_rate or DEFAULT_FRAME_RATE
+        self.rate = self._like.info.frame_rate if self._like is not None else constant_rate
         self._step = 1 / self.rate
         self.follows_like = self._like is not None
-        """Whether frames keep the times they have in ``like``."""
-        own = self._like.info.time_base if self._like is not None else self._step
-        self.base = own if clock is None else clock
+        """Whether frames keep the times that they have in ``like``."""
+        base = self._like.info.time_base if self._like is not None else self._step
+        self.base = base if clock is None else clock
         self._clock = clock
         self._count = 0
         self._origin = Fraction(0)
         self._last: Fraction | None = None
         self.end = Fraction(0)
-        """When the last frame given so far stops being shown."""
+        """The time at which the last frame so far ends."""
         self.reached_end = False
-        """Whether the last frame given is the last of ``like``."""
+        """Whether the last frame so far is the last of ``like``."""
 
     def refine(self, step: Fraction) -> None:
-        """Make ``base`` at most ``step``, still a divisor of every time."""
+        """Make ``base`` at most ``step``; every time stays a multiple of it."""
         self.base /= max(1, -(-self.base // step))
 
     def peek(self, frame: Frame) -> Fraction:
@@ -47,18 +47,18 @@ class Timing:
         return self._time_in_like(frame) if self._like is not None else Fraction(0)
 
     def next(self, frame: Frame) -> Fraction | None:
-        """Seconds from the first frame, or None when the clock is too coarse to show it."""
+        """Seconds from the first frame, or None if the clock is too coarse to show the frame."""
         time = self._time(frame)
         self._count += 1
         self.reached_end = self._like is not None and frame.index + 1 == len(self._like)
-        self.end = time + self._shown_for(frame)
+        self.end = time + self._duration(frame)
         if self._clock is not None:
             time = round(time / self._clock) * self._clock
             self.end = max(self.end, time + self._clock)
         if self._last is not None and time <= self._last:
             if self._clock is not None:
                 return None
-            raise ValueError(f"frame {frame.index} comes at {time} s, not after {self._last} s")
+            raise ValueError(f"frame {frame.index} is at {time} s, expected after {self._last} s")
         self._last = time
         return time
 
@@ -75,7 +75,7 @@ class Timing:
         times = self._like.times
         return times[frame.index] if frame.index < len(times) else frame.time
 
-    def _shown_for(self, frame: Frame) -> Fraction:
+    def _duration(self, frame: Frame) -> Fraction:
         if self._like is None:
             return self._step
         times = self._like.times
@@ -86,5 +86,5 @@ class Timing:
         return self._step
 
 
-def _runs_at(clip: Clip, frame_rate: Fraction | None) -> bool:
+def _has_rate(clip: Clip, frame_rate: Fraction | None) -> bool:
     return clip.info.frame_rate == frame_rate and not clip.info.variable_frame_rate

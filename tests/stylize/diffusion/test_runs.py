@@ -191,7 +191,7 @@ def test_the_classic_recipe(
         "Randomness": "0", "Sigma Adjustment": "True", "Conditional mask weight": "1",
     }  # fmt: skip
     assert wanted.items() <= dict(told.fields).items()
-    with pytest.raises(InputError, match="carries no generation parameters"):
+    with pytest.raises(InputError, match="has no generation parameters"):
         read_infotext(sorted(out.iterdir())[1])  # was carried, not generated
     kept = list((tmp_path / "cache").rglob("noise/*.npy"))
     assert len(kept) == 2, "found noise serves the next prompt too"

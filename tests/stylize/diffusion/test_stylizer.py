@@ -21,7 +21,7 @@ from kadr.errors import BackendError, InputError, OptionsError
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.diffusion.model.loading import load_model
 from kadr.stylize.diffusion.sampling.samplers import SAMPLERS
-from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
+from kadr.stylize.infotext import PARAMETERS, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 
 Restyle = Callable[..., list[Image]]
@@ -286,7 +286,7 @@ def test_parameters_read_back_as_the_options(trained_model: Path, disc_frames) -
     }
     stylizer = create_stylizer("diffusion", model=str(trained_model), **options)
     styled = next(stylizer.stylize(_jobs(disc_frames[:1]), StylizeContext()))[0]
-    read = infotext_settings(parse_infotext(styled.info[KEY]))
+    read = infotext_settings(parse_infotext(styled.info[PARAMETERS]))
     assert {name: read[name] for name in options} == options
     like = {name: value for name, value in read.items() if name != "model"}
     again = _run(trained_model, disc_frames[:1], **like)[0]

@@ -13,7 +13,7 @@ from fake_comfyui import MODELS, FakeComfyUI
 
 from kadr.core.frames import Frame, Image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
+from kadr.stylize.infotext import PARAMETERS, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 
 ASKED = {"denoising_strength": 0.6, "steps": 8, "sampler": "Euler", "cfg_scale": 2.0, "seed": 5}
@@ -48,4 +48,4 @@ def test_a_server_adds_and_takes_nothing(
         styled = _first(create_stylizer(kind, url=server.url, **options), frame)
     np.testing.assert_array_equal(styled.image, expected)
     assert (styled.image != frame).any()
-    assert infotext_settings(parse_infotext(styled.info[KEY]))["prompt"] == "painting"
+    assert infotext_settings(parse_infotext(styled.info[PARAMETERS]))["prompt"] == "painting"

@@ -20,7 +20,7 @@ from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY
+from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer
 
 SIZE = {"width": 128, "height": 96}
@@ -114,10 +114,10 @@ def test_one_seed_for_all_frames_or_one_for_each(server: FakeA1111) -> None:
 
 def test_the_servers_parameters_are_in_the_info(server: FakeA1111) -> None:
     (styled,) = _run(server, prompt="oil", seed=5)
-    assert styled.info[KEY] == "oil\nSteps: 20, Seed: 5, Size: 8x8"
+    assert styled.info[PARAMETERS] == "oil\nSteps: 20, Seed: 5, Size: 8x8"
     server.info = {"infotexts": None}
     (styled,) = _run(server, prompt="oil", seed=5, negative_prompt="photo")
-    assert styled.info[KEY] == (
+    assert styled.info[PARAMETERS] == (
         "oil\nNegative prompt: photo\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, "
         "Size: 128x96, Denoising strength: 0.5"
     )

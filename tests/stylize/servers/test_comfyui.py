@@ -20,7 +20,7 @@ from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
+from kadr.stylize.infotext import PARAMETERS, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 from kadr.stylize.servers.comfyui_graph import plain_graph
 
@@ -246,7 +246,7 @@ def test_of_several_saved_images_one_must_be_named(server: FakeComfyUI, tmp_path
 def test_the_graphs_parameters_are_in_the_info(server: FakeComfyUI, tmp_path: Path) -> None:
     path = _saved(tmp_path, _users_graph())
     (styled,) = _run(server, workflow=path, prompt="oil", sampler="DPM++ 2M Karras")
-    assert infotext_settings(parse_infotext(styled.info[KEY])) == {
+    assert infotext_settings(parse_infotext(styled.info[PARAMETERS])) == {
         "prompt": "oil",
         "negative_prompt": "ugly",
         "steps": 20,
@@ -265,7 +265,7 @@ def test_the_scheduler_in_a_sampler_name_is_set_and_in_the_info(server: FakeComf
     (styled,) = _run(server, sampler="Euler Simple")
     assert _graph(server)["6"]["inputs"]["sampler_name"] == "euler"
     assert _graph(server)["6"]["inputs"]["scheduler"] == "simple"
-    assert infotext_settings(parse_infotext(styled.info[KEY]))["sampler"] == "Euler Simple"
+    assert infotext_settings(parse_infotext(styled.info[PARAMETERS]))["sampler"] == "Euler Simple"
 
 
 def test_the_mask_is_sent_as_alpha(server: FakeComfyUI) -> None:

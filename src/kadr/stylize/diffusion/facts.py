@@ -10,7 +10,7 @@ from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.sampling.img2img import Sampling
 from kadr.stylize.diffusion.sampling.inversion import Inversion
 from kadr.stylize.diffusion.sampling.samplers import find_sampler
-from kadr.stylize.infotext import LISTED
+from kadr.stylize.infotext import LIST_SEPARATOR
 from kadr.stylize.layout.sizes import Size
 
 Facts = dict[str, str | int | float | None]
@@ -104,7 +104,7 @@ def _own_facts(options: DiffusionOptions) -> Facts:
         "Lora": _names(options.lora),
         "Embedding": _names(options.embedding),
         "ControlNets": _names(options.controlnet),
-        "Controls": LISTED.join(options.control) if controls else None,
+        "Controls": LIST_SEPARATOR.join(options.control) if controls else None,
         "Control until": options.control_until if controls else None,
         "Prediction": options.prediction if options.prediction != "auto" else None,
         "VAE tiling": options.vae_tiling or None,
@@ -113,7 +113,7 @@ def _own_facts(options: DiffusionOptions) -> Facts:
 
 def _names(paths: Iterable[str | Path]) -> str | None:
     """The names of files, each with the weight that may follow its path; None for no files."""
-    return LISTED.join(Path(path).name for path in paths) or None
+    return LIST_SEPARATOR.join(Path(path).name for path in paths) or None
 
 
 def _inversion_facts(options: DiffusionOptions, inversion: Inversion, steps: int) -> Facts:

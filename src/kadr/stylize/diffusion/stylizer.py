@@ -11,7 +11,7 @@ from kadr.errors import BackendError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, batches
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
-from kadr.stylize.infotext import KEY, format_infotext
+from kadr.stylize.infotext import PARAMETERS, format_infotext
 
 
 class FrameMaker(Protocol):
@@ -30,6 +30,7 @@ class Diffusion:
     """The stylizer that runs Stable Diffusion here; the model is loaded at the first frame."""
 
     Options: ClassVar[type[DiffusionOptions]] = DiffusionOptions
+    VERSION = 1
     name = "diffusion"
 
     def __init__(self, options: DiffusionOptions) -> None:
@@ -75,7 +76,7 @@ class Diffusion:
                 facts = [self._maker.facts(job) for job in batch]
             texts = [format_infotext(chosen.prompt, chosen.negative_prompt, fact) for fact in facts]
             yield [
-                StyledFrame(job.index, image, {KEY: text})
+                StyledFrame(job.index, image, {PARAMETERS: text})
                 for job, image, text in zip(batch, images, texts, strict=True)
             ]
 

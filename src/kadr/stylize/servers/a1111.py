@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from kadr.core.frames import Image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY, format_infotext
+from kadr.stylize.infotext import PARAMETERS, format_infotext
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
 from kadr.stylize.servers.a1111_resolve import ResolvedOptions, resolve_options
@@ -31,6 +31,7 @@ class A1111:
     """The stylizer that sends each frame to a running web interface."""
 
     Options: ClassVar[type[A1111Options]] = A1111Options
+    VERSION = 1
     name = "a1111"
     joint = False
     sequential = False
@@ -76,7 +77,7 @@ class A1111:
         image, text = _select_image(answer, size, where)
         check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
-        info = {KEY: text or _infotext(self._options, job, size), "server": where}
+        info = {PARAMETERS: text or _infotext(self._options, job, size), "server": where}
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from kadr.core.frames import Image
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.infotext import KEY
+from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.layout.sizes import resize
 from kadr.stylize.servers.client import Client, ServerError
 from kadr.stylize.servers.comfyui_graph import (
@@ -46,6 +46,7 @@ class ComfyUI:
     """The stylizer that runs a graph on a running ComfyUI for each frame."""
 
     Options: ClassVar[type[ComfyUIOptions]] = ComfyUIOptions
+    VERSION = 1
     name = "comfyui"
     joint = False
     sequential = False
@@ -97,7 +98,7 @@ class ComfyUI:
         check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         text = graph_infotext(graph, self._options, (image.shape[1], image.shape[0]))
-        info = {KEY: text, "server": where}
+        info = {PARAMETERS: text, "server": where}
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)
 
     def _run(

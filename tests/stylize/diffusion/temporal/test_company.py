@@ -18,7 +18,7 @@ from kadr.core.frames import Image
 from kadr.errors import OptionsError
 from kadr.stylize.base import StylizeContext, Stylizer
 from kadr.stylize.diffusion.model.loading import load_model
-from kadr.stylize.infotext import KEY, infotext_settings, parse_infotext
+from kadr.stylize.infotext import PARAMETERS, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 
 ALL = {"carry_noise": True, "previous_start": 0.4, "previous_blend": 0.3, "cross_frame": "both"}
@@ -204,7 +204,7 @@ def test_parameters_tell_how_frames_are_held_together(tiny_model, disc_frames) -
         stylizer = _stylizer(tiny_model("sd1"), **options)
         job = next(iter(lender.jobs()))
         (styled,) = next(iter(stylizer.stylize([job], lender.context)))
-        read = infotext_settings(parse_infotext(styled.info[KEY]))
+        read = infotext_settings(parse_infotext(styled.info[PARAMETERS]))
         assert {name: read[name] for name in options} == options
         plain = next(iter(_stylizer(tiny_model("sd1")).stylize([job], StylizeContext())))[0]
-        assert not set(options) & set(infotext_settings(parse_infotext(plain.info[KEY])))
+        assert not set(options) & set(infotext_settings(parse_infotext(plain.info[PARAMETERS])))

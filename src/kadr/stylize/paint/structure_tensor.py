@@ -1,4 +1,4 @@
-"""An image in, the direction in which its forms run at every pixel out."""
+"""Estimate the local direction of forms at every pixel of an image (structure tensor)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 
 _WIDER = (4.0, 14.0)
-"""Wider neighbourhoods, as multiples of sigma, for places where nothing is near."""
+"""Wider neighbourhoods, as multiples of sigma, for areas without gradients of their own."""
 
 _NOISE = 0.6
-"""Squared grey steps a pixel below which a gradient is grain or coding, not form."""
+"""Squared grey steps per pixel below which a gradient is grain or coding noise, not form."""
 
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """The smoothed structure tensor, read.
+    """Orientation and anisotropy of the smoothed structure tensor.
 
-    tangent: (H, W, 2) float32 unit vectors (x, y) along edges and strands; the sign means nothing.
-    anisotropy: (H, W) float32, 0 where no direction prevails, 1 where only one does.
+    tangent: (H, W, 2) float32 unit vectors (x, y) along edges and strands; the sign is arbitrary.
+    anisotropy: (H, W) float32, 0 where no direction dominates, 1 where there is only one.
     """
 
     tangent: Plane
@@ -33,17 +33,17 @@ def local_directions(image: NDArray[np.uint8], sigma: float) -> Directions:
     """Directions of an (H, W, 3) uint8 image from gradients over about ``2 * sigma`` pixels.
 
     The structure tensor of all channels (Di Zenzo 1986), averaged as in Brox et al. 2006. Wide
-    neighbourhoods are added with little weight: they decide only where nothing is near, so flat
-    places follow the forms around them and not their grain.
+    neighbourhoods are added with little weight: they decide only where the narrow one has no
+    gradients, so flat areas follow the forms around them and not their grain.
     """
     tensor = _tensor(image)
-    smooth = _trusted(_blur(tensor, sigma))
+    smooth = _damp_noise(_blur(tensor, sigma))
     for factor in _WIDER:
-        # each wider one only settles what is left open, so it must not outweigh a clear edge
-        smooth = smooth + np.float32(0.05) * _trusted(_blur(smooth, sigma * factor))
+        # a wider neighbourhood must not outweigh a clear edge in a narrower one
+        smooth = smooth + np.float32(0.05) * _damp_noise(_blur(smooth, sigma * factor))
     xx, yy, xy = smooth[..., 0], smooth[..., 1], smooth[..., 2]
     spread = np.sqrt((xx - yy) ** 2 + 4 * xy * xy)
-    # the gradient's angle is half of this one; the tangent stands across it
+    # the gradient has half of this angle; the tangent is perpendicular to the gradient
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)
     tangent = np.stack([np.cos(angle), np.sin(angle)], axis=2).astype(np.float32)
     anisotropy = (spread / (xx + yy + np.float32(1e-6))).astype(np.float32)
@@ -59,21 +59,21 @@ def _tensor(image: NDArray[np.uint8]) -> Plane:
     return np.stack(products, axis=2)
 
 
-def _trusted(tensor: Plane) -> Plane:
-    """The tensor with gradients of about the noise's size scaled away."""
+def _damp_noise(tensor: Plane) -> Plane:
+    """Scale gradients of about the size of noise down."""
     trace = (tensor[..., 0] + tensor[..., 1])[..., None]
-    trusted: Plane = tensor * (trace / (trace + np.float32(_NOISE)))
-    return trusted
+    damped: Plane = tensor * (trace / (trace + np.float32(_NOISE)))
+    return damped
 
 
 def _blur(values: Plane, sigma: float) -> Plane:
-    """A Gaussian; wide ones are made on a smaller image, where they cost the same as narrow."""
+    """A Gaussian blur; wide ones run on a reduced image, at the cost of a narrow one."""
     height, width = values.shape[:2]
-    shrink = int(max(1, min(sigma / 2, height / 4, width / 4)))
-    if shrink == 1:
+    factor = int(max(1, min(sigma / 2, height / 4, width / 4)))
+    if factor == 1:
         blurred: Plane = cv2.GaussianBlur(values, (0, 0), sigma)
         return blurred
-    small = cv2.resize(values, (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
+    small = cv2.resize(values, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / factor)
     blurred = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return blurred

@@ -1,8 +1,8 @@
-"""The image-sequence backend: numbered files in, a Clip out."""
+"""Read a sequence of numbered image files as a Clip."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,52 +13,27 @@ from PIL import UnidentifiedImageError
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
 from kadr.files import read_image
-from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, ClosingMixin, check_index, check_range
+from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
+from kadr.video.base_clip import BaseClip
 from kadr.video.sequence import NumberedFiles, find_sequence
 
 _EXIF_ORIENTATION = 274
 
 
-class ImageClip(ClosingMixin):
+class ImageClip(BaseClip):
     """A Clip over an image sequence. Made by ``open_images``."""
 
-    def __init__(self, info: ClipInfo, found: NumberedFiles) -> None:
-        self._info = info
-        self._files = found.files
-        self._first = found.first
-        self._times = [at / info.frame_rate for at in range(len(found.files))]
-
-    @property
-    def info(self) -> ClipInfo:
-        """Size, rate and the rest."""
-        return self._info
-
-    @property
-    def times(self) -> Sequence[Fraction]:
-        """Seconds from the first frame, one per frame."""
-        return self._times
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def number(self, index: int) -> int:
-        """The number in the file's name."""
-        check_index(str(self._info.path), index, len(self))
-        return self._first + index
-
-    def index_of(self, number: int) -> int | None:
-        """Where the file with that number stands, or None."""
-        index = number - self._first
-        return index if 0 <= index < len(self) else None
+    def __init__(self, info: ClipInfo, sequence: NumberedFiles) -> None:
+        times = [index / info.frame_rate for index in range(len(sequence.files))]
+        super().__init__(info, times, first_number=sequence.first)
+        self._files = sequence.files
 
     def name(self, index: int) -> str:
         """The file's own stem."""
-        check_index(str(self._info.path), index, len(self))
+        self._check_index(index)
         return self._files[index].stem
 
-    def frame(self, index: int) -> Frame:
-        """Read one file."""
-        check_index(str(self._info.path), index, len(self))
+    def _read(self, index: int) -> Frame:
         path = self._files[index]
         image = _to_channels(to_8_bits(read_image(path)), 4 if self._info.has_alpha else 3)
         size = (image.shape[1], image.shape[0])
@@ -66,29 +41,25 @@ class ImageClip(ClosingMixin):
             raise _size_differs(self._files[0], (self._info.width, self._info.height), path, size)
         return Frame(index, image, self._times[index])
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
-        """Frames ``[start, stop)``, each file read when it is asked for."""
-        start, stop = check_range(str(self._info.path), start, stop, len(self))
-        return map(self.frame, range(start, stop))
+    def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
+        return map(self._read, range(start, stop))
 
-    def frames_backward(self, start: int, stop: int) -> Iterator[Frame]:
-        """Frames ``stop - 1`` … ``start``, each file read when it is asked for."""
-        start, stop = check_range(str(self._info.path), start, stop, len(self))
-        return map(self.frame, range(stop - 1, start - 1, -1))
+    def _read_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        return map(self._read, range(stop - 1, start - 1, -1))
 
 
 def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
-    """Open a folder, a pattern or a glob of images; 24 frames a second unless told.
+    """Open a folder, a pattern or a glob of images; 24 frames a second by default.
 
-    Reads every file's header. Raises InputError for gaps, repeated numbers and differing sizes.
+    Reads every file's header. Raises InputError for gaps, repeated numbers and different sizes.
     """
-    found = find_sequence(path)
+    sequence = find_sequence(path)
     rate = frame_rate or DEFAULT_FRAME_RATE
-    headers = [_header(file) for file in found.files]
+    headers = [_header(file) for file in sequence.files]
     first = headers[0]
-    for file, header in zip(found.files, headers, strict=True):
+    for file, header in zip(sequence.files, headers, strict=True):
         if header.size != first.size:
-            raise _size_differs(found.files[0], first.size, file, header.size)
+            raise _size_differs(sequence.files[0], first.size, file, header.size)
     info = ClipInfo(
         path=path,
         kind="images",
@@ -97,14 +68,14 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         frame_count=len(headers),
         frame_rate=rate,
         duration=len(headers) / rate,
-        codec=found.files[0].suffix.lower().lstrip("."),
+        codec=sequence.files[0].suffix.lower().lstrip("."),
         pixel_format=first.mode,
         container="images",
         has_alpha=any(header.alpha for header in headers),
         bits=first.bits,
         time_base=1 / rate,
     )
-    return ImageClip(info, found)
+    return ImageClip(info, sequence)
 
 
 class _Header:
@@ -121,7 +92,7 @@ class _Header:
 
 
 def _has_16_bits(image: PillowImage.Image) -> bool:
-    """Pillow's modes hide the depth of 16-bit colour, its raw modes do not."""
+    """Pillow's modes do not show the depth of 16-bit colour; its raw modes do."""
     return image.mode.startswith("I") or any(
         "16" in str(part[3]) for part in getattr(image, "tile", ())
     )
@@ -144,9 +115,9 @@ def _to_channels(image: Image, channels: int) -> Image:
 
 
 def _size_differs(
-    first: Path, size: tuple[int, int], file: Path, other: tuple[int, int]
+    first: Path, first_size: tuple[int, int], file: Path, size: tuple[int, int]
 ) -> InputError:
     return InputError(
-        f"{file}: is {other[0]}x{other[1]} but {first.name} is {size[0]}x{size[1]}; "
+        f"{file}: is {size[0]}x{size[1]} but {first.name} is {first_size[0]}x{first_size[1]}; "
         f"all images of a sequence must have one size"
     )

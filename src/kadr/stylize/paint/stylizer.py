@@ -1,4 +1,4 @@
-"""Frames in, oil paintings of them out: a filter without any learned weights."""
+"""Paint frames like oil paintings: a filter without learned weights."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from kadr.core.frames import Image, to_8_bits
 from kadr.options import check_fields, option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.directions import local_directions
-from kadr.stylize.kuwahara import kuwahara
-from kadr.stylize.strokes import paint_strokes
+from kadr.stylize.paint.kuwahara import kuwahara
+from kadr.stylize.paint.strokes import paint_strokes
+from kadr.stylize.paint.structure_tensor import local_directions
 
 Plane = NDArray[np.float32]
 
 _REFERENCE = 540.0
-"""Shorter side in pixels at which lengths are as given; other sizes scale them."""
+"""Shorter side in pixels for which lengths are given; they scale with the frame."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
 class PaintOptions:
-    """How a frame is painted. Lengths are pixels of a frame 540 high and grow with the frame."""
+    """How a frame is painted. Lengths are pixels of a frame 540 high; they scale with the frame."""
 
     radius: float = option(8.0, "half the width of the widest brush", low=1, high=40)
     strokes: float = option(0.7, "how visible the strokes are; 0: not at all", low=0, high=1)
@@ -44,6 +44,7 @@ class Paint:
     """The stylizer that paints each frame in brush strokes that follow its forms."""
 
     Options: ClassVar[type[PaintOptions]] = PaintOptions
+    VERSION = 1
     name = "paint"
     joint = False
     sequential = False
@@ -55,7 +56,7 @@ class Paint:
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """Yield each frame painted; outside ``context.mask`` it stays as filmed."""
+        """Yield each frame painted; outside ``context.mask`` pixels stay unchanged."""
         for job in jobs:
             context.cancel.check()
             frame = to_8_bits(job.frame.image)
@@ -72,7 +73,7 @@ class Paint:
 def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None = None) -> Image:
     """Paint (H, W, 3) uint8: flat dabs (Kuwahara), strokes over them, light on their relief.
 
-    The same bytes for the same seed, whatever ``threads``.
+    The same seed gives the same bytes for any number of ``threads``.
     """
     scale = min(image.shape[:2]) / _REFERENCE
     image = np.ascontiguousarray(image)
@@ -85,35 +86,35 @@ def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None
         anisotropy=options.anisotropy,
         threads=threads,
     )
-    flat = _enrich(flat, options.saturation)
+    flat = _saturate(flat, options.saturation)
     if options.strokes > 0:
         radius = max(1.5, options.radius * scale)
         canvas, height = paint_strokes(
             flat, directions, radius, strength=options.strokes, seed=seed, threads=threads
         )
-        canvas += _light(canvas, height, radius, options.relief)
+        canvas += _relief_light(canvas, height, radius, options.relief)
     else:
         canvas = flat
     painted: Image = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
     return painted
 
 
-def _enrich(image: Plane, saturation: float) -> Plane:
-    """Colours further from grey; strong ones gain least, so none is pushed out of range."""
+def _saturate(image: Plane, saturation: float) -> Plane:
+    """Move colours away from grey; strong colours least, so that none leaves the range."""
     luma = (image @ _LUMA)[..., None]
     chroma = image - luma
     strong = np.abs(chroma).max(axis=2, keepdims=True) / 128
     gain = 1 + (saturation - 1) * np.clip(1 - strong, 0, 1) if saturation > 1 else saturation
-    enriched: Plane = luma + gain * chroma
-    return enriched
+    saturated: Plane = luma + gain * chroma
+    return saturated
 
 
-def _light(canvas: Plane, height: Plane, radius: float, relief: float) -> Plane:
-    """(H, W, 3) grey steps that light from above left adds to paint of this relief."""
+def _relief_light(canvas: Plane, height: Plane, radius: float, relief: float) -> Plane:
+    """(H, W, 3) grey steps that light from the upper left adds to paint of this relief."""
     smooth = cv2.GaussianBlur(height, (0, 0), max(0.6, 0.07 * radius))
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
     slope = np.tanh((0.6 * gx + 0.8 * gy) * np.float32(0.7 * radius))
-    # dark paint throws back little light, and its gloss is faint
+    # dark paint reflects little light and has little gloss
     lit: Plane = (relief * 0.16 * slope)[..., None] * (canvas + np.float32(22))
     return lit.astype(np.float32)

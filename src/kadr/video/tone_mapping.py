@@ -1,7 +1,7 @@
-"""PQ and HLG images in, SDR BT.709 images out.
+"""Convert PQ and HLG images (HDR) to SDR BT.709.
 
-Light up to reference white (203 cd/m², ITU-R BT.2408) is kept as it is; what is brighter is rolled
-off smoothly, by the largest channel so that hues stay. Colours outside BT.709 are clipped.
+Light up to reference white (203 cd/m², ITU-R BT.2408) stays unchanged; brighter light is compressed
+smoothly, by the largest channel so that hues stay. Colours outside BT.709 are clipped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kadr.core.frames import Image
 
 _WHITE = 203.0  # cd/m² of paper white, ITU-R BT.2408
-_KNEE = 0.75  # linear light from which highlights are compressed
+_KNEE = 0.75  # linear light above which highlights are compressed
 _PEAK = 1000.0 / _WHITE
 
 # linear BT.2020 to BT.709 primaries, ITU-R BT.2087

@@ -1,4 +1,4 @@
-"""An image and its directions in, the image in flat, clean-edged patches of colour out."""
+"""Flatten an image into clean-edged areas of colour that follow its local directions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kadr.core.row_bands import run_bands
-from kadr.stylize.directions import Directions
+from kadr.stylize.paint.structure_tensor import Directions
 
 Plane = NDArray[np.float32]
 
@@ -25,24 +25,24 @@ def kuwahara(
     anisotropy: float = 1.0,
     threads: int | None = None,
 ) -> Plane:
-    """Anisotropic Kuwahara filter of (H, W, 3) uint8; gives (H, W, 3) float32 in 0–255.
+    """Anisotropic Kuwahara filter of (H, W, 3) uint8; returns (H, W, 3) float32 in 0–255.
 
-    Means of eight sectors of an ellipse along the local direction, each weighed down by its own
-    variance, so that no mean reaches over an edge (Kyprianidis, Kang & Döllner 2009). The ellipse
-    is sampled at fixed points of the unit disc, whose sector weights are constants: the cost a
-    pixel does not grow with the radius.
+    A weighted mean of the means of eight sectors of an ellipse along the local direction. A sector
+    with a high variance has a low weight, so that no mean reaches over an edge (Kyprianidis, Kang &
+    Döllner 2009). The ellipse is sampled at fixed points of the unit disc, whose sector weights are
+    constants: the cost per pixel does not grow with the radius.
 
     radius: of the disc in pixels, at least 1.
-    sharpness: exponent on the spread; 0 averages all sectors alike, 8 and more keeps edges hard.
-    anisotropy: how far the ellipse is drawn out, 0 is a circle.
+    sharpness: exponent on the spread; 0 averages all sectors equally, 8 and more keeps edges hard.
+    anisotropy: how far the ellipse is stretched; 0 is a circle.
     """
     taps = _sector_taps(radius)
     # an ellipse reaches 1 + anisotropy radii, and a pixel further for rounding
     margin = int(np.ceil(radius * (1 + anisotropy))) + 2
-    padded = _with_squares(image, margin, spacing=radius / _rings(radius))
+    padded = _pad_with_squares(image, margin, spacing=radius / _rings(radius))
     out = np.empty(image.shape, np.float32)
 
-    def work(start: int, stop: int) -> None:
+    def filter_band(start: int, stop: int) -> None:
         kuwahara_rows(
             padded,
             directions.tangent,
@@ -57,7 +57,7 @@ def kuwahara(
             stop,
         )
 
-    run_bands(work, image.shape[0], band=_BAND, threads=threads)
+    run_bands(filter_band, image.shape[0], band=_BAND, threads=threads)
     return out
 
 
@@ -68,8 +68,8 @@ def _rings(radius: float) -> int:
 def _sector_taps(radius: float) -> Plane:
     """(8, T, 3) float32: x and y on the unit disc and weight, weights of a sector summing to 1.
 
-    A polar grid, alike in every sector. Sectors overlap their neighbours by half under cos², so
-    each point's weights over all sectors have one sum.
+    A polar grid, the same in every sector. Neighbouring sectors overlap by half with cos² weights,
+    so the weights of each point over all sectors have a constant sum.
     """
     rings = _rings(radius)
     offsets = (np.arange(4) - 1.5) * np.pi / 8
@@ -82,16 +82,16 @@ def _sector_taps(radius: float) -> Plane:
             angles = sector * np.pi / 4 + offsets
             taps[sector, rows, 0] = distance * np.cos(angles)
             taps[sector, rows, 1] = distance * np.sin(angles)
-            # points of outer rings stand for more area, and count less the further out
+            # a point of an outer ring covers more area, but its weight falls with the distance
             taps[sector, rows, 2] = np.cos(2 * offsets) ** 2 * distance * np.exp(-1.5 * distance**2)
     taps[..., 2] /= taps[..., 2].sum(axis=1, keepdims=True)
     return taps.astype(np.float32)
 
 
-def _with_squares(image: NDArray[np.uint8], margin: int, spacing: float) -> Plane:
+def _pad_with_squares(image: NDArray[np.uint8], margin: int, spacing: float) -> Plane:
     """(H + 2 margin, W + 2 margin, 4) float32: the mirrored image and its squared length.
 
-    Where points lie far apart the image is smoothed first, or fine grain would show as noise.
+    If the sample points are far apart, the image is smoothed first: fine grain would alias.
     """
     values = image.astype(np.float32)
     if spacing > 1.5:

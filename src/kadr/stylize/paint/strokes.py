@@ -1,4 +1,4 @@
-"""A flat-coloured image and its directions in, the image in visible brush strokes out."""
+"""Paint a flat-coloured image in visible brush strokes along its local directions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
-from kadr.stylize.brushes import brush_marks
-from kadr.stylize.directions import Directions
-from kadr.stylize.stroke_kernels import Strokes, draw_rows
+from kadr.stylize.paint.brush_marks import brush_marks
+from kadr.stylize.paint.stroke_kernels import Strokes, draw_rows
+from kadr.stylize.paint.structure_tensor import Directions
 
 Plane = NDArray[np.float32]
 
@@ -26,13 +26,13 @@ class _Layer:
     width: float
     length: float
     spacing: float
-    """Of strokes along and across, in half widths."""
+    """Distance between strokes, along and across, in half widths."""
     detail: float
-    """Strokes are laid where a brush twice as wide would miss more grey steps than this."""
+    """Strokes are drawn where a brush twice as wide would be off by more grey steps than this."""
     edge: float
-    """A colour difference at which a stroke thins to half: it stays within its form."""
+    """Colour difference at which a stroke's cover is halved: it stays within its form."""
     variety: float
-    """How far colours vary from stroke to stroke: fine strokes draw, wide ones colour."""
+    """How much colours vary from stroke to stroke: more in wide strokes than in fine ones."""
 
 
 _LAYERS = (
@@ -51,10 +51,10 @@ def paint_strokes(
     seed: int,
     threads: int | None = None,
 ) -> tuple[Plane, Plane]:
-    """Paint (H, W, 3) float32 in layers, wide strokes first, finer ones where they are missed.
+    """Paint (H, W, 3) float32 in layers: wide strokes first, finer ones where detail is missing.
 
     After Hertzmann 1998, with straight strokes bent to the local direction and thinned where they
-    would leave their form. Gives the canvas, (H, W, 3) float32, and the relief of the paint,
+    would leave their form. Returns the canvas, (H, W, 3) float32, and the relief of the paint,
     (H, W) float32 about -1–1.
 
     radius: half the width of the widest stroke in pixels.
@@ -79,72 +79,74 @@ def _plan(
     rng: np.random.Generator,
     strength: float,
 ) -> Strokes:
-    """Strokes of a layer in the order in which they are laid."""
-    places = _places(image.shape[:2], layer.spacing * half_width, rng)
+    """Strokes of a layer in the order in which they are drawn."""
+    centres = _stroke_centres(image.shape[:2], layer.spacing * half_width, rng)
     if layer.detail > 0:
-        column, row = _pixels(places, image)
-        places = places[_detail(image, half_width)[row, column] > layer.detail]
-    tint = rng.standard_normal((len(places), 4))
-    mark = rng.integers(0, 1 << 30, len(places))
-    column, row = _pixels(places, image)
+        column, row = _pixels(centres, image)
+        centres = centres[_detail(image, half_width)[row, column] > layer.detail]
+    tint = rng.standard_normal((len(centres), 4))
+    mark = rng.integers(0, 1 << 30, len(centres))
+    column, row = _pixels(centres, image)
     tangent = directions.tangent[row, column]
     half_length = half_width * layer.length * (0.7 + 0.5 * directions.anisotropy[row, column])
-    bend = _bend(directions.tangent, places, tangent, half_length)
+    bend = _bend(directions.tangent, centres, tangent, half_length)
     colour = image[row, column]
     # pigments vary in proportion: dark paint stays dark
     vary = 0.3 + 0.7 * colour.max(axis=1, keepdims=True) / 160
     colour = colour + layer.variety * strength * vary * (7.5 * tint[:, :1] + 2.5 * tint[:, 1:])
-    # half of the brushes are turned round, since the ends of a mark differ
-    turn = np.where(mark & 1, 1.0, -1.0)[:, None]
-    widths = np.full((len(places), 1), half_width)
-    columns = [places, tangent * turn, bend[:, None] * turn, half_length[:, None], widths, colour]
+    # half of the marks are reversed, since their two ends differ
+    sign = np.where(mark & 1, 1.0, -1.0)[:, None]
+    widths = np.full((len(centres), 1), half_width)
+    columns = [centres, tangent * sign, bend[:, None] * sign, half_length[:, None], widths, colour]
     shape = np.ascontiguousarray(np.concatenate(columns, axis=1), np.float32)
     return Strokes(shape, (mark >> 1).astype(np.int32))
 
 
-def _places(size: tuple[int, ...], step: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(N, 2) x and y of strokes: a grid, shaken, in random order."""
+def _stroke_centres(
+    size: tuple[int, ...], step: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """(N, 2) x and y of strokes: a jittered grid in random order."""
     height, width = size
     ys, xs = np.meshgrid(
         np.arange(0.5 * step, height + 0.5 * step, step),
         np.arange(0.5 * step, width + 0.5 * step, step),
         indexing="ij",
     )
-    places = np.stack([xs.ravel(), ys.ravel()], axis=1)
-    places += rng.uniform(-0.5 * step, 0.5 * step, places.shape)
-    return places[rng.permutation(len(places))]
+    centres = np.stack([xs.ravel(), ys.ravel()], axis=1)
+    centres += rng.uniform(-0.5 * step, 0.5 * step, centres.shape)
+    return centres[rng.permutation(len(centres))]
 
 
 def _pixels(
-    places: NDArray[np.floating], image: Plane
+    centres: NDArray[np.floating], image: Plane
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Column and row of the pixel at or nearest to each place."""
-    column = np.clip(places[:, 0].astype(np.intp), 0, image.shape[1] - 1)
-    row = np.clip(places[:, 1].astype(np.intp), 0, image.shape[0] - 1)
+    """Column and row of the pixel at or nearest to each centre."""
+    column = np.clip(centres[:, 0].astype(np.intp), 0, image.shape[1] - 1)
+    row = np.clip(centres[:, 1].astype(np.intp), 0, image.shape[0] - 1)
     return column, row
 
 
 def _detail(image: Plane, half_width: float) -> Plane:
-    """(H, W) grey steps by which a brush twice as wide would miss the image here."""
+    """(H, W) grey steps by which a brush twice as wide would be off."""
     wide = cv2.GaussianBlur(image, (0, 0), half_width)
-    missed: Plane = cv2.GaussianBlur(np.abs(image - wide).max(axis=2), (0, 0), half_width)
-    return missed
+    detail: Plane = cv2.GaussianBlur(np.abs(image - wide).max(axis=2), (0, 0), half_width)
+    return detail
 
 
 def _bend(
-    tangents: Plane, places: NDArray[np.float64], tangent: Plane, half_length: Plane
+    tangents: Plane, centres: NDArray[np.float64], tangent: Plane, half_length: Plane
 ) -> Plane:
     """Curvature of each stroke from the directions a half length ahead and behind, 1/pixels."""
-    turned = []
+    sines = []
     for side in (0.5, -0.5):
-        column, row = _pixels(places + side * half_length[:, None] * tangent, tangents)
-        there = tangents[row, column]
-        dot = (there * tangent).sum(axis=1)
-        cross = tangent[:, 0] * there[:, 1] - tangent[:, 1] * there[:, 0]
-        # sine of the angle between two lines without a sign; sharp corners do not bend a brush
-        turned.append(np.where(np.abs(dot) > 0.6, cross * np.sign(dot), 0))
+        column, row = _pixels(centres + side * half_length[:, None] * tangent, tangents)
+        other = tangents[row, column]
+        dot = (other * tangent).sum(axis=1)
+        cross = tangent[:, 0] * other[:, 1] - tangent[:, 1] * other[:, 0]
+        # sine of the angle between two undirected lines; a stroke does not bend at a sharp corner
+        sines.append(np.where(np.abs(dot) > 0.6, cross * np.sign(dot), 0))
     limit = 0.9 / half_length
-    bend: Plane = np.clip((turned[0] - turned[1]) / half_length, -limit, limit)
+    bend: Plane = np.clip((sines[0] - sines[1]) / half_length, -limit, limit)
     return bend
 
 
@@ -157,9 +159,9 @@ def _draw(
     relief: Plane,
     threads: int | None,
 ) -> None:
-    def work(start: int, stop: int) -> None:
+    def draw_band(start: int, stop: int) -> None:
         draw_rows(
             strokes.shape, strokes.mark, image, marks, edge * edge, canvas, relief, start, stop
         )
 
-    run_bands(work, image.shape[0], band=_BAND, threads=threads)
+    run_bands(draw_band, image.shape[0], band=_BAND, threads=threads)

@@ -1,4 +1,4 @@
-"""Planned strokes in, rows of a canvas painted over by them. NumPy and Numba only."""
+"""Draw planned strokes on rows of a canvas. NumPy and Numba only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 
 class Strokes(NamedTuple):
-    """Strokes in the order in which they are laid.
+    """Strokes in the order in which they are drawn.
 
     shape: (N, 10) float32: x, y, direction x, y, bend, half length, half width, R, G, B.
-    mark: (N,) int32, which brush mark, modulo their count.
+    mark: (N,) int32, index of the brush mark, modulo their count.
     """
 
     shape: NDArray[np.float32]
@@ -46,7 +46,7 @@ def draw_rows(
     start: int,
     stop: int,
 ) -> None:
-    """Lay all strokes, in order, on rows ``[start, stop)`` of ``canvas`` and ``relief``.
+    """Draw all strokes, in order, on rows ``[start, stop)`` of ``canvas`` and ``relief``.
 
     edge: squared colour difference to ``image`` at which a stroke thins to half.
     """
@@ -55,7 +55,7 @@ def draw_rows(
     one = np.float32(1)
     for index in range(strokes.shape[0]):
         sx, sy, dx, dy, bend, half_length, half_width, r, g, b = strokes[index]
-        # how far a bent stroke leaves its axis
+        # how far a bent stroke departs from its axis
         swing = half_width + abs(bend) * half_length * half_length * np.float32(0.5)
         reach_x = abs(dx) * half_length + abs(dy) * swing
         reach_y = abs(dy) * half_length + abs(dx) * swing

@@ -10,27 +10,27 @@ import cv2
 import pytest
 from stylize_samples import picture
 
+from kadr.stylize.image_settings import ImageSettings, read_image_settings
 from kadr.stylize.infotext import format_infotext
 from kadr.stylize.infotext_files import embed_parameters
-from kadr.stylize.like import LikeSettings, settings_like
 
 FIELDS = "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x512"
 
 
-def _like(folder: Path, text: str, stylizer: str) -> LikeSettings:
+def _like(folder: Path, text: str, stylizer: str) -> ImageSettings:
     path = folder / "frame.png"
     png = cv2.imencode(".png", picture())[1].tobytes()
     path.write_bytes(embed_parameters(png, text))
-    return settings_like(path, stylizer)
+    return read_image_settings(path, stylizer)
 
 
-def _text(**given: Any) -> str:
+def _text(**changes: Any) -> str:
     """The parameters of a frame that kadr's own diffusion makes with these options."""
     pytest.importorskip("torch")
     from kadr.stylize.diffusion.facts import facts_of
     from kadr.stylize.diffusion.options import DiffusionOptions
 
-    options = DiffusionOptions(model="m", **given)
+    options = DiffusionOptions(model="m", **changes)
     model: Any = SimpleNamespace(digest="0123456789", name="m", channels=9)
     facts = facts_of(model, options, (options.width or 64, options.height or 64), 5)
     return format_infotext(options.prompt, options.negative_prompt, facts)
@@ -51,21 +51,21 @@ ROUND: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("given", ROUND, ids=lambda given: "-".join(given))
+@pytest.mark.parametrize("options", ROUND, ids=lambda options: "-".join(options))
 def test_a_frame_of_ones_own_gives_the_options_that_made_it(
-    given: dict[str, Any], tmp_path: Path
+    options: dict[str, Any], tmp_path: Path
 ) -> None:
-    text = _text(**given)
+    text = _text(**options)
     from kadr.stylize.diffusion.options import DiffusionOptions
 
     like = _like(tmp_path, text, "diffusion")
     assert like.left_out == {"model": "m"}
-    made = DiffusionOptions(model="m", **given)
+    original = DiffusionOptions(model="m", **options)
     again = DiffusionOptions(model="m", **like.options)
-    for name, value in given.items():
+    for name, value in options.items():
         assert getattr(again, name) == value
-    if made.inversion in ("none", "refined"):
-        assert again.decode_steps == made.decode_steps
+    if original.inversion in ("none", "refined"):
+        assert again.decode_steps == original.decode_steps
 
 
 def test_refined_noise_is_found_along_the_levels_of_sampling_again(tmp_path: Path) -> None:
@@ -78,18 +78,18 @@ def test_refined_noise_is_found_along_the_levels_of_sampling_again(tmp_path: Pat
 def test_files_go_by_their_names_and_are_taken_where_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {
+    file_options = {
         "lora": ("/far/ink.safetensors:0.8", "/far/oil.safetensors"),
         "embedding": ("/far/word.pt",),
         "controlnet": "/far/edges.safetensors:0.5",
         "control": "canny",
         "control_until": 0.7,
     }
-    text = _text(**given)
+    text = _text(**file_options)
     assert "/far" not in text
     like = _like(tmp_path, text, "diffusion")
     assert like.left_out["lora"] == "ink.safetensors:0.8, oil.safetensors"
-    assert not {*given} & set(like.options)
+    assert not {*file_options} & set(like.options)
     monkeypatch.chdir(tmp_path)
     for name in ("ink.safetensors", "oil.safetensors", "word.pt", "edges.safetensors"):
         Path(name).touch()
@@ -100,7 +100,7 @@ def test_files_go_by_their_names_and_are_taken_where_they_are(
 
 
 @pytest.mark.parametrize(
-    ("schedule", "sampler", "left"),
+    ("schedule", "sampler", "is_left_out"),
     [
         ("Uniform", "Euler", False),
         ("Normal", "Euler", False),
@@ -110,11 +110,13 @@ def test_files_go_by_their_names_and_are_taken_where_they_are(
         ("SGM Uniform", "Euler", True),
     ],
 )
-def test_schedules_of_others(tmp_path: Path, schedule: str, sampler: str, left: bool) -> None:
+def test_schedules_of_others(
+    tmp_path: Path, schedule: str, sampler: str, is_left_out: bool
+) -> None:
     text = f"oil\n{FIELDS}, Schedule type: {schedule}"
     like = _like(tmp_path, text, "diffusion")
     assert like.options["sampler"] == sampler
-    assert like.left_out == ({"Schedule type": schedule} if left else {})
+    assert like.left_out == ({"Schedule type": schedule} if is_left_out else {})
     like = _like(tmp_path, text, "a1111")
     assert (like.options["sampler"], like.options["scheduler"]) == ("Euler", schedule)
 

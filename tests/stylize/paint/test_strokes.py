@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kadr.stylize.brushes import LENGTH, WIDTH, brush_marks
-from kadr.stylize.directions import local_directions
-from kadr.stylize.strokes import paint_strokes
+from kadr.stylize.paint.brush_marks import LENGTH, WIDTH, brush_marks
+from kadr.stylize.paint.strokes import paint_strokes
+from kadr.stylize.paint.structure_tensor import local_directions
 
 
 def _painted(image: np.ndarray, **options: float) -> tuple[np.ndarray, np.ndarray]:
@@ -59,17 +59,17 @@ def test_texture_lives_between_pixel_noise_and_flats() -> None:
     image = np.full((160, 160, 3), 128, np.uint8)
     canvas, _ = _painted(image)
     grey = canvas.mean(axis=2) - canvas.mean()
-    near = (grey[:, 1:] * grey[:, :-1]).mean() / grey.var()
-    far = (grey[:, 40:] * grey[:, :-40]).mean() / grey.var()
+    neighbours = (grey[:, 1:] * grey[:, :-1]).mean() / grey.var()
+    distant = (grey[:, 40:] * grey[:, :-40]).mean() / grey.var()
     assert grey.std() > 1.5
-    assert near > 0.7
-    assert abs(far) < 0.3
+    assert neighbours > 0.7
+    assert abs(distant) < 0.3
 
 
 def test_seed_decides_and_threads_do_not() -> None:
     image = np.random.default_rng(0).integers(0, 256, (80, 70, 3)).astype(np.uint8)
-    one, relief = _painted(image, threads=1)
+    canvas, relief = _painted(image, threads=1)
     other, same = _painted(image, threads=4)
-    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(canvas, other)
     np.testing.assert_array_equal(relief, same)
-    assert not np.array_equal(one, _painted(image, seed=4)[0])
+    assert not np.array_equal(canvas, _painted(image, seed=4)[0])

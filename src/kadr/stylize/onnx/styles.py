@@ -1,4 +1,4 @@
-"""A style as people name it in, the numbers by which a network knows it out."""
+"""Convert a style option or a style image to the numbers that a network takes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from kadr.core.frames import to_8_bits
 from kadr.errors import InputError, OptionsError
 from kadr.files import read_image
-from kadr.stylize.onnx_network import ImageInput, Network
-from kadr.stylize.onnx_ranges import Plane, encode
+from kadr.stylize.onnx.network import ImageInput, Network
+from kadr.stylize.onnx.ranges import Plane, encode
 
 
 def parse_mix(text: str) -> dict[int, float]:
@@ -35,7 +35,7 @@ def parse_mix(text: str) -> dict[int, float]:
 
 
 def style_weights(style: str, count: int, path: Path) -> Plane:
-    """(count,) weights that sum to 1. Raises OptionsError for a style that ``path`` has not."""
+    """(count,) weights that sum to 1. Raises OptionsError for a style that ``path`` lacks."""
     mix = parse_mix(style)
     if min(mix) < 0 or max(mix) >= count:
         raise OptionsError(f"style {style}: {path.name} has styles 0 to {count - 1}")
@@ -46,30 +46,31 @@ def style_weights(style: str, count: int, path: Path) -> Plane:
     return normalized
 
 
-def style_picture(path: Path, slot: ImageInput, kind: str) -> Plane:
-    """The middle of a style picture, square, as (H, W, 3) numbers for an input.
+def encode_style_image(path: Path, image_input: ImageInput, input_range: str) -> Plane:
+    """The central square of a style image as (H, W, 3) numbers for an input.
 
-    kind: the range that the network is fed in, or "auto".
+    input_range: the value range of the network's input, or "auto".
     """
     image = to_8_bits(read_image(path))[..., :3]
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = np.ascontiguousarray(image[top : top + side, left : left + side])
-    size = slot.size or (256, 256)
+    size = image_input.size or (256, 256)
     method = cv2.INTER_AREA if side > size[0] else cv2.INTER_CUBIC
     resized = cv2.resize(square, size, interpolation=method).astype(np.float32)
-    if slot.dtype == np.uint8:
-        kind = "0-255"
-    return encode(resized, "0-1" if kind == "auto" else kind)
+    if image_input.dtype == np.uint8:
+        input_range = "0-255"
+    return encode(resized, "0-1" if input_range == "auto" else input_range)
 
 
-def style_code(picture: Path, predictor: Network, length: int, kind: str) -> Plane:
-    """A style's code: what the predictor makes of the style picture.
+def style_code(path: Path, predictor: Network, length: int, input_range: str) -> Plane:
+    """The style code that a predictor computes from a style image.
 
     Raises InputError for a code of another ``length``.
     """
-    slot = predictor.images[0]
-    code = predictor.run({slot.name: style_picture(picture, slot, kind)}, {}).ravel()
+    image_input = predictor.images[0]
+    image = encode_style_image(path, image_input, input_range)
+    code = predictor.run({image_input.name: image}, {}).ravel()
     if code.size != length:
         raise InputError(
             f"{predictor.path}: makes codes of {code.size} numbers, the network takes {length}; "

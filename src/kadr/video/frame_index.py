@@ -1,4 +1,4 @@
-"""A video file in, the table of its frames out. Packets are read, nothing is decoded."""
+"""Index the frames of a video file by reading its packets, without decoding."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import av
 from kadr.errors import InputError
 
 DECODER_THREADS = 4
-# formats in which any frame may build on all before it, whatever the packet flags say
+# formats in which any frame may depend on all frames before it, whatever the packet flags say
 _NO_SEEKING = {"gif", "apng"}
-_EMPTY = 16  # bytes
+_EMPTY = 16
+"""Bytes: packets up to this size hold no picture."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class _Packet:
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """A packet from which decoding can begin."""
+    """A packet at which decoding can start."""
 
     pts: int
     dts: int | None
@@ -40,13 +41,13 @@ class EntryPoint:
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Where each frame of a stream lies in time and where decoding may begin.
+    """The time stamp of each frame of a stream, and the packets at which decoding can start.
 
-    pts: one per frame, rising, in units of time_base.
-    entries: rising in pts; empty when every read has to begin at the file's start.
+    pts: one per frame, increasing, in units of time_base.
+    entries: increasing in pts; empty if every read has to start at the beginning of the file.
     last_duration: of the last frame, in the same units; 0 if unknown.
     damaged: the file ends inside a packet or could not be read to its end.
-    empty: time stamps of packets too small to hold a picture; they repeat the frame before.
+    empty: time stamps of packets too small to hold a picture; they repeat the previous frame.
     """
 
     pts: list[int]
@@ -57,15 +58,15 @@ class FrameIndex:
     empty: frozenset[int] = frozenset()
 
     def entries_before(self, index: int) -> Iterator[EntryPoint | None]:
-        """Places to begin for frame ``index``, nearest first; None is the file's start."""
-        found = bisect_right(self.entries, self.pts[index], key=lambda entry: entry.pts)
-        for at in range(found - 1, max(found - 4, 0), -1):
-            yield self.entries[at]
+        """Entries before frame ``index``, nearest first; then None, the start of the file."""
+        count = bisect_right(self.entries, self.pts[index], key=lambda entry: entry.pts)
+        for position in range(count - 1, max(count - 4, 0), -1):
+            yield self.entries[position]
         yield None
 
 
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
+def convert_read_errors(path: Path) -> Iterator[None]:
     """Turn every libav error into an InputError that names the file."""
     try:
         yield
@@ -74,7 +75,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def open_container(path: Path) -> Any:
-    """Open a media file for reading. Raises InputError with the cause in words."""
+    """Open a media file for reading. Raises InputError with the cause."""
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
     try:
@@ -83,12 +84,12 @@ def open_container(path: Path) -> Any:
         # "file:" keeps names with colons from being taken for protocols
         return av.open(f"file:{path}", metadata_errors="replace")
     except av.error.FFmpegError as error:
-        raise InputError(f"{path}: {_open_trouble(path, error)}") from error
+        raise InputError(f"{path}: {_why_not_opened(path, error)}") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _open_trouble(path: Path, error: Any) -> str:
+def _why_not_opened(path: Path, error: Any) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if _lacks_moov(path):
@@ -100,29 +101,29 @@ def _open_trouble(path: Path, error: Any) -> str:
 
 
 def _lacks_moov(path: Path) -> bool:
-    """Whether the file begins like MP4 or MOV and has no index among its top-level boxes."""
-    size, at = path.stat().st_size, 0
-    kinds: list[bytes] = []
+    """Whether the file starts like MP4 or MOV and has no index among its top-level boxes."""
+    size, position = path.stat().st_size, 0
+    box_types: list[bytes] = []
     with path.open("rb") as file:
-        while at + 8 <= size and len(kinds) < 64:
-            file.seek(at)
-            head = file.read(16)
-            length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-            kinds.append(kind)
+        while position + 8 <= size and len(box_types) < 64:
+            file.seek(position)
+            header = file.read(16)
+            length, box_type = int.from_bytes(header[:4], "big"), header[4:8]
+            box_types.append(box_type)
             if length == 1:
-                length = int.from_bytes(head[8:16], "big")
+                length = int.from_bytes(header[8:16], "big")
             if length < 8:
                 break
-            at += length
-    return kinds[:1] == [b"ftyp"] and b"moov" not in kinds
+            position += length
+    return box_types[:1] == [b"ftyp"] and b"moov" not in box_types
 
 
 def video_stream(container: Any, path: Path) -> Any:
-    """The stream to read: the default one that is not a cover picture."""
-    streams = [s for s in container.streams.video if not _is_cover(s)]
+    """The first video stream that is not a cover image."""
+    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not streams:
-        sound = "only sound" if container.streams.audio else "no video"
-        raise InputError(f"{path}: has {sound}; give a file with pictures in it")
+        content = "only sound" if container.streams.audio else "no video"
+        raise InputError(f"{path}: has {content}; give a file with a video stream")
     return streams[0]
 
 
@@ -131,7 +132,7 @@ def _is_cover(stream: Any) -> bool:
 
 
 def scan(path: Path) -> FrameIndex | None:
-    """Read every packet of the video stream; None when time stamps are missing or repeat."""
+    """Read every packet of the video stream; None if time stamps are missing or repeat."""
     with open_container(path) as container:
         stream = video_stream(container, path)
         damaged = _ends_early(container, stream, path)
@@ -163,24 +164,26 @@ def _packet(packet: Any) -> _Packet:
 def _index(
     packets: list[_Packet], time_base: Fraction, damaged: bool, seekable: bool
 ) -> FrameIndex | None:
-    # what comes before the first intra frame cannot be decoded
+    # frames before the first intra frame cannot be decoded
     first_intra = next((i for i, packet in enumerate(packets) if packet.intra), 0)
-    shown = {packet.pts: packet for packet in packets[first_intra:]}
-    if not shown or None in shown or len(shown) != len(packets) - first_intra:
+    by_pts = {packet.pts: packet for packet in packets[first_intra:]}
+    if not by_pts or None in by_pts or len(by_pts) != len(packets) - first_intra:
         return None
-    pts = sorted(at for at in shown if at is not None)
+    stamps = sorted(pts for pts in by_pts if pts is not None)
     return FrameIndex(
-        pts=pts,
-        entries=[EntryPoint(at, shown[at].dts) for at in pts if seekable and shown[at].intra],
-        last_duration=shown[pts[-1]].duration,
+        pts=stamps,
+        entries=[
+            EntryPoint(pts, by_pts[pts].dts) for pts in stamps if seekable and by_pts[pts].intra
+        ],
+        last_duration=by_pts[stamps[-1]].duration,
         time_base=time_base,
         damaged=damaged,
-        empty=frozenset(at for at in pts if shown[at].size <= _EMPTY),
+        empty=frozenset(pts for pts in stamps if by_pts[pts].size <= _EMPTY),
     )
 
 
 def _ends_early(container: Any, stream: Any, path: Path) -> bool:
-    """Whether the container's own tables reach past the end of the file."""
+    """Whether the container's tables refer to data past the end of the file."""
     size = path.stat().st_size
     if "mp4" in container.format.name:
         entries = stream.index_entries
@@ -191,16 +194,16 @@ def _ends_early(container: Any, stream: Any, path: Path) -> bool:
 
 
 def _matroska_end(path: Path) -> int:
-    """Where the segment says it ends; 0 if it does not say."""
+    """The end of the segment in bytes, from its header; 0 if its length is unknown."""
     with path.open("rb") as file:
-        head = file.read(4096)
-    at = head.find(b"\x18\x53\x80\x67")  # the Segment element's id
-    if at < 0 or at + 12 > len(head):
+        header = file.read(4096)
+    position = header.find(b"\x18\x53\x80\x67")  # the Segment element's id
+    if position < 0 or position + 12 > len(header):
         return 0
-    first = head[at + 4]
-    width = 9 - first.bit_length() if first else 9
+    start = position + 4
+    width = 9 - header[start].bit_length() if header[start] else 9
     if width > 8:
         return 0
-    value = int.from_bytes(head[at + 4 : at + 4 + width], "big") & ((1 << (7 * width)) - 1)
-    unknown = value == (1 << (7 * width)) - 1
-    return 0 if unknown else at + 4 + width + value
+    largest = (1 << (7 * width)) - 1
+    length = int.from_bytes(header[start : start + width], "big") & largest
+    return 0 if length == largest else start + width + length

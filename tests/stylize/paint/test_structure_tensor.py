@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kadr.stylize.directions import local_directions
+from kadr.stylize.paint.structure_tensor import local_directions
 
 
 def _stripes(angle: float, size: int = 64, period: float = 9.0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A seed in, the marks that a bristle brush leaves out: cover and relief of several brushes."""
+"""Generate the marks of bristle brushes from a seed: cover and relief of each mark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def brush_marks(seed: int, count: int = 12) -> Plane:
     """(count, WIDTH, LENGTH, 2) float32: cover 0–1 and relief about -1–1 of each mark.
 
     Bristles run along the mark: noise that varies quickly across and slowly along. Each bristle
-    runs dry at its own place, so ends are ragged, and paint is pushed up at the sides.
+    runs dry at its own length, so ends are ragged, and paint is thicker at the sides.
     """
     rng = np.random.default_rng(seed)
     return np.stack([_mark(rng) for _ in range(count)])
@@ -47,7 +47,7 @@ def _ramp(value: Plane, width: float) -> Plane:
 
 
 def _streaks(rng: np.random.Generator, across: float, along: float) -> Plane:
-    """(WIDTH, LENGTH) noise with the given correlation lengths, mostly in -1–1."""
+    """(WIDTH, LENGTH) noise with these correlation lengths in pixels, mostly in -1–1."""
     noise = rng.standard_normal((WIDTH, LENGTH)).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=along, sigmaY=across)
     unit: Plane = np.clip(noise / (2 * noise.std() + 1e-6), -1, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kadr.stylize.directions import Directions, local_directions
-from kadr.stylize.kuwahara import kuwahara
+from kadr.stylize.paint.kuwahara import kuwahara
+from kadr.stylize.paint.structure_tensor import Directions, local_directions
 
 
 def _filter(image: np.ndarray, radius: float = 4.0, **options: float) -> np.ndarray:
@@ -56,8 +56,8 @@ def test_sharpness_zero_is_a_blur_and_more_is_sharper() -> None:
 def test_threads_change_nothing() -> None:
     image = np.random.default_rng(0).integers(0, 256, (70, 40, 3)).astype(np.uint8)
     directions = local_directions(image, 2.0)
-    one = kuwahara(image, directions, 5.0, threads=1)
-    np.testing.assert_array_equal(one, kuwahara(image, directions, 5.0, threads=4))
+    single_thread = kuwahara(image, directions, 5.0, threads=1)
+    np.testing.assert_array_equal(single_thread, kuwahara(image, directions, 5.0, threads=4))
 
 
 def test_turning_the_picture_turns_the_result() -> None:

@@ -1,0 +1,103 @@
+"""Read an animated image (GIF, WebP, APNG) as a Clip, through Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from kadr.core.frames import Frame, Image
+from kadr.errors import InputError
+from kadr.video.base import ClipInfo
+from kadr.video.base_clip import BaseClip
+
+# milliseconds; browsers show frames with such short delays for 100 ms
+_TOO_SHORT, _BROWSER_DELAY = 10, 100
+
+
+class AnimatedClip(BaseClip):
+    """A Clip over one animated image. Made by ``open_animated``."""
+
+    def _read(self, index: int) -> Frame:
+        """Decode from the start up to one frame: every frame builds on the frames before it."""
+        return next(self._read_forward(index, index + 1))
+
+    def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
+        if start == stop:
+            return
+        images = _decode(self._info.path, self._info.has_alpha, start, stop)
+        for index, (image, _) in enumerate(images, start):
+            yield Frame(index, image, self._times[index])
+
+
+def is_animated(path: Path) -> bool:
+    """Whether the file is a GIF, or a WebP or PNG with more than one frame."""
+    try:
+        with PillowImage.open(path) as image:
+            return image.format == "GIF" or bool(getattr(image, "is_animated", False))
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError):
+        return False
+
+
+def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
+    """Open an animated image; decodes it once to read its delays and to check for alpha."""
+    delays: list[int] = []
+    alpha = False
+    damage: InputError | None = None
+    try:
+        for image, delay in _decode(path, True, 0, None):
+            delays.append(delay)
+            alpha = alpha or bool((image[..., 3] < 255).any())
+    except InputError as error:
+        damage = error
+    if not delays or (damage is not None and not allow_truncated):
+        raise InputError(
+            f"{path}: cut off or damaged: only the first {len(delays)} frames are good; "
+            f"use --allow-truncated to use these"
+        ) from damage
+    return _clip(path, image.shape[1], image.shape[0], delays, alpha, damage is not None)
+
+
+def _clip(
+    path: Path, width: int, height: int, delays: list[int], alpha: bool, truncated: bool
+) -> AnimatedClip:
+    starts = np.concatenate([[0], np.cumsum(delays)]).tolist()
+    duration = Fraction(starts.pop(), 1000)
+    info = ClipInfo(
+        path=path,
+        kind="video",
+        width=width,
+        height=height,
+        frame_count=len(delays),
+        frame_rate=len(delays) / duration,
+        duration=duration,
+        variable_frame_rate=len(set(delays)) > 1,
+        codec=path.suffix.lower().lstrip("."),
+        pixel_format="rgba" if alpha else "rgb24",
+        container=path.suffix.lower().lstrip("."),
+        has_alpha=alpha,
+        time_base=Fraction(1, 1000),
+        truncated=truncated,
+    )
+    return AnimatedClip(info, [Fraction(start, 1000) for start in starts])
+
+
+def _decode(path: Path, alpha: bool, start: int, stop: int | None) -> Iterator[tuple[Image, int]]:
+    """Frames ``[start, stop)`` with their delays in milliseconds, decoded one after the other."""
+    try:
+        with PillowImage.open(path) as image:
+            count = getattr(image, "n_frames", 1)
+            for index in range(min(stop or count, count)):
+                image.seek(index)
+                image.load()
+                if index >= start:
+                    delay = round(image.info.get("duration", 0))
+                    pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))
+                    yield pixels, _BROWSER_DELAY if delay <= _TOO_SHORT else delay
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the path") from error
+    except (OSError, EOFError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); save it again") from error
