@@ -27,7 +27,7 @@ IMPORTS = {
     "storage":     BASE,
     "tasks":       BASE,
     # the stages of a run
-    "video":       BASE,
+    "video":       f"{BASE} storage",
     "guides":      BASE,
     "synth":       BASE,
     "blend":       BASE,

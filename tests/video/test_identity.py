@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from kadr.errors import InputError
+from kadr.storage.layout import WorkLayout
 from kadr.video import identity
-from kadr.video.identity import CACHE_FILE, clip_identity, clip_size
+from kadr.video.identity import clip_identity, clip_size
 
 LONG_AGO = 1_000_000_000
 
@@ -96,16 +97,16 @@ def test_a_fresh_file_is_not_trusted_to_stay(clip: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"x": 3}', b"\xff\xfe"])
 def test_a_damaged_memory_is_done_without(clip: Path, tmp_path: Path, damage: bytes) -> None:
-    (tmp_path / CACHE_FILE).write_bytes(damage)
+    WorkLayout(tmp_path).clips.write_bytes(damage)
     assert clip_identity(clip, tmp_path) == hashlib.sha256(b"frames").hexdigest()
-    assert str(clip) in json.loads((tmp_path / CACHE_FILE).read_text("utf-8"))
+    assert str(clip) in json.loads(WorkLayout(tmp_path).clips.read_text("utf-8"))
 
 
 def test_a_wrong_entry_is_read_again(clip: Path, tmp_path: Path) -> None:
     clip_identity(clip, tmp_path)
-    entries = json.loads((tmp_path / CACHE_FILE).read_text("utf-8"))
+    entries = json.loads(WorkLayout(tmp_path).clips.read_text("utf-8"))
     entries[str(clip)]["identity"] = 7
-    (tmp_path / CACHE_FILE).write_text(json.dumps(entries), "utf-8")
+    WorkLayout(tmp_path).clips.write_text(json.dumps(entries), "utf-8")
     assert clip_identity(clip, tmp_path) == hashlib.sha256(b"frames").hexdigest()
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.resize import shrink_to_side
 from kadr.core.warp import Field
 from kadr.guides.denoise_flow import denoise_flow
 from kadr.guides.occlusion import find_occlusion
@@ -44,7 +45,7 @@ def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], *, quick: bool = F
     quick: three times as fast and a tenth of a pixel coarser, for small corrections.
     """
     size = a.shape[1], a.shape[0]
-    a, b = (_reduce(image) for image in (a, b))
+    a, b = (shrink_to_side(image, _MAX_SIDE) for image in (a, b))
     return _enlarge(_estimate(a, b, quick), size)
 
 
@@ -59,16 +60,6 @@ def _estimate(a: NDArray[np.uint8], b: NDArray[np.uint8], quick: bool) -> Field:
         estimator.setVariationalRefinementIterations(0)
     flow: Field = estimator.calc(a, b, None)
     return flow
-
-
-def _reduce(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = image.shape
-    scale = min(1.0, _MAX_SIDE / max(height, width))
-    if scale == 1.0:
-        return image
-    reduced_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    reduced: NDArray[np.uint8] = cv2.resize(image, reduced_size, interpolation=cv2.INTER_AREA)
-    return reduced
 
 
 def _enlarge(flow: Field, size: tuple[int, int]) -> Field:
@@ -86,7 +77,7 @@ def flow_pair(
 ) -> FlowPair:
     """Flow in both directions between two gray frames, the first denoised, and the occlusion."""
     size = frame.shape[1], frame.shape[0]
-    a, b = _reduce(frame), _reduce(neighbour)
+    a, b = shrink_to_side(frame, _MAX_SIDE), shrink_to_side(neighbour, _MAX_SIDE)
     forward, backward = _estimate(a, b, quick), _estimate(b, a, quick)
     occlusion = find_occlusion(forward, backward)
     denoised = denoise_flow(a, b, forward)

@@ -28,6 +28,7 @@ from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.transport import identity, register
 from kadr.plan.coverage import UNEXPLAINED, Survey
 from kadr.plan.shots import LAG, CutFinder
+from kadr.storage.layout import WorkLayout
 from kadr.storage.store import FolderStore, fingerprint
 from kadr.video.base import Clip
 from kadr.video.identity import clip_identity
@@ -94,13 +95,14 @@ class _SurveyCache:
     def __init__(self, clip: Clip, frames: FrameRange, cache: Path) -> None:
         content = clip_identity(clip.info.path, cache)
         self._frames, self._cache = frames, cache
-        self._name = "survey-" + fingerprint(STEP, VERSION, content, frames.start, frames.stop)
+        name = fingerprint(STEP, VERSION, content, frames.start, frames.stop)
+        self._entry = WorkLayout.survey_entry(name)
 
     def get(self) -> Survey | None:
         """The survey, or None if it is missing or damaged."""
         if not self._cache.is_dir():
             return None
-        arrays = FolderStore(self._cache).get(self._name)
+        arrays = FolderStore(self._cache).get(self._entry)
         if arrays is None:
             return None
         shots = tuple(FrameRange(int(start), int(stop)) for start, stop in arrays["shots"])
@@ -114,7 +116,7 @@ class _SurveyCache:
             "unexplained": survey.unexplained,
         }
         try:
-            FolderStore(self._cache).put(self._name, arrays)
+            FolderStore(self._cache).put(self._entry, arrays)
         except OutputError as error:
             _log.warning("%s; the clip will be surveyed again next time", error)
 

@@ -121,7 +121,7 @@ class Refiner:
             frame.index,
             self._threshold,
             options.stylizer,
-            getattr(self._stylizer, "VERSION", 1),
+            self._stylizer.VERSION,
             self._settings,
             options.seed,
         )

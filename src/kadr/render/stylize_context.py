@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken
 from kadr.core.frames import Frame, Image
+from kadr.core.resize import shrink_to_side
 from kadr.core.warp import Field, grid, sample
 from kadr.errors import OptionsError
 from kadr.guides.channels import edge_guide
@@ -178,13 +179,7 @@ class ContextProvider:
 
     @staticmethod
     def _reduced(frame: Frame) -> NDArray[np.uint8]:
-        level = gray(frame.rgb)
-        scale = _SIDE / max(level.shape)
-        if scale >= 1:
-            return level
-        size = (max(1, round(level.shape[1] * scale)), max(1, round(level.shape[0] * scale)))
-        small: NDArray[np.uint8] = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
-        return small
+        return shrink_to_side(gray(frame.rgb), _SIDE)
 
 
 def _cache(cache: OrderedDict[Key, Value], key: Key, value: Value, size: int) -> None:

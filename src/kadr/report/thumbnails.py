@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from kadr.core.frames import Image
+from kadr.core.resize import fit_in_box
 from kadr.errors import KadrError
 
 GetFrame = Callable[[int], Image]
@@ -72,9 +73,7 @@ def _fetch(get_frame: GetFrame, index: int) -> Image | None:
 
 def _thumbnail_size(image: Image) -> tuple[int, int]:
     """(width, height) whose longer side is at most 480 pixels."""
-    height, width = image.shape[:2]
-    scale = min(1.0, _MAX_SIDE / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    return fit_in_box((image.shape[1], image.shape[0]), (_MAX_SIDE, _MAX_SIDE))
 
 
 def _data_uri(image: Image, size: tuple[int, int]) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
+from kadr.core.closing import Closing
 from kadr.core.events import CancelToken
 from kadr.core.row_bands import default_threads
 from kadr.errors import Cancelled, OptionsError
@@ -27,7 +26,7 @@ from kadr.tasks.resources import limited_threads
 from kadr.tasks.task import Task, TaskContext, digest_of, run_function
 
 
-class InlineExecutor:
+class InlineExecutor(Closing):
     """An Executor that runs one task after the other, each with all cores, as events are read.
 
     No worker can be lost, so no task is tried again, and none can be killed: ``grace`` is not
@@ -68,17 +67,6 @@ class InlineExecutor:
     def close(self) -> None:
         """Run no more tasks."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _run(
         self, tasks: Iterator[Task], window: int, stop: CancelToken

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
+from kadr.core.closing import Closing
 from kadr.core.events import CancelToken
 from kadr.core.row_bands import default_threads
 from kadr.errors import OptionsError
@@ -16,7 +15,7 @@ from kadr.tasks.supervisor import Pool, Supervisor
 from kadr.tasks.task import Task
 
 
-class ProcessExecutor:
+class ProcessExecutor(Closing):
     """An Executor of worker processes that start when needed and stay until it is closed.
 
     Workers ignore Ctrl-C: the reader of the events decides what it means. If this process dies,
@@ -78,17 +77,6 @@ class ProcessExecutor:
         if run is not None:
             run.end()
         self._pool.close(busy_only=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _free_memory(self) -> int | None:
         return free_memory() if self._memory is None else self._memory

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from kadr.core.closing import Closing
 from kadr.core.frames import Frame
 from kadr.video.base import ClipInfo
 
@@ -17,7 +17,7 @@ BACKWARD_CHUNK = 16
 Item = TypeVar("Item")
 
 
-class BaseClip(ABC):
+class BaseClip(Closing):
     """A Clip whose backend reads frames in ``_read``, ``_read_forward`` and ``_read_backward``.
 
     first_number: the number of frame 0. The indices that the backend receives are checked.
@@ -94,17 +94,6 @@ class BaseClip(ABC):
     def close(self) -> None:
         """Free the files."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def reverse_in_chunks(

@@ -13,10 +13,8 @@ from pathlib import Path
 
 from kadr.errors import InputError
 from kadr.files import file_digest, read_json_object, write_json_object
+from kadr.storage.layout import WorkLayout
 from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
-
-CACHE_FILE = "clips.json"
-"""The file with known identities in a ``cache`` folder."""
 
 _STABLE_AFTER = 2.0
 """Seconds: a file that changed more recently may change again under the same time stamp."""
@@ -28,15 +26,16 @@ _CODING = ("utf-8", "surrogateescape")
 def clip_identity(path: str | Path, cache: Path | None = None) -> str:
     """The SHA-256 of a clip's content in hex; for a sequence, of its names and contents in order.
 
-    cache: a folder for known identities; it is made if it is missing. If it cannot be written, the
-    log says so.
+    cache: a work folder, whose file ``clips.json`` holds known identities; it is made if it is
+    missing. If it cannot be written, the log says so.
     Raises InputError if there is no such clip, it cannot be read, or it changes meanwhile.
     """
     path = Path(path)
     files = clip_files(path)
     state = _file_state(path, files)
     key = str(files[0].resolve() if path.is_file() else path.absolute())
-    entries = {} if cache is None else read_json_object(cache / CACHE_FILE)
+    cache_file = None if cache is None else WorkLayout(cache).clips
+    entries = {} if cache_file is None else read_json_object(cache_file)
     entry = entries.get(key)
     if isinstance(entry, dict) and entry.get("state") == state:
         identity = entry.get("identity")
@@ -45,9 +44,9 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
     identity = _hash(path, files)
     if _file_state(path, files) != state:
         raise InputError(f"{path}: changes while it is read; wait until it is complete")
-    if cache is not None and _is_stable(files):
+    if cache_file is not None and _is_stable(files):
         entries[key] = {"state": state, "identity": identity}
-        write_json_object(cache / CACHE_FILE, entries)
+        write_json_object(cache_file, entries)
     return identity
 
 
