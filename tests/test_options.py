@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 
 from kadr import options as module
 from kadr.errors import OptionsError
-from kadr.options import (
-    DETAIL,
+from kadr.option_fields import (
     FILMED_FRAME,
     OTHER_FRAMES,
     STYLIZER,
-    PropagateOptions,
-    RunOptions,
-    SynthOptions,
-    detail_options,
     fields_of_group,
     fields_that_need,
     option,
@@ -28,6 +23,7 @@ from kadr.options import (
     option_range,
     single_frame_options,
 )
+from kadr.options import DETAIL, PropagateOptions, RunOptions, SynthOptions, detail_options
 from kadr.stylize.registry import stylizer_options
 
 KINDS: dict[str, dict[str, Any]] = {

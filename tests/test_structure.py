@@ -15,36 +15,37 @@ import pytest
 import kadr
 
 ROOT = Path(kadr.__file__).parent
-BASE = "errors core options files"
+BASE = "errors core option_fields options files"
 
 IMPORTS = {
-    # part         what it may import: only parts that stand above it
-    "errors":      "",
-    "core":        "errors",
-    "options":     "errors core",
-    "files":       "errors core",
+    # part          what it may import: only parts that stand above it
+    "errors":        "",
+    "core":          "errors",
+    "option_fields": "errors",
+    "options":       "errors core option_fields",
+    "files":         "errors core",
     # how results are kept and how work runs; neither knows what is made
-    "storage":     BASE,
-    "tasks":       BASE,
+    "storage":       BASE,
+    "tasks":         BASE,
     # the stages of a run
-    "video":       f"{BASE} storage",
-    "guides":      BASE,
-    "synth":       BASE,
-    "blend":       BASE,
-    "stylize":     BASE,
-    "plan":        f"{BASE} storage guides video",
-    "propagate":   f"{BASE} guides synth",
+    "video":         f"{BASE} storage",
+    "guides":        BASE,
+    "synth":         BASE,
+    "blend":         BASE,
+    "stylize":       BASE,
+    "plan":          f"{BASE} storage guides video",
+    "propagate":     f"{BASE} guides synth",
     # where the stages come together
-    "project":     f"{BASE} storage stylize video",
-    "exchange":    f"{BASE} stylize video plan project",
-    "report":      BASE,
-    "render":      f"{BASE} storage tasks video guides stylize plan propagate blend report",
+    "project":       f"{BASE} storage stylize video",
+    "exchange":      f"{BASE} stylize video plan project",
+    "report":        BASE,
+    "render":        f"{BASE} storage tasks video guides stylize plan propagate blend report",
     # the public operations
-    "pipeline":    f"{BASE} render",
-    "preview":     f"{BASE} storage tasks propagate render",
-    "dry_run":     f"{BASE} storage report render",
-    "compare":     f"{BASE} storage guides video pipeline",
-    "seed_grid":   f"{BASE} stylize video",
+    "pipeline":      f"{BASE} render",
+    "preview":       f"{BASE} storage tasks propagate render",
+    "dry_run":       f"{BASE} storage report render",
+    "compare":       f"{BASE} storage guides video pipeline",
+    "seed_grid":     f"{BASE} stylize video",
 }  # fmt: skip
 """Part of the package → the other parts that it may import. Front ends may import all of them."""
 

@@ -1,131 +1,28 @@
-"""Options of every step: frozen dataclasses, checked on creation, described in their metadata.
+"""Options of every step: frozen dataclasses, checked on creation.
 
-The metadata of a field is the only place that describes an option: its help, its range, its
-section in project.toml, its group in help. The command line, project files and other front ends
-read it there. The options of a plug-in stand in the plug-in's own file.
+``option_fields`` tells how their fields describe themselves. The options of a plug-in stand in the
+plug-in's own file.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError
-
-KEYFRAMES, STYLIZER, PICTURE, OUTPUT, RUN = (
-    "Keyframes", "Stylizer", "Picture", "Output", "Run",
-)  # fmt: skip
-"""Groups of options: the headings in the help of commands with many options."""
-
-OTHER_FRAMES, FILMED_FRAME = "other frames", "filmed frame"
-"""What an option of a stylizer may need: frames that are made together or one after another; a
-filmed frame to start from."""
-
-PAINTED_KEYS, PLANNED_KEYS = "painted keys", "planned keys"
-"""What an option of a run may need: keys that somebody painted; keys that kadr chooses itself."""
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    unset: str = "",
-    unit: str = "",
-    section: str = "",
-    entry: str = "",
-    group: str = "",
-    needs: str = "",
-) -> Any:
-    """A dataclass field with a help line and, for numbers, an inclusive range of sane values.
-
-    unset: what holds if the value is None or empty, for help. unit: "bytes" for a size that may be
-    written as "20GB". section: where it stands in project.toml; "": it does not. entry: its name
-    there, only if the project file holds a text that the project itself turns into the value.
-    group: its heading in help; "": the command line does not make an option of it by itself.
-    needs: what it needs to have an effect; the default of a stylizer's option then turns it off.
-    """
-    metadata = {
-        "help": help,
-        "low": low,
-        "high": high,
-        "unset": unset,
-        "unit": unit,
-        "section": section,
-        "entry": entry,
-        "group": group,
-        "needs": needs,
-    }
-    return field(default=default, metadata=metadata)
-
-
-def option_help(kind: type[Any], name: str) -> str:
-    """The help line of a field of an options dataclass."""
-    return str(kind.__dataclass_fields__[name].metadata["help"])
-
-
-def option_range(item: Field[Any]) -> str:
-    """The range of a numeric option, such as "0 to 1" or "1 or more"; "" if it has none."""
-    low, high = item.metadata.get("low"), item.metadata.get("high")
-    if low is None:
-        return ""
-    return f"{_short(low)} or more" if high is None else f"{_short(low)} to {_short(high)}"
-
-
-def _short(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:.9g}"
-
-
-def fields_of_group(
-    kind: type[Any], group: str, *, without: Collection[str] = (), in_project: bool = False
-) -> tuple[str, ...]:
-    """The names of the options of a group, in the order of the dataclass.
-
-    in_project: only those that a project file can hold.
-    """
-    return tuple(
-        item.name
-        for item in fields(kind)
-        if item.metadata.get("group") == group
-        and item.name not in without
-        and (item.metadata.get("section") or not in_project)
-    )
-
-
-def fields_that_need(kind: type[Any], *needs: str) -> tuple[str, ...]:
-    """The names of the options that declare one of ``needs``, in the order of the dataclass."""
-    return tuple(item.name for item in fields(kind) if item.metadata.get("needs") in needs)
-
-
-def single_frame_options(
-    kind: type[Any], values: Mapping[str, Any], *, filmed: bool = True
-) -> dict[str, Any]:
-    """``values`` of a stylizer's options for a frame that is made alone.
-
-    Options that need other frames get their defaults, which turn them off. filmed: whether the
-    frame is one that was filmed; if not, options that need a filmed frame are turned off as well.
-    """
-    needs = (OTHER_FRAMES,) if filmed else (OTHER_FRAMES, FILMED_FRAME)
-    names = fields_that_need(kind, *needs)
-    return {**values, **{name: kind.__dataclass_fields__[name].default for name in names}}
-
-
-def check_fields(options: Any) -> None:
-    """Raise OptionsError if a numeric field of a dataclass is outside its declared range."""
-    for item in fields(options):
-        low, high = item.metadata.get("low"), item.metadata.get("high")
-        value = getattr(options, item.name)
-        if value is None or (low is None and high is None):
-            continue
-        bad = not isinstance(value, (int, float)) or not math.isfinite(value)
-        if bad or (low is not None and value < low) or (high is not None and value > high):
-            bounds = f"{low} to {high}" if high is not None else f"at least {low}"
-            raise OptionsError(f"{item.name.replace('_', '-')} {value}: expected {bounds}")
+from kadr.option_fields import (
+    KEYFRAMES,
+    OUTPUT,
+    PAINTED_KEYS,
+    PICTURE,
+    PLANNED_KEYS,
+    RUN,
+    check_fields,
+    option,
+)
 
 
 def _check_odd(patch_size: int) -> None:
@@ -238,18 +135,6 @@ def detail_options(detail: str, **changes: Any) -> PropagateOptions:
         raise OptionsError(f"detail {detail!r}: expected one of {', '.join(DETAIL)}")
     values = {name: value for name, value in changes.items() if value is not None}
     return replace(DETAIL[detail], **values)
-
-
-def check_unused(options: Any, names: Iterable[str], purpose: str, need: str) -> None:
-    """Raise OptionsError for the first option that was set and would have no effect.
-
-    names: options that must have their defaults. purpose: what they are for. need: the option that
-    gives them an effect.
-    """
-    for name in names:
-        if getattr(options, name) != getattr(type(options), name):
-            dashed = name.replace("_", "-")
-            raise OptionsError(f"{dashed}: is for {purpose}; give {need}, or leave it out")
 
 
 _REFINE_STRENGTH = 0.3

@@ -11,7 +11,7 @@ from typing import Any
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image
 from kadr.errors import OptionsError
-from kadr.options import single_frame_options
+from kadr.option_fields import single_frame_options
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options

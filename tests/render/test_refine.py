@@ -14,7 +14,8 @@ import pytest
 from kadr.core.events import CancelToken
 from kadr.errors import Cancelled, OptionsError
 from kadr.files import read_image, write_image
-from kadr.options import RunOptions, option
+from kadr.option_fields import option
+from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from scenes import texture, write_sequence

@@ -26,14 +26,8 @@ from kadr.cli.stylizer_choice import (
     SharedStylizerOptions,
     resolve_preset,
 )
-from kadr.options import (
-    KEYFRAMES,
-    OUTPUT,
-    RUN,
-    RunOptions,
-    detail_options,
-    fields_of_group,
-)
+from kadr.option_fields import KEYFRAMES, OUTPUT, RUN, fields_of_group
+from kadr.options import RunOptions, detail_options
 
 if TYPE_CHECKING:
     from kadr.compare import MethodResult

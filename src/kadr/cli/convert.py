@@ -15,7 +15,8 @@ from kadr.cli.session import open_session
 from kadr.core.events import Event
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError
-from kadr.options import RunOptions, option_help
+from kadr.option_fields import option_help
+from kadr.options import RunOptions
 
 
 def frames(

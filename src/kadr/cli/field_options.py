@@ -13,7 +13,7 @@ import typer
 
 from kadr.cli.parse_values import parse_value
 from kadr.core.parsing import parse_bytes
-from kadr.options import option_range
+from kadr.option_fields import option_range
 
 Command = Callable[..., Any]
 

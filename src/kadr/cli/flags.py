@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from kadr.cli.field_options import sentence
-from kadr.options import DETAIL, KEYFRAMES, PICTURE, RUN, RunOptions, option_help
+from kadr.option_fields import KEYFRAMES, PICTURE, RUN, option_help
+from kadr.options import DETAIL, RunOptions
 
 
 def _help(field: str, note: str = "") -> str:

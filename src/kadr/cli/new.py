@@ -30,16 +30,8 @@ from kadr.cli.stylizer_choice import (
 )
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError
-from kadr.options import (
-    KEYFRAMES,
-    OUTPUT,
-    PICTURE,
-    RUN,
-    PropagateOptions,
-    RunOptions,
-    fields_of_group,
-    option_help,
-)
+from kadr.option_fields import KEYFRAMES, OUTPUT, PICTURE, RUN, fields_of_group, option_help
+from kadr.options import PropagateOptions, RunOptions
 
 if TYPE_CHECKING:
     from kadr.project.folder import ProjectFolder

@@ -28,7 +28,8 @@ from kadr.core import formatting
 from kadr.core.frames import FrameRange
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
-from kadr.options import PLANNED_KEYS, RunOptions, fields_that_need
+from kadr.option_fields import PLANNED_KEYS, fields_that_need
+from kadr.options import RunOptions
 
 if TYPE_CHECKING:
     from kadr.plan.coverage import Survey

@@ -35,20 +35,18 @@ from kadr.cli.stylizer_choice import (
 from kadr.core import formatting
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
-from kadr.options import (
+from kadr.option_fields import (
     KEYFRAMES,
     OUTPUT,
     PAINTED_KEYS,
     PICTURE,
     PLANNED_KEYS,
     RUN,
-    PropagateOptions,
-    RunOptions,
-    detail_options,
     fields_of_group,
     fields_that_need,
     option_help,
 )
+from kadr.options import PropagateOptions, RunOptions, detail_options
 
 Result = Annotated[
     str | None,

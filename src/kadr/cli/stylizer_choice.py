@@ -15,7 +15,7 @@ import typer
 
 from kadr.cli.parse_values import parse_assignments
 from kadr.errors import OptionsError
-from kadr.options import KEYFRAMES, STYLIZER, fields_of_group, option
+from kadr.option_fields import KEYFRAMES, STYLIZER, fields_of_group, option
 from kadr.stylize.shared_help import SHARED_HELP
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kadr.core.parsing import parse_bytes
 from kadr.errors import OptionsError
-from kadr.options import PropagateOptions, RunOptions, option_help, option_range
+from kadr.option_fields import option_help, option_range
+from kadr.options import PropagateOptions, RunOptions
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Propagate a style over the frames of a span: one forward and one backward pass per key."""
 
-from kadr.propagate.key_pass import KeyStyle, PassFrame, propagate
+from kadr.propagate.propagation import KeyStyle, PassFrame, propagate
 from kadr.propagate.state import STATE_INTERVAL, PassState, pack_state, unpack_state
 
 __all__ = [

@@ -21,7 +21,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, OptionsError
-from kadr.options import single_frame_options
+from kadr.option_fields import single_frame_options
 from kadr.render.pass_frame import read_pass_frame
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import RunSchedule

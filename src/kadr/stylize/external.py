@@ -13,7 +13,7 @@ import numpy as np
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
 from kadr.files import IMAGE_SUFFIXES, last_number, read_image
-from kadr.options import option
+from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 
 _MOST_STRETCH = 1.25

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import OptionsError
-from kadr.options import (
-    FILMED_FRAME,
-    OTHER_FRAMES,
-    check_fields,
-    check_unused,
-    option,
-)
+from kadr.option_fields import FILMED_FRAME, OTHER_FRAMES, check_fields, check_unused, option
 from kadr.stylize.shared_help import SHARED_HELP
 
 _CHOICES = {

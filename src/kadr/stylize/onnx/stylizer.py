@@ -15,7 +15,7 @@ import numpy as np
 from kadr.core.frames import Image, to_8_bits
 from kadr.core.resize import fit_in_box
 from kadr.errors import BackendError, InputError, OptionsError
-from kadr.options import check_fields, option
+from kadr.option_fields import check_fields, option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.onnx.network import DEVICES, ImageInput, Network
 from kadr.stylize.onnx.ranges import (

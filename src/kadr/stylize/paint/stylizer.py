@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.frames import Image, to_8_bits
-from kadr.options import check_fields, option
+from kadr.option_fields import check_fields, option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.paint.kuwahara import kuwahara
 from kadr.stylize.paint.strokes import paint_strokes

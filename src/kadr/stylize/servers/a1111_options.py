@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import OptionsError
-from kadr.options import FILMED_FRAME, check_unused, option
+from kadr.option_fields import FILMED_FRAME, check_unused, option
 from kadr.stylize.servers.options import ServerOptions, as_tuple
 from kadr.stylize.shared_help import SHARED_HELP
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kadr.core.events import CancelToken
 from kadr.errors import OptionsError
-from kadr.options import check_fields, option
+from kadr.option_fields import check_fields, option
 from kadr.stylize.layout.sizes import nearest_size
 from kadr.stylize.servers.client import Client
 from kadr.stylize.servers.endpoint import parse_endpoint
