@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
@@ -30,3 +31,9 @@ def _without_type(param: Any) -> Any:
     elif param.metavar is None:
         param.metavar = ""
     return param
+
+
+def paragraphs(docstring: str) -> str:
+    """A docstring with each paragraph on one line, for help that wraps lines itself."""
+    text = inspect.cleandoc(docstring)
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))

@@ -17,7 +17,7 @@ from kadr.cli.compare import compare
 from kadr.cli.convert import encode, frames
 from kadr.cli.doctor import doctor
 from kadr.cli.exchange import export, import_
-from kadr.cli.help import PlainCommand, PlainGroup
+from kadr.cli.help import PlainCommand, PlainGroup, paragraphs
 from kadr.cli.info import info, stylizers
 from kadr.cli.new import new
 from kadr.cli.plan import plan
@@ -52,7 +52,8 @@ for _panel, _commands in COMMANDS.items():
     for _command in _commands:
         _settings = {"cls": PlainCommand} | _SETTINGS.get(_command, {})
         _name = _command.__name__.removesuffix("_")
-        app.command(_name, rich_help_panel=_panel, **_settings)(_command)
+        _help = paragraphs(_command.__doc__ or "")
+        app.command(_name, help=_help, rich_help_panel=_panel, **_settings)(_command)
 
 _UsageError: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
