@@ -1,4 +1,4 @@
-"""Restyle a clip with a stylizer of one's own: own_stylizer.py CLIP KEYS_FOLDER OUTPUT"""
+"""Restyle a clip with a stylizer of your own: own_stylizer.py CLIP KEYS_FOLDER OUTPUT"""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 
 
 class Posterize:
-    """A poster of few flat colours. See Stylizer in kadr.stylize.base for what each name means."""
+    """Few flat colours, as on a poster. See Stylizer in kadr.stylize.base for each name."""
 
     VERSION, name, joint, sequential, max_batch = 1, "posterize", False, False, 1
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """Yield each frame in three levels a channel."""
+        """Yield each frame with three levels per channel."""
         for job in jobs:
             context.cancel.check()
             yield [StyledFrame(job.index, job.frame.image[..., :3] // 86 * 127)]

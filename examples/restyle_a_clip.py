@@ -7,7 +7,7 @@ import kadr
 
 
 def show(event: kadr.Event) -> None:
-    """Every step of the work says how far it is."""
+    """Print the progress of writing the output."""
     if event.step == "write":
         print(f"\rframe {event.index} of {event.total}", end="", flush=True)
 

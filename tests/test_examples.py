@@ -1,4 +1,4 @@
-"""The examples run as they stand, on a clip of a few small frames."""
+"""The examples run without changes, on a clip of a few small frames."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def test_clips_are_restyled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert sorted(file.name for file in keys.iterdir()) == ["frame_00000.png", "frame_00024.png"]
     _run(monkeypatch, "restyle_a_clip.py", clip, keys, tmp_path / "b.mp4")
     for name in ("a.mp4", "b.mp4"):
-        with kadr.open_clip(tmp_path / name) as made:
-            assert len(made) == 26
+        with kadr.open_clip(tmp_path / name) as restyled:
+            assert len(restyled) == 26
 
 
 def test_an_image_is_synthesized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = _frame(0).image
-    style, source, made = tmp_path / "style.png", tmp_path / "source.png", tmp_path / "made.png"
+    style, source, result = (tmp_path / name for name in ("style.png", "source.png", "result.png"))
     kadr.write_image(style, 255 - photo)
     kadr.write_image(source, photo)
-    _run(monkeypatch, "synthesize_an_image.py", style, source, source, made)
-    difference = np.abs(kadr.read_image(made).astype(int) - (255 - photo))
+    _run(monkeypatch, "synthesize_an_image.py", style, source, source, result)
+    difference = np.abs(kadr.read_image(result).astype(int) - (255 - photo))
     assert difference.mean() < 12, "the photo itself comes out as its style"
 
 
