@@ -59,6 +59,7 @@ LIBRARIES = {
     "scenedetect":  "plan",
     "tomlkit":      "project",
     "platformdirs": "storage",
+    "filelock":     "storage",
     "torch":        "stylize",
     "diffusers":    "stylize",
     "onnxruntime":  "stylize",

@@ -45,7 +45,7 @@ class RunRecorder:
     def __init__(self, run: RunContext) -> None:
         self._run = run
         self._started, self._start = (
-            datetime.now(UTC).isoformat(timespec="seconds"),
+            datetime.now(UTC).isoformat(timespec="milliseconds"),
             time.monotonic(),
         )
         self._seconds: dict[str, float] = {}
