@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny import Kind, Parts, save_folder, save_single
-from trained import train_model
+from tiny_models import Kind, TinyNetworks, save_folder, save_single
+from trained_models import train_model
 
 from kadr.core.frames import Image
 
@@ -21,14 +21,14 @@ Places = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def tiny_parts() -> Callable[[Kind], Parts]:
+def tiny_parts() -> Callable[[Kind], TinyNetworks]:
     """Networks of a kind; not to be changed."""
-    return cache(Parts)
+    return cache(TinyNetworks)
 
 
 @pytest.fixture(scope="session")
 def tiny_model(
-    tmp_path_factory: pytest.TempPathFactory, tiny_parts: Callable[..., Parts]
+    tmp_path_factory: pytest.TempPathFactory, tiny_parts: Callable[..., TinyNetworks]
 ) -> Places:
     """``tiny_model(kind, form)``: where it is; form: "folder", ".safetensors" or ".ckpt"."""
     root = tmp_path_factory.mktemp("tiny")

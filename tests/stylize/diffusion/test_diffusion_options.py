@@ -72,10 +72,10 @@ def test_without_torch_it_says_what_to_install() -> None:
         "import numpy as np\n"
         "from kadr.core.frames import Frame\n"
         "from kadr.errors import BackendError\n"
-        "from kadr.stylize.base import Context, Job\n"
+        "from kadr.stylize.base import StylizeContext, StylizeJob\n"
         "from kadr.stylize.registry import create_stylizer\n"
-        "job = Job(Frame(0, np.zeros((8, 8, 3), np.uint8)), 0, 0)\n"
-        "try:\n    next(create_stylizer('diffusion', model='m').stylize([job], Context()))\n"
+        "job = StylizeJob(Frame(0, np.zeros((8, 8, 3), np.uint8)), 0, 0)\n"
+        "try:\n    next(create_stylizer('diffusion', model='m').stylize([job], StylizeContext()))\n"
         "except BackendError as error:\n    print(error)\n"
     )
     done = subprocess.run(
@@ -91,7 +91,7 @@ def test_unknown_option_is_named() -> None:
         create_stylizer("diffusion", model="m", strength=1)
 
 
-def test_found_noise_is_walked_back_by_euler() -> None:
+def test_inversion_uses_euler_by_default() -> None:
     assert DiffusionOptions(model="a").sampler == "Euler a"
     assert DiffusionOptions(model="a", inversion="refined").sampler == "Euler"
     assert DiffusionOptions(model="a", inversion="refined", sampler="Heun").sampler == "Heun"

@@ -10,7 +10,7 @@ import torch
 from stylize_samples import picture
 
 from kadr.errors import OutputError
-from kadr.stylize.diffusion.noise_cache import NoiseCache, stamp
+from kadr.stylize.diffusion.noise_cache import NoiseCache, collect_file_stats
 
 
 def test_noise_comes_back_for_its_picture_and_facts_only(tmp_path: Path) -> None:
@@ -35,11 +35,11 @@ def test_a_file_replaced_under_its_name_is_another(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     path = tmp_path / "model" / "style.safetensors"
     path.write_bytes(b"one")
-    before = stamp(path), stamp(tmp_path / "model")
-    assert (stamp(path), stamp(tmp_path / "model")) == before
+    before = collect_file_stats(path), collect_file_stats(tmp_path / "model")
+    assert (collect_file_stats(path), collect_file_stats(tmp_path / "model")) == before
     path.write_bytes(b"other")
-    assert stamp(path) != before[0]
-    assert stamp(tmp_path / "model") != before[1]
+    assert collect_file_stats(path) != before[0]
+    assert collect_file_stats(tmp_path / "model") != before[1]
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])

@@ -13,8 +13,8 @@ import pytest
 import torch
 from diffusers import ControlNetModel
 from safetensors.torch import save_file
-from tiny import KINDS, Kind
-from trained import painted
+from tiny_models import KINDS, Kind
+from trained_models import painted
 
 from kadr.core.frames import Frame, Image
 from kadr.errors import BackendError, InputError, OptionsError
@@ -359,9 +359,9 @@ import sys
 sys.modules[{name!r}] = None
 from kadr.errors import BackendError
 from kadr.stylize.diffusion.options import DiffusionOptions
-from kadr.stylize.diffusion.stylizer import create_maker
+from kadr.stylize.diffusion.stylizer import create_restyler
 try:
-    create_maker(DiffusionOptions(model={str(tiny_model("sd1"))!r}))
+    create_restyler(DiffusionOptions(model={str(tiny_model("sd1"))!r}))
 except BackendError as error:
     print(error)
 """

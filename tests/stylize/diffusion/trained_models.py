@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from tiny import Parts, save_folder
+from tiny_models import TinyNetworks, save_folder
 from torch import Tensor
 from torch.nn import functional
 
 from kadr.core.frames import Image
-from kadr.stylize.diffusion.prompt.text_encoder import chunk_of
+from kadr.stylize.diffusion.prompt.text_encoder import pad_chunk
 from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
 from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
 
@@ -47,7 +47,7 @@ def train_model(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        parts = Parts("sd1-inpaint" if inpaint else "sd1", seed)
+        parts = TinyNetworks("sd1-inpaint" if inpaint else "sd1", seed)
         height, width = frames[0].shape[:2]
         parts.vae = _vae()
         parts.unet = _unet(9 if inpaint else 4, fine=height * width <= _FINE)
@@ -146,7 +146,7 @@ def _unet(channels: int, *, fine: bool) -> UNet2DConditionModel:
 def _texts(encoder: torch.nn.Module) -> Tensor:
     """(3, 77, 32): what the random encoder makes of the words."""
     tokenizer = load_tokenizer()
-    chunks = torch.tensor([chunk_of(tokenizer(word), 49407) for word in WORDS])
+    chunks = torch.tensor([pad_chunk(tokenizer(word), 49407) for word in WORDS])
     return encoder(input_ids=chunks).last_hidden_state
 
 
@@ -160,7 +160,7 @@ def _sharpen(encoder: torch.nn.Module) -> None:
 
 
 def _train_unet(
-    parts: Parts, pixels: Sequence[Tensor], text: Tensor, steps: int, inpaint: bool
+    parts: TinyNetworks, pixels: Sequence[Tensor], text: Tensor, steps: int, inpaint: bool
 ) -> None:
     unet, vae = parts.unet.train(), parts.vae
     with torch.no_grad():

@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from lending import Lender
-from trained import train_model
+from fake_context import FakeContext
+from trained_models import train_model
 
 from kadr.core.frames import Image
 from kadr.core.warp import warp
@@ -55,7 +55,9 @@ def restyle(inked_model: Path, disc_frames: list[Image]) -> Restyle:
 
     def run(frames: Sequence[Image] = disc_frames[:10], **options: Any) -> list[Image]:
         known = KNOWN | {"seed": None} | options
-        return Lender(frames).run(create_stylizer("diffusion", model=str(inked_model), **known))
+        return FakeContext(frames).run(
+            create_stylizer("diffusion", model=str(inked_model), **known)
+        )
 
     return run
 
@@ -74,11 +76,11 @@ def _flicker(images: Sequence[Image]) -> float:
 
 def _warp_error(frames: Sequence[Image], images: Sequence[Image]) -> float:
     """Mean change along the motion of what is filmed, where it was seen before."""
-    lender = Lender(frames)
+    fake = FakeContext(frames)
     errors = []
     for index in range(1, len(frames)):
-        moved = warp(images[index - 1], lender.flow(index, index - 1))
-        seen = ~lender.occlusion(index, index - 1)
+        moved = warp(images[index - 1], fake.flow(index, index - 1))
+        seen = ~fake.occlusion(index, index - 1)
         errors.append(cv2.absdiff(images[index], moved).mean(axis=2)[seen].mean())
     return float(np.mean(errors))
 
@@ -150,11 +152,11 @@ def test_noise_that_moves_with_a_pan_lets_details_move_with_it(
 
     errors = {}
     for carried in (False, True):
-        lender = Lender(frames, find_flow=pan)
+        fake = FakeContext(frames, find_flow=pan)
         stylizer = create_stylizer(
             "diffusion", model=str(inked_model), carry_noise=carried, **KNOWN
         )
-        images = lender.run(stylizer)
+        images = fake.run(stylizer)
         pairs = zip(images[1:], images)
         # what leaves on the left; the last columns are new in each frame
         errors[carried] = np.mean([cv2.absdiff(b[:, :48], a[:, 16:]).mean() for b, a in pairs])

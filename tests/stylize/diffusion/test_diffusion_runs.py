@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from trained import painted
+from trained_models import painted
 
 from kadr.cli.main import main
 from kadr.core.frames import Frame, Image
