@@ -218,13 +218,13 @@ def test_colour_correction_brings_back_the_colours(restyle: Restyle, disc_frames
 # --- additions ------------------------------------------------------------------------------
 
 
-def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -> None:
+def test_additions_change_the_image(tiny_model, tmp_path: Path, disc_frames) -> None:
     model = load_model(str(tiny_model("sd1")))
     network = ControlNetModel.from_unet(model.unet)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        shown = network.controlnet_cond_embedding.conv_out
-        for block in (*network.controlnet_down_blocks, network.controlnet_mid_block, shown):
+        conditioning = network.controlnet_cond_embedding.conv_out
+        for block in (*network.controlnet_down_blocks, network.controlnet_mid_block, conditioning):
             block.weight.copy_(torch.randn(block.weight.shape, generator=generator))
     network.save_pretrained(tmp_path / "control")
     layer = "unet.mid_block.attentions.0.proj_in"
@@ -239,8 +239,8 @@ def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -
     save_file(
         {"emb_params": 9 * torch.randn(2, 32, generator=generator)}, tmp_path / "zeth.safetensors"
     )
-    known = {"prompt": "zeth", "steps": 4, "pixels": 4096, "denoising_strength": 0.8}
-    run = lambda **more: _run(tiny_model("sd1"), disc_frames[:1], **known | more)[0]  # noqa: E731
+    options = {"prompt": "zeth", "steps": 2, "pixels": 4096, "denoising_strength": 0.8}
+    run = lambda **more: _run(tiny_model("sd1"), disc_frames[:1], **options | more)[0]  # noqa: E731
     plain = run()
     control = {"controlnet": f"{tmp_path / 'control'}:0.5"}
     changed = [
@@ -252,17 +252,19 @@ def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -
         run(**control, control="softedge"),
         run(**control, control="tile"),
     ]
-    for place, image in enumerate(changed):
-        assert not np.array_equal(image, plain), place
-        assert all(not np.array_equal(image, other) for other in changed[:place])
-    lent = StylizeContext(control=lambda name, index: np.zeros((64, 64, 3), np.uint8))
-    dark = _run(tiny_model("sd1"), disc_frames[:1], lent, **known, **control, control="depth")[0]
+    for index, image in enumerate(changed):
+        assert not np.array_equal(image, plain), index
+        assert all(not np.array_equal(image, other) for other in changed[:index])
+    with_depth = StylizeContext(control=lambda name, index: np.zeros((64, 64, 3), np.uint8))
+    dark = _run(
+        tiny_model("sd1"), disc_frames[:1], with_depth, **options, **control, control="depth"
+    )[0]
     assert not np.array_equal(dark, plain)
-    # the part of the way counts from where sampling starts, at half strength too
-    half = {"denoising_strength": 0.5}
-    early = run(**(known | half), **control, control="canny", control_until=0.4)
-    assert not np.array_equal(early, run(**(known | half)))
-    assert not np.array_equal(early, run(**(known | half), **control, control="canny"))
+    # control_until is measured from where sampling starts, at half strength too
+    half = {"denoising_strength": 0.5, "steps": 4}
+    early = run(**(options | half), **control, control="canny", control_until=0.4)
+    assert not np.array_equal(early, run(**(options | half)))
+    assert not np.array_equal(early, run(**(options | half), **control, control="canny"))
     with pytest.raises(OptionsError, match="control 'depth' for frame 0"):
         run(**control, control="depth")
     with pytest.raises(InputError, match=r"gone\.safetensors: not found"):

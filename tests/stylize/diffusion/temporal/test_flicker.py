@@ -46,14 +46,15 @@ def _in_ink(image: Image, ink: int) -> Image:
 def inked_model(tmp_path_factory: pytest.TempPathFactory, disc_frames: list[Image]) -> Path:
     paintings = [_in_ink(frame, ink) for ink in range(2) for frame in disc_frames]
     folder = tmp_path_factory.mktemp("inked") / "model"
-    return train_model(disc_frames * 2, folder, paintings=paintings, steps=240)
+    # few steps: a model that is trained longer prefers one of the inks, and nothing flickers
+    return train_model(disc_frames * 2, folder, paintings=paintings, steps=110, rate=3e-3)
 
 
 @pytest.fixture(scope="module")
 def restyle(inked_model: Path, disc_frames: list[Image]) -> Restyle:
     """Restyle the disc's frames, with one seed for each unless the options name one."""
 
-    def run(frames: Sequence[Image] = disc_frames[:10], **options: Any) -> list[Image]:
+    def run(frames: Sequence[Image] = disc_frames[:8], **options: Any) -> list[Image]:
         settings = DEFAULTS | {"seed": None} | options
         return FakeContext(frames).run(
             create_stylizer("diffusion", model=str(inked_model), **settings)
@@ -119,7 +120,7 @@ WAYS: dict[str, tuple[dict[str, Any], float]] = {
 def test_every_way_lowers_warp_error_and_flicker(
     way: str, restyle: Restyle, independent: list[Image], disc_frames: list[Image]
 ) -> None:
-    frames = disc_frames[:10]
+    frames = disc_frames[:8]
     options, limit = WAYS[way]
     consistent = restyle(**options)
     assert _flicker(consistent) < limit * _flicker(independent)
@@ -130,7 +131,7 @@ def test_every_way_lowers_warp_error_and_flicker(
 
 @pytest.mark.parametrize("joint", ["attention", "grid"])
 def test_joint_keys_match(joint: str, restyle: Restyle, disc_frames: list[Image]) -> None:
-    frames = disc_frames[:10]
+    frames = disc_frames[:8]
     # it was not trained on sheets, and at full strength would paint one image over all of it
     strength = 0.8 if joint == "attention" else 0.6
     independent = restyle(denoising_strength=strength)
