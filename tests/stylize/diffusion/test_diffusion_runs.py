@@ -1,4 +1,4 @@
-"""Whole runs by Stable Diffusion at the command line: both ways, presets, stops, bad input."""
+"""Complete runs of Stable Diffusion on the command line: modes, presets, resume, bad input."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def test_a_picture_tells_the_settings_of_others_like_it(
         (["--stylizer", "a1111", "--url", "http://127.0.0.1:9", "-O", "retries=0"], "127.0.0.1:9"),
     ],
 )
-def test_bad_input_is_told_in_a_line(
+def test_bad_input_is_reported_in_one_line(
     kadr: Run, disc_clip: Path, tmp_path: Path, words: list[str], told: str
 ) -> None:
     code, said = kadr("run", disc_clip, "-o", tmp_path / "out.mp4", *words)

@@ -1,4 +1,4 @@
-"""Other pipelines get the arguments that they have, and their pictures fit the frame."""
+"""Other pipelines get only arguments that they accept, and their images fit the frame."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _restyle(adapter: PipelineAdapter, context: StylizeContext | None = None) ->
     return adapter.restyle(list(jobs([3, 5])), past)
 
 
-def test_only_what_the_signature_has(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_arguments_of_the_signature_are_passed(caplog: pytest.LogCaptureFixture) -> None:
     pipeline = _Editor()
     options = DiffusionOptions(
         model="m", prompt="ink", negative_prompt="photo", cfg_scale=4, steps=9, seed=7, pixels=4096
@@ -72,7 +72,7 @@ def test_only_what_the_signature_has(caplog: pytest.LogCaptureFixture) -> None:
     assert fields["Seed"] == 7
 
 
-def test_outside_the_mask_it_stays_as_filmed() -> None:
+def test_pixels_outside_the_mask_do_not_change() -> None:
     options = DiffusionOptions(model="m", pixels=4096, seed=255, mask_blur=0)
     mask = np.zeros((48, 64), bool)
     mask[:, 32:] = True
@@ -131,7 +131,7 @@ class _Guided:
         return SimpleNamespace(images=[image if self.dtype == torch.float32 else black])
 
 
-def test_guidance_goes_where_a_model_heeds_it() -> None:
+def test_guidance_is_passed_as_the_model_expects_it() -> None:
     options = DiffusionOptions(model="m", cfg_scale=4, pixels=4096)
     for distilled, expected in (
         (False, {"negative": " ", "told": 3.5, "true": 4}),
@@ -142,7 +142,7 @@ def test_guidance_goes_where_a_model_heeds_it() -> None:
         assert pipeline.calls[0] == expected
 
 
-def test_a_black_picture_is_made_again_in_float32(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_black_image_is_repeated_in_float32(caplog: pytest.LogCaptureFixture) -> None:
     pipeline = _Guided(True, torch.float16)
     with caplog.at_level(logging.WARNING):
         images = _restyle(PipelineAdapter(pipeline, DiffusionOptions(model="m", pixels=4096), "m"))

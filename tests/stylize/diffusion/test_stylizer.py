@@ -1,4 +1,4 @@
-"""What the diffusion stylizer makes of frames, under every option that changes it."""
+"""Frames restyled by the diffusion stylizer, for every option that changes them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def restyle(trained_model: Path) -> Restyle:
     return run
 
 
-# --- pictures that can be recognised --------------------------------------------------------
+# --- images that can be recognised ----------------------------------------------------------
 
 
 def test_prompt_and_strength_restyle_what_is_filmed(restyle: Restyle, disc_frames) -> None:
@@ -296,7 +296,7 @@ def test_parameters_read_back_as_the_options(trained_model: Path, disc_frames) -
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named folder", "the run's folder"])
-def test_found_noise_is_kept_and_taken_up(
+def test_inverted_noise_is_cached_and_reused(
     restyle: Restyle, tmp_path: Path, disc_frames, named: bool
 ) -> None:
     told: list[float] = []
@@ -378,7 +378,7 @@ except BackendError as error:
         "MPS backend out of memory",
     ],
 )
-def test_memory_that_is_short_in_other_words(
+def test_other_messages_of_too_little_memory(
     restyle: Restyle, monkeypatch: pytest.MonkeyPatch, disc_frames, said: str
 ) -> None:
     from kadr.stylize.diffusion.model.model import Model
@@ -419,7 +419,7 @@ def test_smaller_batches_when_memory_is_short(
         restyle(disc_frames[:2], batch=2)
 
 
-def test_never_a_black_picture(
+def test_never_a_black_image(
     trained_model: Path, monkeypatch: pytest.MonkeyPatch, disc_frames
 ) -> None:
     from kadr.stylize.diffusion.model.model import Model

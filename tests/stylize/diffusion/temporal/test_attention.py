@@ -1,4 +1,4 @@
-"""Attention across frames against the plain formula; as it was wherever it is not asked for."""
+"""Attention across frames equals the plain formula; without it nothing changes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _places(x: Tensor) -> Tensor:
     return x.flatten(1).T
 
 
-def test_nothing_changes_where_nothing_is_asked(network: _Network) -> None:
+def test_nothing_changes_without_references(network: _Network) -> None:
     x, prompts = _latents(4), _prompts([0, 1, 0, 1])
     before = network.eps(x, 1.0, prompts)
     frames = FrameAttention(network, CPU)

@@ -1,4 +1,4 @@
-"""Carried noise stays white and follows what is filmed, whatever the steps on the way there."""
+"""Carried noise stays white and follows the optical flow over any number of frames."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_noise_moves_by_whole_cells_after_steps_of_fractions() -> None:
     assert not torch.isin(moved[..., 0], start).any()
 
 
-def test_what_comes_to_light_has_new_noise_that_then_stays() -> None:
+def test_uncovered_pixels_get_new_noise_that_then_stays() -> None:
     hidden = _still()
     hidden[16:32, 16:32] = True
     first = start_tracks(0, SIZE, SIZE)

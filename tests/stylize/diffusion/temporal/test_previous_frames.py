@@ -1,4 +1,4 @@
-"""What a frame takes over from those before it: which of them, which pixels; after a stop too."""
+"""What a frame takes from previous frames: which frames and pixels, also in a resumed run."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_edges_of_what_is_hidden_are_soft_and_never_reach_into_it() -> None:
     assert 0 < across[1] < 1
 
 
-def test_noise_is_carried_the_same_after_a_stop(fake: FakeContext) -> None:
+def test_a_resumed_run_tracks_the_same_pixels(fake: FakeContext) -> None:
     options = Options(carry_noise=True)
     previous_frames = PreviousFrames(fake.context, options)
     for index in (0, 2, 4, 6, 8, 9, 11):

@@ -1,4 +1,4 @@
-"""Pictures laid on one sheet and cut out of it again; the same noise in every place."""
+"""Images on one sheet and back; the same noise at every position of the sheet."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_sheets_are_square_and_full(count: int, size, shape) -> None:
 
 
 @given(count=st.integers(1, 20), width=st.integers(1, 5), height=st.integers(1, 5))
-def test_cut_gives_back_what_was_laid(count: int, width: int, height: int) -> None:
+def test_splitting_a_sheet_returns_its_images(count: int, width: int, height: int) -> None:
     columns, rows = sheet_shape(count, (width, height))
     assert count <= columns * rows < 2 * count + 1
     images = [np.full((height, width, 3), place, np.uint8) for place in range(count)]
@@ -67,7 +67,7 @@ def test_an_anchor_has_the_first_place_and_may_not_change() -> None:
     assert create_sheet(inputs[:1], None).model_input.mask is None
 
 
-def test_noise_is_the_same_in_every_place() -> None:
+def test_noise_is_the_same_at_every_position() -> None:
     noise = SheetNoise(create_noise("cpu", [3], (4, 6, 8)), columns=2, rows=3)
     first, second = noise.draw(), noise.draw()
     assert first.shape == (1, 4, 6, 8)

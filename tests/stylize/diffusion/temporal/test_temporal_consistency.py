@@ -1,4 +1,4 @@
-"""Frames held together by the diffusion stylizer, in every way, with models of every family."""
+"""Options for temporal consistency of the diffusion stylizer, with models of every family."""
 
 from __future__ import annotations
 
@@ -68,13 +68,15 @@ def test_joint_and_sequential_follow_from_the_options(tiny_model) -> None:
         ({"joint_size": 1}, "joint-size 1"),
     ],
 )
-def test_what_cannot_be_had_together(given: dict[str, Any], said: str) -> None:
+def test_options_that_exclude_each_other(given: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionsError, match=said):
         create_stylizer("diffusion", model="m", **given)
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sd1-inpaint", "sdxl"])
-def test_a_run_that_goes_on_makes_the_same_frames(kind: Kind, tiny_model, disc_frames) -> None:
+def test_a_resumed_run_makes_the_same_frames_with_all_options(
+    kind: Kind, tiny_model, disc_frames
+) -> None:
     options = ALL | {"anchor_every": 2, "steps": 2}
     complete = FakeContext(disc_frames[::3], cuts=(4,))
     made = complete.run(_stylizer(tiny_model(kind), **options))
@@ -202,7 +204,7 @@ def test_controls_steer_frames_but_not_what_they_look_at(
         assert _unlike(with_, without) > 0.1
 
 
-def test_parameters_tell_how_frames_are_held_together(tiny_model, disc_frames) -> None:
+def test_infotext_holds_the_options_for_temporal_consistency(tiny_model, disc_frames) -> None:
     for options in (ALL | {"anchor_every": 3}, {"joint": "grid", "joint_size": 2}):
         fake = FakeContext(disc_frames[:1])
         stylizer = _stylizer(tiny_model("sd1"), **options)
