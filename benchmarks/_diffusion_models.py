@@ -18,8 +18,8 @@ from kadr.core.frames import Image
 # the small models are those of the tests
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "stylize" / "diffusion"))
 
-from tiny import Parts, save_folder
-from trained import train_model
+from tiny_models import TinyNetworks, save_folder
+from trained_models import train_model
 
 INKS = (
     ((250, 190, 90), (40, 30, 110)),
@@ -31,7 +31,7 @@ INKS = (
 
 def make_random_model(folder: Path, *, full: bool) -> Path:
     """Random weights in the shape of Stable Diffusion 1.5, at full size or small."""
-    parts = Parts("sd1")
+    parts = TinyNetworks("sd1")
     if full:
         torch.manual_seed(0)
         parts.unet = UNet2DConditionModel(

@@ -34,21 +34,6 @@ VAGUE_NAMES = {
 }  # fmt: skip
 """Word → terms to use instead."""
 
-CLEAN = {
-    "blend",
-    "core",
-    "errors",
-    "exchange",
-    "files",
-    "guides",
-    "plan",
-    "propagate",
-    "report",
-    "synth",
-    "video",
-}
-"""Parts of the package that are checked."""
-
 
 def _bindings(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """(name, line) of every variable, attribute, parameter, function and class that is bound."""
@@ -79,18 +64,13 @@ def _vague_bindings(source: str, path: str) -> list[str]:
 
 
 def _modules() -> list[Path]:
-    paths = (path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
-    return sorted(path for path in paths if path.with_suffix("").parts[0] in CLEAN)
+    return sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 
 @pytest.mark.parametrize("module", _modules(), ids=str)
 def test_names_say_what_they_hold(module: Path) -> None:
     vague = _vague_bindings((ROOT / module).read_text(encoding="utf-8"), str(module))
     assert not vague, "\n".join(["vague names", *vague])
-
-
-def test_every_clean_part_exists() -> None:
-    assert {path.with_suffix("").parts[0] for path in _modules()} == CLEAN
 
 
 _BINDINGS = [

@@ -27,12 +27,12 @@ def _like(folder: Path, text: str, stylizer: str) -> ImageSettings:
 def _text(**changes: Any) -> str:
     """The parameters of a frame that kadr's own diffusion makes with these options."""
     pytest.importorskip("torch")
-    from kadr.stylize.diffusion.facts import facts_of
+    from kadr.stylize.diffusion.infotext_fields import build_infotext_fields
     from kadr.stylize.diffusion.options import DiffusionOptions
 
     options = DiffusionOptions(model="m", **changes)
     model: Any = SimpleNamespace(digest="0123456789", name="m", channels=9)
-    facts = facts_of(model, options, (options.width or 64, options.height or 64), 5)
+    facts = build_infotext_fields(model, options, (options.width or 64, options.height or 64), 5)
     return format_infotext(options.prompt, options.negative_prompt, facts)
 
 

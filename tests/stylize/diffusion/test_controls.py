@@ -1,4 +1,4 @@
-"""Control images show what their names say."""
+"""ControlNet images show what their names say."""
 
 from __future__ import annotations
 

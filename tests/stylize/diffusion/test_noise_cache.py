@@ -1,4 +1,4 @@
-"""Found noise in files."""
+"""The cache of inverted noise on disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from stylize_samples import picture
 
 from kadr.errors import OutputError
-from kadr.stylize.diffusion.noise_cache import NoiseCache, stamp
+from kadr.stylize.diffusion.noise_cache import NoiseCache, collect_file_stats
 
 
-def test_noise_comes_back_for_its_picture_and_facts_only(tmp_path: Path) -> None:
+def test_noise_is_cached_for_its_image_and_settings_only(tmp_path: Path) -> None:
     noise = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(0))
     cache = NoiseCache(tmp_path / "noise", "model a; refined")
     assert cache.get(picture()) is None
@@ -35,15 +35,15 @@ def test_a_file_replaced_under_its_name_is_another(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     path = tmp_path / "model" / "style.safetensors"
     path.write_bytes(b"one")
-    before = stamp(path), stamp(tmp_path / "model")
-    assert (stamp(path), stamp(tmp_path / "model")) == before
+    before = collect_file_stats(path), collect_file_stats(tmp_path / "model")
+    assert (collect_file_stats(path), collect_file_stats(tmp_path / "model")) == before
     path.write_bytes(b"other")
-    assert stamp(path) != before[0]
-    assert stamp(tmp_path / "model") != before[1]
+    assert collect_file_stats(path) != before[0]
+    assert collect_file_stats(tmp_path / "model") != before[1]
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])
-def test_what_is_damaged_counts_as_not_found(tmp_path: Path, damage: bytes | None) -> None:
+def test_a_damaged_file_counts_as_missing(tmp_path: Path, damage: bytes | None) -> None:
     cache = NoiseCache(tmp_path, "facts")
     cache.put(torch.full((4, 6, 8), float("nan") if damage is None else 0), picture())
     (path,) = tmp_path.iterdir()

@@ -1,4 +1,4 @@
-"""Other pipelines get the arguments that they have, and their pictures fit the frame."""
+"""Other pipelines get only arguments that they accept, and their images fit the frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stylize_samples import jobs, picture
 from kadr.core.events import CancelToken
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext
-from kadr.stylize.diffusion.model.sources import ModelSource, find_source
+from kadr.stylize.diffusion.model.location import ModelLocation, locate_model
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
 from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
@@ -51,7 +51,7 @@ def _restyle(adapter: PipelineAdapter, context: StylizeContext | None = None) ->
     return adapter.restyle(list(jobs([3, 5])), past)
 
 
-def test_only_what_the_signature_has(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_arguments_of_the_signature_are_passed(caplog: pytest.LogCaptureFixture) -> None:
     pipeline = _Editor()
     options = DiffusionOptions(
         model="m", prompt="ink", negative_prompt="photo", cfg_scale=4, steps=9, seed=7, pixels=4096
@@ -66,13 +66,13 @@ def test_only_what_the_signature_has(caplog: pytest.LogCaptureFixture) -> None:
     call = pipeline.calls[0]
     assert call["image"].size == (64, 64)
     assert (call["prompt"], call["true_cfg_scale"]) == ("ink", 4)
-    facts = adapter.facts(next(jobs([3])))
-    assert facts["Steps"] is None
-    assert facts["Denoising strength"] is None
-    assert facts["Seed"] == 7
+    fields = adapter.infotext_fields(next(jobs([3])))
+    assert fields["Steps"] is None
+    assert fields["Denoising strength"] is None
+    assert fields["Seed"] == 7
 
 
-def test_outside_the_mask_it_stays_as_filmed() -> None:
+def test_pixels_outside_the_mask_do_not_change() -> None:
     options = DiffusionOptions(model="m", pixels=4096, seed=255, mask_blur=0)
     mask = np.zeros((48, 64), bool)
     mask[:, 32:] = True
@@ -89,12 +89,12 @@ def test_wrong_pipelines() -> None:
         PipelineAdapter(_NoImage(), options, "m")
     pipeline = _Editor()
     pipeline.pictures = 2
-    with pytest.raises(BackendError, match="gave 2 pictures for one frame"):
+    with pytest.raises(BackendError, match="returned 2 images for one frame"):
         _restyle(PipelineAdapter(pipeline, options, "m"))
 
 
 def test_options_of_our_own_loop_are_refused() -> None:
-    source = ModelSource(Path("m"), "pipeline", "m", {"_class_name": "FluxKontextPipeline"})
+    source = ModelLocation(Path("m"), "pipeline", "m", {"_class_name": "FluxKontextPipeline"})
     for given in (
         {"inversion": "refined"},
         {"controlnet": "c", "control": "canny"},
@@ -131,7 +131,7 @@ class _Guided:
         return SimpleNamespace(images=[image if self.dtype == torch.float32 else black])
 
 
-def test_guidance_goes_where_a_model_heeds_it() -> None:
+def test_guidance_is_passed_as_the_model_expects_it() -> None:
     options = DiffusionOptions(model="m", cfg_scale=4, pixels=4096)
     for distilled, expected in (
         (False, {"negative": " ", "told": 3.5, "true": 4}),
@@ -142,7 +142,7 @@ def test_guidance_goes_where_a_model_heeds_it() -> None:
         assert pipeline.calls[0] == expected
 
 
-def test_a_black_picture_is_made_again_in_float32(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_black_image_is_repeated_in_float32(caplog: pytest.LogCaptureFixture) -> None:
     pipeline = _Guided(True, torch.float16)
     with caplog.at_level(logging.WARNING):
         images = _restyle(PipelineAdapter(pipeline, DiffusionOptions(model="m", pixels=4096), "m"))
@@ -170,7 +170,7 @@ def other_pipeline(tiny_model, tmp_path: Path) -> Path:
 
 
 def test_a_real_pipeline_through_the_stylizer(other_pipeline: Path) -> None:
-    assert find_source(str(other_pipeline)).kind == "pipeline"
+    assert locate_model(str(other_pipeline)).kind == "pipeline"
     told = []
     stylizer = create_stylizer(
         "diffusion", model=str(other_pipeline), prompt="ink", steps=4, pixels=4096
@@ -203,7 +203,7 @@ def test_damaged_folder(other_pipeline: Path) -> None:
     (other_pipeline / "unet" / "config.json").write_text("{")
     with pytest.raises(InputError, match="cannot be loaded by diffusers"):
         PipelineAdapter.load(
-            find_source(str(other_pipeline)), DiffusionOptions(model=str(other_pipeline))
+            locate_model(str(other_pipeline)), DiffusionOptions(model=str(other_pipeline))
         )
 
 
@@ -211,6 +211,6 @@ def test_same_seed_same_picture(other_pipeline: Path) -> None:
     options = DiffusionOptions(model=str(other_pipeline), steps=2, pixels=4096)
     with torch.random.fork_rng(devices=[]):
         one, two = (
-            _restyle(PipelineAdapter.load(find_source(options.model), options)) for _ in range(2)
+            _restyle(PipelineAdapter.load(locate_model(options.model), options)) for _ in range(2)
         )
     assert np.array_equal(one[0], two[0])

@@ -1,4 +1,4 @@
-"""What the diffusion stylizer makes of frames, under every option that changes it."""
+"""Frames restyled by the diffusion stylizer, for every option that changes them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 import torch
 from diffusers import ControlNetModel
 from safetensors.torch import save_file
-from tiny import KINDS, Kind
-from trained import painted
+from tiny_models import KINDS, Kind
+from trained_models import painted
 
 from kadr.core.frames import Frame, Image
 from kadr.errors import BackendError, InputError, OptionsError
@@ -67,7 +67,7 @@ def restyle(trained_model: Path) -> Restyle:
     return run
 
 
-# --- pictures that can be recognised --------------------------------------------------------
+# --- images that can be recognised ----------------------------------------------------------
 
 
 def test_prompt_and_strength_restyle_what_is_filmed(restyle: Restyle, disc_frames) -> None:
@@ -218,13 +218,13 @@ def test_colour_correction_brings_back_the_colours(restyle: Restyle, disc_frames
 # --- additions ------------------------------------------------------------------------------
 
 
-def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -> None:
+def test_additions_change_the_image(tiny_model, tmp_path: Path, disc_frames) -> None:
     model = load_model(str(tiny_model("sd1")))
     network = ControlNetModel.from_unet(model.unet)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        shown = network.controlnet_cond_embedding.conv_out
-        for block in (*network.controlnet_down_blocks, network.controlnet_mid_block, shown):
+        conditioning = network.controlnet_cond_embedding.conv_out
+        for block in (*network.controlnet_down_blocks, network.controlnet_mid_block, conditioning):
             block.weight.copy_(torch.randn(block.weight.shape, generator=generator))
     network.save_pretrained(tmp_path / "control")
     layer = "unet.mid_block.attentions.0.proj_in"
@@ -239,8 +239,8 @@ def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -
     save_file(
         {"emb_params": 9 * torch.randn(2, 32, generator=generator)}, tmp_path / "zeth.safetensors"
     )
-    known = {"prompt": "zeth", "steps": 4, "pixels": 4096, "denoising_strength": 0.8}
-    run = lambda **more: _run(tiny_model("sd1"), disc_frames[:1], **known | more)[0]  # noqa: E731
+    options = {"prompt": "zeth", "steps": 2, "pixels": 4096, "denoising_strength": 0.8}
+    run = lambda **more: _run(tiny_model("sd1"), disc_frames[:1], **options | more)[0]  # noqa: E731
     plain = run()
     control = {"controlnet": f"{tmp_path / 'control'}:0.5"}
     changed = [
@@ -252,17 +252,19 @@ def test_additions_change_the_picture(tiny_model, tmp_path: Path, disc_frames) -
         run(**control, control="softedge"),
         run(**control, control="tile"),
     ]
-    for place, image in enumerate(changed):
-        assert not np.array_equal(image, plain), place
-        assert all(not np.array_equal(image, other) for other in changed[:place])
-    lent = StylizeContext(control=lambda name, index: np.zeros((64, 64, 3), np.uint8))
-    dark = _run(tiny_model("sd1"), disc_frames[:1], lent, **known, **control, control="depth")[0]
+    for index, image in enumerate(changed):
+        assert not np.array_equal(image, plain), index
+        assert all(not np.array_equal(image, other) for other in changed[:index])
+    with_depth = StylizeContext(control=lambda name, index: np.zeros((64, 64, 3), np.uint8))
+    dark = _run(
+        tiny_model("sd1"), disc_frames[:1], with_depth, **options, **control, control="depth"
+    )[0]
     assert not np.array_equal(dark, plain)
-    # the part of the way counts from where sampling starts, at half strength too
-    half = {"denoising_strength": 0.5}
-    early = run(**(known | half), **control, control="canny", control_until=0.4)
-    assert not np.array_equal(early, run(**(known | half)))
-    assert not np.array_equal(early, run(**(known | half), **control, control="canny"))
+    # control_until is measured from where sampling starts, at half strength too
+    half = {"denoising_strength": 0.5, "steps": 4}
+    early = run(**(options | half), **control, control="canny", control_until=0.4)
+    assert not np.array_equal(early, run(**(options | half)))
+    assert not np.array_equal(early, run(**(options | half), **control, control="canny"))
     with pytest.raises(OptionsError, match="control 'depth' for frame 0"):
         run(**control, control="depth")
     with pytest.raises(InputError, match=r"gone\.safetensors: not found"):
@@ -294,7 +296,7 @@ def test_parameters_read_back_as_the_options(trained_model: Path, disc_frames) -
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named folder", "the run's folder"])
-def test_found_noise_is_kept_and_taken_up(
+def test_inverted_noise_is_cached_and_reused(
     restyle: Restyle, tmp_path: Path, disc_frames, named: bool
 ) -> None:
     told: list[float] = []
@@ -359,9 +361,9 @@ import sys
 sys.modules[{name!r}] = None
 from kadr.errors import BackendError
 from kadr.stylize.diffusion.options import DiffusionOptions
-from kadr.stylize.diffusion.stylizer import create_maker
+from kadr.stylize.diffusion.stylizer import create_restyler
 try:
-    create_maker(DiffusionOptions(model={str(tiny_model("sd1"))!r}))
+    create_restyler(DiffusionOptions(model={str(tiny_model("sd1"))!r}))
 except BackendError as error:
     print(error)
 """
@@ -376,7 +378,7 @@ except BackendError as error:
         "MPS backend out of memory",
     ],
 )
-def test_memory_that_is_short_in_other_words(
+def test_other_messages_of_too_little_memory(
     restyle: Restyle, monkeypatch: pytest.MonkeyPatch, disc_frames, said: str
 ) -> None:
     from kadr.stylize.diffusion.model.model import Model
@@ -417,7 +419,7 @@ def test_smaller_batches_when_memory_is_short(
         restyle(disc_frames[:2], batch=2)
 
 
-def test_never_a_black_picture(
+def test_never_a_black_image(
     trained_model: Path, monkeypatch: pytest.MonkeyPatch, disc_frames
 ) -> None:
     from kadr.stylize.diffusion.model.model import Model

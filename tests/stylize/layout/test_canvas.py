@@ -8,12 +8,12 @@ from stylize_samples import picture
 
 from kadr.core.frames import Image
 from kadr.errors import OptionsError
-from kadr.stylize.layout.canvas import Canvas, CanvasLayout, lay_out
+from kadr.stylize.layout.canvas import Canvas, CanvasLayout, create_canvas
 from kadr.stylize.layout.sizes import RESIZE_MODES
 
 
 def _laid(frame: Image, layout: CanvasLayout, mask: np.ndarray | None = None) -> Canvas:
-    canvas = lay_out(frame, mask, layout)
+    canvas = create_canvas(frame, mask, layout)
     assert canvas is not None
     return canvas
 
@@ -25,9 +25,9 @@ def test_what_a_model_leaves_alone_comes_back(mode: str, alpha: bool) -> None:
     frame[..., 3:] = 255
     canvas = _laid(frame, CanvasLayout((192, 128), mode))
     assert canvas.mask is None
-    assert canvas.picture.shape == ((64, 96, 3) if mode == "latent" else (128, 192, 3))
+    assert canvas.image.shape == ((64, 96, 3) if mode == "latent" else (128, 192, 3))
     assert canvas.latent_size == ((192, 128) if mode == "latent" else None)
-    back = canvas.restore(canvas.picture)
+    back = canvas.restore(canvas.image)
     assert back.shape == frame.shape
     assert np.abs(back.astype(int) - frame).mean() < 2
 
@@ -36,7 +36,7 @@ def test_a_frame_keeps_its_alpha_and_shows_white_where_it_is_clear() -> None:
     frame = picture(64, 64, alpha=True)
     frame[:32, :, 3], frame[32:, :, 3] = 0, 255
     canvas = _laid(frame, CanvasLayout((64, 64)))
-    assert (canvas.picture[:32] == 255).all()
+    assert (canvas.image[:32] == 255).all()
     restored = canvas.restore(np.zeros((64, 64, 3), np.uint8))
     assert (restored[..., 3] == frame[..., 3]).all()
     assert not restored[..., :3].any()
@@ -65,7 +65,7 @@ def test_only_the_masked_part_is_shown_larger() -> None:
     mask = frame[..., 0] > 0
     layout = CanvasLayout((64, 64), mask_blur=0, only_masked=True, mask_padding=0)
     canvas = _laid(frame, layout, mask)
-    assert canvas.picture.min() == 200
+    assert canvas.image.min() == 200
     assert canvas.mask is not None
     assert canvas.mask.min() == 255
     restored = canvas.restore(np.full((64, 64, 3), 90, np.uint8))
@@ -76,7 +76,7 @@ def test_only_the_masked_part_is_shown_larger() -> None:
 @pytest.mark.parametrize("only_masked", [False, True])
 def test_nothing_masked_is_nothing_to_do(only_masked: bool) -> None:
     layout = CanvasLayout((64, 64), only_masked=only_masked)
-    assert lay_out(picture(), np.zeros((48, 64), bool), layout) is None
+    assert create_canvas(picture(), np.zeros((48, 64), bool), layout) is None
 
 
 def test_colours_are_corrected_on_request() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from kadr.stylize.layout.masks import (
     blur_mask,
     composite,
+    find_mask_box,
     latent_mask,
-    mask_box,
     overlay_mask,
 )
 
@@ -55,7 +55,7 @@ def test_the_latent_mask_is_hard() -> None:
 def test_the_box_takes_the_models_aspect(
     box: tuple[int, ...], size: tuple[int, int], padding: int, wanted: tuple[int, ...]
 ) -> None:
-    assert mask_box(_mask(200, 100, box), size, padding=padding) == wanted
+    assert find_mask_box(_mask(200, 100, box), size, padding=padding) == wanted
 
 
 @given(
@@ -68,14 +68,14 @@ def test_the_box_holds_the_mask_and_lies_in_the_frame(
 ) -> None:
     left, right = sorted(ends[:2])
     top, bottom = sorted(ends[2:])
-    box = mask_box(_mask(50, 50, (left, top, right + 1, bottom + 1)), size, padding=padding)
+    box = find_mask_box(_mask(50, 50, (left, top, right + 1, bottom + 1)), size, padding=padding)
     assert box is not None
     assert 0 <= box[0] <= left < right + 1 <= box[2] <= 50
     assert 0 <= box[1] <= top < bottom + 1 <= box[3] <= 50
 
 
 def test_an_empty_mask_has_no_box() -> None:
-    assert mask_box(np.zeros((10, 10), np.uint8), (512, 512)) is None
+    assert find_mask_box(np.zeros((10, 10), np.uint8), (512, 512)) is None
 
 
 def test_pictures_are_put_together_in_proportion() -> None:

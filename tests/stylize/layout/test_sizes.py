@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from kadr.core.frames import Image
 from kadr.errors import OptionsError
-from kadr.stylize.layout.sizes import RESIZE_MODES, fit, nearest_size, on_white, resize, unfit
+from kadr.stylize.layout.sizes import (
+    RESIZE_MODES,
+    fit_to_size,
+    flatten_on_white,
+    nearest_size,
+    resize,
+    restore_size,
+)
 
 
 def _slope(width: int, height: int) -> Image:
@@ -60,19 +67,19 @@ def test_odd_sizes_are_refused() -> None:
     with pytest.raises(OptionsError, match="100 pixels: expected at least 64×64"):
         nearest_size((100, 100), pixels=100)
     with pytest.raises(OptionsError, match="resize mode 'squeeze': expected one of stretch"):
-        fit(_slope(20, 20), (64, 64), "squeeze")
+        fit_to_size(_slope(20, 20), (64, 64), "squeeze")
 
 
 @pytest.mark.parametrize("mode", RESIZE_MODES)
 @pytest.mark.parametrize("own", [(150, 90), (90, 150), (128, 64)])
 def test_what_is_seen_comes_back_where_it_was(own: tuple[int, int], mode: str) -> None:
     image = _slope(*own)
-    fitted = fit(image, (128, 64), mode)
+    fitted = fit_to_size(image, (128, 64), mode)
     if mode == "latent":
         assert fitted.shape == (round(own[1] / 8) * 8, round(own[0] / 8) * 8, 3)
     else:
         assert fitted.shape == (64, 128, 3)
-    back = unfit(fitted, own, mode)
+    back = restore_size(fitted, own, mode)
     assert back.shape == image.shape
     off = np.abs(back.astype(int) - image)
     if mode == "crop":
@@ -86,7 +93,7 @@ def test_what_is_seen_comes_back_where_it_was(own: tuple[int, int], mode: str) -
 def test_bars_are_filled_with_the_edge() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[:, :32], image[:, 32:] = (200, 0, 0), (0, 0, 200)
-    fitted = fit(image, (128, 64), "fill")
+    fitted = fit_to_size(image, (128, 64), "fill")
     assert (fitted[:, :60] == (200, 0, 0)).all()
     assert (fitted[:, 68:] == (0, 0, 200)).all()
 
@@ -94,10 +101,10 @@ def test_bars_are_filled_with_the_edge() -> None:
 def test_what_is_cut_off_comes_back_as_the_edge() -> None:
     image = np.zeros((64, 128, 3), np.uint8)
     image[:, :40], image[:, 40:88], image[:, 88:] = 50, 100, 150
-    fitted = fit(image, (64, 64), "crop")
+    fitted = fit_to_size(image, (64, 64), "crop")
     assert fitted.shape == (64, 64, 3)
     assert fitted[32, 1, 0] == 50
-    back = unfit(np.full((64, 64, 3), 77, np.uint8), (128, 64), "crop")
+    back = restore_size(np.full((64, 64, 3), 77, np.uint8), (128, 64), "crop")
     assert (back == 77).all()
 
 
@@ -109,5 +116,5 @@ def test_the_same_size_is_left_alone() -> None:
 def test_what_is_transparent_shows_white() -> None:
     image = np.zeros((1, 3, 4), np.uint8)
     image[0, :, 3] = 0, 128, 255
-    assert on_white(image)[0, :, 0].tolist() == [255, 127, 0]
-    assert on_white(image[..., :3]).base is image
+    assert flatten_on_white(image)[0, :, 0].tolist() == [255, 127, 0]
+    assert flatten_on_white(image[..., :3]).base is image

@@ -1,4 +1,4 @@
-"""A frame in, the image that steers a ControlNet out: edges, soft edges or the frame itself."""
+"""A frame in, the control image for a ControlNet out: edges, soft edges or the frame itself."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 from kadr.core.frames import Image
 
 _CANNY = (100.0, 200.0)
-"""The lower and upper gradient of Canny's edges, as people know them from A1111."""
+"""The lower and upper gradient threshold of Canny's edges; the default of A1111."""
 
 _SCALES = (1.0, 2.0, 4.0)
-"""Blurs, in pixels of a frame 512 high, whose gradients make the soft edges."""
+"""Blurs whose gradients make the soft edges, in pixels of a frame 512 high."""
 
 
 def canny(image: Image) -> Image:
     """(H, W, 3) uint8: thin edges, 255 on 0, of an image of the same shape."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return _three(cv2.Canny(grey, *_CANNY))
+    return _repeat_channels(cv2.Canny(grey, *_CANNY))
 
 
 def soft_edge(image: Image) -> Image:
     """(H, W, 3) uint8: strong contours bright and wide, fine texture faint.
 
-    The weakest of the gradients at three scales is kept, as contours are steep at all of them and
-    grain at the finest alone.
+    Each pixel takes the smallest of its gradients at three scales: contours are steep at all
+    scales, grain only at the finest.
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     unit = min(image.shape[:2]) / 512
@@ -36,16 +36,16 @@ def soft_edge(image: Image) -> Image:
         smooth = cv2.GaussianBlur(lab, (0, 0), sigma)
         gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
         gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-        # a step of one level has this gradient at its middle after the blur
+        # scaled so that a step of one level gives 1 at its middle after the blur
         edges.append(np.sqrt((gx**2 + gy**2).sum(axis=2)) * np.float32(sigma * np.sqrt(2 * np.pi)))
     strength = np.minimum.reduce(edges)
     # a contrast of about 60 levels is a full edge
     soft = 255 * (1 - np.exp(-strength / 30))
-    return _three(np.clip(np.rint(soft), 0, 255).astype(np.uint8))
+    return _repeat_channels(np.clip(np.rint(soft), 0, 255).astype(np.uint8))
 
 
 def tile(image: Image) -> Image:
-    """The frame itself: a tile ControlNet keeps what is there and adds detail."""
+    """The frame itself: a tile ControlNet keeps the content and adds detail."""
     return image
 
 
@@ -54,25 +54,25 @@ OWN_CONTROLS: dict[str, Callable[[Image], Image]] = {
     "softedge": soft_edge,
     "tile": tile,
 }
-"""Controls that a frame alone gives; others are lent by the run."""
+"""Controls that are computed from the frame alone; the run provides all others."""
 
 
 def control_image(
-    name: str, image: Image, lent: Callable[[str], Image], size: tuple[int, int]
+    name: str, image: Image, load_control: Callable[[str], Image], size: tuple[int, int]
 ) -> Image:
     """The control called ``name``, (H, W, 3) uint8 of ``size`` (width, height).
 
-    image: the frame at that size. lent: gives a control that is not made here, of any size.
+    image: the frame at that size. load_control: loads a control that the run provides, of any size.
     """
-    own = OWN_CONTROLS.get(name)
-    if own is not None:
-        return own(image)
-    given = lent(name)[..., :3]
-    if (given.shape[1], given.shape[0]) == size:
-        return np.ascontiguousarray(given)
-    resized: Image = cv2.resize(given, size, interpolation=cv2.INTER_AREA)
+    compute = OWN_CONTROLS.get(name)
+    if compute is not None:
+        return compute(image)
+    control = load_control(name)[..., :3]
+    if (control.shape[1], control.shape[0]) == size:
+        return np.ascontiguousarray(control)
+    resized: Image = cv2.resize(control, size, interpolation=cv2.INTER_AREA)
     return resized
 
 
-def _three(plane: Image) -> Image:
+def _repeat_channels(plane: Image) -> Image:
     return np.repeat(plane[..., None], 3, axis=2)

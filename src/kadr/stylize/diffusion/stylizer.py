@@ -14,20 +14,20 @@ from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
 from kadr.stylize.infotext import PARAMETERS, format_infotext
 
 
-class FrameMaker(Protocol):
-    """What makes the frames: kadr's own loop, or a pipeline of another kind."""
+class FrameRestyler(Protocol):
+    """Restyles frames: kadr's own sampling loop, or another diffusers pipeline."""
 
-    def restyle(self, jobs: Sequence[StylizeJob], past: PreviousFrames) -> list[Image]:
-        """Each job's frame restyled, in their order; frames are of one size."""
+    def restyle(self, jobs: Sequence[StylizeJob], previous_frames: PreviousFrames) -> list[Image]:
+        """Restyle each job's frame, in the order of the jobs; all frames have one size."""
         ...
 
-    def facts(self, job: StylizeJob) -> Mapping[str, str | int | float | None]:
-        """How a frame is made, in A1111's words."""
+    def infotext_fields(self, job: StylizeJob) -> Mapping[str, str | int | float | None]:
+        """How a frame is made, under A1111's names."""
         ...
 
 
 class Diffusion:
-    """The stylizer that runs Stable Diffusion here; the model is loaded at the first frame."""
+    """The stylizer that runs Stable Diffusion locally; it loads the model at the first frame."""
 
     Options: ClassVar[type[DiffusionOptions]] = DiffusionOptions
     VERSION = 1
@@ -36,7 +36,7 @@ class Diffusion:
     def __init__(self, options: DiffusionOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._maker: FrameMaker | None = None
+        self._restyler: FrameRestyler | None = None
 
     @property
     def joint(self) -> bool:
@@ -45,67 +45,70 @@ class Diffusion:
 
     @property
     def sequential(self) -> bool:
-        """Whether a frame builds on the output before it."""
+        """Whether a frame depends on the previous output."""
         return self._options.sequential
 
     @property
     def max_batch(self) -> int:
-        """As many frames as are restyled at once."""
+        """How many frames are restyled at once at most."""
         return self._options.batch
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """Yield frames restyled, batch by batch; outside ``context.mask`` they stay as filmed.
+        """Yield restyled frames, batch by batch; pixels outside ``context.mask`` do not change.
 
-        torch sums in another order with other cores, and results are not to depend on
-        ``context.threads``; so it uses its own number, which OMP_NUM_THREADS sets.
+        ``context.threads`` is ignored: torch sums in another order with another number of threads,
+        and results must not depend on it. torch uses its own number, which OMP_NUM_THREADS sets.
         ``info`` holds A1111's "parameters". Raises InputError for a model or addition that cannot
         be used, OptionsError for options that contradict the model, BackendError for a missing
         library or too little memory.
         """
-        chosen = self._options
-        past = PreviousFrames(context, chosen)
+        options = self._options
+        previous_frames = PreviousFrames(context, options)
         for batch in batches(jobs, self):
             context.cancel.check()
-            # one model, one thread at a time: its networks and memory are shared
+            # threads share the networks and their memory, so only one may run them at a time
             with self._lock:
-                if self._maker is None:
-                    self._maker = create_frame_maker(chosen)
-                images = self._maker.restyle(batch, past)
-                facts = [self._maker.facts(job) for job in batch]
-            texts = [format_infotext(chosen.prompt, chosen.negative_prompt, fact) for fact in facts]
+                if self._restyler is None:
+                    self._restyler = create_restyler(options)
+                images = self._restyler.restyle(batch, previous_frames)
+                fields = [self._restyler.infotext_fields(job) for job in batch]
+            texts = [
+                format_infotext(options.prompt, options.negative_prompt, frame_fields)
+                for frame_fields in fields
+            ]
             yield [
                 StyledFrame(job.index, image, {PARAMETERS: text})
                 for job, image, text in zip(batch, images, texts, strict=True)
             ]
 
 
-def create_frame_maker(options: DiffusionOptions) -> FrameMaker:
-    """Load the model that the options name, and what belongs to it.
+def create_restyler(options: DiffusionOptions) -> FrameRestyler:
+    """Load the model that the options name, with its additions.
 
-    Raises BackendError if torch or another library is missing, which it names.
+    Raises BackendError if torch or another library is missing, and names it.
     """
     try:
         from kadr.stylize.diffusion.engine import Engine
         from kadr.stylize.diffusion.model.loading import LoadOptions, load_model
-        from kadr.stylize.diffusion.model.sources import find_source
+        from kadr.stylize.diffusion.model.location import locate_model
         from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
 
-        source = find_source(options.model, download=options.download)
-        if source.kind == "pipeline":
-            return PipelineAdapter.load(source, options)
+        location = locate_model(options.model, download=options.download)
+        if location.kind == "pipeline":
+            return PipelineAdapter.load(location, options)
         Engine.check(options)
-        return Engine(load_model(source, LoadOptions.of(options)), options)
+        return Engine(load_model(location, LoadOptions.of(options)), options)
     except (ImportError, RuntimeError) as error:
-        told = _not_installed(error) or _too_large(error, options.model)
-        if told is None:
+        backend_error = _missing_library(error) or _out_of_memory(error, options.model)
+        if backend_error is None:
             raise
-        raise told from error
+        raise backend_error from error
 
 
-def _not_installed(error: BaseException | None) -> BackendError | None:
-    """What to say of a library that is missing; diffusers tells of one behind another error."""
+def _missing_library(error: BaseException | None) -> BackendError | None:
+    """An error that names a missing library; diffusers hides the ImportError in another error."""
     while error is not None and not isinstance(error, ImportError):
         error = error.__cause__
     if error is None:
@@ -116,8 +119,8 @@ def _not_installed(error: BaseException | None) -> BackendError | None:
     )
 
 
-def _too_large(error: Exception, model: str) -> BackendError | None:
-    """What to say of a model for which memory is too small; None for other errors."""
+def _out_of_memory(error: Exception, model: str) -> BackendError | None:
+    """An error for a model that does not fit into memory; None for other errors."""
     from kadr.stylize.diffusion.model.weights import is_out_of_memory
 
     if not is_out_of_memory(error):

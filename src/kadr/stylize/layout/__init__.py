@@ -1,1 +1,1 @@
-"""A frame and the picture that a model or a server works on: size, mask, canvas, colour."""
+"""A frame in, the image that a model or a server restyles out: size, mask, canvas, colour."""

@@ -1,6 +1,7 @@
-"""A frame in, the picture that a model works on out; and what it made of it back on the frame.
+"""A frame in, the image that a model restyles out; and the restyled image put back on the frame.
 
-All that A1111 does around a model: resize modes, masks whole or "only masked", colour correction.
+Does what A1111 does around a model: resize modes, masks ("whole picture" or "only masked"), colour
+correction.
 """
 
 from __future__ import annotations
@@ -18,20 +19,26 @@ from kadr.stylize.layout.masks import (
     Mask,
     blur_mask,
     composite,
-    mask_box,
+    find_mask_box,
     overlay_mask,
 )
-from kadr.stylize.layout.sizes import RESIZE_MODES, Size, fit, on_white, unfit
+from kadr.stylize.layout.sizes import (
+    RESIZE_MODES,
+    Size,
+    fit_to_size,
+    flatten_on_white,
+    restore_size,
+)
 
 
 @dataclass(frozen=True)
 class CanvasLayout:
-    """How frames become pictures of a model's size.
+    """How frames become images of a model's size.
 
     size: (width, height), multiples of 8. mode: one of ``RESIZE_MODES``.
-    mask_blur: softening of mask edges, in pixels of the frame.
-    only_masked: work on the masked part alone, at full size, with ``mask_padding`` pixels around.
-    correct_colours: give pictures back the colours of their frame.
+    mask_blur: blur of mask edges, in pixels of the frame.
+    only_masked: restyle only the masked part, at full size, with ``mask_padding`` pixels around it.
+    correct_colours: match the colours of the restyled image to those of its frame.
     """
 
     size: Size
@@ -43,21 +50,21 @@ class CanvasLayout:
 
     def __post_init__(self) -> None:
         if any(side < 8 or side % 8 for side in self.size):
-            wanted = f"{self.size[0]}×{self.size[1]}"
-            raise OptionsError(f"size {wanted}: expected multiples of 8 pixels, at least 8")
+            width, height = self.size
+            raise OptionsError(f"size {width}×{height}: expected multiples of 8 pixels, at least 8")
         if self.mode not in RESIZE_MODES:
             raise OptionsError(f"resize mode {self.mode!r}: expected one of {RESIZE_MODES}")
 
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """One frame laid out for a model.
+    """One frame prepared for a model.
 
-    picture: (h, w, 3) uint8 for the model to restyle. mask: (h, w) uint8, 255 where it may change,
-    or None for everywhere.
+    image: (h, w, 3) uint8 for the model to restyle. mask: (h, w) uint8, 255 where it may change;
+    None: everywhere.
     """
 
-    picture: Image
+    image: Image
     mask: Mask | None
     _frame: Image
     _frame_mask: Mask | None
@@ -66,42 +73,51 @@ class Canvas:
 
     @property
     def latent_size(self) -> Size | None:
-        """(width, height) to resize the latent to, in pixels; None: it has its size."""
+        """(width, height) in pixels to resize the latent to; None: it has the right size."""
         return self._layout.size if self._layout.mode == "latent" and self._box is None else None
 
     def restore(self, restyled: Image) -> Image:
-        """The restyled picture on its frame, (H, W, 3 or 4) uint8 with the frame's own alpha."""
+        """Put the restyled image on its frame: (H, W, 3 or 4) uint8 with the frame's own alpha."""
         if self._layout.correct_colours:
-            restyled = correct_colours(restyled, self.picture)
+            restyled = correct_colours(restyled, self.image)
         frame = self._frame[..., :3]
         if self._box is None:
             height, width = frame.shape[:2]
-            image = unfit(restyled, (width, height), self._layout.mode)
+            image = restore_size(restyled, (width, height), self._layout.mode)
         else:
             left, top, right, bottom = self._box
             image = frame.copy()
-            image[top:bottom, left:right] = unfit(restyled, (right - left, bottom - top), "fill")
+            box_size = right - left, bottom - top
+            image[top:bottom, left:right] = restore_size(restyled, box_size, "fill")
         if self._frame_mask is not None:
             image = composite(image, frame, self._frame_mask)
         return np.concatenate([image, self._frame[..., 3:]], axis=2)
 
 
-def lay_out(frame: Image, mask: NDArray[np.bool_] | None, layout: CanvasLayout) -> Canvas | None:
-    """Lay out a frame, (H, W, 3 or 4) uint8; None if its mask is empty and nothing may change.
+def create_canvas(
+    frame: Image, mask: NDArray[np.bool_] | None, layout: CanvasLayout
+) -> Canvas | None:
+    """Prepare a frame, (H, W, 3 or 4) uint8; None if its mask is empty and nothing may change.
 
     mask: (H, W), True where the frame may change; None: everywhere.
     """
-    seen = on_white(frame)
+    opaque = flatten_on_white(frame)
     if mask is None:
-        return Canvas(fit(seen, layout.size, layout.mode), None, frame, None, None, layout)
-    soft = blur_mask(mask.astype(np.uint8) * 255, layout.mask_blur)
+        image = fit_to_size(opaque, layout.size, layout.mode)
+        return Canvas(image, None, frame, None, None, layout)
+    soft_mask = blur_mask(mask.astype(np.uint8) * 255, layout.mask_blur)
     if not layout.only_masked:
-        picture, small = (fit(x, layout.size, layout.mode) for x in (seen, soft))
-        canvas = Canvas(picture, small, frame, overlay_mask(soft), None, layout)
-        return canvas if soft.any() else None
-    box = mask_box(soft, layout.size, padding=layout.mask_padding)
+        image, canvas_mask = (
+            fit_to_size(pixels, layout.size, layout.mode) for pixels in (opaque, soft_mask)
+        )
+        canvas = Canvas(image, canvas_mask, frame, overlay_mask(soft_mask), None, layout)
+        return canvas if soft_mask.any() else None
+    box = find_mask_box(soft_mask, layout.size, padding=layout.mask_padding)
     if box is None:
         return None
     left, top, right, bottom = box
-    picture, small = (fit(x[top:bottom, left:right], layout.size, "fill") for x in (seen, soft))
-    return Canvas(picture, small, frame, soft, box, layout)
+    image, canvas_mask = (
+        fit_to_size(pixels[top:bottom, left:right], layout.size, "fill")
+        for pixels in (opaque, soft_mask)
+    )
+    return Canvas(image, canvas_mask, frame, soft_mask, box, layout)

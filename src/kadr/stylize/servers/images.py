@@ -12,7 +12,7 @@ from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError
 from kadr.files import PNG_OPTIONS
 from kadr.stylize.base import Mask, StylizeContext, StylizeJob
-from kadr.stylize.layout.sizes import on_white, resize
+from kadr.stylize.layout.sizes import flatten_on_white, resize
 
 _MAX_STRETCH = 1.25
 """The largest ratio between the aspects of a frame and a returned image of the same scene."""
@@ -72,7 +72,7 @@ def decode_image(data: bytes, where: str) -> Image:
     if image.ndim == 2:
         return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
     code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    return on_white(np.ascontiguousarray(cv2.cvtColor(image, code)))
+    return flatten_on_white(np.ascontiguousarray(cv2.cvtColor(image, code)))
 
 
 def has_same_aspect(size: tuple[int, int], frame_size: tuple[int, int]) -> bool:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
-from tiny import KINDS, Kind, original_names, original_vae, save_single
+from tiny_models import KINDS, Kind, original_names, original_vae, save_single
 
 from kadr.errors import InputError, OptionsError
 from kadr.stylize.diffusion.model.loading import LoadOptions, load_model
@@ -162,13 +162,13 @@ def test_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_missing_and_odd_places(tmp_path: Path) -> None:
+def test_missing_and_unexpected_paths(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.safetensors: no such model; give the path"):
         load_model(str(tmp_path / "nowhere.safetensors"))
     with pytest.raises(InputError, match=r"no model_index\.json"):
         load_model(str(tmp_path))
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(InputError, match=r"notes\.txt: not a file of weights"):
+    with pytest.raises(InputError, match=r"notes\.txt: is no file of weights"):
         load_model(str(tmp_path / "notes.txt"))
     with pytest.raises(InputError, match="model: none is given"):
         load_model("")
@@ -182,10 +182,10 @@ def test_hub_name_is_not_fetched_unasked(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
 def test_damaged_file(suffix: str, tiny_model, tmp_path: Path) -> None:
-    whole = tiny_model("sd1", suffix).read_bytes()
+    content = tiny_model("sd1", suffix).read_bytes()
     path = tmp_path / f"cut{suffix}"
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"cut\..*is damaged or not whole|would run code"):
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"cut\..*is damaged or incomplete|would run code"):
         load_model(str(path))
 
 
@@ -199,7 +199,7 @@ def test_damaged_file(suffix: str, tiny_model, tmp_path: Path) -> None:
         (["model.diffusion_model.joint_blocks.0.x"], "Stable Diffusion 3.*diffusers folder"),
         (["decoder.conv_in.weight", "encoder.conv_in.weight"], "autoencoder alone"),
         (["down_blocks.0.resnets.0.conv1.weight"], "one network of a diffusers folder"),
-        (["something.else"], "not a whole Stable Diffusion checkpoint"),
+        (["something.else"], "no complete Stable Diffusion checkpoint"),
     ],
 )
 def test_another_kind_is_called_by_its_name(names: list[str], what: str, tmp_path: Path) -> None:
@@ -221,10 +221,10 @@ def test_checkpoint_without_some_weights(tiny_parts, tmp_path: Path) -> None:
             load_model(str(path))
 
 
-def test_folder_that_is_not_whole(tiny_model, tmp_path: Path) -> None:
+def test_incomplete_folder(tiny_model, tmp_path: Path) -> None:
     for gone, said in (
         ("tokenizer/vocab.json", "tokenizer files are missing"),
-        ("unet/config.json", r"unet: no config\.json"),
+        ("unet/config.json", r"unet: has no config\.json"),
         ("vae/diffusion_pytorch_model.safetensors", "vae: its weights cannot be loaded"),
         ("scheduler/scheduler_config.json", r"scheduler_config\.json: not found"),
     ):

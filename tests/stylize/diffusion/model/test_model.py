@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny import Kind
+from tiny_models import Kind
 
 from kadr.errors import OptionsError
 from kadr.stylize.diffusion.model.loading import LoadOptions, load_model
 from kadr.stylize.diffusion.model.model import choose_offload, to_images
-from kadr.stylize.diffusion.prompt.text_encoder import chunk_of
+from kadr.stylize.diffusion.prompt.text_encoder import pad_chunk
 from kadr.stylize.diffusion.sampling.guidance import Conditioning
 
 
@@ -94,7 +94,7 @@ def test_extras_are_repeated_with_the_batch(tiny_model) -> None:
 def test_clip_skip_reads_an_earlier_layer_through_the_last_norm(skip: int, tiny_model) -> None:
     model = load_model(str(tiny_model("sd1")))
     encoder = model.networks.encoders[0]
-    ids = [chunk_of(encoder.tokenizer("a cat"), encoder.pad)]
+    ids = [pad_chunk(encoder.tokenizer("a cat"), encoder.pad)]
     tokens, pooled = model.encode_text(0, ids, skip)
     assert pooled is None
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_xl_text_is_what_its_pipeline_makes(tiny_model) -> None:
     model = load_model(str(folder))
     parts = []
     for place, encoder in enumerate(model.networks.encoders):
-        ids = [chunk_of(encoder.tokenizer("a cat"), encoder.pad)]
+        ids = [pad_chunk(encoder.tokenizer("a cat"), encoder.pad)]
         tokens, last = model.encode_text(place, ids)
         parts.append(tokens)
     assert torch.allclose(torch.cat(parts, 2), text, atol=1e-5)
@@ -139,7 +139,7 @@ def test_offloaded_model_gives_the_same(offload: str, tiny_model) -> None:
     images = _images(1)
     latents = plain.encode(images)
     assert torch.equal(moved.encode(images), latents)
-    chunk = [chunk_of([320, 2368], 49407)]
+    chunk = [pad_chunk([320, 2368], 49407)]
     written = moved.encode_text(0, chunk)[0]
     assert torch.allclose(written, plain.encode_text(0, chunk)[0], atol=1e-6)
     text = Conditioning(torch.randn(1, 77, 32))

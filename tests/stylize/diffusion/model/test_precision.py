@@ -13,9 +13,9 @@ from kadr.stylize.diffusion.model.model import Model
 from kadr.stylize.diffusion.model.precision import (
     LostPrecisionError,
     check_latents,
-    decode_soundly,
+    decode_checked,
     is_flat,
-    with_fallback,
+    run_with_fallback,
 )
 from kadr.stylize.diffusion.options import DiffusionOptions
 
@@ -26,30 +26,30 @@ def _half(tiny_model, kind: str = "sd1") -> Model:
 
 def _spoil(model: Model, value: float) -> list[torch.dtype]:
     """Let the autoencoder give ``value`` everywhere unless it works in float32; notes each call."""
-    seen = []
+    dtypes = []
     decode = model.vae.decode
 
     def spoiled(latents, *args, **kwargs):
-        seen.append(latents.dtype)
+        dtypes.append(latents.dtype)
         made = decode(latents, *args, **kwargs)
         if latents.dtype != torch.float32:
             made.sample.fill_(value)
         return made
 
     model.vae.decode = spoiled
-    return seen
+    return dtypes
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.25])
 def test_spoiled_autoencoder_goes_to_float32_for_good(value: float, tiny_model) -> None:
     model = _half(tiny_model)
-    seen = _spoil(model, value)
+    dtypes = _spoil(model, value)
     latents = torch.randn(2, 4, 8, 8)
-    first = decode_soundly(model, latents, [False, False])
-    assert seen == [torch.bfloat16, torch.float32]
+    first = decode_checked(model, latents, [False, False])
+    assert dtypes == [torch.bfloat16, torch.float32]
     assert all(image.std() > 1 for image in first)
-    second = decode_soundly(model, latents, [False, False])
-    assert seen[2:] == [torch.float32]
+    second = decode_checked(model, latents, [False, False])
+    assert dtypes[2:] == [torch.float32]
     assert np.array_equal(first[0], second[0])
     assert model.dtype == torch.bfloat16
     assert model.vae_dtype == torch.float32
@@ -57,7 +57,7 @@ def test_spoiled_autoencoder_goes_to_float32_for_good(value: float, tiny_model) 
 
 def test_sound_pictures_stay_in_half(tiny_model) -> None:
     model = _half(tiny_model)
-    decode_soundly(model, torch.randn(1, 4, 8, 8), [False])
+    decode_checked(model, torch.randn(1, 4, 8, 8), [False])
     assert model.vae_dtype == torch.bfloat16
 
 
@@ -66,7 +66,7 @@ def test_one_colour_is_believed_in_float32(tiny_model) -> None:
     with torch.no_grad():
         model.vae.decoder.conv_out.weight.zero_()
         model.vae.decoder.conv_out.bias.fill_(-1)
-    assert not decode_soundly(model, torch.randn(1, 4, 8, 8), [False])[0].any()
+    assert not decode_checked(model, torch.randn(1, 4, 8, 8), [False])[0].any()
 
 
 def test_all_is_done_again_in_float32(tiny_model) -> None:
@@ -78,10 +78,10 @@ def test_all_is_done_again_in_float32(tiny_model) -> None:
         check_latents(torch.full((1,), float("nan") if model.dtype != torch.float32 else 1.0))
         return []
 
-    assert with_fallback(model, make) == []
-    assert with_fallback(model, make) == []
+    assert run_with_fallback(model, make) == []
+    assert run_with_fallback(model, make) == []
     assert tried == [torch.bfloat16, torch.float32, torch.float32]
-    assert model.precise
+    assert model.is_float32
     assert model.unet.dtype == model.networks.encoders[0].network.dtype == torch.float32
 
 
@@ -91,8 +91,8 @@ def test_what_is_broken_in_float32_is_said(tiny_model) -> None:
     def never():
         raise LostPrecisionError
 
-    with pytest.raises(BackendError, match="sd1: gives values that are not numbers, in float32"):
-        with_fallback(model, never)
+    with pytest.raises(BackendError, match="sd1: gives values that are not finite, in float32"):
+        run_with_fallback(model, never)
 
 
 def test_autoencoder_known_to_overflow_starts_in_float32(tiny_model) -> None:
@@ -110,8 +110,8 @@ def test_one_colour_is_not_believed_while_the_network_is_in_half(tiny_model) -> 
         model.vae.decoder.conv_out.weight.zero_()
     latents = torch.randn(1, 4, 8, 8)
     with pytest.raises(LostPrecisionError):
-        decode_soundly(model, latents, [False])
-    decode_soundly(model, latents, [True])  # a frame of a fade may come out as it is
+        decode_checked(model, latents, [False])
+    decode_checked(model, latents, [True])  # a frame of a fade may come out as it is
 
 
 def test_prompts_are_encoded_anew_in_another_precision(tiny_model) -> None:
@@ -122,11 +122,11 @@ def test_prompts_are_encoded_anew_in_another_precision(tiny_model) -> None:
     kept = norm.weight.detach().clone()
     with torch.no_grad():
         norm.weight.fill_(float("nan"))
-    assert prompts.of_size((64, 64)).cond.crossattn.isnan().all()
+    assert prompts.for_size((64, 64)).cond.crossattn.isnan().all()
     model.upcast("all")
     with torch.no_grad():
         norm.weight.copy_(kept)
-    assert prompts.of_size((64, 64)).cond.crossattn.isfinite().all()
+    assert prompts.for_size((64, 64)).cond.crossattn.isfinite().all()
 
 
 def test_a_frame_of_one_colour_is_known() -> None:

@@ -12,17 +12,16 @@ from torch import Tensor
 
 from kadr.stylize.diffusion.prompt.parse import (
     CHUNK,
-    CLIP_COMMA,
-    CLIP_END,
-    CLIP_START,
-    CLIP_WORDS,
-    Piece,
-    TextSource,
+    COMMA,
+    VOCABULARY,
+    PromptEncoder,
+    WeightedText,
     emphasize,
     encode_prompt,
     make_chunks,
     parse_prompt,
 )
+from kadr.stylize.diffusion.prompt.tokenizer import END, START
 
 
 def _numbers(text: str) -> list[int]:
@@ -30,9 +29,9 @@ def _numbers(text: str) -> list[int]:
     numbers: list[int] = []
     for word in text.replace(",", " , ").split():
         if word.startswith("<"):
-            numbers += range(CLIP_WORDS, CLIP_WORDS + int(word.strip("<>")))
+            numbers += range(VOCABULARY, VOCABULARY + int(word.strip("<>")))
         else:
-            numbers.append(CLIP_COMMA if word == "," else int(word))
+            numbers.append(COMMA if word == "," else int(word))
     return numbers
 
 
@@ -77,16 +76,23 @@ def test_weights_are_read_as_in_a1111(prompt: str, pieces: list[tuple[str, float
 
 
 def test_break_cuts_inside_brackets_too() -> None:
-    cut = Piece("", cut=True)
+    cut = WeightedText("", is_break=True)
     assert parse_prompt("a BREAK (b BREAK c:1.2) BREAKS") == [
-        *[Piece("a"), cut, Piece("b", 1.2), cut, Piece("c", 1.2), Piece(" BREAKS")],
+        *[
+            WeightedText("a"),
+            cut,
+            WeightedText("b", 1.2),
+            cut,
+            WeightedText("c", 1.2),
+            WeightedText(" BREAKS"),
+        ],
     ]
 
 
 @given(st.text(st.characters(exclude_characters="()[]\\:", codec="utf-8")))
 def test_plain_text_stays_as_it_is(text: str) -> None:
     if "BREAK" not in text:
-        assert parse_prompt(text) == [Piece(text)]
+        assert parse_prompt(text) == [WeightedText(text)]
 
 
 @given(st.text("()[]\\:.15 aB,"))
@@ -99,9 +105,9 @@ def test_any_text_can_be_read(text: str) -> None:
 
 
 def test_chunks_hold_75_tokens() -> None:
-    chunks = make_chunks([Piece(_words(100))], _numbers)
+    chunks = make_chunks([WeightedText(_words(100))], _numbers)
     assert [len(chunk.numbers) for chunk in chunks] == [75, 25]
-    assert make_chunks([Piece("")], _numbers)[0].numbers == []
+    assert make_chunks([WeightedText("")], _numbers)[0].numbers == []
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,7 @@ def test_chunks_hold_75_tokens() -> None:
 )
 def test_a_full_chunk_is_cut_after_a_near_comma(before: int, lengths: list[int]) -> None:
     text = f"{_words(before)}, {_words(99 - before, 3000)}"
-    chunks = make_chunks([Piece(text, 1.3)], _numbers)
+    chunks = make_chunks([WeightedText(text, 1.3)], _numbers)
     assert [len(chunk.numbers) for chunk in chunks] == lengths
     assert [number for chunk in chunks for number in chunk.numbers] == _numbers(text)
 
@@ -122,15 +128,15 @@ def test_break_begins_a_chunk() -> None:
 
 
 def test_the_tokens_of_an_added_word_stay_together() -> None:
-    chunks = make_chunks([Piece(f"{_words(72)} <4> 7")], _numbers)
+    chunks = make_chunks([WeightedText(f"{_words(72)} <4> 7")], _numbers)
     assert [len(chunk.numbers) for chunk in chunks] == [72, 5]
-    long = make_chunks([Piece("<100>")], _numbers)
+    long = make_chunks([WeightedText("<100>")], _numbers)
     assert [len(chunk.numbers) for chunk in long] == [75, 25]
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.floats(0.1, 2), st.booleans()), max_size=8))
 def test_chunks_lose_nothing(parts: list[tuple[int, float, bool]]) -> None:
-    pieces = [Piece(_words(n) + ("," if comma else ""), w) for n, w, comma in parts]
+    pieces = [WeightedText(_words(n) + ("," if comma else ""), w) for n, w, comma in parts]
     chunks = make_chunks(pieces, _numbers)
     numbers = [number for piece in pieces for number in _numbers(piece.text)]
     weights = [piece.weight for piece in pieces for _ in _numbers(piece.text)]
@@ -152,26 +158,26 @@ def test_emphasis_keeps_the_mean_of_each_chunk() -> None:
     assert torch.equal(weighted[1], vectors[1])
 
 
-@pytest.mark.parametrize("pad", [CLIP_END, 0])
+@pytest.mark.parametrize("pad", [END, 0])
 def test_a_prompt_becomes_framed_chunks_side_by_side(pad: int) -> None:
-    source = TextSource(_numbers, _encode, pad)
+    source = PromptEncoder(_numbers, _encode, pad)
     cond = encode_prompt(f"(5:2) 6 BREAK {_words(75)}", [source])
     assert cond.crossattn.shape == (1, 2 * 77, 2)
     assert cond.pooled is None
     numbers = (cond.crossattn[0, 77:, 0] * 1000).round().int().tolist()
-    assert numbers == [CLIP_START, *_numbers(_words(75)), CLIP_END]
+    assert numbers == [START, *_numbers(_words(75)), END]
     first = cond.crossattn[0, :77]
     ratio = first[:, 1] / first[0, 1]
     assert ratio[:4].tolist() == pytest.approx([1, 2, 1, 1])
     plain = (first[:, 0] / first[:, 1] * 1000).round().int().tolist()
-    assert plain == [CLIP_START, 5, 6, CLIP_END, *[pad] * 73]
+    assert plain == [START, 5, 6, END, *[pad] * 73]
 
 
 def test_two_encoders_stand_side_by_side() -> None:
     def second(chunks: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
         return torch.full((len(chunks), 77, 3), 0.5), torch.full((1, 5), float(len(chunks)))
 
-    sources = [TextSource(_numbers, _encode), TextSource(_numbers, second, 0)]
+    sources = [PromptEncoder(_numbers, _encode), PromptEncoder(_numbers, second, 0)]
     cond = encode_prompt(_words(80), sources)
     assert cond.crossattn.shape == (1, 154, 5)
     assert cond.crossattn[..., 2:].unique().tolist() == [0.5]

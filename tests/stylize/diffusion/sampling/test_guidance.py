@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from analytic import SCHEDULE, Pictures, prompt
+from analytic_models import SCHEDULE, Pictures, prompt
 from torch import Tensor
 
 from kadr.errors import OptionsError
@@ -13,7 +13,7 @@ from kadr.stylize.diffusion.sampling.guidance import (
     denoiser_from,
     eps_from,
     guided_eps,
-    keep_outside,
+    keep_unmasked,
 )
 
 
@@ -42,9 +42,9 @@ def test_an_unknown_prediction_is_refused() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 7.5, 24.0])
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("batched", [True, False])
 @pytest.mark.parametrize("length", [77, 154])
-def test_guidance_is_its_formula(scale: float, together: bool, length: int) -> None:
+def test_guidance_is_its_formula(scale: float, batched: bool, length: int) -> None:
     eps = Pictures()
     x = eps.latents(2) + 1.5
     cond, uncond = prompt(0.5, length), prompt(-0.2)
@@ -53,10 +53,10 @@ def test_guidance_is_its_formula(scale: float, together: bool, length: int) -> N
         without = eps(x, 1.5, uncond.expand(2))
         wanted = without + scale * (wanted - without)
     eps.calls.clear()
-    found = guided_eps(eps, cond, uncond, scale, together=together)(x, 1.5)
+    found = guided_eps(eps, cond, uncond, scale, batched=batched)(x, 1.5)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
     one, both, apart = [(2, 1.5)], [(4, 1.5)], [(2, 1.5), (2, 1.5)]
-    assert eps.calls == (one if scale == 1 else both if together and length == 77 else apart)
+    assert eps.calls == (one if scale == 1 else both if batched and length == 77 else apart)
 
 
 def test_each_image_may_have_its_own_prompt() -> None:
@@ -85,7 +85,7 @@ def test_conditioning_carries_all_its_parts() -> None:
 def test_outside_the_mask_the_latent_stays() -> None:
     latent, mask = torch.full((2, 4, 8, 8), 3.0), torch.zeros(1, 1, 8, 8)
     mask[..., :4] = 1
-    denoise = keep_outside(denoiser_from(lambda x, sigma: torch.zeros_like(x)), latent, mask)
+    denoise = keep_unmasked(denoiser_from(lambda x, sigma: torch.zeros_like(x)), latent, mask)
     clean = denoise(torch.full((2, 4, 8, 8), 5.0), 1.0)
     assert clean[..., :4].unique().tolist() == [5]
     assert clean[..., 4:].unique().tolist() == [3]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from analytic import NO_PROMPT, SCHEDULE, Pictures, gaussian_eps, prompt, relative_error
+from analytic_models import NO_PROMPT, SCHEDULE, Pictures, gaussian_eps, prompt, relative_error
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import (
     StableDiffusionImg2ImgPipeline,
 )
@@ -16,25 +16,25 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
     EulerAncestralDiscreteScheduler,
 )
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
-from tiny import Parts
+from tiny_models import TinyNetworks
 from torch import Tensor
 
 from kadr.errors import Cancelled
 from kadr.stylize.diffusion.sampling.guidance import Conditioning, Eps, eps_from
 from kadr.stylize.diffusion.sampling.img2img import (
     Prompts,
-    Sampling,
     SamplingProgress,
-    find_noise,
-    finish,
-    resize_latent,
-    restyle_latent,
+    SamplingSettings,
+    invert_latents,
+    resize_latents,
+    restyle_latents,
+    run_steps,
 )
 from kadr.stylize.diffusion.sampling.inversion import Inversion
 from kadr.stylize.diffusion.sampling.noise import create_noise
 
 PLAIN = Prompts(NO_PROMPT, NO_PROMPT)
-EULER = Sampling("Euler", steps=20, denoising_strength=0.5, cfg_scale=1)
+EULER = SamplingSettings("Euler", steps=20, denoising_strength=0.5, cfg_scale=1)
 
 
 def _latent(count: int = 2, size: int = 8) -> Tensor:
@@ -42,19 +42,24 @@ def _latent(count: int = 2, size: int = 8) -> Tensor:
 
 
 def _run(
-    eps: Eps, latent: Tensor, prompts: Prompts, seeds: list[int], sampling: Sampling, **more: Any
+    eps: Eps,
+    latent: Tensor,
+    prompts: Prompts,
+    seeds: list[int],
+    settings: SamplingSettings,
+    **more: Any,
 ) -> Tensor:
-    steps = restyle_latent(eps, SCHEDULE, latent, prompts, seeds, sampling, **more)
-    return finish(steps, lambda progress: None)
+    steps = restyle_latents(eps, SCHEDULE, latent, prompts, seeds, settings, **more)
+    return run_steps(steps, lambda progress: None)
 
 
-def _errors_of(eps: Eps, latent: Tensor, sampling: Sampling) -> float:
+def _errors_of(eps: Eps, latent: Tensor, settings: SamplingSettings) -> float:
     prompts = Prompts(prompt(0), prompt(0))
-    return relative_error(_run(eps, latent, prompts, [1] * len(latent), sampling), latent)
+    return relative_error(_run(eps, latent, prompts, [1] * len(latent), settings), latent)
 
 
 @pytest.mark.parametrize(
-    ("sampling", "run"),
+    ("settings", "run"),
     [
         (EULER, 11),
         (replace(EULER, denoising_strength=0), 1),
@@ -62,11 +67,11 @@ def _errors_of(eps: Eps, latent: Tensor, sampling: Sampling) -> float:
         (replace(EULER, exact_steps=True), 20),
     ],
 )
-def test_every_step_is_shown(sampling: Sampling, run: int) -> None:
+def test_every_step_is_shown(settings: SamplingSettings, run: int) -> None:
     shown: list[SamplingProgress] = []
     latent = _latent()
-    steps = restyle_latent(gaussian_eps, SCHEDULE, latent, PLAIN, [1, 2], sampling)
-    result = finish(steps, shown.append)
+    steps = restyle_latents(gaussian_eps, SCHEDULE, latent, PLAIN, [1, 2], settings)
+    result = run_steps(steps, shown.append)
     assert [(p.step, p.index, p.total) for p in shown] == [
         ("sample", i + 1, run) for i in range(run)
     ]
@@ -82,10 +87,10 @@ def test_sampling_starts_from_the_latent_and_the_first_noise(source: str, streng
         first.append(x)
         return gaussian_eps(x, sigma)
 
-    sampling = replace(
+    settings = replace(
         EULER, denoising_strength=strength, noise_source=source, noise_multiplier=0.9
     )
-    _run(eps, _latent(), PLAIN, [3, 4], sampling)
+    _run(eps, _latent(), PLAIN, [3, 4], settings)
     noise = create_noise(source, [3, 4], (4, 8, 8)).draw()
     sigma = SCHEDULE.get_sigmas(20)[9 if strength == 0.5 else 0]
     torch.testing.assert_close(first[0], _latent() + 0.9 * noise * sigma)
@@ -96,14 +101,14 @@ def test_sampling_starts_from_the_latent_and_the_first_noise(source: str, streng
 def test_no_image_depends_on_its_batch(name: str, kind: str | None) -> None:
     eps = Pictures()
     inversion = kind and Inversion(kind, randomness=0.3)
-    sampling = Sampling(name, steps=6, cfg_scale=3, inversion=inversion or None)
+    settings = SamplingSettings(name, steps=6, cfg_scale=3, inversion=inversion or None)
     prompts = Prompts(prompt(0.2), prompt(0), prompt(0), prompt(0))
     latent = eps.latents(3)
-    together = _run(eps, latent, prompts, [7, 8, 9], sampling)
+    together = _run(eps, latent, prompts, [7, 8, 9], settings)
     for i in range(3):
-        alone = _run(eps, latent[i : i + 1], prompts, [7 + i], sampling)
+        alone = _run(eps, latent[i : i + 1], prompts, [7 + i], settings)
         torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-4)
-    assert torch.equal(together, _run(eps, latent, prompts, [7, 8, 9], sampling))
+    assert torch.equal(together, _run(eps, latent, prompts, [7, 8, 9], settings))
 
 
 @pytest.mark.parametrize("steps", [None, 30])
@@ -111,20 +116,20 @@ def test_found_noise_gives_the_picture_back_at_any_strength(steps: int | None) -
     eps = Pictures()
     latent = eps.latents(2)
     for strength in (0.3, 1.0):
-        sampling = replace(EULER, denoising_strength=strength, inversion=Inversion(steps=steps))
-        back = _errors_of(eps, latent, sampling)
+        settings = replace(EULER, denoising_strength=strength, inversion=Inversion(steps=steps))
+        back = _errors_of(eps, latent, settings)
         assert back < (0.02 if steps is None else 0.2)
-        assert back < _errors_of(eps, latent, replace(sampling, inversion=None)) / 3
+        assert back < _errors_of(eps, latent, replace(settings, inversion=None)) / 3
 
 
 @pytest.mark.parametrize("kind", ["plain", "adjusted", "refined"])
 def test_the_new_prompt_takes_effect(kind: str) -> None:
     eps = Pictures()
     latent = eps.latents(2)
-    sampling = replace(EULER, denoising_strength=1, inversion=Inversion(kind))
+    settings = replace(EULER, denoising_strength=1, inversion=Inversion(kind))
     prompts = Prompts(prompt(0.5), prompt(0), prompt(0), prompt(0))
     same = Prompts(prompt(0), prompt(0), prompt(0), prompt(0))
-    moved = _run(eps, latent, prompts, [1, 1], sampling) - _run(eps, latent, same, [1, 1], sampling)
+    moved = _run(eps, latent, prompts, [1, 1], settings) - _run(eps, latent, same, [1, 1], settings)
     assert float(moved.mean()) == pytest.approx(0.5, abs=0.1)
 
 
@@ -137,13 +142,15 @@ def test_a1111s_kinds_start_as_the_script_does() -> None:
 
     latent = _latent()
     inversion = Inversion("adjusted", steps=12, randomness=0.4)
-    sampling = replace(EULER, inversion=inversion)
-    found = finish(find_noise(eps, SCHEDULE, latent, PLAIN, sampling), lambda progress: None)
+    settings = replace(EULER, inversion=inversion)
+    inverted = run_steps(
+        invert_latents(eps, SCHEDULE, latent, PLAIN, settings), lambda progress: None
+    )
     random = create_noise("cpu", [5, 6], (4, 8, 8)).draw()
-    combined = (0.6 * found + 0.4 * random) / (0.4**2 + 0.6**2) ** 0.5
+    combined = (0.6 * inverted + 0.4 * random) / (0.4**2 + 0.6**2) ** 0.5
     noise = combined - latent / SCHEDULE.sigma_max
     first.clear()
-    _run(eps, latent, PLAIN, [5, 6], sampling, found=found)
+    _run(eps, latent, PLAIN, [5, 6], settings, inverted_noise=inverted)
     wanted = latent + noise * SCHEDULE.get_sigmas(20)[9]
     torch.testing.assert_close(first[0], wanted, rtol=0, atol=1e-5)
 
@@ -152,14 +159,16 @@ def test_noise_found_before_need_not_be_found_again() -> None:
     eps = Pictures()
     latent = eps.latents(2)
     prompts = Prompts(prompt(0.3), prompt(0), prompt(0))
-    sampling = replace(EULER, cfg_scale=2, inversion=Inversion(randomness=0.2))
-    whole = _run(eps, latent, prompts, [1, 2], sampling)
-    found = finish(find_noise(eps, SCHEDULE, latent, prompts, sampling), lambda progress: None)
+    settings = replace(EULER, cfg_scale=2, inversion=Inversion(randomness=0.2))
+    whole = _run(eps, latent, prompts, [1, 2], settings)
+    inverted = run_steps(
+        invert_latents(eps, SCHEDULE, latent, prompts, settings), lambda progress: None
+    )
     eps.calls.clear()
-    assert torch.equal(_run(eps, latent, prompts, [1, 2], sampling, found=found), whole)
+    assert torch.equal(_run(eps, latent, prompts, [1, 2], settings, inverted_noise=inverted), whole)
     assert len(eps.calls) == 11
     with pytest.raises(ValueError, match="with an inversion"):
-        next(find_noise(eps, SCHEDULE, latent, prompts, EULER))
+        next(invert_latents(eps, SCHEDULE, latent, prompts, EULER))
 
 
 def test_outside_the_mask_nothing_changes() -> None:
@@ -180,14 +189,16 @@ def test_a_given_first_noise_is_used() -> None:
 
 def test_the_loop_stops_between_steps() -> None:
     eps = Pictures()
-    steps = restyle_latent(eps, SCHEDULE, eps.latents(1), Prompts(prompt(0), prompt(0)), [1], EULER)
+    steps = restyle_latents(
+        eps, SCHEDULE, eps.latents(1), Prompts(prompt(0), prompt(0)), [1], EULER
+    )
 
     def check(progress: SamplingProgress) -> None:
         if progress.index == 3:
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        finish(steps, check)
+        run_steps(steps, check)
     assert len(eps.calls) == 3
     assert isinstance(steps, Generator)
     assert steps.gi_frame is None
@@ -195,15 +206,15 @@ def test_the_loop_stops_between_steps() -> None:
 
 def test_latents_are_resized_as_in_a1111() -> None:
     latent = torch.arange(4.0).reshape(1, 1, 1, 4).expand(1, 4, 2, 4)
-    wide = resize_latent(latent, 64, 16)
+    wide = resize_latents(latent, 64, 16)
     assert wide.shape == (1, 4, 2, 8)
     assert wide[0, 0, 0].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]
 
 
 @pytest.fixture(scope="module")
-def calm_parts() -> Parts:
+def calm_parts() -> TinyNetworks:
     """Random networks whose weights are halved: whole ones turn rounding errors into anything."""
-    parts = Parts("sd1")
+    parts = TinyNetworks("sd1")
     for values in parts.unet.parameters():
         values.data.mul_(0.5)
     return parts
@@ -216,7 +227,7 @@ def calm_parts() -> Parts:
 )
 @pytest.mark.parametrize("strength", [0.5, 0.9])
 def test_latents_are_those_of_diffusers(
-    name: str, kind: Any, strength: float, calm_parts: Parts
+    name: str, kind: Any, strength: float, calm_parts: TinyNetworks
 ) -> None:
     parts = calm_parts
     scheduler = kind(
@@ -257,7 +268,7 @@ def test_latents_are_those_of_diffusers(
         return found
 
     prompts = Prompts(Conditioning(text[:1]), Conditioning(text[1:]))
-    sampling = Sampling(name, steps, strength, scale)
+    settings = SamplingSettings(name, steps, strength, scale)
     with torch.inference_mode():
-        ours = _run(eps_from(network, SCHEDULE), latent, prompts, [11], sampling)
+        ours = _run(eps_from(network, SCHEDULE), latent, prompts, [11], settings)
     torch.testing.assert_close(ours, theirs, rtol=2e-6, atol=3e-5)

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from analytic import MEAN, SCHEDULE, SPREAD, Pictures, gaussian_eps, prompt, relative_error
+from analytic_models import MEAN, SCHEDULE, SPREAD, Pictures, gaussian_eps, prompt, relative_error
 from torch import Tensor
 
 from kadr.errors import OptionsError
-from kadr.stylize.diffusion.sampling.inversion import Inversion, found_noise, invert, mix_noise
+from kadr.stylize.diffusion.sampling.inversion import Inversion, extract_noise, invert, mix_noise
 
 Eps = Callable[[Tensor, float], Tensor]
 
@@ -51,7 +51,7 @@ def _a1111(eps: Eps, latent: Tensor, steps: int, *, adjusted: bool) -> Tensor:
 def test_noise_is_that_of_the_formulas(kind: str, steps: int) -> None:
     latent = _latent(count=1)
     x = _up(gaussian_eps, latent, steps, kind)
-    found = found_noise(x, latent, kind, SCHEDULE.sigma_max)
+    found = extract_noise(x, latent, kind, SCHEDULE.sigma_max)
     wanted = _a1111(gaussian_eps, latent, steps, adjusted=kind == "adjusted")
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
@@ -63,7 +63,7 @@ def test_noise_is_that_of_the_formulas(kind: str, steps: int) -> None:
 def test_sampling_leads_back_to_the_latent(kind: str, refinements: int, limit: float) -> None:
     latent = _latent(size=64)  # "plain" goes by the deviation of these very values: have many
     x = _up(gaussian_eps, latent, 50, kind, refinements)
-    noise = found_noise(x, latent, kind, SCHEDULE.sigma_max)
+    noise = extract_noise(x, latent, kind, SCHEDULE.sigma_max)
     start = SCHEDULE.sigma_max * noise + (latent if kind == "refined" else 0)
     assert relative_error(_down(gaussian_eps, start, 50), latent) < limit
 
@@ -104,10 +104,10 @@ def test_without_noise_the_adjusted_kind_takes_no_step() -> None:
 @pytest.mark.parametrize("kind", ["plain", "adjusted", "refined"])
 def test_no_image_depends_on_its_batch(kind: str) -> None:
     latent = torch.cat([_latent(2), 40 * _latent(1)])
-    together = found_noise(_up(gaussian_eps, latent, 10, kind), latent, kind, 14.6)
+    together = extract_noise(_up(gaussian_eps, latent, 10, kind), latent, kind, 14.6)
     for i in range(3):
         one = latent[i : i + 1]
-        alone = found_noise(_up(gaussian_eps, one, 10, kind), one, kind, 14.6)
+        alone = extract_noise(_up(gaussian_eps, one, 10, kind), one, kind, 14.6)
         torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=1e-6)
 
 

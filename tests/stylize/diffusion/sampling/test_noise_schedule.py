@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from analytic import SCHEDULE
+from analytic_models import SCHEDULE
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from hypothesis import given
 from hypothesis import strategies as st

@@ -18,9 +18,14 @@ from torch import Tensor
 
 from kadr.stylize.diffusion.model.loading import load_model
 from kadr.stylize.diffusion.model.model import Model
-from kadr.stylize.diffusion.prompt.parse import TextSource, encode_prompt
+from kadr.stylize.diffusion.prompt.parse import PromptEncoder, encode_prompt
 from kadr.stylize.diffusion.sampling.guidance import Conditioning, eps_from
-from kadr.stylize.diffusion.sampling.img2img import Prompts, Sampling, finish, restyle_latent
+from kadr.stylize.diffusion.sampling.img2img import (
+    Prompts,
+    SamplingSettings,
+    restyle_latents,
+    run_steps,
+)
 
 # diffusers makes an array of a tensor in a way that NumPy 2 frowns upon
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -36,7 +41,7 @@ def _text(model: Model, text: str) -> Conditioning:
 
     encoders = model.networks.encoders
     return encode_prompt(
-        text, [TextSource(e.tokenizer, encoder(i), e.pad) for i, e in enumerate(encoders)]
+        text, [PromptEncoder(e.tokenizer, encoder(i), e.pad) for i, e in enumerate(encoders)]
     )
 
 
@@ -44,10 +49,10 @@ def _ours(
     model: Model, latent: Tensor, prompts: Prompts, cfg: float, concat: Tensor | None = None
 ) -> Tensor:
     eps = eps_from(model.predict(concat), model.schedule, model.prediction)
-    sampling = Sampling("Euler", _STEPS, _STRENGTH, cfg)
+    sampling = SamplingSettings("Euler", _STEPS, _STRENGTH, cfg)
     with torch.inference_mode():
-        steps = restyle_latent(eps, model.schedule, latent, prompts, [_SEED], sampling)
-        return finish(steps, lambda progress: None)
+        steps = restyle_latents(eps, model.schedule, latent, prompts, [_SEED], sampling)
+        return run_steps(steps, lambda progress: None)
 
 
 def _latent(seed: int = 4) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from analytic import MEAN, SCHEDULE, SPREAD, gaussian_denoise, gaussian_eps, gaussian_flow
+from analytic_models import MEAN, SCHEDULE, SPREAD, gaussian_denoise, gaussian_eps, gaussian_flow
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler

@@ -1,4 +1,4 @@
-"""Attention across frames against the plain formula; as it was wherever it is not asked for."""
+"""Attention across frames equals the plain formula; without it nothing changes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _places(x: Tensor) -> Tensor:
     return x.flatten(1).T
 
 
-def test_nothing_changes_where_nothing_is_asked(network: _Network) -> None:
+def test_nothing_changes_without_references(network: _Network) -> None:
     x, prompts = _latents(4), _prompts([0, 1, 0, 1])
     before = network.eps(x, 1.0, prompts)
     frames = FrameAttention(network, CPU)
@@ -151,15 +151,15 @@ def test_an_anchor_runs_once_a_noise_level_and_prompt_and_memory_is_bounded(
     anchor = AttentionReference(_latents(1, 4), _latents(1, 5), watched, "a")
     first = frames.attend(network.eps, 1, [anchor], shared=False)
     both = torch.cat([_latents(1)] * 2)
-    kept = [first(both, sigma, _prompts([1, 2])) for sigma in (2.0, 1.0, 2.0, 1.0)]
+    results = [first(both, sigma, _prompts([1, 2])) for sigma in (2.0, 1.0, 2.0, 1.0)]
     assert runs == [(2.0, 1.0), (2.0, 2.0), (1.0, 1.0), (1.0, 2.0)]
-    assert torch.equal(kept[0], kept[2])
-    frames._most = 2000.0  # three of 2 layers × 12 places × 6 channels × 4 bytes
+    assert torch.equal(results[0], results[2])
+    frames._max_cache_bytes = 2000.0  # three of 2 layers × 12 places × 6 channels × 4 bytes
     for sigma in (3.0, 4.0, 5.0):
         first(both, sigma, _prompts([1, 2]))
-    assert len(frames._kept) == 3
+    assert len(frames._cache) == 3
     runs.clear()
-    assert torch.equal(first(both, 2.0, _prompts([1, 2])), kept[0])
+    assert torch.equal(first(both, 2.0, _prompts([1, 2])), results[0])
     assert len(runs) == 2
 
 

@@ -1,4 +1,4 @@
-"""Pictures laid on one sheet and cut out of it again; the same noise in every place."""
+"""Images on one sheet and back; the same noise at every position of the sheet."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kadr.stylize.diffusion.sampling.noise import create_noise
-from kadr.stylize.diffusion.temporal.model_input import ModelInput, sheet_of
-from kadr.stylize.diffusion.temporal.sheets import SheetNoise, cut_sheet, lay_sheet, sheet_shape
+from kadr.stylize.diffusion.temporal.model_input import ModelInput, create_sheet
+from kadr.stylize.diffusion.temporal.sheets import (
+    SheetNoise,
+    assemble_sheet,
+    sheet_shape,
+    split_sheet,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,20 +34,20 @@ def test_sheets_are_square_and_full(count: int, size, shape) -> None:
 
 
 @given(count=st.integers(1, 20), width=st.integers(1, 5), height=st.integers(1, 5))
-def test_cut_gives_back_what_was_laid(count: int, width: int, height: int) -> None:
+def test_splitting_a_sheet_returns_its_images(count: int, width: int, height: int) -> None:
     columns, rows = sheet_shape(count, (width, height))
     assert count <= columns * rows < 2 * count + 1
-    pictures = [np.full((height, width, 3), place, np.uint8) for place in range(count)]
-    sheet = lay_sheet(pictures, columns, rows)
+    images = [np.full((height, width, 3), place, np.uint8) for place in range(count)]
+    sheet = assemble_sheet(images, columns, rows)
     assert sheet.shape == (height * rows, width * columns, 3)
-    for picture, piece in zip(pictures, cut_sheet(sheet, columns, rows, count), strict=True):
-        np.testing.assert_array_equal(picture, piece)
+    for image, part in zip(images, split_sheet(sheet, columns, rows, count), strict=True):
+        np.testing.assert_array_equal(image, part)
 
 
 def test_an_anchor_has_the_first_place_and_may_not_change() -> None:
     anchor = np.full((16, 24, 3), 9, np.uint8)
     mask = np.full((16, 24), 77, np.uint8)
-    plates = [
+    inputs = [
         ModelInput(
             (4,), np.full((16, 24, 3), 1, np.uint8), None, 5, (np.full((16, 24, 3), 2, np.uint8),)
         ),
@@ -50,25 +55,25 @@ def test_an_anchor_has_the_first_place_and_may_not_change() -> None:
             (8,), np.full((16, 24, 3), 3, np.uint8), mask, 6, (np.full((16, 24, 3), 4, np.uint8),)
         ),
     ]
-    sheet = sheet_of(plates, anchor)
-    made = sheet.plate
-    assert made.indices == (4, 8)
-    assert made.seed == 5
-    assert made.mask is not None
-    assert [int(made.mask[0, x]) for x in (0,)] == [0]
-    assert set(np.unique(made.mask)) == {0, 77, 255}
-    assert [int(piece[0, 0, 0]) for piece in sheet.cut(made.picture)] == [1, 3]
-    assert [int(piece[0, 0, 0]) for piece in sheet.cut(made.hints[0])] == [2, 4]
-    assert sheet_of(plates[:1], None).plate.mask is None
+    sheet = create_sheet(inputs, anchor)
+    sheet_input = sheet.model_input
+    assert sheet_input.indices == (4, 8)
+    assert sheet_input.seed == 5
+    assert sheet_input.mask is not None
+    assert [int(sheet_input.mask[0, x]) for x in (0,)] == [0]
+    assert set(np.unique(sheet_input.mask)) == {0, 77, 255}
+    assert [int(part[0, 0, 0]) for part in sheet.split(sheet_input.image)] == [1, 3]
+    assert [int(part[0, 0, 0]) for part in sheet.split(sheet_input.controls[0])] == [2, 4]
+    assert create_sheet(inputs[:1], None).model_input.mask is None
 
 
-def test_noise_is_the_same_in_every_place() -> None:
+def test_noise_is_the_same_at_every_position() -> None:
     noise = SheetNoise(create_noise("cpu", [3], (4, 6, 8)), columns=2, rows=3)
     first, second = noise.draw(), noise.draw()
     assert first.shape == (1, 4, 6, 8)
     assert not torch.equal(first, second)
-    piece = first[..., :2, :4]
+    part = first[..., :2, :4]
     for row in range(3):
         for column in range(2):
             there = first[..., 2 * row : 2 * row + 2, 4 * column : 4 * column + 4]
-            assert torch.equal(there, piece)
+            assert torch.equal(there, part)

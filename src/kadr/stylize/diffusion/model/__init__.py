@@ -1,1 +1,1 @@
-"""Model files in, networks ready to run out."""
+"""Model files in, networks that are ready to run out."""

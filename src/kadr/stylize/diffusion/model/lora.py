@@ -1,4 +1,4 @@
-"""A LoRA's file in, its changes added to a model's own weights; nothing is slower afterwards."""
+"""The file of a LoRA in, its changes merged into a model's weights out; the model stays fast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TEXT_LAYERS = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": 
 
 @dataclass(frozen=True, eq=False)
 class _Change:
-    """What is added to one layer: ``up @ down``, times ``alpha`` by rank where alpha is given."""
+    """The change of one layer: ``up @ down``, times ``alpha / rank`` if there is an alpha."""
 
     layer: str
     down: Tensor
@@ -34,36 +34,36 @@ class _Change:
 
 
 def merge_lora(networks: Networks, path: Path, weight: float) -> None:
-    """Add a LoRA's changes to the weights themselves, times ``weight``.
+    """Add a LoRA's changes, times ``weight``, to the weights of the networks.
 
-    Reads the names of diffusers, PEFT and kohya's scripts. Raises InputError if the file is
+    Reads the names that diffusers, PEFT and kohya's scripts use. Raises InputError if the file is
     missing, of another kind, or made for another family of models.
     """
     lora = read_weights(find_file(path, "a LoRA"))
     if not any("lora" in name for name in lora):
-        raise InputError(f"{path}: holds no LoRA (nothing in it is called lora); give another file")
-    odd = [name for name in lora if re.search(r"\.(hada_|lokr_|lora_mid|dora_scale)", name)]
-    if odd:
+        raise InputError(f"{path}: holds no LoRA (no weight is named lora); give another file")
+    unsupported = [name for name in lora if re.search(r"\.(hada_|lokr_|lora_mid|dora_scale)", name)]
+    if unsupported:
         raise InputError(
-            f"{path}: is not a plain LoRA (it holds {odd[0]}); convert it to one, or merge it into "
-            "a checkpoint"
+            f"{path}: is not a plain LoRA (it holds {unsupported[0]}); convert it to one, or "
+            "merge it into a checkpoint"
         )
-    layers = _layers(networks)
-    changes = list(_changes(lora, networks, path))
+    layers = _named_layers(networks)
+    changes = list(_read_changes(lora, networks, path))
     unknown = [change.layer for change in changes if change.layer not in layers]
     if not changes or len(unknown) == len(changes):
-        raise InputError(f"{path}: nothing in it fits this model; it is for another family")
+        raise InputError(f"{path}: no layer in it fits this model; it is for another family")
     if unknown:
         raise InputError(
-            f"{path}: changes {len(unknown)} layers that this model lacks, such as {unknown[0]}; "
-            "it is for another family"
+            f"{path}: changes {len(unknown)} layers that this model does not have, such as "
+            f"{unknown[0]}; it is for another family"
         )
     for change in changes:
-        _add(layers[change.layer], change, weight, path)
+        _merge_change(layers[change.layer], change, weight, path)
 
 
 @torch.no_grad()
-def _add(layer: Any, change: _Change, weight: float, path: Path) -> None:
+def _merge_change(layer: Any, change: _Change, weight: float, path: Path) -> None:
     down, up = change.down.float().flatten(1), change.up.float().flatten(1)
     rank = down.shape[0]
     fits = up.shape == (layer.weight.shape[0], rank)
@@ -77,20 +77,20 @@ def _add(layer: Any, change: _Change, weight: float, path: Path) -> None:
     layer.weight += product.to(layer.weight)
 
 
-def _layers(networks: Networks) -> dict[str, Any]:
-    """All layers with a weight, by the names that LoRA files use after conversion."""
-    owners = [("unet.", networks.unet)]
-    for place, encoder in enumerate(networks.encoders):
-        owners.append((f"text_encoder{'_2' if place else ''}.", encoder.network))
+def _named_layers(networks: Networks) -> dict[str, Any]:
+    """All layers with a weight, under the names of converted LoRA files."""
+    prefixed = [("unet.", networks.unet)]
+    for index, encoder in enumerate(networks.encoders):
+        prefixed.append((f"text_encoder{'_2' if index else ''}.", encoder.network))
     return {
         prefix + name.removeprefix("text_model."): layer
-        for prefix, network in owners
+        for prefix, network in prefixed
         for name, layer in network.named_modules()
         if hasattr(layer, "weight")
     }
 
 
-def _changes(lora: Weights, networks: Networks, path: Path) -> Iterator[_Change]:
+def _read_changes(lora: Weights, networks: Networks, path: Path) -> Iterator[_Change]:
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
     xl = len(networks.encoders) > 1
@@ -98,42 +98,42 @@ def _changes(lora: Weights, networks: Networks, path: Path) -> Iterator[_Change]
     try:
         named, alphas = kind.lora_state_dict(dict(lora), unet_config=networks.unet.config)
     except (ValueError, KeyError, IndexError, RuntimeError) as error:
-        first = str(error).strip().split("\n")[0]
+        reason = str(error).strip().split("\n")[0]
         raise InputError(
-            f"{path}: its names are not understood ({first}); it is for another family"
+            f"{path}: its names are unknown ({reason}); it is for another family"
         ) from error
     halves: dict[str, dict[str, Tensor]] = {}
-    scales = _alphas(alphas or {})
+    scales = _read_alphas(alphas or {})
     for name, value in named.items():
-        found = _PART.fullmatch(name.removeprefix("base_model.model."))
-        if found is None:
-            raise InputError(f"{path}: {name} is not understood; give a plain LoRA")
-        half = "down" if found["half"] in ("A", "down") else "up"
-        halves.setdefault(_layer_name(found["base"]), {})[half] = value
+        match = _PART.fullmatch(name.removeprefix("base_model.model."))
+        if match is None:
+            raise InputError(f"{path}: weight {name} is unknown; give a plain LoRA")
+        half = "down" if match["half"] in ("A", "down") else "up"
+        halves.setdefault(_layer_name(match["base"]), {})[half] = value
     for layer, parts in halves.items():
         if len(parts) < 2:
-            raise InputError(f"{path}: lacks one half of {layer}; the file is not whole")
+            raise InputError(f"{path}: lacks one half of {layer}; the file is incomplete")
         yield _Change(layer, parts["down"], parts["up"], scales.get(layer))
 
 
-def _alphas(given: Mapping[str, Any]) -> dict[str, float]:
-    """Layer → alpha; diffusers names some by layer and some by the layer's first half."""
+def _read_alphas(entries: Mapping[str, Any]) -> dict[str, float]:
+    """Layer → alpha; diffusers names an alpha after the layer, or after the layer's first half."""
     scales = {}
-    for name, value in given.items():
+    for name, value in entries.items():
         base = name.removesuffix(".alpha")
-        found = _PART.fullmatch(base)
-        scales[_layer_name(found["base"] if found else base)] = float(value)
+        match = _PART.fullmatch(base)
+        scales[_layer_name(match["base"] if match else base)] = float(value)
     return scales
 
 
 def _layer_name(base: str) -> str:
-    """The layer's own name, from the ones that its LoRA has had over the years."""
+    """The layer's name in the model, from any of the names that LoRA files use for it."""
     outer = next((prefix for prefix in _OUTER if base.startswith(prefix)), "unet.")
     inner = base.removeprefix(outer).removeprefix("text_model.")
     if outer == "unet.":
-        old = ".processor." in inner
+        has_processor = ".processor." in inner
         inner = inner.replace(".processor.", ".")
-        if old and inner.endswith(".to_out"):
+        if has_processor and inner.endswith(".to_out"):
             inner += ".0"
     else:
         stem, _, last = inner.rpartition(".")

@@ -1,4 +1,4 @@
-"""Frames in, latents out; latents in, noise estimates and frames out: the networks of one model."""
+"""The networks of one model: encode frames, estimate the noise in latents, decode to frames."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
 _log = logging.getLogger(__name__)
 
 OFFLOADS = ("auto", "none", "parts", "layers")
-"""auto: by the memory that is free; parts: one network at a time is there; layers: one layer."""
+"""auto: depends on free memory; parts: one network at a time on the device; layers: one layer."""
 
-_SPARE = 1.5e9
-"""Bytes that a run needs beside its weights, at 512×512."""
+_RESERVED_BYTES = 1.5e9
+"""Memory that a run needs beside its weights, at 512×512."""
 
 _POSTERIOR_SEED = 0x6B616472
-"""Of the noise that encoding adds: the same for every picture, so it does not flicker."""
+"""Seed of the noise that encoding adds: the same for every image, so that nothing flickers."""
 
 
 @dataclass(eq=False)
-class Control:
-    """A ControlNet and how strongly it steers; ``until``: the part of the way that it does."""
+class ControlNet:
+    """A ControlNet and its weight; ``until``: the share of the steps in which it is used."""
 
     network: Any
     weight: float = 1.0
@@ -41,20 +41,20 @@ class Control:
 
 @dataclass(eq=False)
 class Networks:
-    """What a model consists of; zero_empty: an empty negative prompt is all zeros (SDXL)."""
+    """The parts of a model; zero_empty: an empty negative prompt is encoded as zeros (SDXL)."""
 
     unet: Any
     vae: Any
     encoders: list[TextEncoder]
     zero_empty: bool = False
-    controls: list[Control] = field(default_factory=list)
+    controlnets: list[ControlNet] = field(default_factory=list)
 
 
 class Model:
     """A loaded Stable Diffusion model.
 
     prediction: "epsilon" or "v_prediction".
-    channels: 4, or 9 for inpainting models.
+    channels: input channels of the network: 4, or 9 for inpainting models.
     digest: the short hash of its file, or None.
     """
 
@@ -76,59 +76,59 @@ class Model:
         self.networks, self.schedule, self.name, self.digest = networks, schedule, name, digest
         self.device, self.dtype, self.vae_dtype = device, dtype, dtype
         self.unet, self.vae = networks.unet, networks.vae
-        for network in self._all():
+        for network in self._all_networks():
             network.requires_grad_(False)
         if dtype == torch.float16 and bool(getattr(self.vae.config, "force_upcast", False)):
             self.upcast("vae")
         self.offload = self._choose_offload(offload)
-        self._settle()
+        self._place_networks()
 
     @property
     def channels(self) -> int:
-        """How many channels the network takes."""
+        """Number of input channels of the network."""
         return int(self.unet.config.in_channels)
 
     @property
     def is_xl(self) -> bool:
-        """Whether it is told sizes and pooled text beside the prompt."""
+        """Whether it is an SDXL model, which uses sizes and pooled text beside the prompt."""
         return len(self.networks.encoders) > 1
 
     @property
     def reduction(self) -> int:
-        """How many pixels one latent value stands for, along a side."""
+        """How many pixels, along one side, correspond to one latent value."""
         return 1 << (len(self.vae.config.block_out_channels) - 1)
 
     # --- text ---------------------------------------------------------------------------------
 
     def encode_text(
-        self, place: int, chunks: Sequence[Sequence[int]], clip_skip: int = 1
+        self, index: int, chunks: Sequence[Sequence[int]], clip_skip: int = 1
     ) -> tuple[Tensor, Tensor | None]:
-        """What text encoder ``place`` makes of chunks of token numbers; see TextEncoder."""
-        encoder = self.networks.encoders[place]
-        with self._resident(encoder.network):
+        """Encode chunks of token numbers with text encoder ``index``; see TextEncoder."""
+        encoder = self.networks.encoders[index]
+        with self._on_device(encoder.network):
             return encoder.encode(chunks, clip_skip=clip_skip, device=self.device)
 
-    # --- pictures -----------------------------------------------------------------------------
+    # --- images -------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> Tensor:
-        """(B, 4, h, w) float32 latents of equally large (H, W, 3) uint8 images.
+        """Encode (H, W, 3) uint8 images of one size to (B, 4, h, w) float32 latents.
 
-        H and W are multiples of ``reduction``. As in A1111 the posterior is sampled and not by the
-        run's seed; here with the same noise for every image, so nothing flickers.
+        H and W are multiples of ``reduction``. As in A1111 the posterior is sampled, independently
+        of the run's seed; here with the same noise for every image, so that nothing flickers.
         """
         pixels = torch.from_numpy(np.stack(images)).to(self.device, torch.float32)
         return self.encode_pixels(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: Tensor) -> Tensor:
-        """The same from (B, 3, H, W) float32 from -1 to 1."""
+        """Encode (B, 3, H, W) float32 from -1 to 1."""
         sides = pixels.shape[-1], pixels.shape[-2]
         if any(side % self.reduction for side in sides):
             raise OptionsError(
                 f"size {sides[0]}×{sides[1]}: expected multiples of {self.reduction} pixels"
             )
-        with self._resident(self.vae):
+        with self._on_device(self.vae):
             posterior = self.vae.encode(pixels.to(self.device, self.vae_dtype)).latent_dist
         generator = torch.Generator().manual_seed(_POSTERIOR_SEED)
         noise = torch.randn(posterior.mean.shape[1:], generator=generator).to(self.device)
@@ -138,9 +138,9 @@ class Model:
 
     @torch.inference_mode()
     def decode_pixels(self, latents: Tensor) -> Tensor:
-        """(B, 3, H, W) float32, about -1 to 1; may hold NaN where half precision overflowed."""
+        """Decode to (B, 3, H, W) float32, about -1 to 1; NaN where half precision overflowed."""
         scaled = latents.float() / float(self.vae.config.scaling_factor)
-        with self._resident(self.vae):
+        with self._on_device(self.vae):
             decoded: Tensor = self.vae.decode(scaled.to(self.device, self.vae_dtype)).sample
         return decoded.float()
 
@@ -151,25 +151,26 @@ class Model:
         concat: Tensor | None = None,
         controls: Sequence[Tensor] | None = None,
         *,
-        first: float | None = None,
+        first_timestep: float | None = None,
     ) -> Predict:
         """The network as a function of scaled latents, timesteps and conditioning.
 
-        concat: (B, 5, h, w), mask and masked latent of a 9-channel model.
-        controls: for each ControlNet (B, 3, H, W) float32 from 0 to 1; None: it runs unsteered.
-        first: the timestep at which sampling starts, by which a ControlNet's part of the way is
-        measured; None: the highest there is.
-        Both tensors are repeated where the latents hold the batch several times over.
+        concat: (B, 5, h, w), mask and masked latent, for a 9-channel model.
+        controls: for each ControlNet (B, 3, H, W) float32 from 0 to 1; None: use no ControlNet.
+        first_timestep: where sampling starts; a ControlNet's ``until`` is measured from there.
+        None: the highest timestep.
+        ``concat`` and ``controls`` are repeated if the latents hold the batch several times.
         """
         if (self.channels == 9) != (concat is not None):
             raise ValueError(f"{self.name}: a network of {self.channels} channels, concat {concat}")
-        hints = list(controls or [])
-        if controls is not None and len(hints) != len(self.networks.controls):
-            raise ValueError(f"{len(self.networks.controls)} ControlNets, {len(hints)} controls")
+        control_images = list(controls or [])
+        controlnet_count = len(self.networks.controlnets)
+        if controls is not None and len(control_images) != controlnet_count:
+            raise ValueError(f"{controlnet_count} ControlNets, {len(control_images)} controls")
 
         def predict(x: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor:
-            with self._resident(self.unet), torch.inference_mode():
-                return self._run(x, timestep, conditioning, concat, hints, first)
+            with self._on_device(self.unet), torch.inference_mode():
+                return self._run(x, timestep, conditioning, concat, control_images, first_timestep)
 
         return predict
 
@@ -179,55 +180,58 @@ class Model:
         timestep: Tensor,
         conditioning: Conditioning,
         concat: Tensor | None,
-        hints: Sequence[Tensor],
-        first: float | None,
+        controls: Sequence[Tensor],
+        first_timestep: float | None,
     ) -> Tensor:
         x = x.to(self.device, self.dtype)
         timestep = timestep.to(self.device)
         text = conditioning.crossattn.to(self.device, self.dtype)
-        more: dict[str, Any] = {}
+        conditions: dict[str, Any] = {}
         if conditioning.pooled is not None and conditioning.time_ids is not None:
-            more["added_cond_kwargs"] = {
+            conditions["added_cond_kwargs"] = {
                 "text_embeds": conditioning.pooled.to(self.device, self.dtype),
                 "time_ids": conditioning.time_ids.to(self.device, self.dtype),
             }
-        residuals = self._steer(x, timestep, text, hints, more, first)
+        residuals = self._run_controlnets(x, timestep, text, controls, conditions, first_timestep)
         if concat is not None:
-            x = torch.cat([x, _repeated(concat.to(x), len(x))], dim=1)
-        noise: Tensor = self.unet(x, timestep, encoder_hidden_states=text, **more, **residuals)[0]
-        return noise.float()
+            x = torch.cat([x, _repeat_batch(concat.to(x), len(x))], dim=1)
+        output: Tensor = self.unet(
+            x, timestep, encoder_hidden_states=text, **conditions, **residuals
+        )[0]
+        return output.float()
 
-    def _steer(
+    def _run_controlnets(
         self,
         x: Tensor,
         timestep: Tensor,
         text: Tensor,
-        hints: Sequence[Tensor],
-        more: Any,
-        first: float | None,
+        controls: Sequence[Tensor],
+        conditions: Any,
+        first_timestep: float | None,
     ) -> dict[str, Any]:
-        """What the ControlNets add to the network's inner values, summed."""
-        if not hints:  # on a card, asking for a timestep waits for it
+        """The sum of the residuals that the ControlNets add inside the network."""
+        if not controls:  # on a GPU, reading a timestep would wait for it
             return {}
-        whole = len(self.schedule.sigmas) - 1 if first is None else max(first, 1.0)
-        gone = 1 - float(timestep[0]) / whole
+        last_timestep = len(self.schedule.sigmas) - 1
+        start = last_timestep if first_timestep is None else max(first_timestep, 1.0)
+        progress = 1 - float(timestep[0]) / start
         down: list[Tensor] = []
         middle: Tensor | None = None
-        for control, hint in zip(self.networks.controls, hints):
-            if gone > control.until or control.weight == 0:
+        for controlnet, control in zip(self.networks.controlnets, controls):
+            if progress > controlnet.until or controlnet.weight == 0:
                 continue
-            with self._resident(control.network):
-                added, inner = control.network(
+            with self._on_device(controlnet.network):
+                down_residuals, middle_residual = controlnet.network(
                     x,
                     timestep,
                     encoder_hidden_states=text,
-                    controlnet_cond=_repeated(hint.to(x), len(x)),
-                    conditioning_scale=control.weight,
+                    controlnet_cond=_repeat_batch(control.to(x), len(x)),
+                    conditioning_scale=controlnet.weight,
                     return_dict=False,
-                    **more,
+                    **conditions,
                 )
-            down = [a + b for a, b in zip(down, added)] if down else list(added)
-            middle = inner if middle is None else middle + inner
+            down = [a + b for a, b in zip(down, down_residuals)] if down else list(down_residuals)
+            middle = middle_residual if middle is None else middle + middle_residual
         if middle is None:
             return {}
         return {
@@ -238,91 +242,93 @@ class Model:
     def concat(
         self, pixels: Tensor, mask: Tensor | None = None, *, mask_weight: float = 1.0
     ) -> Tensor | None:
-        """(B, 5, h, w) for a 9-channel model: mask, then the latent of the masked picture.
+        """(B, 5, h, w) for a 9-channel model: mask, then the latent of the masked image.
 
         pixels: (B, 3, H, W) from -1 to 1. mask: (B or 1, 1, H, W), 1 where it is repainted; None:
-        everywhere. With mask_weight 1 the network sees mid-grey there, with 0 the picture itself.
-        None for a 4-channel model.
+        everywhere. With mask_weight 1 the network sees mid-grey there, with 0 the image itself.
+        Returns None for a 4-channel model.
         """
         if self.channels != 9:
             return None
         count, _, height, width = pixels.shape
-        whole = torch.ones(count, 1, height, width, device=pixels.device)
-        masks = whole if mask is None else mask.to(whole).expand(count, -1, -1, -1).round()
-        hidden = torch.lerp(pixels, pixels * (1 - masks), mask_weight)
-        latents = self.encode_pixels(hidden)
-        small = torch.nn.functional.interpolate(masks, size=latents.shape[-2:])
-        return torch.cat([small.to(latents), latents], dim=1)
+        full = torch.ones(count, 1, height, width, device=pixels.device)
+        masks = full if mask is None else mask.to(full).expand(count, -1, -1, -1).round()
+        masked = torch.lerp(pixels, pixels * (1 - masks), mask_weight)
+        latents = self.encode_pixels(masked)
+        latent_masks = torch.nn.functional.interpolate(masks, size=latents.shape[-2:])
+        return torch.cat([latent_masks.to(latents), latents], dim=1)
 
     def probe_prediction(self) -> str:
-        """Which prediction an SD2 network was trained for, as A1111 tells it.
+        """Find the prediction that an SD2 network was trained for, with the test of A1111.
 
-        At nearly pure noise of value 1 a noise predictor answers about 1, a v predictor about -1.
+        For nearly pure noise of value 1 a noise predictor outputs about 1, a v predictor about -1.
         """
         width = int(self.unet.config.cross_attention_dim)
         device, dtype = self.device, self.dtype
         x = torch.ones(1, self.channels, 8, 8, device=device, dtype=dtype)
         text = torch.full((1, 2, width), 0.5, device=device, dtype=dtype)
-        with self._resident(self.unet), torch.inference_mode():
+        with self._on_device(self.unet), torch.inference_mode():
             last = torch.tensor([len(self.schedule.sigmas) - 1], device=device)
             output = self.unet(x, last, encoder_hidden_states=text).sample.float()
         return "v_prediction" if float((output - x[:, :4].float()).mean()) < -1 else "epsilon"
 
     # --- precision and memory -----------------------------------------------------------------
 
-    def upcast(self, what: str) -> None:
-        """Work in float32 from now on: "vae" the autoencoder only, "all" everything."""
+    def upcast(self, part: str) -> None:
+        """Use float32 from now on: "vae" for the autoencoder only, "all" for everything."""
         self.vae.to(torch.float32)
         self.vae_dtype = torch.float32
-        if what == "all":
-            for network in self._all():
+        if part == "all":
+            for network in self._all_networks():
                 network.to(torch.float32)
             self.dtype = torch.float32
 
     @property
-    def precise(self) -> bool:
-        """Whether all is done in float32 already."""
+    def is_float32(self) -> bool:
+        """Whether all networks use float32."""
         return self.dtype == torch.float32 and self.vae_dtype == torch.float32
 
-    def _all(self) -> list[Any]:
+    def _all_networks(self) -> list[Any]:
         networks = [self.unet, self.vae]
         networks += [encoder.network for encoder in self.networks.encoders]
-        return networks + [control.network for control in self.networks.controls]
+        return networks + [controlnet.network for controlnet in self.networks.controlnets]
 
-    def _choose_offload(self, asked: str) -> str:
+    def _choose_offload(self, requested: str) -> str:
         if self.device.type != "cuda":
-            # elsewhere weights share the memory that they would be moved to
-            return "none" if asked == "auto" else asked
-        if asked != "auto":
-            return asked
+            # on other devices weights are already in the memory that the device uses
+            return "none" if requested == "auto" else requested
+        if requested != "auto":
+            return requested
         free, _ = torch.cuda.mem_get_info(self.device)
-        sizes = [_bytes(network) for network in self._all()]
+        sizes = [_count_bytes(network) for network in self._all_networks()]
         return choose_offload(float(free), sizes)
 
-    def _settle(self) -> None:
-        """Bring the networks to where they wait for use."""
+    def _place_networks(self) -> None:
+        """Move the networks to the device, or set up offloading."""
         if self.offload == "none":
-            for network in self._all():
+            for network in self._all_networks():
                 network.to(self.device)
         elif self.offload == "layers":
             from accelerate import cpu_offload
 
-            for network in self._all():
+            for network in self._all_networks():
                 cpu_offload(network, execution_device=self.device)
         if self.device.type == "cuda":
             for network in (self.unet, self.vae):
                 network.to(memory_format=torch.channels_last)
 
     @contextmanager
-    def _resident(self, network: Any) -> Iterator[None]:
-        """Have one network on the device; with ``parts`` those before it make room.
+    def _on_device(self, network: Any) -> Iterator[None]:
+        """Have one network on the device; with ``parts`` the others leave it first.
 
-        It stays until another is asked for: a run uses one for many steps.
+        It stays there until another one is needed: a run uses one network for many steps.
         """
         if self.offload == "parts":
-            beside = [control.network for control in self.networks.controls]
-            staying = [network, self.unet, *beside] if network in beside else [network]
-            for other in self._all():
+            controlnets = [controlnet.network for controlnet in self.networks.controlnets]
+            staying = [network]
+            if network in controlnets:
+                staying = [network, self.unet, *controlnets]
+            for other in self._all_networks():
                 if other not in staying:
                     other.to("cpu")
             network.to(self.device)
@@ -330,26 +336,26 @@ class Model:
 
 
 def choose_offload(free: float, sizes: Sequence[float]) -> str:
-    """How networks of these sizes fit into the free memory; all in bytes.
+    """Choose how networks of these sizes fit into the free memory; all in bytes.
 
-    "none" if all of them do at once, "parts" if the largest does, else "layers".
+    "none" if all fit at once, "parts" if the largest fits, else "layers".
     """
-    if sum(sizes) + _SPARE <= free:
+    if sum(sizes) + _RESERVED_BYTES <= free:
         return "none"
-    return "parts" if max(sizes) + _SPARE <= free else "layers"
+    return "parts" if max(sizes) + _RESERVED_BYTES <= free else "layers"
 
 
 def to_images(pixels: Tensor) -> list[Image]:
-    """(H, W, 3) uint8 images of (B, 3, H, W) from -1 to 1: cut off and truncated, as in A1111."""
+    """(H, W, 3) uint8 images of (B, 3, H, W) from -1 to 1: clipped and truncated, as in A1111."""
     scaled = ((pixels.float() + 1) / 2).clamp(0, 1) * 255
     array = scaled.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()
     return [np.ascontiguousarray(image) for image in array]
 
 
-def _repeated(values: Tensor, count: int) -> Tensor:
-    """A batch as often over as ``count`` needs."""
+def _repeat_batch(values: Tensor, count: int) -> Tensor:
+    """Repeat a batch until it has ``count`` entries."""
     return values.repeat(count // len(values), *([1] * (values.ndim - 1)))
 
 
-def _bytes(network: Any) -> float:
+def _count_bytes(network: Any) -> float:
     return float(sum(value.numel() * value.element_size() for value in network.parameters()))

@@ -1,4 +1,4 @@
-"""Weights under their original names in, one diffusers network out."""
+"""Weights under their original names in, a diffusers network out."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kadr.errors import InputError
 from kadr.stylize.diffusion.model.weights import Weights
 
 
-def convert(
+def convert_network(
     kind: Any, weights: Weights, config: Mapping[str, Any], path: Path, dtype: torch.dtype
 ) -> Any:
-    """A network of class ``kind`` by diffusers' own conversion of names, configured by us.
+    """Create a network of class ``kind`` with diffusers' conversion of names and our ``config``.
 
-    Raises InputError, naming ``path``, if weights are missing or of other sizes.
+    Raises InputError, naming ``path``, if weights are missing or have other sizes.
     """
     with TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(dict(config)), encoding="utf-8")
@@ -28,14 +28,14 @@ def convert(
                 dict(weights), config=folder, dtype=dtype, local_files_only=True
             )
         except NotImplementedError as error:
-            # a weight that was not found has no data to be moved
+            # a missing weight has no data that could be moved
             raise InputError(
-                f"{path}: lacks some weights of its {kind.__name__}; the file is not whole"
+                f"{path}: lacks some weights of its {kind.__name__}; the file is incomplete"
             ) from error
         except (KeyError, ValueError, RuntimeError) as error:
-            first = str(error).strip().split("\n")[0]
+            reason = str(error).strip().split("\n")[0]
             raise InputError(
-                f"{path}: its weights do not fit {kind.__name__} ({first}); give one of the same "
+                f"{path}: its weights do not fit {kind.__name__} ({reason}); give one of the same "
                 "family, or a diffusers folder"
             ) from error
     return network.eval()

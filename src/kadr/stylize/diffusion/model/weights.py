@@ -1,4 +1,4 @@
-"""A file of weights in, names with shapes or tensors out; nothing that a file says is run."""
+"""A file of weights in, named tensors out; code inside a file is never run."""
 
 from __future__ import annotations
 
@@ -20,53 +20,55 @@ Weights = dict[str, torch.Tensor]
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 
 
-def find_file(path: Path, what: str) -> Path:
-    """``path`` if it is a file of weights; raises InputError that says what to give."""
+def find_file(path: Path, kind: str) -> Path:
+    """Return ``path`` if it is a file of weights; else raise InputError that says what to give."""
     if path.is_dir():
-        raise InputError(f"{path}: is a folder; for {what} give a file, such as .safetensors")
+        raise InputError(f"{path}: is a folder; for {kind} give a file, such as .safetensors")
     if not path.is_file():
-        raise InputError(f"{path}: not found; give the path of {what}, such as .safetensors")
+        raise InputError(f"{path}: not found; give the path of {kind}, such as .safetensors")
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: not a file of weights; expected one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: is no file of weights; expected one of {', '.join(SUFFIXES)}")
     return path
 
 
 def read_weights(path: Path) -> Weights:
-    """Name → tensor on the CPU, in the file's own precision.
+    """Name → tensor on the CPU, in the precision of the file.
 
-    A ``state_dict`` inside is unpacked; entries that are not tensors are left out.
+    A ``state_dict`` inside is unpacked; entries that are no tensors are dropped.
     Raises InputError if the file is damaged or holds a pickle that would run code.
     """
-    stored = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_pickle(path)
-    while isinstance(stored.get("state_dict"), Mapping):
-        stored = dict(stored["state_dict"])
-    weights = {name: value for name, value in stored.items() if isinstance(value, torch.Tensor)}
+    entries = (
+        _read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_pickle(path)
+    )
+    while isinstance(entries.get("state_dict"), Mapping):
+        entries = dict(entries["state_dict"])
+    weights = {name: value for name, value in entries.items() if isinstance(value, torch.Tensor)}
     if not weights:
-        raise InputError(f"{path}: holds no weights; it may be an empty or another kind of file")
+        raise InputError(f"{path}: holds no weights; it may be empty, or a file of another kind")
     return weights
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """What a ``.ckpt`` or ``.pt`` file holds, if that is data only."""
+    """The content of a ``.ckpt`` or ``.pt`` file, if it is only data."""
     try:
-        # a zip can stay on disk until its tensors are copied; the old format cannot
-        packed = zipfile.is_zipfile(path)
-        with warnings.catch_warnings():  # what it says of old formats is of no use here
+        # only zip files can be memory-mapped, the old format cannot
+        is_zip = zipfile.is_zipfile(path)
+        with warnings.catch_warnings():  # warnings about old formats do not help users
             warnings.simplefilter("ignore")
-            stored = torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
+            entries = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         if _is_text(path):
             raise _damaged(path, error) from error
         raise InputError(
             f"{path}: is a pickle that would run code when opened, so it is refused; "
-            "get the model as .safetensors, or convert it where you trust it: "
+            "get the model as .safetensors, or convert it if you trust it: "
             "safetensors.torch.save_file(torch.load(file, weights_only=False)['state_dict'], new)"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, struct.error) as error:
         raise _damaged(path, error) from error
-    if not isinstance(stored, Mapping):
-        raise InputError(f"{path}: holds a {type(stored).__name__}, expected named weights")
-    return dict(stored)
+    if not isinstance(entries, Mapping):
+        raise InputError(f"{path}: holds a {type(entries).__name__}, expected named weights")
+    return dict(entries)
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -80,65 +82,69 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    first = str(error).split("\n")[0]
+    reason = str(error).split("\n")[0]
     if path.stat().st_size == 0:
-        return InputError(f"{path}: is empty; fetch the file again")
+        return InputError(f"{path}: is empty; download the file again")
     if _is_text(path):
-        return InputError(f"{path}: is a text file, expected weights; fetch the file itself")
-    return InputError(f"{path}: is damaged or not whole ({first}); fetch the file again")
+        return InputError(f"{path}: is a text file, expected weights; download the file itself")
+    return InputError(f"{path}: is damaged or incomplete ({reason}); download the file again")
 
 
 def _is_text(path: Path) -> bool:
-    """Whether it begins as a text does: a page with an error, or what Git LFS left in its place."""
+    """Whether it begins like text: an error page, or a pointer file of Git LFS."""
     with path.open("rb") as file:
         return not file.read(256).translate(None, bytes(range(32, 127)) + b"\t\r\n")
 
 
 def short_hash(path: Path) -> str:
-    """The first ten digits of the file's SHA-256, by which pictures name their model."""
+    """The first ten digits of the file's SHA-256, which name the model in the infotext."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:10]
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was too small, in the words of cards and of this machine's own memory."""
-    said = str(error).lower()
-    known = ("not enough memory", "out of memory", "can't allocate memory", "alloc_failed")
-    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in known)
+    """Whether an error of torch says that memory is too small, on a GPU or the CPU."""
+    message = str(error).lower()
+    phrases = ("not enough memory", "out of memory", "can't allocate memory", "alloc_failed")
+    return isinstance(error, torch.OutOfMemoryError) or any(phrase in message for phrase in phrases)
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether it computes in bfloat16 itself."""
+    """Whether the device computes in bfloat16 without emulation."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """``auto``, ``float32``, ``float16`` or ``bfloat16`` as a dtype; auto: half on a GPU only.
+    """The dtype named ``auto``, ``float32``, ``float16`` or ``bfloat16``.
+
+    auto: float32 on the CPU, float16 elsewhere.
 
     Raises OptionsError for another name.
     """
-    known = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    dtypes = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.float16
-    if name not in known:
-        raise OptionsError(f"dtype {name!r}: expected auto, {', '.join(known)}")
-    return known[name]
+    if name not in dtypes:
+        raise OptionsError(f"dtype {name!r}: expected auto, {', '.join(dtypes)}")
+    return dtypes[name]
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``… as a device that is there.
+    """The device named ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``…
 
-    Raises OptionsError for one that is not.
+    Raises OptionsError for one that is not available.
     """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
-        mps = torch.backends.mps.is_available()
-        return torch.device("mps" if mps else "cpu")
+        has_mps = torch.backends.mps.is_available()
+        return torch.device("mps" if has_mps else "cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        first = str(error).split("\n")[0]
-        raise OptionsError(f"device {name!r}: is not there ({first}); give auto or cpu") from error
+        reason = str(error).split("\n")[0]
+        raise OptionsError(
+            f"device {name!r}: is not available ({reason}); use auto or cpu"
+        ) from error
     return device

@@ -1,1 +1,1 @@
-"""A prompt in, encoded text out, as A1111 reads it."""
+"""A prompt in A1111's notation in, its encoded text out."""

@@ -1,8 +1,9 @@
-"""A prompt in, what a model is steered by out: emphasis, chunks of 75 tokens, encoded text.
+"""A prompt in, its conditioning out: emphasis, chunks of 75 tokens, encoded text.
 
-The notation is A1111's: ``(word)`` weighs 1.1 times as much, ``[word]`` that much less,
-``(word:1.3)`` as much as it says, nested ones multiply; a backslash takes a bracket at its word;
-BREAK begins a new chunk. Scheduled prompts (``[a:b:0.5]``, ``[a|b]``) and AND are not part of it.
+The notation is A1111's: ``(word)`` multiplies the weight by 1.1, ``[word]`` divides it by 1.1,
+``(word:1.3)`` multiplies it by 1.3, nested brackets multiply; a backslash before a bracket makes it
+text; BREAK begins a new chunk. Scheduled prompts (``[a:b:0.5]``, ``[a|b]``) and AND are not
+supported.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from kadr.stylize.diffusion.prompt.text_encoder import pad_chunk
+from kadr.stylize.diffusion.prompt.tokenizer import END, VOCABULARY
 from kadr.stylize.diffusion.sampling.guidance import Conditioning
 
 CHUNK = 75
-"""Tokens of a prompt that a text encoder reads at once, start and end not counted."""
+"""Number of prompt tokens in a chunk, without start and end."""
 
-CLIP_START, CLIP_END, CLIP_COMMA, CLIP_WORDS = 49406, 49407, 267, 49408
+COMMA = 267
 
 _BACKTRACK = 20
-"""A full chunk is cut after its last comma, if that is at most so many tokens back."""
+"""A full chunk is split after its last comma, if that is at most this many tokens back."""
 
-_STRONGER = 1.1
+_EMPHASIS = 1.1
 
 _SYMBOLS = re.compile(
     r"\\(?P<escaped>[()\[\]\\]?)|(?P<open>[(\[])|:\s*(?P<weight>[+-]?[.\d]+)\s*\)"
@@ -35,12 +38,12 @@ _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Part of a prompt with its weight; ``cut``: a new chunk begins here, and there is no text."""
+class WeightedText:
+    """Part of a prompt with its weight; ``is_break``: no text, but a new chunk begins here."""
 
     text: str
     weight: float = 1.0
-    cut: bool = False
+    is_break: bool = False
 
 
 @dataclass
@@ -55,152 +58,156 @@ class PromptChunk:
         self.numbers += numbers
         self.weights += weights
 
-    def split(self, place: int) -> PromptChunk:
-        """Keep what stands before ``place``; give the rest."""
-        rest = PromptChunk(self.numbers[place:], self.weights[place:])
-        del self.numbers[place:], self.weights[place:]
+    def split(self, position: int) -> PromptChunk:
+        """Keep the tokens before ``position``; return the rest."""
+        rest = PromptChunk(self.numbers[position:], self.weights[position:])
+        del self.numbers[position:], self.weights[position:]
         return rest
 
 
 @dataclass(frozen=True)
-class TextSource:
+class PromptEncoder:
     """One text encoder of a model.
 
-    tokenize: the token numbers of a text, without start and end. Numbers from ``CLIP_WORDS`` on
-    are those of added words; the numbers of one word follow one another and are kept together.
-    encode: for chunks of 77 numbers, ((chunks, 77, D), (1, P) of the first or None).
-    pad: the number that fills a chunk after its end.
+    tokenize: returns the token numbers of a text, without start and end. Numbers from
+    ``VOCABULARY`` on belong to added words; the numbers of one word are consecutive and stay
+    together.
+    encode: takes chunks of 77 numbers, returns ((chunks, 77, D), (1, P) of the first or None).
+    pad: the token number that fills a chunk after its end.
     """
 
     tokenize: Callable[[str], Sequence[int]]
     encode: Callable[[Sequence[Sequence[int]]], tuple[Tensor, Tensor | None]]
-    pad: int = CLIP_END
+    pad: int = END
 
 
-def encode_prompt(prompt: str, sources: Sequence[TextSource]) -> Conditioning:
-    """Conditioning of one prompt, (1, 77 * chunks, D), D being that of all encoders together.
+def encode_prompt(prompt: str, encoders: Sequence[PromptEncoder]) -> Conditioning:
+    """The conditioning of one prompt, (1, 77 * chunks, D), where D is the sum over all encoders.
 
-    Emphasis is A1111's "Original": each token's vector is multiplied by its weight, then all of a
-    chunk so that their mean is what it was. pooled: the last that an encoder gives, as it gives it.
+    Emphasis is A1111's "Original": each token's vector is multiplied by its weight, then the chunk
+    is scaled so that its mean does not change. pooled: of the last encoder that returns it.
     """
-    pieces = parse_prompt(prompt)
+    texts = parse_prompt(prompt)
     parts, pooled = [], None
-    for source in sources:
-        chunks = make_chunks(pieces, source.tokenize)
-        vectors, first = source.encode([_framed(chunk.numbers, source.pad) for chunk in chunks])
-        weights = torch.tensor([_spread(chunk.weights) for chunk in chunks])
+    for encoder in encoders:
+        chunks = make_chunks(texts, encoder.tokenize)
+        vectors, encoder_pooled = encoder.encode(
+            [pad_chunk(chunk.numbers, encoder.pad) for chunk in chunks]
+        )
+        weights = torch.tensor([_pad_weights(chunk.weights) for chunk in chunks])
         parts.append(emphasize(vectors, weights.to(vectors)).flatten(0, 1)[None])
-        pooled = pooled if first is None else first
+        pooled = pooled if encoder_pooled is None else encoder_pooled
     if len({part.shape[1] for part in parts}) > 1:
-        raise ValueError("the text encoders cut the prompt into different numbers of chunks")
+        raise ValueError("the text encoders split the prompt into different numbers of chunks")
     return Conditioning(torch.cat(parts, dim=2), pooled)
 
 
-def parse_prompt(prompt: str) -> list[Piece]:
-    """The pieces of a prompt with their weights; neighbours of one weight are joined.
+def parse_prompt(prompt: str) -> list[WeightedText]:
+    """Split a prompt into texts with weights; neighbours of equal weight are joined.
 
-    A bracket that nothing closes reaches to the end, one that nothing opened is text.
+    A bracket that is never closed extends to the end, a closing bracket without an opening is text.
     """
-    pieces: list[Piece] = []
-    opened: dict[str, list[int]] = {"(": [], "[": []}
+    texts: list[WeightedText] = []
+    open_brackets: dict[str, list[int]] = {"(": [], "[": []}
     for symbol in _SYMBOLS.finditer(prompt):
-        text, weight = symbol[0], _number(symbol["weight"])
+        text, weight = symbol[0], _parse_number(symbol["weight"])
         if symbol["escaped"] is not None:
-            pieces.append(Piece(symbol["escaped"]))
+            texts.append(WeightedText(symbol["escaped"]))
         elif symbol["open"]:
-            opened[text].append(len(pieces))
-        elif weight is not None and opened["("]:
-            _weigh(pieces, opened["("].pop(), weight)
-        elif text == ")" and opened["("]:
-            _weigh(pieces, opened["("].pop(), _STRONGER)
-        elif text == "]" and opened["["]:
-            _weigh(pieces, opened["["].pop(), 1 / _STRONGER)
+            open_brackets[text].append(len(texts))
+        elif weight is not None and open_brackets["("]:
+            _multiply_weights(texts, open_brackets["("].pop(), weight)
+        elif text == ")" and open_brackets["("]:
+            _multiply_weights(texts, open_brackets["("].pop(), _EMPHASIS)
+        elif text == "]" and open_brackets["["]:
+            _multiply_weights(texts, open_brackets["["].pop(), 1 / _EMPHASIS)
         else:
-            pieces += _divided(text)
-    for bracket, factor in (("(", _STRONGER), ("[", 1 / _STRONGER)):
-        for place in opened[bracket]:
-            _weigh(pieces, place, factor)
-    return _joined(pieces) or [Piece("")]
+            texts += _split_at_breaks(text)
+    for bracket, factor in (("(", _EMPHASIS), ("[", 1 / _EMPHASIS)):
+        for start in open_brackets[bracket]:
+            _multiply_weights(texts, start, factor)
+    return _join_equal_weights(texts) or [WeightedText("")]
 
 
 def make_chunks(
-    pieces: Sequence[Piece], tokenize: Callable[[str], Sequence[int]]
+    texts: Sequence[WeightedText], tokenize: Callable[[str], Sequence[int]]
 ) -> list[PromptChunk]:
-    """Token numbers in chunks of at most ``CHUNK``, at least one chunk, which may be empty.
+    """Token numbers in chunks of at most ``CHUNK``; at least one chunk, which may be empty.
 
-    A chunk that is full is cut after a comma among its last 20 tokens, where there is one.
+    A full chunk is split after a comma among its last 20 tokens, if there is one.
     """
-    done: list[PromptChunk] = []
+    chunks: list[PromptChunk] = []
     chunk, comma = PromptChunk(), -1
-    for piece in pieces:
-        if piece.cut:
-            done.append(chunk)
+    for item in texts:
+        if item.is_break:
+            chunks.append(chunk)
             chunk, comma = PromptChunk(), -1
-        for word in _words(tokenize(piece.text)):
-            full = len(chunk.numbers) == CHUNK
-            if word[0] == CLIP_COMMA:
+        for word in _group_words(tokenize(item.text)):
+            is_full = len(chunk.numbers) == CHUNK
+            if word[0] == COMMA:
                 comma = len(chunk.numbers)
-            elif full and comma != -1 and CHUNK - comma <= _BACKTRACK:
+            elif is_full and comma != -1 and CHUNK - comma <= _BACKTRACK:
                 rest = chunk.split(comma + 1)
-                done.append(chunk)
+                chunks.append(chunk)
                 chunk, comma = rest, -1
             if len(chunk.numbers) + len(word) > CHUNK:
-                done.append(chunk)
+                chunks.append(chunk)
                 chunk, comma = PromptChunk(), -1
-            chunk.add(word, [piece.weight] * len(word))
-    if chunk.numbers or not done:
-        done.append(chunk)
-    return done
+            chunk.add(word, [item.weight] * len(word))
+    if chunk.numbers or not chunks:
+        chunks.append(chunk)
+    return chunks
 
 
 def emphasize(vectors: Tensor, weights: Tensor) -> Tensor:
-    """Vectors (chunks, T, D) multiplied by weights (chunks, T), then each chunk to its old mean."""
+    """Multiply vectors (chunks, T, D) by weights (chunks, T), then restore each chunk's mean."""
     weighted = vectors * weights[..., None]
-    means = vectors.mean(dim=(1, 2), keepdim=True), weighted.mean(dim=(1, 2), keepdim=True)
-    return torch.where(means[0] == means[1], weighted, weighted * (means[0] / means[1]))
+    mean = vectors.mean(dim=(1, 2), keepdim=True)
+    weighted_mean = weighted.mean(dim=(1, 2), keepdim=True)
+    return torch.where(mean == weighted_mean, weighted, weighted * (mean / weighted_mean))
 
 
-def _number(text: str | None) -> float | None:
-    """What stands between ":" and ")", if it is a number."""
+def _parse_number(text: str | None) -> float | None:
+    """The weight between ":" and ")", if it is a number."""
     try:
         return None if text is None else float(text)
     except ValueError:
         return None
 
 
-def _divided(text: str) -> Iterator[Piece]:
-    """Text, and a cut at each BREAK in it."""
+def _split_at_breaks(text: str) -> Iterator[WeightedText]:
+    """The text with a break item at each BREAK in it."""
     for i, part in enumerate(_BREAK.split(text)):
         if i:
-            yield Piece("", cut=True)
-        yield Piece(part)
+            yield WeightedText("", is_break=True)
+        yield WeightedText(part)
 
 
-def _weigh(pieces: list[Piece], start: int, factor: float) -> None:
-    """Multiply the weights of the pieces from ``start`` on."""
-    pieces[start:] = [replace(piece, weight=piece.weight * factor) for piece in pieces[start:]]
+def _multiply_weights(texts: list[WeightedText], start: int, factor: float) -> None:
+    """Multiply the weights of the items from ``start`` on."""
+    texts[start:] = [replace(item, weight=item.weight * factor) for item in texts[start:]]
 
 
-def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Neighbours of one weight as one; what holds neither text nor a cut is left out."""
-    joined: list[Piece] = []
-    for piece in pieces:
+def _join_equal_weights(texts: Sequence[WeightedText]) -> list[WeightedText]:
+    """Join neighbours of equal weight; drop items that have neither text nor a break."""
+    joined: list[WeightedText] = []
+    for item in texts:
         last = joined[-1] if joined else None
-        if piece.cut:
-            joined.append(Piece("", cut=True))
-        elif last is not None and not last.cut and last.weight == piece.weight:
-            joined[-1] = Piece(last.text + piece.text, piece.weight)
-        elif piece.text:
-            joined.append(piece)
+        if item.is_break:
+            joined.append(WeightedText("", is_break=True))
+        elif last is not None and not last.is_break and last.weight == item.weight:
+            joined[-1] = WeightedText(last.text + item.text, item.weight)
+        elif item.text:
+            joined.append(item)
     return joined
 
 
-def _words(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Token numbers one by one; those of an added word together, as far as a chunk holds them."""
+def _group_words(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Token numbers one by one; those of an added word together, up to the length of a chunk."""
     word: list[int] = []
     for number in numbers:
-        follows = bool(word) and number == word[-1] + 1 and number > CLIP_WORDS
-        if not follows or word[-1] < CLIP_WORDS or len(word) == CHUNK:
+        follows = bool(word) and number == word[-1] + 1 and number > VOCABULARY
+        if not follows or word[-1] < VOCABULARY or len(word) == CHUNK:
             if word:
                 yield word
             word = []
@@ -209,12 +216,6 @@ def _words(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
         yield word
 
 
-def _framed(numbers: Sequence[int], pad: int) -> list[int]:
-    """A chunk between start and end, filled to 77."""
-    ended = [CLIP_START, *numbers, CLIP_END]
-    return ended + [pad] * (CHUNK + 2 - len(ended))
-
-
-def _spread(weights: Sequence[float]) -> list[float]:
-    """A weight for each of the 77 places."""
+def _pad_weights(weights: Sequence[float]) -> list[float]:
+    """A weight for each of the 77 tokens of a chunk."""
     return [1.0, *weights, *[1.0] * (CHUNK + 1 - len(weights))]

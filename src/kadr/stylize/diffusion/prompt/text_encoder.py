@@ -1,4 +1,4 @@
-"""Chunks of token numbers in, what a model's text encoder makes of them out."""
+"""Chunks of token numbers in, the vectors of a model's text encoder out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class TextEncoder:
     """One CLIP text encoder with its tokenizer.
 
     network: CLIPTextModel, or CLIPTextModelWithProjection where ``projects``.
-    pad: the number that fills a chunk after its end.
-    penultimate: read the layer before the last without the last norm, as SDXL does.
-    projects: gives a pooled vector as well.
+    pad: the token number that fills a chunk after its end.
+    penultimate: use the last but one layer without the last norm, as SDXL does.
+    projects: whether it also returns a pooled vector.
     """
 
     def __init__(
@@ -46,24 +46,24 @@ class TextEncoder:
         clip_skip: int = 1,
         device: torch.device | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """((chunks, T, width) float32, (1, P) float32 of the first chunk or None).
+        """Encode to ((chunks, T, width) float32, (1, P) float32 of the first chunk or None).
 
-        chunks: equally long, with start and end. clip_skip: 1 reads the last layer, 2 the one
-        before it and so on, then the last norm; SDXL has a layer of its own and heeds none.
-        device: where it runs, if its weights wait elsewhere; None: where they are.
-        Raises OptionsError for a clip_skip that the encoder has no layer for.
+        chunks: of equal length, with start and end. clip_skip: 1 uses the last layer, 2 the one
+        before it and so on, then the last norm; SDXL always uses its own layer and ignores this.
+        device: where it runs, if its weights are offloaded; None: where the weights are.
+        Raises OptionsError for a clip_skip larger than the number of layers.
         """
         layers = int(self.network.config.num_hidden_layers)
         if not 1 <= clip_skip <= layers:
             raise OptionsError(f"clip_skip {clip_skip}: expected 1 to {layers}")
         numbers = torch.tensor([list(chunk) for chunk in chunks], device=device or self.device)
-        found = self.network(input_ids=numbers, output_hidden_states=True)
-        hidden = found.hidden_states
+        output = self.network(input_ids=numbers, output_hidden_states=True)
+        hidden = output.hidden_states
         if self.penultimate:
             tokens = hidden[-2]
         else:
-            tokens = self._norm(hidden[-clip_skip])
-        pooled = self._pool(hidden[-1], numbers) if self.projects else None
+            tokens = self._apply_norm(hidden[-clip_skip])
+        pooled = self._pool_text(hidden[-1], numbers) if self.projects else None
         return tokens.float(), pooled
 
     @property
@@ -73,9 +73,9 @@ class TextEncoder:
         return device
 
     def add_word(self, word: str, vectors: Tensor) -> None:
-        """Let a word stand for new tokens with these embeddings, (count, width).
+        """Add a word that stands for new tokens with these embeddings, (count, width).
 
-        Raises OptionsError for vectors of another model.
+        Raises OptionsError for vectors of another family of models.
         """
         if vectors.ndim != 2 or vectors.shape[1] != self.width:
             raise OptionsError(
@@ -83,17 +83,20 @@ class TextEncoder:
                 f"encoder takes {self.width}; it was made for another family of models"
             )
         table = self._embedding
-        first = table.weight.shape[0]
+        first_number = table.weight.shape[0]
         joined = torch.cat([table.weight.data, vectors.to(table.weight)])
         table.weight = torch.nn.Parameter(joined, requires_grad=False)
         table.num_embeddings = len(joined)
-        assert first >= VOCABULARY
-        self.tokenizer.added[word.lower()] = tuple(range(first, len(joined)))
+        assert first_number >= VOCABULARY
+        self.tokenizer.added[word.lower()] = tuple(range(first_number, len(joined)))
 
-    def _pool(self, last: Tensor, numbers: Tensor) -> Tensor:
-        """The first chunk's vector at its first end, projected; added tokens do not mislead it."""
+    def _pool_text(self, last: Tensor, numbers: Tensor) -> Tensor:
+        """The projected vector of the first end token of the first chunk.
+
+        The search compares with END, as added tokens have higher numbers.
+        """
         end = int((numbers[0] == END).int().argmax())
-        pooled: Tensor = self.network.text_projection(self._norm(last[:1])[:, end])
+        pooled: Tensor = self.network.text_projection(self._apply_norm(last[:1])[:, end])
         return pooled.float()
 
     @property
@@ -104,12 +107,12 @@ class TextEncoder:
     def _embedding(self) -> Any:
         return self._inner.embeddings.token_embedding
 
-    def _norm(self, hidden: Tensor) -> Tensor:
+    def _apply_norm(self, hidden: Tensor) -> Tensor:
         normed: Tensor = self._inner.final_layer_norm(hidden)
         return normed
 
 
-def chunk_of(numbers: Sequence[int], pad: int, length: int = 75) -> list[int]:
-    """Up to ``length`` numbers between start and end, filled with ``pad``."""
-    ended = [START, *numbers, END]
-    return ended + [pad] * (length + 2 - len(ended))
+def pad_chunk(numbers: Sequence[int], pad: int, length: int = 75) -> list[int]:
+    """Put up to ``length`` token numbers between start and end, and fill the rest with ``pad``."""
+    chunk = [START, *numbers, END]
+    return chunk + [pad] * (length + 2 - len(chunk))

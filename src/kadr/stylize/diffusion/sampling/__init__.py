@@ -1,1 +1,1 @@
-"""Noise, noise levels, samplers, guidance and inversion: the img2img loop."""
+"""The img2img loop: noise, noise levels, samplers, guidance and inversion."""

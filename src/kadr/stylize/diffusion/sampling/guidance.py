@@ -1,7 +1,8 @@
 """A model's noise estimate and two prompts in, the estimate of the clean latent out.
 
 A *denoiser* takes a noisy latent and its noise level and estimates the clean latent; an *eps*
-estimates the unit noise instead, for a conditioning. The two are one: ``x = clean + sigma * eps``.
+estimates the unit noise instead, for a conditioning. Both are equivalent, as
+``x = clean + sigma * eps``.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """What steers a model: one prompt for all images, or one for each.
+    """An encoded prompt: one for all images, or one for each.
 
     crossattn: (1 or B, T, D), the encoded text; T is 77 for each chunk of a prompt.
-    pooled: (1 or B, P), the text as one vector, or None for models without.
-    time_ids: (1 or B, 6), sizes and crop of Stable Diffusion XL, or None.
+    pooled: (1 or B, P), the text as one vector; None for models that do not use it.
+    time_ids: (1 or B, 6), sizes and crop for Stable Diffusion XL, or None.
     """
 
     crossattn: Tensor
@@ -31,7 +32,7 @@ class Conditioning:
     time_ids: Tensor | None = None
 
     def expand(self, count: int) -> Conditioning:
-        """The same for ``count`` images; views where one prompt serves all."""
+        """Repeat one prompt for ``count`` images, as views."""
         return Conditioning(
             self.crossattn.expand(count, -1, -1),
             None if self.pooled is None else self.pooled.expand(count, -1),
@@ -39,7 +40,7 @@ class Conditioning:
         )
 
     def join(self, other: Conditioning) -> Conditioning:
-        """Both, one after the other along the batch; of equal shapes otherwise."""
+        """Concatenate joint along the batch; all other dimensions must be equal."""
         return Conditioning(
             torch.cat([self.crossattn, other.crossattn]),
             _join(self.pooled, other.pooled),
@@ -56,20 +57,20 @@ GuidedEps = Callable[[Tensor, float], Tensor]
 Eps = Callable[[Tensor, float, Conditioning], Tensor]
 """``(x (N, 4, h, w), sigma, conditioning of N) -> (N, 4, h, w)``: the unit noise in x.
 
-N may be a multiple of the B images of a run: then x holds all of them, and all of them again.
+N may be a multiple of the B images of a batch: then x holds the whole batch several times.
 """
 
 Predict = Callable[[Tensor, Tensor, Conditioning], Tensor]
 """A network as trained: ``(scaled x (N, 4, h, w), timestep (N,), conditioning of N)``."""
 
 PREDICTIONS = ("epsilon", "v_prediction")
-"""What a network was trained to give: the noise, or v of Salimans and Ho 2022."""
+"""What a network was trained to predict: the noise, or v of Salimans and Ho 2022."""
 
 
 def eps_from(predict: Predict, schedule: NoiseSchedule, prediction: str = "epsilon") -> Eps:
-    """An ``Eps`` from a network on timesteps; fractional timesteps are given to it as they are.
+    """An ``Eps`` from a network that takes timesteps, which may be fractional.
 
-    Raises OptionsError for an unknown kind of prediction.
+    Raises OptionsError for an unknown prediction.
     """
     if prediction not in PREDICTIONS:
         raise OptionsError(f"prediction {prediction!r}: expected one of {', '.join(PREDICTIONS)}")
@@ -92,41 +93,42 @@ def guided_eps(
     uncond: Conditioning,
     cfg_scale: float,
     *,
-    together: bool = True,
+    batched: bool = True,
 ) -> GuidedEps:
-    """Noise estimates pushed from ``uncond`` towards ``cond`` and beyond, by ``cfg_scale``.
+    """Classifier-free guidance: noise estimates extrapolated from ``uncond`` towards ``cond``.
 
-    Both are evaluated at every scale but exactly 1, where only ``cond`` counts; below 1 it is
-    between the two. together: as one batch, all images with ``cond`` and then again with
-    ``uncond``, where their lengths allow it; else one after the other, in half the memory.
+    A ``cfg_scale`` of exactly 1 evaluates ``cond`` alone; below 1 the result lies between the two.
+    batched: evaluate all images with ``cond`` and then with ``uncond`` in one batch, if the prompts
+    have the same length; otherwise one after the other, in half the memory.
     """
-    same = cond.crossattn.shape[1:] == uncond.crossattn.shape[1:]
+    same_length = cond.crossattn.shape[1:] == uncond.crossattn.shape[1:]
 
     def guided(x: Tensor, sigma: float) -> Tensor:
         count = len(x)
         with_cond = cond.expand(count)
         if cfg_scale == 1:
             return eps(x, sigma, with_cond)
-        without = uncond.expand(count)
-        if together and same:
-            both = eps(torch.cat([x, x]), sigma, with_cond.join(without))
-            towards, away = both[:count], both[count:]
+        with_uncond = uncond.expand(count)
+        if batched and same_length:
+            joint = eps(torch.cat([x, x]), sigma, with_cond.join(with_uncond))
+            cond_noise, uncond_noise = joint[:count], joint[count:]
         else:
-            towards, away = eps(x, sigma, with_cond), eps(x, sigma, without)
-        return away + cfg_scale * (towards - away)
+            cond_noise = eps(x, sigma, with_cond)
+            uncond_noise = eps(x, sigma, with_uncond)
+        return uncond_noise + cfg_scale * (cond_noise - uncond_noise)
 
     return guided
 
 
 def denoiser_from(eps: GuidedEps) -> Denoiser:
-    """A denoiser from noise estimates."""
+    """Turn noise estimates into a denoiser."""
     return lambda x, sigma: x - sigma * eps(x, sigma)
 
 
-def keep_outside(denoise: Denoiser, latent: Tensor, mask: Tensor) -> Denoiser:
+def keep_unmasked(denoise: Denoiser, latent: Tensor, mask: Tensor) -> Denoiser:
     """A denoiser whose estimate is ``latent`` wherever ``mask`` is 0, as at each step in A1111.
 
-    mask: (B or 1, 1, h, w), 1 where the picture may change.
+    mask: (B or 1, 1, h, w), 1 where the image may change.
     """
     return lambda x, sigma: torch.lerp(latent, denoise(x, sigma), mask)
 

@@ -1,7 +1,7 @@
 """Latents and prompts in, restyled latents out: noise or inversion, then sampling.
 
-The loop is a generator of ``SamplingProgress`` that returns its result, so that whoever runs it
-may show each step and stop between any two.
+The loop is a generator of ``SamplingProgress`` that returns its result, so the caller can show each
+step and stop after any of them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from kadr.stylize.diffusion.sampling.guidance import (
     Eps,
     denoiser_from,
     guided_eps,
-    keep_outside,
+    keep_unmasked,
 )
-from kadr.stylize.diffusion.sampling.inversion import Inversion, found_noise, invert, mix_noise
+from kadr.stylize.diffusion.sampling.inversion import Inversion, extract_noise, invert, mix_noise
 from kadr.stylize.diffusion.sampling.noise import NoiseSource, create_noise
 from kadr.stylize.diffusion.sampling.samplers import find_sampler
 from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule, img2img_sigmas
@@ -31,11 +31,11 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingSettings:
     """How latents are sampled; names as in A1111.
 
-    exact_steps: run ``steps`` steps whatever the strength. noise_multiplier: of the first noise.
-    reseed: "eta noise seed delta". together: evaluate both prompts as one batch.
+    exact_steps: run ``steps`` steps at any strength. noise_multiplier: scales the first noise.
+    reseed: "eta noise seed delta". batch_prompts: evaluate both prompts as one batch.
     """
 
     sampler: str = "Euler a"
@@ -46,13 +46,13 @@ class Sampling:
     noise_source: str = "cpu"
     noise_multiplier: float = 1.0
     reseed: int = 0
-    together: bool = True
+    batch_prompts: bool = True
     inversion: Inversion | None = None
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """What is wanted and what is not; ``original`` and ``original_negative`` serve inversion."""
+    """The encoded prompts of a run; ``original`` and ``original_negative`` are for inversion."""
 
     cond: Conditioning
     uncond: Conditioning
@@ -62,7 +62,7 @@ class Prompts:
 
 @dataclass(frozen=True, eq=False)
 class SamplingProgress:
-    """One step done. step: "invert" or "sample"; index is 1-based; x the latents as they stand."""
+    """One finished step. step: "invert" or "sample"; index: from 1; x: the current latents."""
 
     step: str
     index: int
@@ -70,95 +70,101 @@ class SamplingProgress:
     x: Tensor
 
 
-def restyle_latent(
+def restyle_latents(
     eps: Eps,
     schedule: NoiseSchedule,
-    latent: Tensor,
+    latents: Tensor,
     prompts: Prompts,
     seeds: Sequence[int],
-    sampling: Sampling,
+    settings: SamplingSettings,
     *,
     mask: Tensor | None = None,
     first_noise: Tensor | None = None,
-    found: Tensor | None = None,
-    around: Callable[[NoiseSource], NoiseSource] | None = None,
+    inverted_noise: Tensor | None = None,
+    transform_noise: Callable[[NoiseSource], NoiseSource] | None = None,
 ) -> Generator[SamplingProgress, None, Tensor]:
-    """Restyle a batch of latents, (B, 4, h, w) float32; returns theirs, of the same shape.
+    """Restyle a batch of latents, (B, 4, h, w) float32; returns latents of the same shape.
 
-    seeds: one for each image; all that is random in it follows from its seed alone.
+    seeds: one for each image; everything random in an image depends only on its seed.
     mask: (B or 1, 1, h, w), 1 where latents may change, 0 where they stay; None: everywhere.
-    first_noise: (B or 1, 4, h, w) unit noise in place of the first that the seeds give.
-    found: what ``find_noise`` gave for the same latents and sampling, so as not to look again.
-    around: changes what the seeds give at each draw, as noise that is carried along does.
-    Raises OptionsError for a bad number or name in ``sampling``.
+    first_noise: (B or 1, 4, h, w) unit noise that replaces the first draw.
+    inverted_noise: the result of ``invert_latents`` for the same latents and settings, if it is
+    known already.
+    transform_noise: replaces the noise source, for example by one that carries noise along motion.
+    Raises OptionsError for a bad number or name in ``settings``.
     """
-    sampler = find_sampler(sampling.sampler)
-    sigmas = sampling_sigmas(schedule, sampling)
+    sampler = find_sampler(settings.sampler)
+    sigmas = sampling_sigmas(schedule, settings)
     source = create_noise(
-        sampling.noise_source,
+        settings.noise_source,
         seeds,
-        tuple(latent.shape[1:]),
-        device=latent.device,
-        reseed=sampling.reseed,
+        tuple(latents.shape[1:]),
+        device=latents.device,
+        reseed=settings.reseed,
         first=first_noise,
     )
-    if around is not None:
-        source = around(source)
-    noise = source.draw() * sampling.noise_multiplier
-    if sampling.inversion is not None and len(sigmas) > 1:
-        if found is None:
-            found = yield from find_noise(eps, schedule, latent, prompts, sampling)
-        noise = mix_noise(found, noise, sampling.inversion.randomness)
-        if sampling.inversion.kind != "refined":
-            noise = noise - latent / schedule.sigma_max
+    if transform_noise is not None:
+        source = transform_noise(source)
+    noise = source.draw() * settings.noise_multiplier
+    if settings.inversion is not None and len(sigmas) > 1:
+        if inverted_noise is None:
+            inverted_noise = yield from invert_latents(eps, schedule, latents, prompts, settings)
+        noise = mix_noise(inverted_noise, noise, settings.inversion.randomness)
+        if settings.inversion.kind != "refined":
+            noise = noise - latents / schedule.sigma_max
     guided = guided_eps(
-        eps, prompts.cond, prompts.uncond, sampling.cfg_scale, together=sampling.together
+        eps, prompts.cond, prompts.uncond, settings.cfg_scale, batched=settings.batch_prompts
     )
     denoise = denoiser_from(guided)
     if mask is not None:
-        denoise = keep_outside(denoise, latent, mask)
-    x = start = latent + noise * float(sigmas[0])
+        denoise = keep_unmasked(denoise, latents, mask)
+    x = start = latents + noise * float(sigmas[0])
     for i, x in sampler.sample(denoise, start, sigmas, source.draw):
         yield SamplingProgress("sample", i + 1, len(sigmas) - 1, x)
-    return x if mask is None else torch.lerp(latent, x, mask)
+    return x if mask is None else torch.lerp(latents, x, mask)
 
 
-def find_noise(
-    eps: Eps, schedule: NoiseSchedule, latent: Tensor, prompts: Prompts, sampling: Sampling
+def invert_latents(
+    eps: Eps,
+    schedule: NoiseSchedule,
+    latents: Tensor,
+    prompts: Prompts,
+    settings: SamplingSettings,
 ) -> Generator[SamplingProgress, None, Tensor]:
-    """The unit noise from which ``sampling`` would regenerate the latents, (B, 4, h, w).
+    """The unit noise from which sampling would regenerate the latents, (B, 4, h, w).
 
-    Depends on no seed. ``sampling`` must have an inversion and at least one step.
+    Does not depend on a seed. ``settings`` must have an inversion and at least one step.
     """
-    inversion, sigmas = sampling.inversion, sampling_sigmas(schedule, sampling)
+    inversion, sigmas = settings.inversion, sampling_sigmas(schedule, settings)
     if inversion is None or len(sigmas) < 2:
-        raise ValueError("expected a sampling with an inversion and at least one step")
+        raise ValueError("expected settings with an inversion and at least one step")
     guided = guided_eps(
         eps,
         prompts.original or prompts.cond,
         prompts.original_negative or prompts.uncond,
         inversion.cfg_scale,
-        together=sampling.together,
+        batched=settings.batch_prompts,
     )
-    rising = _rising(schedule, sigmas, sampling.steps, inversion)
-    x = latent
-    for i, x in invert(guided, latent, rising, inversion.kind, refinements=inversion.refinements):
+    rising = _rising_sigmas(schedule, sigmas, settings.steps, inversion)
+    x = latents
+    for i, x in invert(guided, latents, rising, inversion.kind, refinements=inversion.refinements):
         yield SamplingProgress("invert", i + 1, len(rising) - 1, x)
-    return found_noise(x, latent, inversion.kind, float(rising[-1]))
+    return extract_noise(x, latents, inversion.kind, float(rising[-1]))
 
 
-def resize_latent(latent: Tensor, width: int, height: int) -> Tensor:
-    """Latents (B, C, h, w) of a picture of another size in pixels, both multiples of 8.
+def resize_latents(latents: Tensor, width: int, height: int) -> Tensor:
+    """Resize latents (B, C, h, w) to those of another image size in pixels, multiples of 8.
 
     Bilinear, as "just resize (latent upscale)" of A1111 does before sampling.
     """
-    return functional.interpolate(latent, (height // 8, width // 8), mode="bilinear")
+    return functional.interpolate(latents, (height // 8, width // 8), mode="bilinear")
 
 
-def finish(
-    steps: Generator[SamplingProgress, None, Result], check: Callable[[SamplingProgress], object]
+def run_steps(
+    steps: Generator[SamplingProgress, None, Result],
+    after_step: Callable[[SamplingProgress], object],
 ) -> Result:
-    """Run a loop to its end, calling ``check`` after each step; what it raises stops the loop."""
+    """Run a loop to its end; exceptions of ``after_step``, called after each step, stop it."""
     with closing(steps):
         while True:
             try:
@@ -166,30 +172,32 @@ def finish(
             except StopIteration as stop:
                 result: Result = stop.value
                 return result
-            check(progress)
+            after_step(progress)
 
 
-def _rising(schedule: NoiseSchedule, sigmas: Tensor, steps: int, inversion: Inversion) -> Tensor:
-    """The noise levels that inversion walks up.
+def sampling_sigmas(schedule: NoiseSchedule, settings: SamplingSettings) -> Tensor:
+    """The falling noise levels of the sampling loop."""
+    sampler = find_sampler(settings.sampler)
+    return img2img_sigmas(
+        schedule,
+        settings.steps,
+        settings.denoising_strength,
+        spread=sampler.spread,
+        exact_steps=settings.exact_steps,
+        drop_next_to_last=sampler.drop_next_to_last,
+    )
 
-    A1111's kinds go all the way to the highest level; "refined" goes where sampling starts.
+
+def _rising_sigmas(
+    schedule: NoiseSchedule, sigmas: Tensor, steps: int, inversion: Inversion
+) -> Tensor:
+    """The rising noise levels of inversion.
+
+    A1111's kinds end at the highest level of the model, "refined" where sampling starts.
     """
     if inversion.kind != "refined":
         return schedule.get_sigmas(inversion.steps or steps).flip(0)
     if inversion.steps is None:
         return sigmas.flip(0)
-    own = schedule.get_sigmas(inversion.steps)
-    return torch.cat([sigmas[:1], own[own < sigmas[0]]]).flip(0)
-
-
-def sampling_sigmas(schedule: NoiseSchedule, sampling: Sampling) -> Tensor:
-    """The falling noise levels of a sampling."""
-    sampler = find_sampler(sampling.sampler)
-    return img2img_sigmas(
-        schedule,
-        sampling.steps,
-        sampling.denoising_strength,
-        spread=sampler.spread,
-        exact_steps=sampling.exact_steps,
-        drop_next_to_last=sampler.drop_next_to_last,
-    )
+    levels = schedule.get_sigmas(inversion.steps)
+    return torch.cat([sigmas[:1], levels[levels < sigmas[0]]]).flip(0)

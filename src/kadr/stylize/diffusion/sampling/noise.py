@@ -1,4 +1,4 @@
-"""Seeds in, unit noise out: one stream for each image, so that no image depends on its batch."""
+"""Seeds in, unit noise out; each image has a stream of its own and does not depend on its batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kadr.errors import OptionsError
 Shape = tuple[int, ...]
 
 NOISE_SOURCES = ("cpu", "nv")
-"""torch's own generator on the processor, or the numbers that torch draws on NVIDIA cards."""
+"""torch's CPU generator, or the numbers that torch draws on NVIDIA GPUs."""
 
 _MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], np.uint64)
 _WEYL = np.array([0x9E3779B9, 0xBB67AE85], np.uint64)
@@ -27,7 +27,7 @@ class NoiseSource(Protocol):
     """A stream of unit noise for a batch of images."""
 
     def draw(self) -> Tensor:
-        """The next (B, *shape) float32 of unit variance, on the device of the run."""
+        """The next (B, *shape) float32 of unit variance, on the run's device."""
         ...
 
 
@@ -40,29 +40,29 @@ def create_noise(
     reseed: int = 0,
     first: Tensor | None = None,
 ) -> NoiseSource:
-    """Noise for one image per seed, each of ``shape``, e.g. (4, h, w).
+    """Create a noise source with one image for each seed, each of ``shape``, e.g. (4, h, w).
 
-    source: "cpu" or "nv". reseed: "eta noise seed delta" of A1111: all draws but the first come
-    from ``seed + reseed`` where it is not 0. first: (B or 1, *shape), given in place of the first
-    draw; later draws are as they were.
+    source: "cpu" or "nv". reseed: "eta noise seed delta" of A1111: unless it is 0, all draws but
+    the first come from ``seed + reseed``. first: (B or 1, *shape), replaces the first draw; later
+    draws do not change.
     Raises OptionsError for an unknown source.
     """
     if source not in NOISE_SOURCES:
         raise OptionsError(f"noise source {source!r}: expected one of {', '.join(NOISE_SOURCES)}")
-    return _Batch(source, tuple(seeds), shape, torch.device(device), reseed, first)
+    return _BatchNoise(source, tuple(seeds), shape, torch.device(device), reseed, first)
 
 
 def batch_seeds(seed: int, count: int, *, same: bool = False) -> tuple[int, ...]:
-    """Seeds of a batch as A1111 counts them: image i has ``seed + i``; or one seed for all."""
+    """Seeds of a batch as in A1111: image i has ``seed + i``; with ``same`` all have ``seed``."""
     return tuple(seed if same else seed + i for i in range(count))
 
 
 def philox_normal(seed: int, call: int, count: int) -> NDArray[np.float32]:
-    """(count,) unit noise as an NVIDIA card draws it at the ``call``-th draw after seeding.
+    """(count,) unit noise as an NVIDIA GPU draws it at the ``call``-th draw after seeding.
 
-    Philox4x32-10 with the seed as key and (call, 0, index, 0) as counter; its first two words
-    become a normal number by Box and Muller's sine. Cards do so for as many numbers as they have
-    threads, which all common latent sizes stay below.
+    Philox4x32-10 with the seed as key and (call, 0, index, 0) as counter; Box and Muller's sine
+    turns its first two words into a normal number. GPUs do this for up to as many numbers as they
+    have threads, and all common latents are smaller.
     """
     counter = np.zeros((4, count), np.uint64)
     counter[0] = call
@@ -71,10 +71,10 @@ def philox_normal(seed: int, call: int, count: int) -> NDArray[np.float32]:
 
 
 def philox_normal_at(counter: NDArray[np.uint64], seed: int) -> NDArray[np.float32]:
-    """(N,) unit noise, one number for each of (4, N) counters: the same for the same."""
-    words = philox4x32(counter, seed).astype(np.float64)
-    radius = (words[0] + 0.5) * 2.0**-32
-    angle = (words[1] + 0.5) * (2 * np.pi * 2.0**-32)
+    """(N,) unit noise, one number for each of (4, N) counters, which decide it alone."""
+    random_words = philox4x32(counter, seed).astype(np.float64)
+    radius = (random_words[0] + 0.5) * 2.0**-32
+    angle = (random_words[1] + 0.5) * (2 * np.pi * 2.0**-32)
     normal: NDArray[np.float32] = (np.sqrt(-2 * np.log(radius)) * np.sin(angle)).astype(np.float32)
     return normal
 
@@ -82,7 +82,7 @@ def philox_normal_at(counter: NDArray[np.uint64], seed: int) -> NDArray[np.float
 def philox4x32(counter: NDArray[np.uint64], key: int) -> NDArray[np.uint32]:
     """Ten rounds of Philox4x32 (Salmon et al. 2011): (4, N) 32-bit counters to (4, N) words.
 
-    key: 64 bits, the lower half first; other bits are ignored.
+    key: 64 bits, the lower half is used first; other bits are ignored.
     """
     a, b, c, d = counter
     keys = np.array([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF], np.uint64)
@@ -99,22 +99,22 @@ def philox4x32(counter: NDArray[np.uint64], key: int) -> NDArray[np.uint32]:
 
 
 class _Stream:
-    """The draws of one image: from torch's generator, or counted for Philox."""
+    """The draws of one image: from torch's generator, or from Philox with a counter."""
 
     def __init__(self, source: str, seed: int) -> None:
         self._seed, self._call = seed, 0
-        self._torch = torch.Generator().manual_seed(seed) if source == "cpu" else None
+        self._generator = torch.Generator().manual_seed(seed) if source == "cpu" else None
 
     def draw(self, shape: Shape) -> Tensor:
-        if self._torch is not None:
-            return torch.randn(shape, generator=self._torch)
+        if self._generator is not None:
+            return torch.randn(shape, generator=self._generator)
         noise = philox_normal(self._seed, self._call, int(np.prod(shape)))
         self._call += 1
         return torch.from_numpy(noise).reshape(shape)
 
 
-class _Batch:
-    """One stream per seed, stacked."""
+class _BatchNoise:
+    """The stacked draws of one stream for each seed."""
 
     def __init__(
         self,
@@ -127,15 +127,15 @@ class _Batch:
     ) -> None:
         self._shape, self._device = shape, device
         self._streams = [_Stream(source, seed) for seed in seeds]
-        self._later = (
+        self._reseeded = (
             [_Stream(source, (seed + reseed) % 2**64) for seed in seeds] if reseed else None
         )
-        self._first = first
+        self._first_noise = first
 
     def draw(self) -> Tensor:
         drawn = torch.stack([stream.draw(self._shape) for stream in self._streams])
-        if self._later is not None:
-            self._streams, self._later = self._later, None
-        if self._first is not None:
-            drawn, self._first = self._first.float().expand_as(drawn).clone(), None
+        if self._reseeded is not None:
+            self._streams, self._reseeded = self._reseeded, None
+        if self._first_noise is not None:
+            drawn, self._first_noise = self._first_noise.float().expand_as(drawn).clone(), None
         return drawn.to(self._device)

@@ -1,8 +1,8 @@
-"""A denoiser, a noisy latent and falling noise levels in, ever cleaner latents out.
+"""A denoiser, a noisy latent and falling noise levels in, less and less noisy latents out.
 
 Each sampler is a generator ``sample(denoise, x, sigmas, draw)`` that yields ``(i, x)`` after step
-i, so that progress, preview and cancelling need no callback; the last x is the result, and with
-fewer than two noise levels nothing is yielded. ``draw`` gives fresh unit noise of x's shape.
+i, so that progress, preview and cancelling need no callback. The last x is the result. With fewer
+than two noise levels nothing is yielded. ``draw`` returns fresh unit noise of x's shape.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Sample = Callable[[Denoiser, Tensor, Tensor, Draw], Steps]
 
 @dataclass(frozen=True)
 class Sampler:
-    """One way of stepping, with the noise levels that it is made for.
+    """A stepping rule, with the noise levels that it is made for.
 
-    name: as A1111 calls it.
+    name: as in A1111.
     sample: the stepping rule.
-    spread: how noise levels are spread, "normal" or "karras".
-    drop_next_to_last: whether one more noise level is made and the last but one left out.
-    random: whether it draws noise on the way.
+    spread: how noise levels are distributed, "normal" or "karras".
+    drop_next_to_last: whether one more noise level is computed and the last but one removed.
+    random: whether it draws noise between steps.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Sampler:
 
 def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
     """Euler's method, algorithm 2 of Karras et al. 2022 without churn or correction."""
-    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+    for i, (sigma, following) in enumerate(_level_pairs(sigmas)):
         slope = (x - denoise(x, sigma)) / sigma
         x = x + slope * (following - sigma)
         yield i, x
@@ -50,7 +50,7 @@ def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
 
 def euler_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
     """Euler's method with part of the noise replaced by fresh noise at every step but the last."""
-    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+    for i, (sigma, following) in enumerate(_level_pairs(sigmas)):
         down, up = _ancestral(sigma, following)
         slope = (x - denoise(x, sigma)) / sigma
         x = x + slope * (down - sigma)
@@ -60,27 +60,27 @@ def euler_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) ->
 
 
 def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
-    """Heun's method: Euler's step with the mean of the slopes at both of its ends."""
-    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+    """Heun's method: Euler's step with the mean of the slopes at both ends."""
+    for i, (sigma, following) in enumerate(_level_pairs(sigmas)):
         slope = (x - denoise(x, sigma)) / sigma
-        reached = x + slope * (following - sigma)
+        end = x + slope * (following - sigma)
         if following > 0:
-            slope = (slope + (reached - denoise(reached, following)) / following) / 2
-            reached = x + slope * (following - sigma)
-        x = reached
+            slope = (slope + (end - denoise(end, following)) / following) / 2
+            end = x + slope * (following - sigma)
+        x = end
         yield i, x
 
 
 def dpm2(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
-    """The midpoint method, the middle taken in the logarithm of the noise level."""
-    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+    """The midpoint method; the midpoint is taken in the logarithm of the noise level."""
+    for i, (sigma, following) in enumerate(_level_pairs(sigmas)):
         x = _midpoint_step(denoise, x, sigma, following)
         yield i, x
 
 
 def dpm2_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
     """The midpoint method with part of the noise replaced by fresh noise at each step."""
-    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+    for i, (sigma, following) in enumerate(_level_pairs(sigmas)):
         down, up = _ancestral(sigma, following)
         x = _midpoint_step(denoise, x, sigma, down)
         if following > 0:
@@ -90,7 +90,7 @@ def dpm2_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> 
 
 def dpmpp_2s_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
     """DPM-Solver++(2S) of Lu et al. 2022 with fresh noise at every step but the last."""
-    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+    for i, (sigma, following) in enumerate(_level_pairs(sigmas)):
         down, up = _ancestral(sigma, following)
         clean = denoise(x, sigma)
         if down > 0:
@@ -103,17 +103,17 @@ def dpmpp_2s_ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw)
 
 
 def dpmpp_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
-    """DPM-Solver++(2M) of Lu et al. 2022: the last two estimates, one evaluation a step."""
-    last: Tensor | None = None
-    before = 0.0
-    for i, (sigma, following) in enumerate(_pairs(sigmas)):
+    """DPM-Solver++(2M) of Lu et al. 2022: uses the last two estimates, one evaluation a step."""
+    previous_clean: Tensor | None = None
+    previous_sigma = 0.0
+    for i, (sigma, following) in enumerate(_level_pairs(sigmas)):
         clean = denoise(x, sigma)
-        ahead = clean
-        if last is not None and following > 0:
-            ratio = math.log(before / sigma) / math.log(sigma / following)
-            ahead = clean + (clean - last) / (2 * ratio)
-        x = _exponential_step(x, ahead, sigma, following)
-        last, before = clean, sigma
+        extrapolated = clean
+        if previous_clean is not None and following > 0:
+            ratio = math.log(previous_sigma / sigma) / math.log(sigma / following)
+            extrapolated = clean + (clean - previous_clean) / (2 * ratio)
+        x = _exponential_step(x, extrapolated, sigma, following)
+        previous_clean, previous_sigma = clean, sigma
         yield i, x
 
 
@@ -138,37 +138,37 @@ _SAMPLERS = {
 }
 
 SAMPLERS = tuple(sampler.name for sampler in _SAMPLERS.values())
-"""Their names, as A1111 writes them."""
+"""Names of all samplers, as A1111 writes them."""
 
 
 def find_sampler(name: str) -> Sampler:
-    """A sampler by name, whatever its case; OptionsError for an unknown one."""
+    """Find a sampler by name, ignoring case; raises OptionsError for an unknown one."""
     sampler = _SAMPLERS.get(" ".join(name.split()).casefold())
     if sampler is None:
         raise OptionsError(f"sampler {name!r}: expected one of {', '.join(SAMPLERS)}")
     return sampler
 
 
-def _pairs(sigmas: Tensor) -> list[tuple[float, float]]:
-    """Each noise level with the one that follows."""
+def _level_pairs(sigmas: Tensor) -> list[tuple[float, float]]:
+    """Each noise level with the next one."""
     levels: list[float] = sigmas.tolist()
     return list(pairwise(levels))
 
 
 def _ancestral(sigma: float, following: float) -> tuple[float, float]:
-    """The level to step down to, and the noise to add so that ``following`` is reached."""
+    """The level to step down to, and how much noise to add to reach ``following`` from it."""
     up = min(following, math.sqrt(following**2 * (sigma**2 - following**2)) / sigma)
     return math.sqrt(following**2 - up**2), up
 
 
 def _exponential_step(x: Tensor, clean: Tensor, sigma: float, following: float) -> Tensor:
-    """From one noise level to another with a constant estimate of what is clean; exact."""
-    kept = following / sigma
-    return kept * x + (1 - kept) * clean
+    """Step between noise levels; exact for a constant estimate of the clean latent."""
+    ratio = following / sigma
+    return ratio * x + (1 - ratio) * clean
 
 
 def _midpoint_step(denoise: Denoiser, x: Tensor, sigma: float, following: float) -> Tensor:
-    """One step of the midpoint method; Euler's where ``following`` is 0."""
+    """One step of the midpoint method; Euler's step if ``following`` is 0."""
     slope = (x - denoise(x, sigma)) / sigma
     if following > 0:
         middle = math.sqrt(sigma * following)

@@ -1,8 +1,8 @@
-"""A model's noise table in, the noise levels that a run steps through out.
+"""A model's noise table in, the noise levels of a sampling loop out.
 
 Noise levels follow Karras et al. 2022: a noisy latent is ``clean + sigma * noise`` with noise of
-unit variance. A model trained on timesteps knows one sigma per timestep; between them sigma is
-interpolated in its logarithm, so a timestep may be fractional.
+unit variance. A model trained on timesteps has one sigma for each timestep; between them the
+logarithm of sigma is interpolated, so a timestep may be fractional.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from torch import Tensor
 from kadr.errors import OptionsError
 
 SCHEDULES = ("normal", "karras")
-"""How noise levels are spread: evenly over timesteps, or denser where there is little noise."""
+"""How noise levels are distributed: evenly over timesteps, or denser at low noise."""
 
 _HIGHEST_STRENGTH = 0.999
-"""A denoising strength above this counts as this, as in A1111."""
+"""Higher denoising strengths are reduced to this, as in A1111."""
 
-_LONGEST = 100_000
-"""The most noise levels of a schedule."""
+_MAX_LEVELS = 100_000
+"""The largest number of noise levels of a schedule."""
 
 
 class NoiseSchedule:
-    """The noise levels of one model, from most of its own table.
+    """The noise levels of one model.
 
-    alphas_cumprod: (T,), the part of the signal's variance that is left at each timestep, falling.
+    alphas_cumprod: (T,), the share of signal variance left at each timestep, falling.
     """
 
     def __init__(self, alphas_cumprod: Tensor) -> None:
@@ -47,8 +47,8 @@ class NoiseSchedule:
     ) -> NoiseSchedule:
         """The table of Stable Diffusion 1, 2 and XL.
 
-        downcast: keep the table in half precision, as A1111 did before version 1.6 and does on
-        request; the lowest noise level is then 0.0313 in place of 0.0292.
+        downcast: round the table to half precision, as A1111 did before version 1.6 and still can;
+        the lowest noise level is then 0.0313 instead of 0.0292.
         """
         roots = torch.linspace(beta_start**0.5, beta_end**0.5, timesteps, dtype=torch.float64)
         table = (1 - roots**2).cumprod(0).float()
@@ -65,7 +65,7 @@ class NoiseSchedule:
         return float(self.sigmas[-1])
 
     def get_sigmas(self, steps: int) -> Tensor:
-        """(steps + 1,) float32 falling to 0: evenly spread over timesteps, from the last to 0."""
+        """(steps + 1,) float32 falling to 0: even over timesteps, from the last to 0."""
         timesteps = torch.linspace(len(self.sigmas) - 1, 0, steps)
         return _append_zero(self.t_to_sigma(timesteps))
 
@@ -75,7 +75,7 @@ class NoiseSchedule:
         return _append_zero((high + torch.linspace(0, 1, steps) * (low - high)) ** rho)
 
     def spread(self, schedule: str, steps: int) -> Tensor:
-        """``get_sigmas`` or ``karras`` by name; OptionsError for another."""
+        """``get_sigmas`` or ``karras`` by name; raises OptionsError for another name."""
         if schedule == "normal":
             return self.get_sigmas(steps)
         if schedule == "karras":
@@ -83,14 +83,14 @@ class NoiseSchedule:
         raise OptionsError(f"schedule {schedule!r}: expected one of {', '.join(SCHEDULES)}")
 
     def t_to_sigma(self, timestep: Tensor | float) -> Tensor:
-        """Noise levels of timesteps from 0 to T - 1, which may be fractional; any shape."""
+        """Noise levels of timesteps 0 to T - 1, which may be fractional; any shape."""
         timestep = torch.as_tensor(timestep, dtype=torch.float32)
         below, part = timestep.floor().long(), timestep.frac()
         log_sigma = (1 - part) * self._log_sigmas[below]
         return (log_sigma + part * self._log_sigmas[timestep.ceil().long()]).exp()
 
     def sigma_to_t(self, sigma: Tensor | float) -> Tensor:
-        """Fractional timesteps of noise levels, 0 to T - 1 at and beyond the ends; any shape."""
+        """Fractional timesteps of noise levels, clamped to 0 to T - 1; any shape."""
         sigma = torch.as_tensor(sigma, dtype=torch.float32)
         table = self._log_sigmas
         log_sigma = sigma.clamp(self.sigma_min, self.sigma_max).log()
@@ -108,13 +108,13 @@ def img2img_sigmas(
     exact_steps: bool = False,
     drop_next_to_last: bool = False,
 ) -> Tensor:
-    """The falling noise levels that a picture of known content is sampled along.
+    """The falling noise levels of img2img sampling.
 
     As in A1111: by default the last ``int(denoising_strength * steps) + 1`` of ``steps`` steps, so
-    that 20 steps at strength 0.5 run 11 and strength 0 still runs one; with ``exact_steps`` the
-    last ``steps`` of a longer schedule, and none at strength 0.
-    drop_next_to_last: for samplers of the DPM2 kind; one more level is made, and the last but one
-    of them left out.
+    20 steps at strength 0.5 run 11 and strength 0 still runs one; with ``exact_steps`` the last
+    ``steps`` of a longer schedule, and none at strength 0.
+    drop_next_to_last: for samplers of the DPM2 kind: compute one more level and remove the last but
+    one.
     Raises OptionsError for steps below 1 or a strength outside 0–1.
     """
     if steps < 1:
@@ -122,22 +122,22 @@ def img2img_sigmas(
     if not 0 <= denoising_strength <= 1:
         raise OptionsError(f"denoising_strength {denoising_strength}: expected 0 to 1")
     strength = min(denoising_strength, _HIGHEST_STRENGTH)
-    whole, run = steps, int(strength * steps) + 1
+    total, run = steps, int(strength * steps) + 1
     if exact_steps:
         if strength == 0:
             return torch.zeros(1)
-        if steps / strength > _LONGEST:
+        if steps / strength > _MAX_LEVELS:
             raise OptionsError(
                 f"denoising_strength {denoising_strength}: for {steps} exact steps expected 0, or "
-                f"at least {steps / _LONGEST:g}"
+                f"at least {steps / _MAX_LEVELS:g}"
             )
-        whole, run = int(steps / strength), steps
+        total, run = int(steps / strength), steps
     if drop_next_to_last:
-        sigmas = schedule.spread(spread, whole + 1)
+        sigmas = schedule.spread(spread, total + 1)
         sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
     else:
-        sigmas = schedule.spread(spread, whole)
-    return sigmas[whole - run :]
+        sigmas = schedule.spread(spread, total)
+    return sigmas[total - run :]
 
 
 def _append_zero(sigmas: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""Temporal consistency: what a frame takes over from the frames before it and from other keys."""
+"""Temporal consistency: what a frame takes from previous frames and from other keys of its shot."""

@@ -1,8 +1,9 @@
-"""A network and pictures to look at in, noise estimates in which frames see one another out.
+"""A network and reference images in, noise estimates whose frames attend to one another out.
 
-Self-attention lets each place of a picture look at all its other places. Here it may look at other
-pictures too: at those of its batch, and at references, finished ones with as much noise added as
-the frame has at that step. What is alike in them then comes out alike.
+In self-attention each position of an image attends to all other positions of the same image. Here
+it can also attend to other images: to the other frames of its batch, and to references. References
+are finished images with as much noise added as the frame has at that step. Content that is similar
+in these images then gets a similar look.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from torch import Tensor
 
 from kadr.stylize.diffusion.sampling.guidance import Conditioning, Eps
 
-Layers = dict[int, Tensor]
-"""Self-attention by its number → what it was given, (1, T, C) for T places."""
+LayerInputs = dict[int, Tensor]
+"""Number of a self-attention layer → its input, (1, T, C) for T positions."""
 
-_SHARE = 0.25
-"""Part of a card's free memory that references may keep."""
+_GPU_MEMORY_SHARE = 0.25
+"""Share of a GPU's free memory that the cache of references may use."""
 
-_MOST = 1e9
-"""Bytes that they may keep elsewhere."""
+_MAX_CACHE_BYTES = 1e9
+"""Size limit of that cache on other devices."""
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionReference:
-    """A finished picture that frames look at.
+    """A finished image that frames attend to.
 
-    latent, noise: (1, 4, h, w). eps: the network as it sees this picture.
-    key: names picture and noise; None for one that only one frame looks at.
+    latent, noise: (1, 4, h, w). eps: the network for this image.
+    key: identifies image and noise in the cache; None: do not cache, as only one frame uses it.
     """
 
     latent: Tensor
@@ -43,116 +44,124 @@ class AttentionReference:
 
 
 class FrameAttention:
-    """Lets frames of a network look at one another; as before wherever it is not asked to.
+    """Extends a network's self-attention to other frames; outside ``attend`` nothing changes.
 
-    Not for two threads at once.
+    Not thread-safe.
     """
 
     def __init__(self, unet: Any, device: torch.device) -> None:
-        self._record: Layers | None = None
-        self._seen: list[Layers] | None = None
-        self._count, self._shared = 1, False
+        self._recording: LayerInputs | None = None
+        self._references: list[LayerInputs] | None = None
+        self._frame_count, self._shared = 1, False
         self._texts: list[Tensor] = []
-        self._kept: OrderedDict[tuple[str, float, int], Layers] = OrderedDict()
-        self._most = _MOST
+        self._cache: OrderedDict[tuple[str, float, int], LayerInputs] = OrderedDict()
+        self._max_cache_bytes = _MAX_CACHE_BYTES
         if device.type == "cuda":
-            self._most = _SHARE * float(torch.cuda.mem_get_info(device)[0])
+            self._max_cache_bytes = _GPU_MEMORY_SHARE * float(torch.cuda.mem_get_info(device)[0])
         processors = dict(unet.attn_processors)
-        own = [name for name in processors if name.endswith("attn1.processor")]
-        for layer, name in enumerate(own):
-            processors[name] = _Layer(self, processors[name], layer)
+        self_attention = [name for name in processors if name.endswith("attn1.processor")]
+        for layer, name in enumerate(self_attention):
+            processors[name] = _AttentionProcessor(self, processors[name], layer)
         unet.set_attn_processor(processors)
 
     def attend(
         self, eps: Eps, count: int, references: Sequence[AttentionReference], shared: bool
     ) -> Eps:
-        """``eps`` for ``count`` frames that look at references and, if ``shared``, at each other.
+        """``eps`` for ``count`` frames that attend to references and, if ``shared``, to each other.
 
-        References see themselves alone, with the same prompts as the frames.
+        References attend to themselves only, with the same prompts as the frames.
         """
         if not references and not (shared and count > 1):
             return eps
 
         def attending(x: Tensor, sigma: float, conditioning: Conditioning) -> Tensor:
             # the batch may hold the frames several times, for several prompts
-            firsts = [_row(conditioning, place) for place in range(0, len(x), count)]
-            seen = [
-                _joined([self._look(item, sigma, first) for item in references]) for first in firsts
+            prompts = [_select(conditioning, index) for index in range(0, len(x), count)]
+            layer_inputs = [
+                _concatenate(
+                    [self._layer_inputs(reference, sigma, prompt) for reference in references]
+                )
+                for prompt in prompts
             ]
-            with self._seeing(seen, count, shared):
+            with self._attending_to(layer_inputs, count, shared):
                 return eps(x, sigma, conditioning)
 
         return attending
 
-    def _look(
+    def _layer_inputs(
         self, reference: AttentionReference, sigma: float, conditioning: Conditioning
-    ) -> Layers:
-        """What a reference has in each layer at a noise level, (1, T, C) each."""
+    ) -> LayerInputs:
+        """The inputs of all layers for a reference at a noise level, (1, T, C) each; cached."""
         if reference.key is None:
-            return self._run(reference, sigma, conditioning)
-        key = (reference.key, sigma, self._text(conditioning.crossattn))
-        found = self._kept.pop(key, None)
-        layers = self._run(reference, sigma, conditioning) if found is None else found
-        self._kept[key] = layers
-        while len(self._kept) > 1 and self._bytes() > self._most:
-            self._kept.popitem(last=False)
+            return self._record(reference, sigma, conditioning)
+        key = (reference.key, sigma, self._text_number(conditioning.crossattn))
+        cached = self._cache.pop(key, None)
+        layers = self._record(reference, sigma, conditioning) if cached is None else cached
+        self._cache[key] = layers
+        while len(self._cache) > 1 and self._cache_bytes() > self._max_cache_bytes:
+            self._cache.popitem(last=False)
         return layers
 
-    def _run(
+    def _record(
         self, reference: AttentionReference, sigma: float, conditioning: Conditioning
-    ) -> Layers:
-        self._record = {}
+    ) -> LayerInputs:
+        self._recording = {}
         try:
             reference.eps(reference.latent + reference.noise * sigma, sigma, conditioning)
-            return self._record
+            return self._recording
         finally:
-            self._record = None
+            self._recording = None
 
-    def _text(self, text: Tensor) -> int:
-        """A number for a prompt, the same for the same."""
-        for place, known in enumerate(self._texts):
-            if known.shape == text.shape and torch.equal(known, text):
-                return place
+    def _text_number(self, text: Tensor) -> int:
+        """A number that identifies an encoded prompt."""
+        for number, cached in enumerate(self._texts):
+            if cached.shape == text.shape and torch.equal(cached, text):
+                return number
         self._texts.append(text.clone())
         return len(self._texts) - 1
 
-    def _bytes(self) -> float:
-        kept = (value for layers in self._kept.values() for value in layers.values())
-        return float(sum(value.numel() * value.element_size() for value in kept))
+    def _cache_bytes(self) -> float:
+        tensors = (tensor for layers in self._cache.values() for tensor in layers.values())
+        return float(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
 
     @contextmanager
-    def _seeing(self, seen: list[Layers], count: int, shared: bool) -> Iterator[None]:
-        self._seen, self._count, self._shared = seen, count, shared
+    def _attending_to(
+        self, references: list[LayerInputs], count: int, shared: bool
+    ) -> Iterator[None]:
+        self._references, self._frame_count, self._shared = references, count, shared
         try:
             yield
         finally:
-            self._seen = None
+            self._references = None
 
-    def widen(self, hidden: Tensor, layer: int) -> tuple[Tensor, Tensor | None]:
-        """What a layer's places are and what they look at, for (N, T, C) values of N frames.
+    def extend(self, hidden: Tensor, layer: int) -> tuple[Tensor, Tensor | None]:
+        """Queries of a layer, and what they attend to, for (N, T, C) values of N frames.
 
-        Frames of a batch that see each other become one long row of places.
+        Frames of a batch that attend to each other become one long row of positions. The second
+        value is None where each row attends to itself.
         """
-        if self._record is not None:
-            self._record[layer] = hidden
+        if self._recording is not None:
+            self._recording[layer] = hidden
             return hidden, None
-        if self._seen is None:
+        if self._references is None:
             return hidden, None
-        length = self._count if self._shared else 1
-        rows = hidden.reshape(len(hidden) // length, length * hidden.shape[1], hidden.shape[2])
-        others = [
-            layers[layer].expand(self._count // length, -1, -1) for layers in self._seen if layers
+        frames_per_row = self._frame_count if self._shared else 1
+        row_count = len(hidden) // frames_per_row
+        rows = hidden.reshape(row_count, frames_per_row * hidden.shape[1], hidden.shape[2])
+        rows_per_prompt = self._frame_count // frames_per_row
+        references = [
+            layers[layer].expand(rows_per_prompt, -1, -1) for layers in self._references if layers
         ]
-        if not others:
+        if not references:
             return rows, None
-        return rows, torch.cat([rows, torch.cat(others)], dim=1)
+        return rows, torch.cat([rows, torch.cat(references)], dim=1)
 
 
-class _Layer:
-    """One self-attention, run by the processor that the network had."""
+class _AttentionProcessor:
+    """One self-attention layer; runs the processor that the network had before."""
 
-    def __init__(self, frames: FrameAttention, before: Any, layer: int) -> None:
-        self._frames, self._before, self._layer = frames, before, layer
+    def __init__(self, attention: FrameAttention, processor: Any, layer: int) -> None:
+        self._attention, self._processor, self._layer = attention, processor, layer
 
     def __call__(
         self,
@@ -160,26 +169,28 @@ class _Layer:
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        **more: Any,
+        **options: Any,
     ) -> Tensor:
-        rows, looked_at = self._frames.widen(hidden_states, self._layer)
-        made: Tensor = self._before(attn, rows, looked_at, attention_mask, **more)
-        return made.reshape(hidden_states.shape)
+        queries, keys = self._attention.extend(hidden_states, self._layer)
+        output: Tensor = self._processor(attn, queries, keys, attention_mask, **options)
+        return output.reshape(hidden_states.shape)
 
 
-def _row(conditioning: Conditioning, place: int) -> Conditioning:
+def _select(conditioning: Conditioning, index: int) -> Conditioning:
     """The prompt of one image of a batch."""
-    own = slice(place, place + 1)
+    row = slice(index, index + 1)
     return Conditioning(
-        conditioning.crossattn[own],
-        None if conditioning.pooled is None else conditioning.pooled[own],
-        None if conditioning.time_ids is None else conditioning.time_ids[own],
+        conditioning.crossattn[row],
+        None if conditioning.pooled is None else conditioning.pooled[row],
+        None if conditioning.time_ids is None else conditioning.time_ids[row],
     )
 
 
-def _joined(references: Sequence[Layers]) -> Layers:
-    """Several references' layers, one after another along their places."""
+def _concatenate(references: Sequence[LayerInputs]) -> LayerInputs:
+    """Join the layer inputs of several references along their positions."""
     if len(references) < 2:
         return references[0] if references else {}
     layers = references[0].keys()
-    return {layer: torch.cat([seen[layer] for seen in references], dim=1) for layer in layers}
+    return {
+        layer: torch.cat([reference[layer] for reference in references], dim=1) for layer in layers
+    }

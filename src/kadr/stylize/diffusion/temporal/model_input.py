@@ -1,4 +1,4 @@
-"""Frames laid out in, the plates that a model works from out: one for each frame, or a sheet."""
+"""The input of a model: one value for each frame, or several frames joined into one sheet."""
 
 from __future__ import annotations
 
@@ -9,87 +9,97 @@ import numpy as np
 
 from kadr.core.frames import Image
 from kadr.stylize.diffusion.sampling.noise import NoiseSource
-from kadr.stylize.diffusion.temporal.drift import Cells
-from kadr.stylize.diffusion.temporal.sheets import SheetNoise, cut_sheet, lay_sheet, sheet_shape
+from kadr.stylize.diffusion.temporal.pixel_tracks import NoiseCells
+from kadr.stylize.diffusion.temporal.sheets import (
+    SheetNoise,
+    assemble_sheet,
+    sheet_shape,
+    split_sheet,
+)
 from kadr.stylize.layout.masks import Mask
 from kadr.stylize.layout.sizes import Size
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceImage:
-    """A finished picture (h, w, 3) that a frame looks at; again: others will look at it too."""
+    """A finished image (h, w, 3) that a frame attends to; reused: later frames attend to it too."""
 
-    picture: Image
-    again: bool
+    image: Image
+    reused: bool
 
 
 @dataclass(frozen=True, eq=False)
 class ModelInput:
-    """What a model is given of one frame.
+    """What a model needs of one frame, or of several frames on one sheet.
 
-    indices: the frames that it holds.
-    picture: (h, w, 3) uint8 that it starts from. mask: (h, w) uint8, 255 where it may change;
-    None: everywhere. hints: what steers ControlNets. latent_size: (width, height) that its latent
-    is resized to, in pixels, or None. cells: where its noise comes from, or None for the seed's.
+    indices: the frames in it.
+    image: (h, w, 3) uint8 to start from. mask: (h, w) uint8, 255 where it may change; None:
+    everywhere. controls: the images for the ControlNets. latent_size: (width, height) in pixels to
+    resize the latent to, or None. noise_cells: where its noise comes from; None: from the seed.
+    references: the images that it attends to.
     """
 
     indices: tuple[int, ...]
-    picture: Image
+    image: Image
     mask: Mask | None
     seed: int
-    hints: tuple[Image, ...] = ()
+    controls: tuple[Image, ...] = ()
     latent_size: Size | None = None
-    cells: Cells | None = None
-    shown: tuple[ReferenceImage, ...] = ()
+    noise_cells: NoiseCells | None = None
+    references: tuple[ReferenceImage, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class ModelSheet:
-    """Several plates in one, and how to get at them again; noise: the same in every place."""
+    """Several inputs joined into one.
 
-    plate: ModelInput
-    cut: Callable[[Image], list[Image]]
-    noise: Callable[[NoiseSource], NoiseSource]
-
-
-def sheet_of(plates: Sequence[ModelInput], anchor: Image | None) -> ModelSheet:
-    """One plate with all of them, after an anchor that stays as it is.
-
-    What is left free shows the last of them again.
+    split: cuts the restyled sheet into the image of each input.
+    repeat_noise: makes the noise of all images on the sheet the same.
     """
-    held = int(anchor is not None)
-    pictures = [plate.picture for plate in plates]
-    height, width = pictures[0].shape[:2]
-    columns, rows = sheet_shape(held + len(plates), (width, height))
-    masks: list[Mask] | None = masks_of(plates)
-    hints = [list(images) for images in zip(*(plate.hints for plate in plates))]
+
+    model_input: ModelInput
+    split: Callable[[Image], list[Image]]
+    repeat_noise: Callable[[NoiseSource], NoiseSource]
+
+
+def create_sheet(inputs: Sequence[ModelInput], anchor: Image | None) -> ModelSheet:
+    """One input with all of them, after an anchor image that must not change.
+
+    Free positions of the sheet repeat the last image.
+    """
+    anchor_count = int(anchor is not None)
+    images = [item.image for item in inputs]
+    height, width = images[0].shape[:2]
+    columns, rows = sheet_shape(anchor_count + len(inputs), (width, height))
+    masks: list[Mask] | None = collect_masks(inputs)
+    controls = [list(row) for row in zip(*(item.controls for item in inputs))]
     if anchor is not None:
-        masks = masks or [np.full((height, width), 255, np.uint8) for _ in plates]
+        masks = masks or [np.full((height, width), 255, np.uint8) for _ in inputs]
         masks = [np.zeros((height, width), np.uint8), *masks]
-        pictures = [anchor, *pictures]
-        hints = [[images[0], *images] for images in hints]
-    size = plates[0].latent_size
-    plate = replace(
-        plates[0],
-        indices=tuple(index for plate in plates for index in plate.indices),
-        picture=lay_sheet(pictures, columns, rows),
-        mask=None if masks is None else lay_sheet(masks, columns, rows),
-        hints=tuple(lay_sheet(images, columns, rows) for images in hints),
+        images = [anchor, *images]
+        controls = [[row[0], *row] for row in controls]
+    size = inputs[0].latent_size
+    sheet_input = replace(
+        inputs[0],
+        indices=tuple(index for item in inputs for index in item.indices),
+        image=assemble_sheet(images, columns, rows),
+        mask=None if masks is None else assemble_sheet(masks, columns, rows),
+        controls=tuple(assemble_sheet(row, columns, rows) for row in controls),
         latent_size=None if size is None else (size[0] * columns, size[1] * rows),
     )
-    count = held + len(plates)
+    count = anchor_count + len(inputs)
     return ModelSheet(
-        plate,
-        lambda made: cut_sheet(made, columns, rows, count)[held:],
+        sheet_input,
+        lambda sheet: split_sheet(sheet, columns, rows, count)[anchor_count:],
         lambda source: SheetNoise(source, columns, rows),
     )
 
 
-def masks_of(plates: Sequence[ModelInput]) -> list[Mask] | None:
-    """A mask for each plate, whole for those without one; None if none has one."""
-    if all(plate.mask is None for plate in plates):
+def collect_masks(inputs: Sequence[ModelInput]) -> list[Mask] | None:
+    """A mask for each input, full for those without one; None if no input has a mask."""
+    if all(item.mask is None for item in inputs):
         return None
     return [
-        np.full(plate.picture.shape[:2], 255, np.uint8) if plate.mask is None else plate.mask
-        for plate in plates
+        np.full(item.image.shape[:2], 255, np.uint8) if item.mask is None else item.mask
+        for item in inputs
     ]

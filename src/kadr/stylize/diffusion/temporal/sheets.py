@@ -1,4 +1,4 @@
-"""Several pictures of one size in, one picture with all of them beside each other out; and back."""
+"""Several images of one size in, one sheet with all of them side by side out; and back again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from kadr.stylize.diffusion.sampling.noise import NoiseSource
 
 
 def sheet_shape(count: int, size: tuple[int, int]) -> tuple[int, int]:
-    """(columns, rows) for ``count`` pictures of ``size`` (width, height): few left free, square."""
+    """(columns, rows) for ``count`` images of ``size`` (width, height).
+
+    The sheet is as square as possible, with few free positions.
+    """
     shapes = [(columns, math.ceil(count / columns)) for columns in range(1, count + 1)]
 
     def cost(shape: tuple[int, int]) -> tuple[float, int]:
@@ -26,26 +29,26 @@ def sheet_shape(count: int, size: tuple[int, int]) -> tuple[int, int]:
     return min(shapes, key=cost)
 
 
-def lay_sheet(pictures: Sequence[Any], columns: int, rows: int) -> Any:
-    """(rows * h, columns * w, …) of (h, w, …) pictures row by row; the last fills what is free."""
-    filled = [*pictures, *[pictures[-1]] * (columns * rows - len(pictures))]
+def assemble_sheet(images: Sequence[Any], columns: int, rows: int) -> Any:
+    """(rows * h, columns * w, …) of (h, w, …) images row by row; the last fills free positions."""
+    filled = [*images, *[images[-1]] * (columns * rows - len(images))]
     lines = [np.concatenate(filled[row * columns : (row + 1) * columns], 1) for row in range(rows)]
     return np.concatenate(lines)
 
 
-def cut_sheet(sheet: Image, columns: int, rows: int, count: int) -> list[Image]:
-    """The first ``count`` pictures of a sheet."""
+def split_sheet(sheet: Image, columns: int, rows: int, count: int) -> list[Image]:
+    """The first ``count`` images of a sheet."""
     height, width = sheet.shape[0] // rows, sheet.shape[1] // columns
     return [
         np.ascontiguousarray(
             sheet[row * height : (row + 1) * height, column * width : (column + 1) * width]
         )
-        for row, column in (divmod(place, columns) for place in range(count))
+        for row, column in (divmod(index, columns) for index in range(count))
     ]
 
 
 class SheetNoise:
-    """The noise of one picture, the same in every place of a sheet, so that they come out alike."""
+    """The noise of one image, repeated at every position of a sheet, so that images look alike."""
 
     def __init__(self, source: NoiseSource, columns: int, rows: int) -> None:
         self._source, self._columns, self._rows = source, columns, rows

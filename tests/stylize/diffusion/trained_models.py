@@ -1,6 +1,6 @@
-"""A small model that is trained in seconds on given frames, so that pictures can be recognised.
+"""Train a small model on given frames in seconds, so that its images can be recognised.
 
-It knows two words: "photo" for the frames as they are, "painting" for how ``painted`` shows them.
+It knows two prompts: "photo" for the frames as they are, "painting" for their ``painted`` look.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from tiny import Parts, save_folder
+from tiny_models import TinyNetworks, save_folder
 from torch import Tensor
 from torch.nn import functional
 
 from kadr.core.frames import Image
-from kadr.stylize.diffusion.prompt.text_encoder import chunk_of
+from kadr.stylize.diffusion.prompt.text_encoder import pad_chunk
 from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
 from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
 
-WORDS = ("photo", "painting", "")
+PROMPTS = ("photo", "painting", "")
 
 
 def painted(image: Image) -> Image:
-    """Ink and two tones: another look that even a coarse latent holds."""
+    """Smooth areas in two tones: a look that even a coarse latent can represent."""
     smooth = cv2.bilateralFilter(np.ascontiguousarray(image), 7, 40, 5)
     luma = smooth.mean(axis=2, keepdims=True)
     warm, cold = np.array([250, 190, 90]), np.array([40, 30, 110])
@@ -39,19 +39,21 @@ def train_model(
     paintings: Sequence[Image] | None = None,
     inpaint: bool = False,
     steps: int = 500,
+    rate: float = 1.5e-3,
     seed: int = 0,
 ) -> Path:
     """Train on frames of one size, sides multiples of 8; save as a diffusers folder.
 
-    paintings: as many images of that size that "painting" stands for; None: ``painted`` frames.
+    paintings: the images for "painting", as many and as large; None: ``painted`` frames.
+    rate: the highest learning rate; few steps need a higher one.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        parts = Parts("sd1-inpaint" if inpaint else "sd1", seed)
+        parts = TinyNetworks("sd1-inpaint" if inpaint else "sd1", seed)
         height, width = frames[0].shape[:2]
         parts.vae = _vae()
         parts.unet = _unet(9 if inpaint else 4, fine=height * width <= _FINE)
-        # learns what a picture is about from much noise far sooner than noise prediction does
+        # with v prediction the content at high noise is learned much faster
         parts.prediction = "v_prediction"
         looks = frames, [painted(f) for f in frames] if paintings is None else paintings
         pixels = [torch.stack([_pixels(image) for image in look]) for look in looks]
@@ -60,7 +62,7 @@ def train_model(
         parts.vae.register_to_config(scaling_factor=1 / float(spread))
         _sharpen(parts.encoders[0])
         text = _texts(parts.encoders[0])
-        _train_unet(parts, pixels, text, steps, inpaint)
+        _train_unet(parts, pixels, text, steps, rate, inpaint)
     return save_folder(parts, folder)
 
 
@@ -69,10 +71,10 @@ def _pixels(image: Image) -> Tensor:
 
 
 def _vae() -> AutoencoderKL:
-    """One that needs no training: latents are mean colours of 8×8 pixels, pictures are smooth.
+    """An autoencoder without training: latents are mean colours of 8×8 pixels, images are smooth.
 
-    All inner blocks pass on what they get. Each colour travels with its negative and beside two
-    large constants: so the last norm finds mean 0 and one spread, and changes nothing.
+    All inner blocks are identities. Each colour is passed on with its negative and with two large
+    constants, so the last norm sees mean 0 and a constant variance, and changes nothing.
     """
     vae = AutoencoderKL(
         block_out_channels=(8, 8, 8, 8),
@@ -87,7 +89,7 @@ def _vae() -> AutoencoderKL:
             if "norm" not in name:
                 weight.zero_()
         for half in (vae.encoder, vae.decoder):
-            _pass_on(half)
+            _set_identity(half)
         for colour in range(3):
             vae.encoder.conv_out.weight[colour, colour, 1, 1] = 1
             vae.decoder.conv_out.weight[colour, colour, 1, 1] = 1
@@ -101,11 +103,11 @@ def _vae() -> AutoencoderKL:
 
 
 _LARGE, _BENT = 100.0, 10.0
-"""The constants beside the colours, and where the last activation is straight."""
+"""The constants beside the colours, and the offset at which the last activation is linear."""
 
 
-def _pass_on(half: torch.nn.Module) -> None:
-    """Colours in, ten more than colours out, smaller or larger by the moves between the blocks."""
+def _set_identity(half: torch.nn.Module) -> None:
+    """Let the blocks of one half pass on the colours; only the resizing between them acts."""
     for colour in range(3):
         half.conv_in.weight[colour, colour, 1, 1] = 1
         half.conv_in.weight[3 + colour, colour, 1, 1] = -1
@@ -123,7 +125,7 @@ def _pass_on(half: torch.nn.Module) -> None:
 
 
 def _unet(channels: int, *, fine: bool) -> UNet2DConditionModel:
-    """fine: whether it attends on the finest level too, or on the coarser one alone."""
+    """fine: whether the finest level has attention too, or only the coarser one."""
     down, up = ["CrossAttnDownBlock2D", "DownBlock2D"], ["UpBlock2D", "CrossAttnUpBlock2D"]
     if not fine:
         down.reverse()
@@ -144,15 +146,15 @@ def _unet(channels: int, *, fine: bool) -> UNet2DConditionModel:
 
 @torch.no_grad()
 def _texts(encoder: torch.nn.Module) -> Tensor:
-    """(3, 77, 32): what the random encoder makes of the words."""
+    """(3, 77, 32): the prompts as the random encoder encodes them."""
     tokenizer = load_tokenizer()
-    chunks = torch.tensor([chunk_of(tokenizer(word), 49407) for word in WORDS])
+    chunks = torch.tensor([pad_chunk(tokenizer(prompt), 49407) for prompt in PROMPTS])
     return encoder(input_ids=chunks).last_hidden_state
 
 
 @torch.no_grad()
 def _sharpen(encoder: torch.nn.Module) -> None:
-    """Let the words differ: a random encoder says nearly the same whatever it reads."""
+    """Make the prompts differ: a random encoder returns nearly the same vectors for all texts."""
     norm = encoder.final_layer_norm
     common = _texts(encoder).mean(dim=(0, 1))
     norm.weight.fill_(4)
@@ -160,23 +162,33 @@ def _sharpen(encoder: torch.nn.Module) -> None:
 
 
 def _train_unet(
-    parts: Parts, pixels: Sequence[Tensor], text: Tensor, steps: int, inpaint: bool
+    parts: TinyNetworks,
+    pixels: Sequence[Tensor],
+    text: Tensor,
+    steps: int,
+    rate: float,
+    inpaint: bool,
 ) -> None:
     unet, vae = parts.unet.train(), parts.vae
     with torch.no_grad():
         scale = float(vae.config.scaling_factor)
-        latents = [torch.cat([_encode(vae, p) for p in look.split(8)]) * scale for look in pixels]
+        latents = torch.stack(
+            [torch.cat([_encode(vae, p) for p in look.split(8)]) * scale for look in pixels]
+        )
         grey = _encode(vae, torch.zeros_like(pixels[0][:1])) * scale
     sigmas = NoiseSchedule.scaled_linear().sigmas
-    optimizer = torch.optim.AdamW(unet.parameters(), _RATE, (0.9, 0.99), weight_decay=0)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(unet.parameters(), rate, (0.9, 0.99), weight_decay=0, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=steps, pct_start=0.1
+    )
+    look = torch.arange(_BATCH) % 2
     for _ in range(steps):
-        look = torch.randint(2, (_BATCH,))
-        which = torch.randint(len(latents[0]), (_BATCH,))
-        clean = torch.where(look[:, None, None, None] == 0, latents[0][which], latents[1][which])
-        words = torch.where(torch.rand(_BATCH) < 0.1, torch.tensor(2), look)
-        # rather much noise: there the words matter
-        timestep = (999 * (1 - torch.rand(_BATCH) ** 1.3)).long()
+        # both looks and all parts of the noise range are in every batch: this halves the steps
+        clean = latents[look, torch.randint(latents.shape[1], (_BATCH,))]
+        prompts = torch.where(torch.rand(_BATCH) < 0.1, torch.tensor(2), look)
+        share = (torch.randperm(_BATCH) + torch.rand(_BATCH)) / _BATCH
+        # more samples at high noise, where the prompt decides most
+        timestep = (999 * (1 - share**1.3)).long()
         sigma = sigmas[timestep][:, None, None, None]
         noise = torch.randn_like(clean)
         spread = (1 + sigma**2).sqrt()
@@ -184,20 +196,20 @@ def _train_unet(
         if inpaint:
             hidden = grey[..., :1, :1].expand_as(x)
             x = torch.cat([x, torch.ones_like(x[:, :1]), hidden], dim=1)
-        output = unet(x, timestep, encoder_hidden_states=text[words]).sample
+        output = unet(x, timestep, encoder_hidden_states=text[prompts]).sample
         loss = functional.mse_loss(output, velocity)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        rate.step()
+        schedule.step()
     unet.eval()
 
 
 _FINE = 192 * 256
 """Pixels of a frame up to which attention on the finest level is cheap."""
 
-_BATCH, _RATE = 4, 1.5e-3
-"""Many small steps learn more in a minute than few large ones."""
+_BATCH = 4
+"""Many steps with small batches learn more in a minute than few steps with large ones."""
 
 
 def _encode(vae: AutoencoderKL, pixels: Tensor) -> Tensor:

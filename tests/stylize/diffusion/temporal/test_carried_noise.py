@@ -1,4 +1,4 @@
-"""Carried noise stays white and follows what is filmed, whatever the steps on the way there."""
+"""Carried noise stays white and follows the optical flow over any number of frames."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 
 from kadr.stylize.diffusion.sampling.noise import create_noise
 from kadr.stylize.diffusion.temporal.carried_noise import CarriedNoise
-from kadr.stylize.diffusion.temporal.drift import Drift, drift_on, first_drift, noise_cells
-from kadr.stylize.layout.sizes import RESIZE_MODES, fit, frame_points
+from kadr.stylize.diffusion.temporal.pixel_tracks import (
+    PixelTracks,
+    advance_tracks,
+    find_noise_cells,
+    start_tracks,
+)
+from kadr.stylize.layout.sizes import RESIZE_MODES, fit_to_size, frame_points
 
 SIZE = 64
 
@@ -26,49 +31,49 @@ def _shift(x: float, y: float, hidden: np.ndarray | None = None):
     return flow, _still() if hidden is None else hidden
 
 
-def _cells(drift: Drift, step: int = 8):
-    height, width = drift.born.shape
+def _cells(tracks: PixelTracks, step: int = 8):
+    height, width = tracks.origin_index.shape
     points = frame_points((width, height), (width, height), "stretch", step)
-    return noise_cells(drift, points, (step, step))
+    return find_noise_cells(tracks, points, (step, step))
 
 
-def _noise(drift: Drift, draws: int = 1, source: str = "cpu", seed: int = 5) -> torch.Tensor:
-    height, width = drift.born.shape
-    given = create_noise(source, [seed], (4, height // 8, width // 8))
-    carried = CarriedNoise(given, [_cells(drift)], seed)
+def _noise(tracks: PixelTracks, draws: int = 1, source: str = "cpu", seed: int = 5) -> torch.Tensor:
+    height, width = tracks.origin_index.shape
+    source_noise = create_noise(source, [seed], (4, height // 8, width // 8))
+    carried = CarriedNoise(source_noise, [_cells(tracks)], seed)
     return torch.cat([carried.draw() for _ in range(draws)])
 
 
 @pytest.mark.parametrize("source", ["cpu", "nv"])
 def test_a_first_frame_has_the_noise_of_its_seed(source: str) -> None:
     plain = create_noise(source, [5], (4, 8, 8))
-    carried = _noise(first_drift(3, SIZE, SIZE), 3, source)
+    carried = _noise(start_tracks(3, SIZE, SIZE), 3, source)
     assert torch.equal(carried, torch.cat([plain.draw() for _ in range(3)]))
 
 
 def test_noise_moves_by_whole_cells_after_steps_of_fractions() -> None:
-    drift = first_drift(0, SIZE, SIZE)
-    start = _noise(drift, 2)
+    tracks = start_tracks(0, SIZE, SIZE)
+    start = _noise(tracks, 2)
     for index in range(1, 17):  # half a pixel a step, never a whole cell at once
-        drift = drift_on(drift, index, *_shift(-0.5, 0))
-    moved = _noise(drift, 2)
+        tracks = advance_tracks(tracks, index, *_shift(-0.5, 0))
+    moved = _noise(tracks, 2)
     assert torch.equal(moved[..., 1:], start[..., :-1])
     assert not torch.isin(moved[..., 0], start).any()
 
 
-def test_what_comes_to_light_has_new_noise_that_then_stays() -> None:
+def test_uncovered_pixels_get_new_noise_that_then_stays() -> None:
     hidden = _still()
     hidden[16:32, 16:32] = True
-    first = first_drift(0, SIZE, SIZE)
-    uncovered = drift_on(first, 1, *_shift(0, 0, hidden))
-    later = drift_on(uncovered, 2, *_shift(0, 0))
+    first = start_tracks(0, SIZE, SIZE)
+    uncovered = advance_tracks(first, 1, *_shift(0, 0, hidden))
+    later = advance_tracks(uncovered, 2, *_shift(0, 0))
     start, now = _noise(first), _noise(uncovered)
     same = (start == now)[0].all(dim=0)
     assert not same[2:4, 2:4].any()
     assert same.sum() == 64 - 4
     assert torch.equal(now, _noise(later))
     # another frame in which something comes to light: other noise
-    again = drift_on(later, 3, *_shift(0, 0, hidden))
+    again = advance_tracks(later, 3, *_shift(0, 0, hidden))
     assert not torch.isin(_noise(again)[0, :, 2:4, 2:4], now).any()
 
 
@@ -86,10 +91,10 @@ def test_no_value_twice_whatever_the_motion(zoom, angle, x, y, seed) -> None:
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     there = np.stack([columns, rows], axis=2) @ turn.T + (x, y)
     flow = (there - np.stack([columns, rows], axis=2)).astype(np.float32)
-    drift = drift_on(first_drift(0, SIZE, SIZE), 1, flow, _still())
-    cells = _cells(drift, 2)
+    tracks = advance_tracks(start_tracks(0, SIZE, SIZE), 1, flow, _still())
+    cells = _cells(tracks, 2)
     assert cells.cell.max() < cells.cell.size
-    names = np.stack([cells.born, cells.cell, cells.turn]).reshape(3, -1)
+    names = np.stack([cells.origin_index, cells.cell, cells.duplicate]).reshape(3, -1)
     assert np.unique(names, axis=1).shape[1] == cells.cell.size
     noise = CarriedNoise(create_noise("cpu", [seed], (4, 32, 32)), [cells], seed).draw()
     assert torch.unique(noise).numel() > 0.999 * noise.numel()
@@ -99,8 +104,10 @@ def test_no_value_twice_whatever_the_motion(zoom, angle, x, y, seed) -> None:
 
 def test_carried_values_are_of_unit_variance_and_independent() -> None:
     hidden = np.ones((256, 256), bool)
-    drift = drift_on(first_drift(0, 256, 256), 1, np.zeros((256, 256, 2), np.float32), hidden)
-    noise = _noise(drift, 4).flatten(1)
+    tracks = advance_tracks(
+        start_tracks(0, 256, 256), 1, np.zeros((256, 256, 2), np.float32), hidden
+    )
+    noise = _noise(tracks, 4).flatten(1)
     assert abs(float(noise.mean())) < 0.03
     assert abs(float(noise.std()) - 1) < 0.03
     assert np.abs(np.corrcoef(noise) - np.eye(4)).max() < 0.08
@@ -116,7 +123,7 @@ def test_points_lie_where_fit_takes_pixels_from(mode: str) -> None:
     points = frame_points(size, own, mode, 8)
     if mode == "latent":  # its picture has the frame's own size
         size = own
-    fitted = fit(ramp, size, mode)
+    fitted = fit_to_size(ramp, size, mode)
     if mode == "latent":
         assert points[0, 0] == pytest.approx([5.5, 2.0])
         assert points[-1, -1] == pytest.approx([95 - 5.5, 39 - 2.0])
@@ -126,5 +133,5 @@ def test_points_lie_where_fit_takes_pixels_from(mode: str) -> None:
             px, py = points[row, column]
             if 3 <= px <= own[0] - 4 and 3 <= py <= own[1] - 4:
                 around = fitted[8 * row + 3 : 8 * row + 5, 8 * column + 3 : 8 * column + 5]
-                seen = around.reshape(-1, 3).mean(axis=0)
-                assert seen[:2] == pytest.approx([2 * px, 4 * py], abs=3)
+                colour = around.reshape(-1, 3).mean(axis=0)
+                assert colour[:2] == pytest.approx([2 * px, 4 * py], abs=3)

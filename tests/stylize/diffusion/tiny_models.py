@@ -21,7 +21,7 @@ _CROSS = ("CrossAttnDownBlock2D", "CrossAttnUpBlock2D")
 _PLAIN = ("DownBlock2D", "UpBlock2D")
 
 
-class Parts:
+class TinyNetworks:
     """The networks of one tiny model; the same seed gives the same weights."""
 
     def __init__(self, kind: Kind, seed: int = 0) -> None:
@@ -104,7 +104,7 @@ def _vae(kind: Kind) -> AutoencoderKL:
     ).eval()
 
 
-def save_folder(parts: Parts, folder: Path) -> Path:
+def save_folder(parts: TinyNetworks, folder: Path) -> Path:
     """Write a model as a diffusers folder."""
     xl = parts.kind == "sdxl"
     name = "StableDiffusionXLPipeline" if xl else "StableDiffusionPipeline"
@@ -144,7 +144,7 @@ def save_folder(parts: Parts, folder: Path) -> Path:
     return folder
 
 
-def save_single(parts: Parts, path: Path, dtype: torch.dtype = torch.float32) -> Path:
+def save_single(parts: TinyNetworks, path: Path, dtype: torch.dtype = torch.float32) -> Path:
     """Write a model as one ``.safetensors`` or ``.ckpt`` file with the original names."""
     weights = {name: value.to(dtype).contiguous() for name, value in original_names(parts).items()}
     if path.suffix == ".safetensors":
@@ -154,7 +154,7 @@ def save_single(parts: Parts, path: Path, dtype: torch.dtype = torch.float32) ->
     return path
 
 
-def original_names(parts: Parts) -> dict[str, torch.Tensor]:
+def original_names(parts: TinyNetworks) -> dict[str, torch.Tensor]:
     """A model's weights under the names that checkpoints are published with."""
     weights = {
         f"model.diffusion_model.{_unet_name(name, parts.unet)}": value

@@ -1,4 +1,4 @@
-"""A run as far as a stylizer sees it: jobs of a made-up clip, and what is lent for them."""
+"""A fake run for stylizers: jobs of a synthetic clip, with flow, occlusion and previous outputs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kadr.stylize.base import Flow, Mask, StylizeContext, StylizeJob, Stylizer
 
 
 @dataclass
-class Lender:
-    """Frames with what a run lends of them; ``made`` holds what was made, by index.
+class FakeContext:
+    """Frames and the context of a run over them; ``outputs`` holds finished frames by index.
 
     indices: the frames that are jobs; None: all. cuts: the first frames of further groups.
     """
@@ -24,43 +24,43 @@ class Lender:
     frames: Sequence[Image]
     indices: Sequence[int] | None = None
     cuts: Sequence[int] = ()
-    made: dict[int, Image] = field(default_factory=dict)
+    outputs: dict[int, Image] = field(default_factory=dict)
     find_flow: Callable[[Image, Image], Flow] = lambda a, b: estimate_flow(gray(a), gray(b))
 
     def __post_init__(self) -> None:
         self.flow = lru_cache(maxsize=None)(self._flow)
-        self.asked: list[int] = []
+        self.loaded_outputs: list[int] = []
 
     def _flow(self, index_from: int, index_to: int) -> Flow:
         return self.find_flow(self.frames[index_from], self.frames[index_to])
 
     def occlusion(self, index_from: int, index_to: int) -> Mask:
-        """Where there and back again does not lead home."""
-        there, back = self.flow(index_from, index_to), self.flow(index_to, index_from)
-        return find_occlusion(there, back)
+        """True where forward and backward flow disagree."""
+        forward, backward = self.flow(index_from, index_to), self.flow(index_to, index_from)
+        return find_occlusion(forward, backward)
 
     def previous_index(self, index: int) -> int | None:
-        """The job before, in the same group."""
+        """The previous job in the same group."""
         jobs = self._indices()
-        place = jobs.index(index)
-        if place == 0 or self._group(jobs[place - 1]) != self._group(index):
+        position = jobs.index(index)
+        if position == 0 or self._group(jobs[position - 1]) != self._group(index):
             return None
-        return jobs[place - 1]
+        return jobs[position - 1]
 
     def previous(self, index: int) -> Image | None:
-        """What was made of it."""
-        before = self.previous_index(index)
-        if before is None:
+        """The output of the previous job."""
+        previous_index = self.previous_index(index)
+        if previous_index is None:
             return None
-        self.asked.append(before)
-        return self.made[before]
+        self.loaded_outputs.append(previous_index)
+        return self.outputs[previous_index]
 
     def _group(self, index: int) -> int:
         return int(np.searchsorted(list(self.cuts), index, side="right"))
 
     @cached_property
     def context(self) -> StylizeContext:
-        """All of it."""
+        """The context that a stylizer gets."""
         return StylizeContext(
             flow=self.flow,
             occlusion=self.occlusion,
@@ -69,16 +69,16 @@ class Lender:
         )
 
     def run(self, stylizer: Stylizer) -> list[Image]:
-        """Stylize what is not made yet; gives all jobs' frames in their order."""
+        """Stylize the frames without an output; returns the outputs of all jobs in order."""
         for batch in stylizer.stylize(self.jobs(), self.context):
             for styled in batch:
-                self.made[styled.index] = styled.image
-        return [self.made[index] for index in self._indices()]
+                self.outputs[styled.index] = styled.image
+        return [self.outputs[index] for index in self._indices()]
 
     def jobs(self) -> Iterator[StylizeJob]:
-        """What is not made yet."""
+        """The jobs without an output."""
         for index in self._indices():
-            if index not in self.made:
+            if index not in self.outputs:
                 yield StylizeJob(
                     Frame(index, self.frames[index]), self._group(index), seed=1000 + index
                 )

@@ -1,4 +1,4 @@
-"""Whole runs by Stable Diffusion at the command line: both ways, presets, stops, bad input."""
+"""Complete runs of Stable Diffusion on the command line: modes, presets, resume, bad input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from trained import painted
+from trained_models import painted
 
 from kadr.cli.main import main
 from kadr.core.frames import Frame, Image
@@ -131,43 +131,43 @@ def test_every_second_frame_is_made_and_the_rest_carried(
     assert np.mean(photos) < 0.9 * np.mean(away)
 
 
-def test_frames_build_on_one_another_over_a_stop(
+def test_a_resumed_run_makes_the_same_frames(
     kadr: Run, trained_model: Path, disc_clip: Path, tmp_path: Path
 ) -> None:
-    words = [
-        "run", str(disc_clip), "--stylizer", "diffusion", "--model", str(trained_model),
+    arguments = [
+        "run", str(disc_clip), "--frames", "0:7", "--stylizer", "diffusion",
+        "--model", str(trained_model),
         "--prompt", "painting", "--every-frame", "-O", "previous-start=0.5",
         "-O", "cross-frame=both", *SMALL, "--json",
     ]  # fmt: skip
-    whole, halted = tmp_path / "whole", tmp_path / "halted"
-    assert kadr(*words, "-o", f"{whole}/")[0] == 0
+    complete, halted = tmp_path / "complete", tmp_path / "halted"
+    assert kadr(*arguments, "-o", f"{complete}/")[0] == 0
     environment = os.environ | {"KADR_CACHE": str(tmp_path / "other")}
-    for _ in range(1):
-        with subprocess.Popen(
-            [sys.executable, "-m", "kadr.cli.main", *words, "-o", f"{halted}/"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment | {"OMP_NUM_THREADS": "1"},
-        ) as process:
-            assert process.stdout is not None
-            done = 0
-            for line in process.stdout:
-                event = json.loads(line)
-                done = max(done, event.get("index", 0) if event.get("step") == "stylize" else 0)
-                if done >= 4:
-                    process.send_signal(signal.SIGKILL)
-                    break
+    with subprocess.Popen(
+        [sys.executable, "-m", "kadr.cli.main", *arguments, "-o", f"{halted}/"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment | {"OMP_NUM_THREADS": "1"},
+    ) as process:
+        assert process.stdout is not None
+        done = 0
+        for line in process.stdout:
+            event = json.loads(line)
+            done = max(done, event.get("index", 0) if event.get("step") == "stylize" else 0)
+            if done >= 4:
+                process.send_signal(signal.SIGKILL)
+                break
     os.environ["KADR_CACHE"] = str(tmp_path / "other")
-    code, said = kadr(*words, "-o", f"{halted}/")
-    assert code == 0, said
-    totals = [json.loads(line) for line in said.splitlines() if '"stylize"' in line]
-    assert 0 < totals[0]["total"] <= 16 - 3, "what was made is kept"
-    names = sorted(path.name for path in whole.iterdir())
+    code, output = kadr(*arguments, "-o", f"{halted}/")
+    assert code == 0, output
+    totals = [json.loads(line) for line in output.splitlines() if '"stylize"' in line]
+    assert 0 < totals[0]["total"] <= 8 - 3, "finished frames are kept"
+    names = sorted(path.name for path in complete.iterdir())
     assert names == sorted(path.name for path in halted.iterdir())
     for name in names:
-        made = np.asarray(PillowImage.open(halted / name)).astype(int)
-        wanted = np.asarray(PillowImage.open(whole / name)).astype(int)
-        assert np.abs(made - wanted).max() == 0, name
+        resumed = np.asarray(PillowImage.open(halted / name)).astype(int)
+        expected = np.asarray(PillowImage.open(complete / name)).astype(int)
+        assert np.abs(resumed - expected).max() == 0, name
 
 
 def test_the_classic_recipe(
@@ -250,7 +250,7 @@ def test_a_picture_tells_the_settings_of_others_like_it(
         (["--stylizer", "a1111", "--url", "http://127.0.0.1:9", "-O", "retries=0"], "127.0.0.1:9"),
     ],
 )
-def test_bad_input_is_told_in_a_line(
+def test_bad_input_is_reported_in_one_line(
     kadr: Run, disc_clip: Path, tmp_path: Path, words: list[str], told: str
 ) -> None:
     code, said = kadr("run", disc_clip, "-o", tmp_path / "out.mp4", *words)
