@@ -213,8 +213,10 @@ def _write_a1111_image(path: Path) -> None:
 
 def _write_model(path: Path) -> None:
     """A Stable Diffusion model with random weights, a thousandth of the size."""
-    tiny = pytest.importorskip("tiny", reason="needs kadr[diffusion]")
-    shutil.move(tiny.save_single(tiny.Parts("sd1"), path), path)
+    pytest.importorskip("torch", reason="needs kadr[diffusion]")
+    from tiny_models import TinyNetworks, save_single
+
+    shutil.move(save_single(TinyNetworks("sd1"), path), path)
 
 
 _SAMPLES: dict[str, Callable[[Path], None]] = {
