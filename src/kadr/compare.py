@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange, Image
+from kadr.core.generators import map_items
 from kadr.core.warp import warp
 from kadr.errors import OptionsError, OutputError
 from kadr.guides.flow import flow_pair, gray
@@ -163,9 +163,8 @@ def _warm_up(options: RunOptions, count: int, cancel: CancelToken) -> Generator[
             frames_folder=None,
             report=None,
         )
-        with closing(restyle_events(run, cancel)) as events:
-            for _ in events:
-                yield Event("warm up", 0, 1)
+        events = restyle_events(run, cancel)
+        yield from map_items(events, lambda event: Event("warm up", 0, 1))
     yield Event("warm up", 1, 1)
 
 
@@ -174,17 +173,16 @@ def _run_method(
 ) -> Generator[Event, None, tuple[RunResult, bool]]:
     """Run one method, its events under its name; returns whether it resumed an earlier run, too."""
     styled = 0
-    with closing(events):
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as stop:
-                result: RunResult = stop.value
-                # passes depend on the keys: if all keys are new, everything is
-                return result, styled < len(result.keys)
-            if event.step == _STYLIZE:
-                styled = max(styled, event.total or 0)
-            yield replace(event, step=f"{name}: {event.step}")
+
+    def rename(event: Event) -> Event:
+        nonlocal styled
+        if event.step == _STYLIZE:
+            styled = max(styled, event.total or 0)
+        return replace(event, step=f"{name}: {event.step}")
+
+    result = yield from map_items(events, rename)
+    # passes depend on the keys: if all keys are new, everything is
+    return result, styled < len(result.keys)
 
 
 class _MeasureSums:

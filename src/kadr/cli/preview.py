@@ -15,6 +15,7 @@ from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.events import Event
 from kadr.core.frames import Frame, FrameRange
+from kadr.core.generators import map_items
 from kadr.core.parsing import parse_frames
 from kadr.errors import OptionsError, OutputError
 
@@ -140,15 +141,11 @@ def _write_frames(
     write: Callable[[Frame], object], items: PreviewItems
 ) -> Generator[Event, None, PreviewResult]:
     """Write the frames among the items, and pass the events on."""
-    try:
-        while True:
-            item = next(items)
-            if isinstance(item, Frame):
-                write(item)
-            else:
-                yield item
-    except StopIteration as stop:
-        result: PreviewResult = stop.value
-        return result
-    finally:
-        items.close()
+
+    def write_frame(item: Event | Frame) -> Event | None:
+        if isinstance(item, Frame):
+            write(item)
+            return None
+        return item
+
+    return (yield from map_items(items, write_frame))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.generators import consume
 from kadr.errors import Cancelled
 
 
@@ -48,29 +48,7 @@ def follow(
 
     The generator is closed at once if ``on_event`` raises.
     """
-    with closing(events):
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
-            if on_event is not None:
-                on_event(event)
-
-
-def map_events(
-    events: Generator[Event, None, Result], function: Callable[[Event], Event]
-) -> Generator[Event, None, Result]:
-    """Yield ``function(event)`` for each event; returns what the generator returns."""
-    with closing(events):
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
-            yield function(event)
+    return consume(events, on_event or (lambda event: None))
 
 
 class CancelToken:

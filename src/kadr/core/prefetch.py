@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Generator, Iterable
 from typing import TypeVar
+
+from kadr.core.thread_queue import ThreadQueue
 
 T = TypeVar("T")
 
@@ -15,34 +15,10 @@ def prefetch(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
 
     Closing this generator stops the thread at its next item. Memory is bounded by ``depth``.
     """
-    ready: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def put(item: tuple[T] | BaseException | None) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
+    ready: ThreadQueue[T] = ThreadQueue(depth)
 
     def produce() -> None:
-        try:
-            for item in items:
-                if not put((item,)):
-                    return
-            put(None)
-        except BaseException as error:  # the consumer raises it
-            put(error)
+        for item in items:
+            ready.put(item)
 
-    thread = threading.Thread(target=produce, name="kadr-prefetch", daemon=True)
-    thread.start()
-    try:
-        while (entry := ready.get()) is not None:
-            if isinstance(entry, BaseException):
-                raise entry
-            yield entry[0]
-    finally:
-        stop.set()
-        thread.join()
+    yield from ready.run(produce, "kadr-prefetch")

@@ -9,8 +9,9 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kadr.core.events import CancelToken, Event, map_events
+from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Span
+from kadr.core.generators import map_items
 from kadr.files import read_json_object, write_json_object
 from kadr.plan.coverage import Survey
 from kadr.plan.key_spans import assign_spans
@@ -104,7 +105,7 @@ def every_nth(shot: FrameRange, every: int) -> list[int]:
 
 def _survey(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Survey]:
     events = survey_clip(run.clip, run.frames, cancel=cancel, cache=run.layout.folder)
-    return (yield from map_events(events, lambda event: replace(event, step=STEP)))
+    return (yield from map_items(events, lambda event: replace(event, step=STEP)))
 
 
 def _shots(run: RunContext, cancel: CancelToken) -> Generator[Event, None, list[FrameRange]]:

@@ -6,14 +6,12 @@ stylizer does not have to know of any of this.
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
 from kadr.core.prefetch import prefetch
+from kadr.core.thread_queue import ThreadQueue
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, Stylizer
 
 _DEPTH = 2
@@ -28,10 +26,6 @@ class StylizeProgress:
     share: float
 
 
-class _Stopped(BaseException):
-    """Ends the thread when nobody reads its results any more."""
-
-
 def run_stylizer(
     stylizer: Stylizer,
     jobs: Iterator[StylizeJob],
@@ -44,48 +38,17 @@ def run_stylizer(
     before the stylizer continues. Closing this generator stops the thread at the stylizer's next
     progress or result.
     """
-    ready: queue.Queue[list[StyledFrame] | StylizeProgress | BaseException | None] = queue.Queue(
-        _DEPTH
-    )
-    stop = threading.Event()
-
-    def put(item: list[StyledFrame] | BaseException | None) -> None:
-        while True:
-            if stop.is_set():
-                raise _Stopped
-            try:
-                ready.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+    ready: ThreadQueue[list[StyledFrame] | StylizeProgress] = ThreadQueue(_DEPTH)
 
     def report_progress(index: int, share: float) -> None:
-        if stop.is_set():
-            raise _Stopped
-        if ready.empty():  # a reader with results waiting needs no progress
-            ready.put(StylizeProgress(index, share))
+        # a reader with results waiting needs no progress
+        ready.offer(StylizeProgress(index, share))
 
-    def run() -> None:
-        try:
-            with closing(prefetch(jobs, _DEPTH)) as frames:
-                for batch in stylizer.stylize(frames, replace(context, progress=report_progress)):
-                    for styled in batch:
-                        on_result(styled)
-                    put(batch)
-            put(None)
-        except _Stopped:
-            pass
-        except BaseException as error:  # the consumer raises it
-            with contextlib.suppress(_Stopped):
-                put(error)
+    def produce() -> None:
+        with closing(prefetch(jobs, _DEPTH)) as frames:
+            for batch in stylizer.stylize(frames, replace(context, progress=report_progress)):
+                for styled in batch:
+                    on_result(styled)
+                ready.put(batch)
 
-    thread = threading.Thread(target=run, name="kadr-stylize", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
+    yield from ready.run(produce, "kadr-stylize")

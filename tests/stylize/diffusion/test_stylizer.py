@@ -326,16 +326,16 @@ def test_inverted_noise_is_cached_and_reused(
 def test_a_lent_control_lies_on_a_frame_that_is_cropped(
     tiny_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kadr.stylize.diffusion import engine
+    from kadr.stylize.diffusion import inputs
 
     shown: list[np.ndarray] = []
-    whole = engine.control_image
+    whole = inputs.control_image
 
     def seen(*args: Any) -> np.ndarray:
         shown.append(whole(*args))
         return shown[-1]
 
-    monkeypatch.setattr(engine, "control_image", seen)
+    monkeypatch.setattr(inputs, "control_image", seen)
     ControlNetModel.from_unet(load_model(str(tiny_model("sd1"))).unet).save_pretrained(
         tmp_path / "control"
     )

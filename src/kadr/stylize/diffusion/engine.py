@@ -11,16 +11,21 @@ from collections.abc import Callable, Generator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from kadr.core.frames import Image, to_8_bits
+from kadr.core.generators import consume
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import StylizeContext, StylizeJob
-from kadr.stylize.diffusion.controls import OWN_CONTROLS, control_image
 from kadr.stylize.diffusion.encoded_prompts import EncodedPrompts
 from kadr.stylize.diffusion.infotext_fields import InfotextFields, build_infotext_fields
+from kadr.stylize.diffusion.inputs import (
+    InputBuilder,
+    control_tensors,
+    latent_mask_tensor,
+    pixel_tensors,
+)
 from kadr.stylize.diffusion.model.model import Model
 from kadr.stylize.diffusion.model.precision import (
     check_latents,
@@ -38,7 +43,6 @@ from kadr.stylize.diffusion.sampling.img2img import (
     invert_latents,
     resize_latents,
     restyle_latents,
-    run_steps,
     sampling_sigmas,
 )
 from kadr.stylize.diffusion.sampling.noise import NoiseSource, create_noise
@@ -50,18 +54,12 @@ from kadr.stylize.diffusion.temporal.carried_noise import CarriedNoise
 from kadr.stylize.diffusion.temporal.model_input import (
     ModelInput,
     ReferenceImage,
-    collect_masks,
     create_sheet,
 )
-from kadr.stylize.diffusion.temporal.pixel_tracks import NoiseCells, find_noise_cells
 from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
-from kadr.stylize.layout.canvas import Canvas, CanvasLayout, create_canvas
-from kadr.stylize.layout.masks import latent_mask
+from kadr.stylize.layout.canvas import Canvas, create_canvas
 from kadr.stylize.layout.sizes import (
-    RESIZE_MODES,
     Size,
-    fit_to_size,
-    frame_points,
     nearest_size,
     resize,
 )
@@ -90,6 +88,7 @@ class Engine:
         sigmas = sampling_sigmas(model.schedule, self.settings)
         self._first_timestep = float(model.schedule.sigma_to_t(sigmas[0]))
         self._prompts = EncodedPrompts(model, options)
+        self._input_builder = InputBuilder(options, self.size, self.seed)
         self._max_batch = options.batch if options.joint == "none" else options.joint_size
         self._attention = FrameAttention(model.unet, model.device) if options.attends else None
         self._references: dict[str, AttentionReference] = {}
@@ -117,7 +116,7 @@ class Engine:
         Raises BackendError if memory is too small even for one frame, or if values are not finite
         even in float32.
         """
-        layout = self._layout(jobs[0].frame.size)
+        layout = self._input_builder.layout(jobs[0].frame.size)
         images: dict[int, Image] = {}
         canvases: list[tuple[StylizeJob, Canvas]] = []
         inputs = []
@@ -128,7 +127,7 @@ class Engine:
                 images[job.index] = frame
             else:
                 canvases.append((job, canvas))
-                inputs.append(self._create_input(job, canvas, layout, previous_frames))
+                inputs.append(self._input_builder.build(job, canvas, layout, previous_frames))
         restyled = self._restyle_in_batches(inputs, previous_frames.context)
         for (job, canvas), image in zip(canvases, restyled):
             images[job.index] = previous_frames.blend(job, canvas.restore(image))
@@ -181,26 +180,26 @@ class Engine:
             prompts,
             [item.seed for item in inputs],
             self.settings,
-            mask=self._latent_masks(inputs, latents),
+            mask=latent_mask_tensor(inputs, latents),
             inverted_noise=inverted,
             transform_noise=transform_noise or self._noise_carrier(inputs),
         )
         flat = [is_flat(item.image) for item in inputs]
-        return decode_checked(model, run_steps(steps, after_step), flat)
+        return decode_checked(model, consume(steps, after_step), flat)
 
     def _encode(
         self, inputs: Sequence[ModelInput], *, use_controls: bool = True
     ) -> tuple[Tensor, Eps]:
         """The latents of a batch, and the network as a function of latents alone."""
         model = self.model
-        pixels, masks = self._pixels(inputs)
+        pixels, masks = pixel_tensors(inputs, model.device)
         latents = model.encode_pixels(pixels)
         concat = model.concat(pixels, masks, mask_weight=self._options.inpainting_mask_weight)
         size = inputs[0].latent_size
         if size is not None:
             latents = resize_latents(latents, *size)
             concat = None if concat is None else resize_latents(concat, *size)
-        controls = self._control_pixels(inputs) if use_controls else None
+        controls = control_tensors(inputs, model.device) if use_controls else None
         predict = model.predict(concat, controls, first_timestep=self._first_timestep)
         return latents, eps_from(predict, model.schedule, model.prediction)
 
@@ -242,7 +241,7 @@ class Engine:
         steps: Generator[SamplingProgress, None, Tensor] = invert_latents(
             eps, self.model.schedule, latents, prompts, settings
         )
-        inverted = run_steps(steps, after_step)
+        inverted = consume(steps, after_step)
         check_latents(inverted)
         if cache is not None:
             for frame_images, noise in zip(images, inverted):
@@ -336,100 +335,3 @@ class Engine:
             f"width={smaller[0]} height={smaller[1]}, vae_tiling=yes, offload=parts or "
             "dtype=float16"
         ) from error
-
-    # --- inputs of the model ------------------------------------------------------------------
-
-    def _layout(self, frame_size: Size) -> CanvasLayout:
-        options = self._options
-        return CanvasLayout(
-            self.size(frame_size),
-            RESIZE_MODES[options.resize_mode],
-            options.mask_blur,
-            only_masked=options.inpaint_area == "mask",
-            mask_padding=options.mask_padding,
-            correct_colours=options.color_correction,
-        )
-
-    def _create_input(
-        self,
-        job: StylizeJob,
-        canvas: Canvas,
-        layout: CanvasLayout,
-        previous_frames: PreviousFrames,
-    ) -> ModelInput:
-        """Collect everything that the model needs of one frame."""
-        mask = previous_frames.context.mask(job.index)
-        start = previous_frames.start_image(job)
-        start_canvas = canvas
-        if start is not job.frame.image:
-            start_canvas = create_canvas(start, mask, layout) or canvas
-        references = []
-        for image, reused in previous_frames.references(job):
-            reference_canvas = create_canvas(image, None, layout)
-            assert reference_canvas is not None  # nothing is masked
-            references.append(ReferenceImage(reference_canvas.image, reused))
-        return ModelInput(
-            (job.index,),
-            start_canvas.image,
-            start_canvas.mask,
-            self.seed(job),
-            self._controls(job, canvas, layout, previous_frames.context),
-            canvas.latent_size,
-            self._noise_cells(job, layout, previous_frames),
-            tuple(references),
-        )
-
-    def _noise_cells(
-        self, job: StylizeJob, layout: CanvasLayout, previous_frames: PreviousFrames
-    ) -> NoiseCells | None:
-        """Where the noise of a frame comes from; None unless noise is carried."""
-        tracks = previous_frames.track_pixels(job)
-        if tracks is None:
-            return None
-        points = frame_points(layout.size, job.frame.size, layout.mode, 8)
-        scale = points[1, 1] - points[0, 0] if min(points.shape[:2]) > 1 else (1, 1)
-        return find_noise_cells(tracks, points, (float(scale[0]), float(scale[1])))
-
-    def _pixels(self, inputs: Sequence[ModelInput]) -> tuple[Tensor, Tensor | None]:
-        """(B, 3, h, w) from -1 to 1, and (B, 1, h, w) from 0 to 1 if any input has a mask."""
-        stacked = torch.from_numpy(np.stack([item.image for item in inputs]))
-        pixels = stacked.to(self.model.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        masks = collect_masks(inputs)
-        if masks is None:
-            return pixels, None
-        stacked_masks = torch.from_numpy(np.stack(masks))[:, None]
-        return pixels, stacked_masks.to(self.model.device, torch.float32) / 255
-
-    def _latent_masks(self, inputs: Sequence[ModelInput], latents: Tensor) -> Tensor | None:
-        masks = collect_masks(inputs)
-        if masks is None:
-            return None
-        return latent_mask(masks, (latents.shape[-2], latents.shape[-1])).to(latents)
-
-    def _controls(
-        self, job: StylizeJob, canvas: Canvas, layout: CanvasLayout, context: StylizeContext
-    ) -> tuple[Image, ...]:
-        """The ControlNets' images for a frame, at the working size."""
-        image = resize(canvas.image, layout.size)
-        external = [name for name in self._options.control if name not in OWN_CONTROLS]
-        if external and layout.only_masked:
-            raise OptionsError(
-                f"control {external[0]!r}: covers the whole frame; with inpaint-area mask use one "
-                f"of {', '.join(OWN_CONTROLS)}"
-            )
-        # same layout as the frame, so that both match pixel by pixel
-        mode = "stretch" if layout.mode == "latent" else layout.mode
-
-        def load_control(name: str) -> Image:
-            return fit_to_size(context.control(name, job.index)[..., :3], layout.size, mode)
-
-        return tuple(
-            control_image(name, image, load_control, layout.size) for name in self._options.control
-        )
-
-    def _control_pixels(self, inputs: Sequence[ModelInput]) -> list[Tensor]:
-        controls = []
-        for index in range(len(self._options.control)):
-            images = torch.from_numpy(np.stack([item.controls[index] for item in inputs]))
-            controls.append(images.to(self.model.device, torch.float32).permute(0, 3, 1, 2) / 255)
-        return controls

@@ -19,6 +19,7 @@ from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteSchedule
 from tiny_models import TinyNetworks
 from torch import Tensor
 
+from kadr.core.generators import consume
 from kadr.errors import Cancelled
 from kadr.stylize.diffusion.sampling.guidance import Conditioning, Eps, eps_from
 from kadr.stylize.diffusion.sampling.img2img import (
@@ -28,7 +29,6 @@ from kadr.stylize.diffusion.sampling.img2img import (
     invert_latents,
     resize_latents,
     restyle_latents,
-    run_steps,
 )
 from kadr.stylize.diffusion.sampling.inversion import Inversion
 from kadr.stylize.diffusion.sampling.noise import create_noise
@@ -50,7 +50,7 @@ def _run(
     **more: Any,
 ) -> Tensor:
     steps = restyle_latents(eps, SCHEDULE, latent, prompts, seeds, settings, **more)
-    return run_steps(steps, lambda progress: None)
+    return consume(steps, lambda progress: None)
 
 
 def _errors_of(eps: Eps, latent: Tensor, settings: SamplingSettings) -> float:
@@ -71,7 +71,7 @@ def test_every_step_is_shown(settings: SamplingSettings, run: int) -> None:
     shown: list[SamplingProgress] = []
     latent = _latent()
     steps = restyle_latents(gaussian_eps, SCHEDULE, latent, PLAIN, [1, 2], settings)
-    result = run_steps(steps, shown.append)
+    result = consume(steps, shown.append)
     assert [(p.step, p.index, p.total) for p in shown] == [
         ("sample", i + 1, run) for i in range(run)
     ]
@@ -143,7 +143,7 @@ def test_a1111s_kinds_start_as_the_script_does() -> None:
     latent = _latent()
     inversion = Inversion("adjusted", steps=12, randomness=0.4)
     settings = replace(EULER, inversion=inversion)
-    inverted = run_steps(
+    inverted = consume(
         invert_latents(eps, SCHEDULE, latent, PLAIN, settings), lambda progress: None
     )
     random = create_noise("cpu", [5, 6], (4, 8, 8)).draw()
@@ -161,7 +161,7 @@ def test_noise_found_before_need_not_be_found_again() -> None:
     prompts = Prompts(prompt(0.3), prompt(0), prompt(0))
     settings = replace(EULER, cfg_scale=2, inversion=Inversion(randomness=0.2))
     whole = _run(eps, latent, prompts, [1, 2], settings)
-    inverted = run_steps(
+    inverted = consume(
         invert_latents(eps, SCHEDULE, latent, prompts, settings), lambda progress: None
     )
     eps.calls.clear()
@@ -198,7 +198,7 @@ def test_the_loop_stops_between_steps() -> None:
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        run_steps(steps, check)
+        consume(steps, check)
     assert len(eps.calls) == 3
     assert isinstance(steps, Generator)
     assert steps.gi_frame is None

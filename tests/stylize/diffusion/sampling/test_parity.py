@@ -16,6 +16,7 @@ from diffusers import (
 )
 from torch import Tensor
 
+from kadr.core.generators import consume
 from kadr.stylize.diffusion.model.loading import load_model
 from kadr.stylize.diffusion.model.model import Model
 from kadr.stylize.diffusion.prompt.parse import PromptEncoder, encode_prompt
@@ -24,7 +25,6 @@ from kadr.stylize.diffusion.sampling.img2img import (
     Prompts,
     SamplingSettings,
     restyle_latents,
-    run_steps,
 )
 
 # diffusers makes an array of a tensor in a way that NumPy 2 frowns upon
@@ -52,7 +52,7 @@ def _ours(
     sampling = SamplingSettings("Euler", _STEPS, _STRENGTH, cfg)
     with torch.inference_mode():
         steps = restyle_latents(eps, model.schedule, latent, prompts, [_SEED], sampling)
-        return run_steps(steps, lambda progress: None)
+        return consume(steps, lambda progress: None)
 
 
 def _latent(seed: int = 4) -> Tensor:

@@ -7,7 +7,6 @@ step and stop after any of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -158,21 +157,6 @@ def resize_latents(latents: Tensor, width: int, height: int) -> Tensor:
     Bilinear, as "just resize (latent upscale)" of A1111 does before sampling.
     """
     return functional.interpolate(latents, (height // 8, width // 8), mode="bilinear")
-
-
-def run_steps(
-    steps: Generator[SamplingProgress, None, Result],
-    after_step: Callable[[SamplingProgress], object],
-) -> Result:
-    """Run a loop to its end; exceptions of ``after_step``, called after each step, stop it."""
-    with closing(steps):
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
-            after_step(progress)
 
 
 def sampling_sigmas(schedule: NoiseSchedule, settings: SamplingSettings) -> Tensor:
