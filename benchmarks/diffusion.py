@@ -1,7 +1,7 @@
 """Measure the diffusion stylizer: speed against a plain diffusers loop, and temporal consistency.
 
     python benchmarks/diffusion.py speed [--full] [--frames 16] [--side 128] [--threads 1]
-    python benchmarks/diffusion.py hold CLIP [--frames 12] [--size WxH] [--save FOLDER]
+    python benchmarks/diffusion.py consistency CLIP [--frames 12] [--size WxH] [--save FOLDER]
 
 ``speed`` runs both in one process, in turns, on the same frames with the same weights, steps and
 noise levels. The plain loop is diffusers' img2img pipeline with its default attention, frame by
@@ -9,7 +9,7 @@ frame, float16 on a GPU; the first turn of each is not counted. ``agreement`` is
 the images if both get the same latents and noise: mean and maximum in levels of 255. Weights are
 random: of full size with ``--full``, which needs a GPU, otherwise small.
 
-``hold`` trains a small model on frames of the clip (two minutes), restyles them with each method
+``consistency`` trains a small model on frames (two minutes), restyles them with each method
 for temporal consistency, and measures the results along the optical flow of the clip:
 
 - warp: mean change along the flow outside occlusions, divided by that of the clip.
@@ -407,16 +407,20 @@ def main() -> None:
         "--repeat", type=int, default=3, help="turns of each loop; the fastest counts"
     )
     speed.add_argument("--compile", action="store_true", help="also measure a compiled network")
-    hold = parts.add_parser("hold")
-    hold.add_argument("clip", type=Path)
-    hold.add_argument("--frames", type=int, default=12)
-    hold.add_argument("--every", type=int, default=1, help="take every n-th frame of the clip")
-    hold.add_argument(
+    consistency = parts.add_parser("consistency")
+    consistency.add_argument("clip", type=Path)
+    consistency.add_argument("--frames", type=int, default=12)
+    consistency.add_argument(
+        "--every", type=int, default=1, help="take every n-th frame of the clip"
+    )
+    consistency.add_argument(
         "--size", help="WxH in multiples of 16 (some 50,000 pixels, shaped like the clip)"
     )
-    hold.add_argument("--training", type=int, default=600, help="training steps")
-    hold.add_argument("--model", type=Path, help="a model that this benchmark trained before")
-    hold.add_argument("--save", type=Path, help="a folder for contact sheets")
+    consistency.add_argument("--training", type=int, default=600, help="training steps")
+    consistency.add_argument(
+        "--model", type=Path, help="a model that this benchmark trained before"
+    )
+    consistency.add_argument("--save", type=Path, help="a folder for contact sheets")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)

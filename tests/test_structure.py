@@ -24,7 +24,7 @@ IMPORTS = {
     "option_fields": "errors",
     "options":       "errors core option_fields",
     "files":         "errors core",
-    # how results are kept and how work runs; neither knows what is made
+    # how results are stored and how tasks run; neither knows what is made
     "storage":       BASE,
     "tasks":         BASE,
     # the stages of a run

@@ -22,7 +22,7 @@ from kadr.core.warp import warp
 from kadr.errors import OptionsError, OutputError
 from kadr.guides.flow import flow_pair, gray
 from kadr.options import RunOptions
-from kadr.pipeline import STEPS, RunResult, restyle_events
+from kadr.pipeline import RunResult, restyle_events
 from kadr.storage.layout import WorkLayout
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip, open_clip
@@ -30,7 +30,6 @@ from kadr.video.side_by_side import Heading, SideBySide
 
 STEP = "compare"
 
-_STYLIZE = STEPS[1]
 
 _STILL = 0.25
 """Pixels of motion per frame below which a pixel counts as still."""
@@ -176,7 +175,7 @@ def _run_method(
 
     def rename(event: Event) -> Event:
         nonlocal styled
-        if event.step == _STYLIZE:
+        if event.step == "stylize":
             styled = max(styled, event.total or 0)
         return replace(event, step=f"{name}: {event.step}")
 

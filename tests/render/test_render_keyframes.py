@@ -272,8 +272,8 @@ def test_unknown_stylizers_and_options_are_refused_at_once(sequence: Clip) -> No
     [
         ([], "left out frames 1001, 1005, 1008"),
         ([0, 7], "left out frames 1005"),
-        ([0, 0, 4, 7], "answered frame index 0 unasked or twice"),
-        ([0, 4, 7, 3], "answered frame index 3 unasked or twice"),
+        ([0, 0, 4, 7], "answered frame index 0 that was not requested, or twice"),
+        ([0, 4, 7, 3], "answered frame index 3 that was not requested, or twice"),
     ],
 )
 def test_a_stylizer_must_answer_every_job_once(

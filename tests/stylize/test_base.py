@@ -1,4 +1,4 @@
-"""Jobs, what a run lends, and batching."""
+"""Jobs, what a run provides, and batching."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from kadr.cli.stylizer_choice import (
     SharedStylizerOptions,
     resolve_preset,
 )
+from kadr.errors import OptionsError
 from kadr.option_fields import KEYFRAMES, OUTPUT, RUN, fields_of_group
 from kadr.options import RunOptions, detail_options
 
@@ -91,6 +92,8 @@ def compare(
             seed=running.get("seed"),
         )
         stylizer = arguments.stylizer.name(arguments.run.get("stylizer"), "diffusion")
+        if stylizer == "external":
+            raise OptionsError("compare: needs a stylizer that makes keys, such as diffusion")
         values = {
             "clip": Path(clip),
             "output": out,

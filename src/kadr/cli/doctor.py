@@ -31,6 +31,11 @@ _LIBRARIES = {
     "PyAV": "av",
     "Pillow": "PIL",
     "PySceneDetect": "scenedetect",
+    "filelock": "filelock",
+    "httpx": "httpx",
+    "websockets": "websockets",
+    "tomlkit": "tomlkit",
+    "platformdirs": "platformdirs",
 }
 
 _EXTRAS: dict[str, tuple[str, str | None]] = {

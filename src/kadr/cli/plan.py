@@ -66,7 +66,7 @@ class _Target:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The keys key_plan, those of them that are painted, and the one worth painting next.
+    """The planned keys, those of them that are painted, and the one worth painting next.
 
     next_gain: how much it would lower ``mean_error``, that of the present keys; both 0–1, as
     ``measured`` by a run or predicted.

@@ -105,7 +105,7 @@ def run(
 ) -> None:
     """Restyle a clip from a few painted keyframes, or from keyframes that a stylizer makes.
 
-    Finished work is kept: the same command resumes an interrupted run, and after a change makes
+    Finished frames are kept: the same command resumes an interrupted run, and after a change makes
     only those frames again that depend on it. Options beside a project apply to this run only.
     """
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:

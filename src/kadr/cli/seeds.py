@@ -35,7 +35,12 @@ Target = Annotated[
 Count = Annotated[
     int | None,
     typer.Option(
-        "-n", "--count", metavar="N", min=1, max=1024, help="How many seeds (default: 16)."
+        "-n",
+        "--count",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="How many seeds (default: 16).",
     ),
 ]
 FrameNumber = Annotated[

@@ -34,7 +34,7 @@ class Session:
         self._compiling_reported = False
 
     def follow(self, events: Generator[Event, None, Result]) -> Result:
-        """Run long work to its end and draw its events; returns what the generator returns.
+        """Run a long operation to its end and draw its events; returns what the generator returns.
 
         The first Ctrl-C sets ``cancel``, which the work must have: it stops at the next frame. A
         second one interrupts at once.

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from kadr.cli.synth_arguments import GuideFiles, SynthArguments
 from kadr.errors import InputError, OutputError
 from kadr.files import IMAGE_SUFFIXES, atomic_file, read_image, write_image
+from kadr.stylize.base import Mask
 from kadr.synth.types import Synthesis
 
 Bytes = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -230,7 +230,9 @@ class KeyStyles:
     def _check(self, styled: StyledFrame, missing: Collection[int]) -> None:
         """Raise unless a result answers an open job and has the clip's size."""
         if styled.index not in missing:
-            raise self._contract_error(f"answered frame index {styled.index} unasked or twice")
+            raise self._contract_error(
+                f"answered frame index {styled.index} that was not requested, or twice"
+            )
         height, width = styled.image.shape[:2]
         if (width, height) != self._run.size:
             raise self._contract_error(

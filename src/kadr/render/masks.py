@@ -22,9 +22,9 @@ _ASPECT_TOLERANCE = 0.02
 
 
 class FrameMasks:
-    """FrameMasks of some frames: white is stylized, black stays as it was filmed.
+    """Masks of frames: white is stylized, black stays as filmed.
 
-    place: a folder of masks named by frame number, or one file for all frames.
+    path: a folder of masks named by frame number, or one file for all frames.
     Raises InputError if it cannot be found or one of ``indices`` has no mask.
     """
 

@@ -17,7 +17,9 @@ History = Mapping[str, Any]
 
 def save_history(schedule: RunSchedule, file: Path) -> None:
     """Write what each pass of a run is made from. A file that cannot be written is only logged."""
-    entries = {_place(key_pass): _made_from(schedule, key_pass) for key_pass in schedule.passes}
+    entries = {
+        _history_key(key_pass): _made_from(schedule, key_pass) for key_pass in schedule.passes
+    }
     write_json_object(file, entries)
 
 
@@ -28,7 +30,7 @@ def load_history(file: Path) -> History:
 
 def stale_reason(schedule: RunSchedule, key_pass: KeyPass, history: History) -> str:
     """Why a pass has frames to make, in a few words for the user."""
-    previous = history.get(_place(key_pass))
+    previous = history.get(_history_key(key_pass))
     if not isinstance(previous, Mapping):
         return "not made before" if not history else "new key"
     current = _made_from(schedule, key_pass)
@@ -51,7 +53,7 @@ def previous_pass_name(schedule: RunSchedule, key_pass: KeyPass, history: Histor
 
     None unless only the style differs: then its positions are a good estimate for the new one.
     """
-    previous = history.get(_place(key_pass))
+    previous = history.get(_history_key(key_pass))
     if not isinstance(previous, Mapping):
         return None
     current = _made_from(schedule, key_pass)
@@ -71,7 +73,7 @@ def _changed_options(previous: object, current: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _place(key_pass: KeyPass) -> str:
+def _history_key(key_pass: KeyPass) -> str:
     return f"{key_pass.key}{'+' if key_pass.direction > 0 else '-'}"
 
 

@@ -49,7 +49,7 @@ class Refiner:
 
     def __init__(self, run: RunContext, schedule: RunSchedule, cancel: CancelToken) -> None:
         options = run.options
-        assert options.refine is not None, "asked for without a threshold"
+        assert options.refine is not None, "refine has no threshold"
         kind = stylizer_options(options.stylizer)
         if not hasattr(kind, "denoising_strength"):
             raise OptionsError(

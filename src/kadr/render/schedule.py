@@ -206,7 +206,7 @@ class RunSchedule:
         self, key_pass: KeyPass, segments: Sequence[Segment], store: Path, memory: int
     ) -> Iterator[tuple[PassWork, Task]]:
         """A chain: each segment starts from the state that the one before leaves."""
-        left = sum(last - first + 1 for first, last in segments)
+        remaining = sum(last - first + 1 for first, last in segments)
         previous: tuple[str, ...] = ()
         made_from, style = self.inputs[key_pass.key], self.styles[key_pass.key]
         for first, last in segments:
@@ -222,8 +222,8 @@ class RunSchedule:
                 last,
             )
             # the longest pass first
-            yield work, work.to_task(memory=memory, after=previous, priority=float(left))
-            left -= last - first + 1
+            yield work, work.to_task(memory=memory, after=previous, priority=float(remaining))
+            remaining -= last - first + 1
             previous = (work.id,)
 
 

@@ -46,7 +46,7 @@ class FrameState(Enum):
 
 @dataclass(frozen=True)
 class _Mark:
-    """What a file of kadr says of itself."""
+    """The mark in a frame's file."""
 
     made_by: str
     length: int
@@ -153,9 +153,9 @@ def _read_mark(path: Path) -> _Mark | None:
     if head[start - 4 : start + 5] != b"tEXt" + _KEYWORD + b"\0":
         return None
     (length,) = struct.unpack(">I", head[start - 8 : start - 4])
-    words = head[start + 5 : start + length].decode("latin-1").split(" ")
+    mark_fields = head[start + 5 : start + length].decode("latin-1").split(" ")
     try:
-        made_by, size, error = words
+        made_by, size, error = mark_fields
         return _Mark(made_by, int(size), float(error))
     except ValueError:
         return None

@@ -30,7 +30,7 @@ METHODS = ("keyframes", "every-frame")
 
 _LOCK_FILES = "lock files"
 FINISHED_FRAMES = "finished frames"
-"""The kind of a frame's file. Whether kadr made it, its contents must tell."""
+"""The kind of a frame's file; only the mark in the file tells whether kadr made it."""
 
 _KINDS = {
     "results of steps": re.compile(r"store/(.+/)?[^/]+\.zip"),
@@ -114,7 +114,7 @@ class WorkLayout:
 def file_kind(relative: PurePath) -> str | None:
     """What kind of work file a path relative to the work folder is, by its name; None: not kadr's.
 
-    The lock of the folder itself is none: it goes last, with the folder.
+    The lock files of the folder itself have no kind: they are deleted last, with the folder.
     """
     name = relative.as_posix()
     method, _, rest = name.partition("/")

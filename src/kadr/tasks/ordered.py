@@ -46,7 +46,7 @@ class _Items:
         self._early: dict[int, ItemStored] = {}
 
     def add(self, event: ItemStored) -> Iterator[ItemStored]:
-        """Take one more event; yield those whose turn it is now."""
+        """Take one more event; yield all that are next in order."""
         item = event.item
         if item.index in self._digests:
             digest = self._digests[item.index]

@@ -1,1 +1,1 @@
-
+"""Files to frames and frames to files, with exact times and sound."""

@@ -137,7 +137,7 @@ def test_a_sheet_that_cannot_be_written_is_refused_first(
     def fail(*_: object) -> None:
         raise AssertionError("a sheet was made")
 
-    monkeypatch.setattr("kadr.make_seed_grid", fail, raising=False)
+    monkeypatch.setattr("kadr.seed_grid.make_seed_grid", fail)
     (tmp_path / "there.png").write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
     stylizer = ["--stylizer", "diffusion", "--model", "m"]

@@ -16,7 +16,7 @@ from kadr.errors import OptionsError
 from kadr.stylize.layout.colour import correct_colours
 from kadr.stylize.layout.masks import (
     Box,
-    Mask,
+    SoftMask,
     blur_mask,
     composite,
     find_mask_box,
@@ -65,9 +65,9 @@ class Canvas:
     """
 
     image: Image
-    mask: Mask | None
+    mask: SoftMask | None
     _frame: Image
-    _frame_mask: Mask | None
+    _frame_mask: SoftMask | None
     _box: Box | None
     _layout: CanvasLayout
 

@@ -16,22 +16,23 @@ from torch import Tensor
 
 from kadr.core.frames import Image
 
-Mask = NDArray[np.uint8]
+SoftMask = NDArray[np.uint8]
+"""A mask with soft edges, (H, W): 255 is restyled, 0 stays."""
 
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels, right and bottom exclusive."""
 
 
-def blur_mask(mask: Mask, blur: float) -> Mask:
+def blur_mask(mask: SoftMask, blur: float) -> SoftMask:
     """Blur a mask with a Gaussian of ``blur`` pixels, truncated at 2.5 times that."""
     if blur <= 0:
         return mask
     width = 2 * int(2.5 * blur + 0.5) + 1
-    blurred: Mask = cv2.GaussianBlur(mask, (width, width), blur)
+    blurred: SoftMask = cv2.GaussianBlur(mask, (width, width), blur)
     return blurred
 
 
-def latent_mask(masks: Sequence[Mask], size: tuple[int, int]) -> Tensor:
+def latent_mask(masks: Sequence[SoftMask], size: tuple[int, int]) -> Tensor:
     """(B, 1, h, w) float32: 1 where latents may change, 0 elsewhere.
 
     size: (h, w) of the latents. Values are rounded: a latent value changes or it does not.
@@ -45,7 +46,7 @@ def latent_mask(masks: Sequence[Mask], size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.around(values))[:, None]
 
 
-def find_mask_box(mask: Mask, size: tuple[int, int], *, padding: int = 0) -> Box | None:
+def find_mask_box(mask: SoftMask, size: tuple[int, int], *, padding: int = 0) -> Box | None:
     """The part of a frame that "only masked" restyles; None for an empty mask.
 
     The smallest box around everything above 0, ``padding`` wider on each side, then grown to the
@@ -64,12 +65,12 @@ def find_mask_box(mask: Mask, size: tuple[int, int], *, padding: int = 0) -> Box
     return int(left), int(top), int(right), int(bottom)
 
 
-def overlay_mask(mask: Mask) -> Mask:
+def overlay_mask(mask: SoftMask) -> SoftMask:
     """The mask that puts a whole restyled image over its frame: twice the mask, clipped at 255."""
     return np.minimum(mask.astype(np.uint16) * 2, 255).astype(np.uint8)
 
 
-def composite(restyled: Image, frame: Image, mask: Mask) -> Image:
+def composite(restyled: Image, frame: Image, mask: SoftMask) -> Image:
     """Mix two images by a mask: ``restyled`` at 255, ``frame`` at 0."""
     share = mask[..., None].astype(np.uint32)
     mixed = restyled * share + frame * (255 - share)

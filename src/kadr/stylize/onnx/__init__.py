@@ -1,0 +1,1 @@
+"""The ``onnx`` stylizer: small style networks, without torch."""

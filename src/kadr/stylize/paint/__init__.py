@@ -1,0 +1,1 @@
+"""The ``paint`` stylizer: a filter of dabs and strokes, without any model."""

@@ -1,4 +1,4 @@
-"""Send requests to a server: time-outs, retries, a password and cancellation included."""
+"""Send requests to a server: timeouts, retries, a password and cancellation included."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PERMANENT_ERRORS = ("OutOfMemory", "NansException", "tensor with all NaNs")
 """Errors that the same request, with the same seed, causes again; a retry would only take time."""
 
 _POLL_SECONDS = 0.05
-"""Seconds between two checks for a response, a cancellation or a time-out."""
+"""Seconds between two checks for a response, a cancellation or a timeout."""
 
 _MAX_RETRY_DELAY = 30.0
 

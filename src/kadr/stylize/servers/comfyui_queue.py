@@ -35,7 +35,7 @@ def run_graph(
     on_poll: called repeatedly while waiting.
     Cancellation or an error removes the prompt from the queue, or interrupts it if it runs.
     Raises LostPromptError, and ServerError for a graph that is refused, fails or takes longer than
-    the time-out.
+    the timeout.
     """
     new_id = str(uuid4())
     where = client.endpoint.address

@@ -18,7 +18,7 @@ _PIXELS = 512 * 512
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """The server's address, time-out and retries, and the size of the images that it makes."""
+    """The server's address, timeout and retries, and the size of the images that it makes."""
 
     url: str = option("", "the address of the server")
     auth: str = option("", "user:password; or $NAME to take it from that environment variable")

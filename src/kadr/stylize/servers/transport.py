@@ -18,7 +18,7 @@ MAX_BYTES = 1 << 28
 
 _CONNECT_SECONDS = 10.0
 _GRACE_SECONDS = 5.0
-"""The thread's own time-out is longer by this, so that the caller's time-out comes first."""
+"""The thread's own timeout is longer by this, so that the caller's timeout comes first."""
 
 _JOIN_SECONDS = 1.0
 
@@ -62,7 +62,7 @@ class PendingRequest:
     def stop(self) -> None:
         """Close the connection if there is one, and wait for the thread to end.
 
-        A thread that is still connecting sends nothing, and ends after the connect time-out.
+        A thread that is still connecting sends nothing, and ends after the connect timeout.
         """
         self._stopped = True
         if self._socket is not None:

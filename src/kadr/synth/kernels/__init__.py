@@ -1,1 +1,1 @@
-
+"""Numba kernels of guided synthesis: NumPy arrays in and out."""

@@ -62,7 +62,7 @@ def test_guidance_is_its_formula(scale: float, batched: bool, length: int) -> No
 def test_each_image_may_have_its_own_prompt() -> None:
     eps = Pictures()
     x = eps.latents(2)
-    prompts = prompt(0.5).join(prompt(-0.5))
+    prompts = prompt(0.5).concatenate(prompt(-0.5))
     together = guided_eps(eps, prompts, prompt(0), 3.0)(x, 1.0)
     for i, value in enumerate((0.5, -0.5)):
         alone = guided_eps(eps, prompt(value), prompt(0), 3.0)(x[i : i + 1], 1.0)
@@ -71,13 +71,13 @@ def test_each_image_may_have_its_own_prompt() -> None:
 
 def test_conditioning_carries_all_its_parts() -> None:
     one = Conditioning(torch.zeros(1, 77, 8), torch.ones(1, 5), torch.full((1, 6), 2.0))
-    both = one.expand(3).join(one)
+    both = one.expand(3).concatenate(one)
     assert both.crossattn.shape == (4, 77, 8)
     assert both.pooled is not None
     assert both.pooled.shape == (4, 5)
     assert both.time_ids is not None
     assert both.time_ids.unique().tolist() == [2.0]
-    bare = prompt(0).expand(2).join(prompt(1))
+    bare = prompt(0).expand(2).concatenate(prompt(1))
     assert bare.pooled is None
     assert bare.time_ids is None
 

@@ -39,12 +39,12 @@ class Conditioning:
             None if self.time_ids is None else self.time_ids.expand(count, -1),
         )
 
-    def join(self, other: Conditioning) -> Conditioning:
-        """Concatenate joint along the batch; all other dimensions must be equal."""
+    def concatenate(self, other: Conditioning) -> Conditioning:
+        """Concatenate both along the batch; all other dimensions must be equal."""
         return Conditioning(
             torch.cat([self.crossattn, other.crossattn]),
-            _join(self.pooled, other.pooled),
-            _join(self.time_ids, other.time_ids),
+            _concatenate(self.pooled, other.pooled),
+            _concatenate(self.time_ids, other.time_ids),
         )
 
 
@@ -110,7 +110,7 @@ def guided_eps(
             return eps(x, sigma, with_cond)
         with_uncond = uncond.expand(count)
         if batched and same_length:
-            joint = eps(torch.cat([x, x]), sigma, with_cond.join(with_uncond))
+            joint = eps(torch.cat([x, x]), sigma, with_cond.concatenate(with_uncond))
             cond_noise, uncond_noise = joint[:count], joint[count:]
         else:
             cond_noise = eps(x, sigma, with_cond)
@@ -133,7 +133,7 @@ def keep_unmasked(denoise: Denoiser, latent: Tensor, mask: Tensor) -> Denoiser:
     return lambda x, sigma: torch.lerp(latent, denoise(x, sigma), mask)
 
 
-def _join(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+def _concatenate(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     if first is None or second is None:
         return None
     return torch.cat([first, second])

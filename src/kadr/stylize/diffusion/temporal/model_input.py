@@ -16,7 +16,7 @@ from kadr.stylize.diffusion.temporal.sheets import (
     sheet_shape,
     split_sheet,
 )
-from kadr.stylize.layout.masks import Mask
+from kadr.stylize.layout.masks import SoftMask
 from kadr.stylize.layout.sizes import Size
 
 
@@ -41,7 +41,7 @@ class ModelInput:
 
     indices: tuple[int, ...]
     image: Image
-    mask: Mask | None
+    mask: SoftMask | None
     seed: int
     controls: tuple[Image, ...] = ()
     latent_size: Size | None = None
@@ -71,7 +71,7 @@ def create_sheet(inputs: Sequence[ModelInput], anchor: Image | None) -> ModelShe
     images = [item.image for item in inputs]
     height, width = images[0].shape[:2]
     columns, rows = sheet_shape(anchor_count + len(inputs), (width, height))
-    masks: list[Mask] | None = collect_masks(inputs)
+    masks: list[SoftMask] | None = collect_masks(inputs)
     controls = [list(row) for row in zip(*(item.controls for item in inputs))]
     if anchor is not None:
         masks = masks or [np.full((height, width), 255, np.uint8) for _ in inputs]
@@ -95,7 +95,7 @@ def create_sheet(inputs: Sequence[ModelInput], anchor: Image | None) -> ModelShe
     )
 
 
-def collect_masks(inputs: Sequence[ModelInput]) -> list[Mask] | None:
+def collect_masks(inputs: Sequence[ModelInput]) -> list[SoftMask] | None:
     """A mask for each input, full for those without one; None if no input has a mask."""
     if all(item.mask is None for item in inputs):
         return None
