@@ -192,7 +192,7 @@ def test_errors_say_what_is_wrong(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, message in (
-        (["-o", str(tmp_path / "o.mp4"), "--stylizer", "external"], "no keys"),
+        (["-o", str(tmp_path / "o.mp4"), "--stylizer", "external"], "compare: needs a stylizer"),
         (["-o", str(tmp_path / "frames"), *RUN], "expected a video file"),
         (["-o", str(tmp_path / "o.mp4")], "no model"),
     ):
