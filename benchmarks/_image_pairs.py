@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.files import read_image
+from kadr.image_files import read_image
 
 Image = NDArray[np.uint8]
 Number = TypeVar("Number", np.uint8, np.float32)

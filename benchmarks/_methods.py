@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.warp import Field, sample, warp
-from kadr.files import read_image, write_image
 from kadr.guides.flow import estimate_flow, flow_pair, gray
 from kadr.guides.transport import identity
+from kadr.image_files import read_image, write_image
 from kadr.options import PropagateOptions, RunOptions
 from kadr.pipeline import restyle
 

@@ -43,9 +43,9 @@ from PIL import Image as Picture
 from _diffusion_models import INKS, make_random_model, paint_in_ink, train_on_frames
 from kadr.core.frames import Frame, Image
 from kadr.core.warp import Field, warp
-from kadr.files import write_image
 from kadr.guides.flow import estimate_flow, flow_pair, gray
 from kadr.guides.occlusion import find_occlusion
+from kadr.image_files import write_image
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.stylizer import Diffusion

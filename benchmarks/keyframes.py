@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from _methods import Image, run_kadr
 from kadr.core.events import CancelToken, follow
 from kadr.core.frames import FrameRange
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.options import DETAIL, PropagateOptions, detail_options
 from kadr.plan.coverage import Survey
 from kadr.plan.keyframes import choose_keyframes, space_keyframes

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from _processes import Peak, measure
 from kadr.core.frames import Frame
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.options import RunOptions
 from kadr.pipeline import restyle
 from kadr.video.clips import create_clip, open_clip

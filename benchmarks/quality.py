@@ -30,10 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.warp import sample, warp
-from kadr.files import read_image
 from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.occlusion import find_occlusion
 from kadr.guides.transport import identity
+from kadr.image_files import read_image
 from kadr.stylize.external import find_keys
 from kadr.video.clips import open_clip
 

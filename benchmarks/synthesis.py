@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 
 from _energy import energy, texture_distance
 from kadr.core.warp import Field, sample
-from kadr.files import read_image, write_image
 from kadr.guides.channels import edge_guide, position_guide
 from kadr.guides.flow import flow_pair, gray
 from kadr.guides.transport import compose, identity
+from kadr.image_files import read_image, write_image
 from kadr.options import SynthOptions, detail_options
 from kadr.synth import Guide, StyleSource, prepare
 

@@ -21,7 +21,7 @@ import numpy as np
 from _measure import psnr, ssim
 from _methods import METHODS
 from _scenes import FRAME_COUNT, NAMES, Image, Scene, make_scene
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.options import DETAIL, PropagateOptions, detail_options
 
 _MARGIN = 1.5

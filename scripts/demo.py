@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 
 from kadr.core.frames import Frame, FrameRange
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.plan.keyframes import space_keyframes
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip, open_clip

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from kadr.core.frames import Frame
-from kadr.files import write_image
+from kadr.image_files import write_image
 
 Matrix = np.ndarray
 """(2, 3) float64: maps a pixel (x, y, 1) of a frame to its position in the first frame."""

@@ -11,14 +11,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from kadr.errors import InputError, OutputError
-from kadr.files import (
-    atomic_file,
-    last_number,
-    make_folder,
-    read_image,
-    remove_empty,
-    write_image,
-)
+from kadr.files import atomic_file, last_number, make_folder, remove_empty
+from kadr.image_files import read_image, write_image
 
 NAMES = ["a b.png", 'it\'s "q".png', "100%d.png", "füße 日本.png", "[##] *.png"]
 

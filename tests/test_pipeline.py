@@ -18,7 +18,7 @@ from video_samples import clicks, make_video
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import Cancelled, InputError, KadrError, OptionsError, OutputError
-from kadr.files import read_image, write_image
+from kadr.image_files import read_image, write_image
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle, restyle_events
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob

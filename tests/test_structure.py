@@ -15,7 +15,7 @@ import pytest
 import kadr
 
 ROOT = Path(kadr.__file__).parent
-BASE = "errors core option_fields options files"
+BASE = "errors core option_fields options files image_files"
 
 IMPORTS = {
     # part          what it may import: only parts that stand above it
@@ -23,7 +23,8 @@ IMPORTS = {
     "core":          "errors",
     "option_fields": "errors",
     "options":       "errors core option_fields",
-    "files":         "errors core",
+    "files":         "errors",
+    "image_files":   "errors core files",
     # how results are stored and how tasks run; neither knows what is made
     "storage":       BASE,
     "tasks":         BASE,

@@ -20,7 +20,7 @@ _MODULES = {
     "kadr.synth": ("Guide", "StyleSource", "Synthesis", "prepare", "synthesize"),
     "kadr.video.base": ("Clip",),
     "kadr.video.clips": ("create_clip", "open_clip"),
-    "kadr.files": ("read_image", "write_image"),
+    "kadr.image_files": ("read_image", "write_image"),
     "kadr.project.create": ("new_project",),
     "kadr.project.folder": ("open_project",),
     "kadr.core.frames": ("Frame", "FrameRange", "Span"),
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         OutputError,
         ResumeError,
     )
-    from kadr.files import read_image, write_image
+    from kadr.image_files import read_image, write_image
     from kadr.options import PropagateOptions, RunOptions, SynthOptions, detail_options
     from kadr.pipeline import RunResult, restyle, restyle_events
     from kadr.plan.keyframes import choose_keyframes

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from kadr.core.warp import warp
-from kadr.files import read_image
 from kadr.guides.flow import estimate_flow, flow_pair, gray
+from kadr.image_files import read_image
 from scenes import psnr, show, texture, translation
 
 INNER = (slice(12, -12), slice(12, -12))

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange
 from kadr.errors import Cancelled, OptionsError
-from kadr.files import read_image, write_image
+from kadr.image_files import read_image, write_image
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle, restyle_events
 from kadr.render.run_plan import every_nth

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kadr.errors import OutputError
-from kadr.files import read_image, write_image
+from kadr.image_files import read_image, write_image
 from kadr.render.per_key import PerKeyWriter
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip

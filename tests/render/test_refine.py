@@ -13,7 +13,7 @@ import pytest
 
 from kadr.core.events import CancelToken
 from kadr.errors import Cancelled, OptionsError
-from kadr.files import read_image, write_image
+from kadr.image_files import read_image, write_image
 from kadr.option_fields import option
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle

@@ -14,7 +14,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange, Image
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.options import RunOptions
 from kadr.render.keyframes import KeyStyles, painted_keys
 from kadr.render.run_context import RunContext

@@ -15,7 +15,7 @@ from kadr.core.events import CancelToken, Event, follow
 from kadr.core.frames import Frame, FrameRange
 from kadr.dry_run import DryRun, make_dry_run
 from kadr.errors import Cancelled, OptionsError
-from kadr.files import read_image, write_image
+from kadr.image_files import read_image, write_image
 from kadr.options import PropagateOptions, RunOptions
 from kadr.pipeline import restyle
 from kadr.preview import PreviewResult, preview_frames

@@ -12,7 +12,7 @@ import pytest
 from kadr.core.events import CancelToken
 from kadr.core.warp import warp
 from kadr.errors import InputError, OptionsError
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.render.masks import FrameMasks
 from kadr.render.stylize_context import CONTROLS, ContextProvider
 from kadr.stylize.base import StyledFrame

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kadr.errors import InputError
-from kadr.files import read_image, write_image
+from kadr.image_files import read_image, write_image
 from kadr.storage.frame_folder import FrameFolder, FrameState
 from scenes import texture
 

@@ -9,7 +9,7 @@ import pytest
 from stylize_samples import NumberedFrames, jobs, picture
 
 from kadr.errors import InputError, OptionsError
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.stylize.base import StylizeContext
 from kadr.stylize.external import KeyFile, find_keys, load_key
 from kadr.stylize.registry import create_stylizer

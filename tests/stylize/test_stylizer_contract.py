@@ -17,7 +17,7 @@ from tiny_networks import affine
 
 from kadr.core.events import CancelToken
 from kadr.errors import Cancelled
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.stylize.base import StyledFrame, StylizeContext, Stylizer
 from kadr.stylize.external import ExternalOptions
 from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_options

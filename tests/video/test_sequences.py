@@ -10,7 +10,7 @@ import pytest
 from video_samples import make_images, picture, read_index
 
 from kadr.errors import InputError
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.video.clips import open_clip
 from kadr.video.sequence import missing_numbers, sequence_pattern
 

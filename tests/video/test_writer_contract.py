@@ -12,7 +12,7 @@ from video_samples import make_images, picture, read_index
 
 from kadr.core.frames import Frame
 from kadr.errors import InputError, KadrError, OptionsError, OutputError
-from kadr.files import read_image
+from kadr.image_files import read_image
 from kadr.video.clips import create_clip, open_clip
 
 FILES = ["o.mp4", "o.m4v", "o.mov", "o.mkv", "o.webm", "o.gif", "o.webp"]

@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from kadr.files import write_image
+from kadr.image_files import write_image
 
 BITS = 8
 

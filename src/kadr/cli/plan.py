@@ -206,7 +206,7 @@ def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) 
 
 
 def _holds_images(path: Path) -> bool:
-    from kadr.files import IMAGE_SUFFIXES
+    from kadr.image_files import IMAGE_SUFFIXES
 
     if not path.is_dir():
         return path.exists()
@@ -217,7 +217,7 @@ def _write(
     plan: _Plan, clip: Clip, folder: Path, overwrite: bool, session: Session
 ) -> dict[str, Any]:
     """Save the sheet and the frames to paint; returns their paths."""
-    from kadr.files import write_image
+    from kadr.image_files import write_image
     from kadr.video.clips import create_clip
     from kadr.video.plan_sheet import plan_sheet
 

@@ -62,7 +62,7 @@ def preview(
     After a key was changed, the result is an estimate that takes seconds, and the output says so.
     """
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
-        from kadr.files import IMAGE_SUFFIXES
+        from kadr.image_files import IMAGE_SUFFIXES
         from kadr.project.folder import open_project
         from kadr.video.clip_source import ClipSource
 
@@ -107,7 +107,7 @@ def _make(
     options: RunOptions, clip: Clip, frames: FrameRange, path: Path, single: bool, session: Session
 ) -> None:
     """Make the frames, write them, and print whether they are exact."""
-    from kadr.files import write_image
+    from kadr.image_files import write_image
     from kadr.preview import preview_frames
     from kadr.video.clips import create_clip
 

@@ -171,7 +171,8 @@ def _axis_values(axis_texts: Mapping[str, str], stylizer: str) -> dict[str, list
 
 def _check_outputs(sheet: Path, images: Path | None, overwrite: bool) -> None:
     """Raise OutputError, before any work, if the sheet or the images cannot be written."""
-    from kadr.files import IMAGE_SUFFIXES, make_folder, remove_empty
+    from kadr.files import make_folder, remove_empty
+    from kadr.image_files import IMAGE_SUFFIXES
 
     suffix = sheet.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -199,7 +200,7 @@ def _make_sheet(
     outputs: tuple[Path, Path | None],
     session: Session,
 ) -> None:
-    from kadr.files import write_image
+    from kadr.image_files import write_image
     from kadr.seed_grid import make_seed_grid, seed_grid_image
 
     trials = session.follow(
@@ -227,7 +228,7 @@ def _make_sheet(
 
 def _frame_source(target: str, number: int | None) -> _FrameSource:
     from kadr.core.frames import Frame
-    from kadr.files import IMAGE_SUFFIXES, read_image
+    from kadr.image_files import IMAGE_SUFFIXES, read_image
     from kadr.project.folder import is_project, open_project
     from kadr.video.clip_source import ClipSource
     from kadr.video.clips import open_clip

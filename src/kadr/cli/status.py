@@ -89,7 +89,8 @@ def _work_bytes(project: ProjectFolder) -> int | None:
 
 def _keys(project: ProjectFolder, record: RunRecord | None) -> _Keys:
     """Numbers of the painted keys, and their changes since the last run."""
-    from kadr.files import IMAGE_SUFFIXES, last_number
+    from kadr.files import last_number
+    from kadr.image_files import IMAGE_SUFFIXES
 
     if project.settings.stylizer != "external":
         return _Keys([])

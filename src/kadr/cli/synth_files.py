@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from kadr.cli.synth_arguments import GuideFiles, SynthArguments
 from kadr.errors import InputError, OutputError
-from kadr.files import IMAGE_SUFFIXES, atomic_file, read_image, write_image
+from kadr.files import atomic_file
+from kadr.image_files import IMAGE_SUFFIXES, read_image, write_image
 from kadr.stylize.base import Mask
 from kadr.synth.types import Synthesis
 

@@ -14,7 +14,8 @@ from kadr.exchange.import_project import ORIGIN
 from kadr.exchange.key_ranges import effective_ranges
 from kadr.exchange.patterns import common_pattern, pattern_text, resolve_pattern, same_files
 from kadr.exchange.weights import DETAILS, to_ebsynth
-from kadr.files import file_digest, read_image, write_image
+from kadr.files import file_digest
+from kadr.image_files import read_image, write_image
 from kadr.options import RunOptions
 from kadr.plan.key_spans import assign_spans
 from kadr.project.folder import ProjectFolder

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import InputError
-from kadr.files import IMAGE_SUFFIXES, last_number
+from kadr.files import last_number
+from kadr.image_files import IMAGE_SUFFIXES
 
 _LEADING = re.compile(r"\d+")
 _SPLIT = re.compile(r"(.*)_\d{5}")

@@ -15,7 +15,8 @@ from kadr.exchange.folders import FolderLayout, find_layout
 from kadr.exchange.key_ranges import KeyRanges, covered_range, effective_ranges, find_gaps
 from kadr.exchange.patterns import resolve_pattern
 from kadr.exchange.weights import DETAILS, FIELDS, from_ebsynth, max_weight
-from kadr.files import last_number, read_image
+from kadr.files import last_number
+from kadr.image_files import read_image
 from kadr.project.create import new_project
 from kadr.project.folder import SUFFIX, ProjectFolder
 from kadr.stylize.external import find_keys

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import InputError
-from kadr.files import file_digest, read_image
+from kadr.files import file_digest
+from kadr.image_files import read_image
 from kadr.stylize.external import find_keys
 from kadr.video.base import Clip
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import OutputError
-from kadr.files import make_folder, remove_empty, write_image
+from kadr.files import make_folder, remove_empty
+from kadr.image_files import write_image
 from kadr.video.base import Clip
 
 

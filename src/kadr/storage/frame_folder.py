@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from kadr.core.png import with_text
 from kadr.errors import InputError
-from kadr.files import PNG_OPTIONS, atomic_file, read_image
+from kadr.files import atomic_file
+from kadr.image_files import PNG_OPTIONS, read_image
 
 _KEYWORD = b"kadr"
 _AFTER_HEADER = 33

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import OutputError
-from kadr.files import PNG_OPTIONS, atomic_file
+from kadr.files import atomic_file
+from kadr.image_files import PNG_OPTIONS
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
-from kadr.files import IMAGE_SUFFIXES, last_number, read_image
+from kadr.files import last_number
+from kadr.image_files import IMAGE_SUFFIXES, read_image
 from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from kadr.errors import InputError, OptionsError, OutputError
-from kadr.files import IMAGE_SUFFIXES
+from kadr.image_files import IMAGE_SUFFIXES
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError
-from kadr.files import IMAGE_SUFFIXES
+from kadr.image_files import IMAGE_SUFFIXES
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip
 

@@ -12,7 +12,7 @@ from PIL import UnidentifiedImageError
 
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
-from kadr.files import read_image
+from kadr.image_files import read_image
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
 from kadr.video.base_clip import BaseClip
 from kadr.video.sequence import NumberedFiles, find_sequence

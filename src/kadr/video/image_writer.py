@@ -8,7 +8,8 @@ from pathlib import Path
 
 from kadr.core.frames import Frame
 from kadr.errors import OutputError
-from kadr.files import HIDDEN, write_image
+from kadr.files import HIDDEN
+from kadr.image_files import write_image
 from kadr.video.base_writer import BaseWriter
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import InputError
-from kadr.files import IMAGE_SUFFIXES
+from kadr.image_files import IMAGE_SUFFIXES
 
 _LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
 _PLACEHOLDER = re.compile(r"%(0?)(\d*)d|\[(#+)\]|(#+)")

@@ -20,7 +20,7 @@ from trained_models import painted
 from kadr.cli.main import main
 from kadr.core.frames import Frame, Image
 from kadr.errors import InputError
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.stylize.infotext_files import read_infotext
 from kadr.video.clips import create_clip, open_clip
 

@@ -14,7 +14,7 @@ from kadr.cli.main import main
 from kadr.core.events import follow
 from kadr.core.frames import Frame, Image
 from kadr.errors import OptionsError
-from kadr.files import read_image, write_image
+from kadr.image_files import read_image, write_image
 from kadr.project.folder import open_project
 from kadr.seed_grid import make_seed_grid, seed_grid_image
 from kadr.stylize.infotext_files import read_infotext

@@ -16,7 +16,7 @@ from stylize_samples import jobs, picture
 
 from kadr.core.frames import Frame
 from kadr.errors import BackendError, InputError, OptionsError
-from kadr.files import write_image
+from kadr.image_files import write_image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.onnx.ranges import OUTPUT_RANGES, RANGES, decode, encode, probe_image
 from kadr.stylize.onnx.styles import parse_mix

@@ -9,7 +9,7 @@ import numpy as np
 
 from kadr.core.frames import to_8_bits
 from kadr.errors import InputError, OptionsError
-from kadr.files import read_image
+from kadr.image_files import read_image
 from kadr.stylize.onnx.network import ImageInput, Network
 from kadr.stylize.onnx.ranges import Plane, encode
 

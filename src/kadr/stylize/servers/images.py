@@ -10,7 +10,7 @@ import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import BackendError
-from kadr.files import PNG_OPTIONS
+from kadr.image_files import PNG_OPTIONS
 from kadr.stylize.base import Mask, StylizeContext, StylizeJob
 from kadr.stylize.layout.sizes import flatten_on_white, resize
 
