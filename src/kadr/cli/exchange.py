@@ -9,6 +9,7 @@ import typer
 
 from kadr.cli.flags import Json, Overwrite, Quiet, Verbose
 from kadr.cli.session import Session, open_session
+from kadr.core import formatting
 from kadr.errors import OptionsError
 
 
@@ -41,8 +42,13 @@ def import_(
         for notice in imported.notices:
             session.reporter.notice(notice)
         root, ranges = imported.project.root, imported.project.settings.ranges
+        styled = (
+            "with " + formatting.counted(len(ranges), "range")
+            if ranges
+            else ("which has no ranges: each key reaches to its neighbours")
+        )
         session.reporter.result(
-            f"{root}: imported from {source}, {len(ranges)} ranges; go on with kadr run {root}",
+            f"{root}: imported from {source}, {styled}; go on with kadr run {root}",
             project=root,
             ranges=len(ranges),
             notices=list(imported.notices),

@@ -95,7 +95,7 @@ class _Plan:
         )
 
 
-@field_options("planning", RunOptions, fields_that_need(RunOptions, PLANNED_KEYS))
+@field_options("planning", RunOptions, (*fields_that_need(RunOptions, PLANNED_KEYS), "key_offset"))
 def plan(
     target: ClipOrProject,
     *,
@@ -145,6 +145,8 @@ def _clip_target(
     from kadr.project.frame_numbers import with_numbers
     from kadr.storage.cache import surveys_folder
 
+    if values.get("key_offset"):
+        raise OptionsError(f"key-offset {values['key_offset']}: is for the keys of a project")
     folder = Path(out) if out else Path(f"{Path(target).stem or 'clip'}.plan")
     # the choice of keys does not depend on the stylizer
     options = RunOptions(clip=Path(target), output=folder, stylizer="paint", **values)
@@ -182,7 +184,8 @@ def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) 
     survey = session.follow(survey_clip(clip, frames, cancel=session.cancel, cache=target.cache))
     painted: list[int] = []
     if any(_holds_images(path) for path in options.keys):
-        painted = [file.index for file in find_keys(options.keys, clip) if file.index in frames]
+        files = find_keys(options.keys, clip, options.key_offset)
+        painted = [file.index for file in files if file.index in frames]
     budget = options.keys_budget
     if not budget_is_set:
         budget = max(budget, len(painted))

@@ -26,7 +26,7 @@ from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
-from kadr.stylize.external import KeyFile, find_keys
+from kadr.stylize.external import External, ExternalOptions, KeyFile, find_keys
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer
 from kadr.video.base import Clip
@@ -55,7 +55,8 @@ def painted_keys(options: RunOptions, clip: Clip, frames: FrameRange) -> list[Ke
     """
     if not options.keys:
         return []
-    files = [file for file in find_keys(options.keys, clip) if file.index in frames]
+    keys = find_keys(options.keys, clip, options.key_offset)
+    files = [file for file in keys if file.index in frames]
     if not files:
         raise InputError(
             f"{options.keys[0]}: no key lies in the frames "
@@ -99,10 +100,11 @@ class KeyStyles:
         """
         self._run, options = run, run.options
         self.indices, self._shots = sorted(shots), shots
-        settings = dict(options.stylizer_options)
-        if painted:
-            settings |= {"keys": options.keys, "fit": options.fit_keys}
-        self._stylizer: Stylizer = create_stylizer(options.stylizer, **settings)
+        self._stylizer: Stylizer = (
+            External(ExternalOptions(options.keys, options.fit_keys), painted)
+            if painted
+            else create_stylizer(options.stylizer, **options.stylizer_options)
+        )
         self._files = {file.index: file.path for file in painted}
         self._settings = dict(options.stylizer_options) | {"fit": options.fit_keys}
         self._masks = FrameMasks(options.masks, run.clip, self.indices)
