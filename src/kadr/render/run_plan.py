@@ -18,6 +18,7 @@ from kadr.plan.key_spans import assign_spans
 from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import CutFinder
 from kadr.plan.survey import survey_clip
+from kadr.render.key_fit import key_fit_notices
 from kadr.render.keyframes import painted_keys
 from kadr.render.run_context import RunContext
 from kadr.storage.store import fingerprint
@@ -72,6 +73,8 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     if painted:
         shots = yield from _shots(run, cancel)
         indices = [file.index for file in painted]
+        for notice in key_fit_notices(run, painted, cancel):
+            yield Event(STEP, 0, None, message=f"note: {notice}")
     elif options.every_frame:
         shots = yield from _shots(run, cancel)
         indices = [index for shot in shots for index in every_nth(shot, options.every)]
