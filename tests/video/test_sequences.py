@@ -91,6 +91,22 @@ def test_other_files_do_not_matter(tmp_path: Path) -> None:
     assert len(open_clip(folder)) == 3
 
 
+def test_images_that_are_not_used_are_named(tmp_path: Path) -> None:
+    folder = make_images(tmp_path / "d", count=3, first=1, name="a_{:d}.png")
+    make_images(folder, count=2, first=1, name="b_{:d}.png")
+    (folder / "a_4.exr").write_bytes(b"")
+    (folder / "old").mkdir()
+    assert open_clip(folder).info.notices == (
+        f"{folder}: 2 images beside the longest sequence, a_1.png and so on, not used: "
+        "b_1.png, b_2.png",
+        f"{folder}: not used, no type that is read: a_4.exr",
+        f"{folder}: subfolders are not read: old",
+    )
+    assert open_clip(folder / "a_%d.png").info.notices == ()
+    assert open_clip(folder / "a_*.png").info.notices == ()
+    assert "b_1.png" in open_clip(folder / "*.png").info.notices[0]
+
+
 def test_equally_many_of_two_kinds_are_refused(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "d", count=2, name="a_{:d}.png")
     make_images(folder, count=2, name="b_{:d}.png")

@@ -113,6 +113,7 @@ def plan(
     """Find the shots of a clip and the frames worth painting, and save these frames to paint on."""
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project, open_project
+        from kadr.unused_files import unused_file_notices
         from kadr.video.clip_source import ClipSource
 
         values = read_fields(RunOptions, planning)
@@ -126,6 +127,8 @@ def plan(
             planned = _clip_target(target, values, out, frames)
         options = planned.options
         with ClipSource.of(options).open() as clip:
+            for notice in (*clip.info.notices, *unused_file_notices(options.keys)):
+                session.reporter.notice(notice)
             key_plan = _choose(planned, clip, "keys_budget" in values, session)
             facts = _facts(key_plan, clip)
             if not dry_run:

@@ -29,6 +29,7 @@ from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
 from kadr.stylize.external import External, ExternalOptions, KeyFile, find_keys
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer
+from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import Clip
 
 STEP = "stylize"
@@ -63,6 +64,19 @@ def painted_keys(options: RunOptions, clip: Clip, frames: FrameRange) -> list[Ke
             f"{clip.number(frames.start)}–{clip.number(frames.stop - 1)} that were asked for"
         )
     return files
+
+
+def unused_key_notices(options: RunOptions, clip: Clip, frames: FrameRange) -> list[str]:
+    """What among the painted keys of a run is not used: other files, and keys of other frames."""
+    notices = unused_file_notices(options.keys)
+    keys = find_keys(options.keys, clip, options.key_offset) if options.keys else []
+    outside = [key.path for key in keys if key.index not in frames]
+    if outside:
+        notices.append(
+            f"{options.keys[0]}: not used, outside of frames {clip.number(frames.start)}–"
+            f"{clip.number(frames.stop - 1)}: {list_names(outside)}"
+        )
+    return notices
 
 
 @dataclass(frozen=True)
