@@ -180,6 +180,8 @@ class KeyStyles:
         missing = self.missing()
         if missing:
             yield from self._stylize(missing, cancel)
+            for notice in self._masks.notices():
+                yield Event(STEP, len(missing), len(missing), message=f"note: {notice}")
         if self._check_stored():  # it removed damaged entries
             yield from self._stylize(self.missing(), cancel)
             self._check_stored()
