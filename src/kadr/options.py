@@ -212,7 +212,7 @@ class RunOptions:
     key_offset: int = option(
         0, "frames to add to the numbers in the names of painted keys, such as -1 for names that "
         "count from one",
-        low=-1_000_000, high=1_000_000, section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
+        low=-100_000, high=100_000, section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
     )  # fmt: skip
     propagate: PropagateOptions = field(default_factory=PropagateOptions)
     overwrite: bool = option(False, "replace an output that exists", group=OUTPUT)

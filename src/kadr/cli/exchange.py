@@ -123,6 +123,12 @@ def _export_frames(
     if is_project(source):
         project = open_project(source)
         frame_numbers = frame_numbers or key_numbers(project)
+        offset = (project.settings.run or {}).get("key_offset", 0)
+        if offset:
+            session.reporter.notice(
+                f"key-offset {offset}: is for keys of other names; the frames to paint are named "
+                "by their own numbers"
+            )
         source = project.locate().path
     if frame_numbers is None:
         raise OptionsError(

@@ -131,6 +131,11 @@ def plan(
                 session.reporter.notice(notice)
             key_plan = _choose(planned, clip, "keys_budget" in values, session)
             facts = _facts(key_plan, clip)
+            if options.key_offset and not dry_run:
+                session.reporter.notice(
+                    f"key-offset {options.key_offset}: is for keys of other names; the frames to "
+                    "paint are named by their own numbers"
+                )
             if not dry_run:
                 facts |= _write(key_plan, clip, planned.folder, overwrite, session)
         session.reporter.result(_text(key_plan, facts), **facts)
