@@ -70,8 +70,13 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
 def test_nothing_found(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(InputError, match=r"no keys found; expected images named by frame number"):
+    text = "expected images named by frame number, such as 012.png" + "".join(
+        f", not {name}" for name in names
+    )
+    with pytest.raises(InputError, match=rf"no keys found; {text}$"):
         find_keys(tmp_path, VIDEO)
+    with pytest.raises(InputError, match="no masks found; "):
+        find_keys(tmp_path, VIDEO, kind="mask")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
@@ -87,8 +92,13 @@ def test_a_name_without_number_says_how_to_rename(tmp_path: Path) -> None:
 
 def test_a_number_outside_the_clip_names_the_range(tmp_path: Path) -> None:
     _key(tmp_path / "100.png")
-    with pytest.raises(InputError, match=r"100\.png: the clip has no frame 100; .* 0 to 99"):
+    with pytest.raises(InputError, match=r"100\.png: the clip has no frame 100; .* 0 to 99") as e:
         find_keys(tmp_path, VIDEO)
+    assert str(e.value).endswith("rename the key or remove it, or give --key-offset -1")
+    with pytest.raises(InputError, match=r"rename the mask or remove it$"):
+        find_keys(tmp_path, VIDEO, kind="mask")
+    with pytest.raises(InputError, match=r"no frame 102 .*rename the key or remove it$"):
+        find_keys(tmp_path, VIDEO, 2)
 
 
 def test_two_keys_of_one_frame_are_both_named(tmp_path: Path) -> None:

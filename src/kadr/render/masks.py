@@ -64,7 +64,7 @@ class FrameMasks:
                 f"{path.stem}/ and give that folder"
             )
         if path.is_dir():
-            self._files = {file.index: file.path for file in find_keys(path, clip)}
+            self._files = {file.index: file.path for file in find_keys(path, clip, kind="mask")}
         else:
             self._files = dict.fromkeys(indices, path)
         for index in indices:

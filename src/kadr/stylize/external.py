@@ -16,6 +16,7 @@ from kadr.frame_names import NumberedClip, frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES, read_image
 from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
+from kadr.unused_files import list_names
 
 _MOST_STRETCH = 1.25
 """The largest ratio between the aspects of a key and its frame; more means another crop."""
@@ -84,23 +85,27 @@ class External:
             yield [StyledFrame(job.index, image, {"file": str(key.path)})]
 
 
-def find_keys(keys: Path | Sequence[Path], clip: NumberedClip, offset: int = 0) -> list[KeyFile]:
+def find_keys(
+    keys: Path | Sequence[Path], clip: NumberedClip, offset: int = 0, *, kind: str = "key"
+) -> list[KeyFile]:
     """Painted keys of a clip, sorted by frame index.
 
     keys: a folder, or files and folders. The number in a file's name, which ``frame_numbers``
     finds, is its frame's number: the index for a video, the sequence's own for images. offset: is
-    added to it. Files that are not images, and hidden files, are ignored.
+    added to it. kind: what errors call the files; masks are named as keys are. Files that are not
+    images, and hidden files, are ignored.
     Raises InputError if a path is missing, there is no image, a name has no number, several or one
     that is not in the clip, or two files belong to one frame.
     """
     paths = (keys,) if isinstance(keys, Path) else tuple(keys)
-    files = _files_by_number(_key_files(paths), clip, offset)
+    files = _files_by_number(_key_files(paths, kind), clip, offset, kind)
     return sorted(
-        KeyFile(_frame_index(path, number, clip, offset), path) for number, path in files.items()
+        KeyFile(_frame_index(path, number, clip, offset, kind), path)
+        for number, path in files.items()
     )
 
 
-def _key_files(paths: Sequence[Path]) -> list[Path]:
+def _key_files(paths: Sequence[Path], kind: str = "key") -> list[Path]:
     """The image files among paths and in folders, in a fixed order."""
     files: list[Path] = []
     for path in paths:
@@ -109,7 +114,7 @@ def _key_files(paths: Sequence[Path]) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            raise InputError(f"{path}: not found; give a folder of painted keys, or the files")
+            raise InputError(f"{path}: not found; give a folder of painted {kind}s, or the files")
     images = [
         file
         for file in files
@@ -117,14 +122,19 @@ def _key_files(paths: Sequence[Path]) -> list[Path]:
     ]
     if not images:
         source = paths[0] if paths else "keys"
+        others = [file for file in files if not file.name.startswith(".")]
         raise InputError(
-            f"{source}: no keys found; expected images named by frame number, such as 012.png"
+            f"{source}: no {kind}s found; expected images named by frame number, such as 012.png"
+            + (f", not {list_names(others)}" if others else "")
         )
     return images
 
 
 def _files_by_number(
-    files: Sequence[Path], clip: NumberedClip | None = None, offset: int = 0
+    files: Sequence[Path],
+    clip: NumberedClip | None = None,
+    offset: int = 0,
+    kind: str = "key",
 ) -> dict[int, Path]:
     """Files by the frame numbers of their names, ``offset`` added."""
     numbered: dict[int, Path] = {}
@@ -132,19 +142,22 @@ def _files_by_number(
         other = numbered.setdefault(number + offset, file)
         if other != file:
             raise InputError(
-                f"{other} and {file}: both are keys of frame {number + offset}; keep one"
+                f"{other} and {file}: both are {kind}s of frame {number + offset}; keep one"
             )
     return numbered
 
 
-def _frame_index(path: Path, number: int, clip: NumberedClip, offset: int) -> int:
+def _frame_index(path: Path, number: int, clip: NumberedClip, offset: int, kind: str) -> int:
+    """The frame of a number. Raises InputError for a number that the clip does not have."""
     index = clip.index_of(number)
     if index is None:
         first, last = clip.number(0), clip.number(len(clip) - 1)
         shift = f" (with key-offset {offset})" if offset else ""
+        counts_from_one = kind == "key" and number == last + 1
         raise InputError(
             f"{path}: the clip has no frame {number}{shift}; its {len(clip)} frames are numbered "
-            f"{first} to {last}; rename the key or remove it"
+            f"{first} to {last}; rename the {kind} or remove it"
+            + (f", or give --key-offset {offset - 1}" if counts_from_one else "")
         )
     return index
 
