@@ -33,9 +33,6 @@ _MARKS = tuple(
         r"@\d+(?:\.\d+)?x|" + rf"{_START}(?:x[1-9]|[1-9]x){_END}",  # a scale
         rf"{_START}v\d{{1,3}}(?:\.\d{{1,2}})?{_END}",
         rf"{_START}(?:ver|version|rev|take)[ ._-]?\d{{1,3}}{_END}",
-        rf"{_START}(?:shot|sh|scene|sc|seq|sq|cam|ep) ?[1-9]\d{{0,2}}{_END}",
-        rf"{_START}(?:sc|sh|sq)0\d\d?{_END}",
-        rf"{_START}s\d\de\d\d{_END}",
         rf"{_START}\d+(?:\.\d+)? ?(?:fps|hz|bits?|px|dpi|mm|k){_END}",
         rf"{_START}(?:240|360|480|540|720|1080|1440|2160|4320)p{_END}",
         rf"{_START}(?:mp4|[hx]\.?26[45]|sd ?1[._]?5){_END}",
@@ -46,6 +43,11 @@ _MARKS = tuple(
     )
 )
 """Numbers in names that are not a frame's: sizes, versions, shots, dates and so on."""
+
+_SHOT_MARK = re.compile(
+    rf"{_START}(?:(?:shot|sh|scene|sc|seq|sq|cam|ep) ?\d{{1,3}}|s\d\de\d\d){_END}", re.IGNORECASE
+)
+"""The number of a shot, if another number looks like a frame's: ``shot2.png`` may be frame 2."""
 
 _COPY_MARK = re.compile(
     rf"(?:[ _-]*[ _(-](?:{_COPY})(?:[ _]?\(?\d{{1,3}}\)?)?\)?|[ _]*\([1-9]\d{{0,2}}\)"
@@ -163,15 +165,23 @@ def _parse(file: Path) -> _Name:
             f"{file}: no number in its name, so its frame is unknown; "
             f"rename it to end in its frame's number, such as {stem}_012{file.suffix}"
         )
-    plain = tuple(
+    plain = _outside(numbers, marks)
+    frames = _outside(plain, [match.span() for match in _SHOT_MARK.finditer(stem)])
+    if any(number.labelled or number.padded for number in frames):
+        return _Name(file, frames)
+    if plain and (frames or len(plain) == len(numbers)):
+        return _Name(file, plain)
+    short = tuple(number for number in numbers if number.value < _IMPROBABLE)
+    return _Name(file, short or tuple(numbers), marked=True)
+
+
+def _outside(numbers: Sequence[_Number], marks: Sequence[tuple[int, int]]) -> tuple[_Number, ...]:
+    """The numbers that stand in none of the parts."""
+    return tuple(
         number
         for number in numbers
         if not any(start <= number.start and number.stop <= stop for start, stop in marks)
     )
-    if plain:
-        return _Name(file, plain)
-    short = tuple(number for number in numbers if number.value < _IMPROBABLE)
-    return _Name(file, short or tuple(numbers), marked=True)
 
 
 def _marks(stem: str) -> Iterable[tuple[int, int]]:
