@@ -147,14 +147,31 @@ def test_noise_of_a_black_mask_is_not_white(clip: Clip, tmp_path: Path) -> None:
     assert masks.notices() == []
 
 
-def test_grey_masks_are_named(clip: Clip, tmp_path: Path) -> None:
+def test_soft_masks_stay_soft(clip: Clip, tmp_path: Path) -> None:
     ramp = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
-    masks = _masks(tmp_path / "masks", clip, {0: ramp, 1: ramp // 3})
-    assert np.array_equal(masks.mask(0), ramp >= 128)
-    assert not masks.mask(1).any()
-    darker, soft = masks.notices()
-    assert darker.endswith("12.png: no white, only darker grey, which is not stylized")
-    assert soft.endswith("11.png: soft; grey is cut at one half, so that edges become hard")
+    levels = {0: ramp, 1: ramp // 3, 2: ramp.astype(np.uint16) * 257, 3: ramp[::2, ::2].copy()}
+    masks = _masks(tmp_path / "masks", clip, levels)
+    assert masks.matte(0) is None, "no stylizer has asked for the mask"
+    for index in (0, 2):
+        assert np.array_equal(masks.mask(index), ramp > 2)
+        assert np.allclose(masks.matte(index), ramp / 255, atol=1e-6)
+    assert np.array_equal(masks.mask(1), ramp // 3 > 2)
+    assert masks.matte(1).max() == pytest.approx(1 / 3)
+    assert masks.mask(3).shape == masks.matte(3).shape == (120, 160)
+    assert np.abs(masks.matte(3) - ramp / 255).max() < 0.02
+    (notice,) = masks.notices()
+    assert notice.endswith("12.png: soft without white: the film shows through everywhere")
+
+
+def test_grey_lines_without_white_are_named(clip: Clip, tmp_path: Path) -> None:
+    lines = np.zeros((120, 160), np.uint8)
+    lines[::10] = 90
+    lines[5::10] = 60
+    masks = _masks(tmp_path / "masks", clip, {0: lines})
+    assert not masks.mask(0).any()
+    grey, none = masks.notices()
+    assert grey.endswith("11.png: no white, only darker grey, which is not stylized")
+    assert none.endswith("no mask is white anywhere; nothing is stylized")
 
 
 def test_smooth_edges_are_not_soft(clip: Clip, tmp_path: Path) -> None:
@@ -162,6 +179,7 @@ def test_smooth_edges_are_not_soft(clip: Clip, tmp_path: Path) -> None:
     cv2.circle(disc, (80, 60), 40, 255, -1, cv2.LINE_AA)
     masks = _masks(tmp_path / "masks", clip, {0: disc})
     assert masks.mask(0).any()
+    assert masks.matte(0) is None
     assert masks.notices() == []
 
 

@@ -22,6 +22,7 @@ from kadr.options import RunOptions
 from kadr.render.masks import FrameMasks
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
+from kadr.render.soft_masks import SoftMaskStylizer
 from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.storage.store import fingerprint
@@ -214,7 +215,10 @@ class KeyStyles:
         )
         context = provider.context(cancel, run.options.threads, run.layout.noise)
         jobs = self._jobs(indices, provider)
-        with closing(run_stylizer(self._stylizer, jobs, context, provider.add_output)) as results:
+        stylizer = self._stylizer
+        if run.options.masks is not None:
+            stylizer = SoftMaskStylizer(stylizer, self._masks.matte)
+        with closing(run_stylizer(stylizer, jobs, context, provider.add_output)) as results:
             for result in results:
                 if isinstance(result, StylizeProgress):
                     if result.index in missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum, auto
 from pathlib import Path
 
 import cv2
@@ -30,18 +31,27 @@ _NOISE = 16
 _SOFT = 0.0005
 """The share of a mask from which grey areas wider than an edge make it a soft one."""
 
+_TOUCHED = 2
+"""Up to this level a soft mask counts as black."""
+
 _VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".gif"})
 
 _ASPECT_TOLERANCE = 0.02
 """How much a mask's aspect ratio may differ: sizes are rounded when images are reduced."""
 
 
-_PLAIN, _BLACK = "", " "
-_NUMBERS = "the level above 0 counts as white"
-_NO_WHITE = "no white, only darker grey, which is not stylized"
-_SOFTNESS = "soft; grey is cut at one half, so that edges become hard"
-_KINDS = (_NUMBERS, _NO_WHITE, _SOFTNESS)
-"""How a mask was understood: the text of a notice, or nothing that needs one."""
+class _Kind(Enum):
+    """How a mask was understood."""
+
+    PLAIN, BLACK, SOFT = auto(), auto(), auto()
+    NUMBERS, NO_WHITE, DARK = auto(), auto(), auto()
+
+
+_NOTICES = {
+    _Kind.NUMBERS: "the level above 0 counts as white",
+    _Kind.NO_WHITE: "no white, only darker grey, which is not stylized",
+    _Kind.DARK: "soft without white: the film shows through everywhere",
+}
 
 
 class FrameMasks:
@@ -55,7 +65,7 @@ class FrameMasks:
         self._size = (clip.info.width, clip.info.height)
         self._files: Mapping[int, Path] = {}
         self._path = path
-        self._read: dict[Path, str] = {}
+        self._kinds: dict[Path, _Kind] = {}
         if path is None:
             return
         if path.suffix.lower() in _VIDEOS and not path.is_dir():
@@ -92,12 +102,12 @@ class FrameMasks:
     def notices(self) -> list[str]:
         """What is not used, and how the masks that were read so far were understood."""
         notices = list(self._input_notices) if self._path is not None else []
-        for text in _KINDS:
-            files = sorted(path for path, kind in self._read.items() if kind == text)
+        for kind, text in _NOTICES.items():
+            files = sorted(path for path, is_kind in self._kinds.items() if is_kind is kind)
             if files:
                 notices.append(f"{list_names(files, whole=True)}: {text}")
-        read_all = bool(self._read) and self._read.keys() >= self._used
-        if read_all and set(self._read.values()) <= {_BLACK, _NO_WHITE}:
+        read_all = bool(self._kinds) and self._kinds.keys() >= self._used
+        if read_all and set(self._kinds.values()) <= {_Kind.BLACK, _Kind.NO_WHITE}:
             notices.append(f"{self._path}: no mask is white anywhere; nothing is stylized")
         return notices
 
@@ -109,21 +119,31 @@ class FrameMasks:
     def mask(self, index: int) -> NDArray[np.bool_] | None:
         """(H, W) bool, True where frame ``index`` is to be stylized; None: everywhere.
 
-        Of a mask with alpha only opaque white counts; of one with the levels 0 and 1 the 1 does. A
-        mask of another size is resized.
+        Of a mask with alpha only opaque white counts; of one with the levels 0 and 1 the 1 does; of
+        a soft one all that is not black. A mask of another size is resized.
         """
         path = self._files.get(index)
         if path is None:
             return None
-        image = read_image(path)
-        mask, kind = _white(image.min(axis=2), 257 if image.dtype == np.uint16 else 1, path)
-        self._read[path] = kind
+        mask, self._kinds[path] = _white(*_levels(path), path)
         if (mask.shape[1], mask.shape[0]) != self._size:
             self._check_shape(path, mask.shape[1], mask.shape[0])
             mask = cv2.resize(
                 mask.astype(np.uint8), self._size, interpolation=cv2.INTER_NEAREST
             ).astype(np.bool_)
         return mask
+
+    def matte(self, index: int) -> NDArray[np.float32] | None:
+        """(H, W) float32, 0–1, of a soft mask that ``mask`` has read; None for other masks."""
+        path = self._files.get(index)
+        if path is None or self._kinds.get(path) not in (_Kind.SOFT, _Kind.DARK):
+            return None
+        levels, unit = _levels(path)
+        matte = levels.astype(np.float32) / np.float32(255 * unit)
+        if (matte.shape[1], matte.shape[0]) != self._size:
+            self._check_shape(path, matte.shape[1], matte.shape[0])
+            matte = cv2.resize(matte, self._size, interpolation=cv2.INTER_LINEAR)
+        return matte
 
     def _check_shape(self, path: Path, width: int, height: int) -> None:
         """Raise InputError for a mask with another aspect ratio."""
@@ -134,21 +154,25 @@ class FrameMasks:
             )
 
 
+def _levels(path: Path) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], int]:
+    """(H, W), the least of a pixel's channels; and how much of it is 1 of 255 levels."""
+    image = read_image(path)
+    return image.min(axis=2), 257 if image.dtype == np.uint16 else 1
+
+
 def _white(
     levels: NDArray[np.uint8] | NDArray[np.uint16], unit: int, path: Path
-) -> tuple[NDArray[np.bool_], str]:
-    """Where a mask is white, and how it was understood.
-
-    levels: (H, W), the least of a pixel's channels. unit: 1 of 255 levels in them.
-    """
+) -> tuple[NDArray[np.bool_], _Kind]:
+    """Where a mask is white, or not black if it is soft, and how it was understood."""
     largest = int(levels.max())
     white: NDArray[np.bool_] = levels >= _WHITE * unit
     if 0 < largest < _FAINT * unit and path.suffix.lower() not in (".jpg", ".jpeg"):
         numbers: NDArray[np.bool_] = levels == largest
         if np.all(numbers | (levels == 0)):
-            return numbers, _NUMBERS
-    if largest < _WHITE * unit:
-        return white, _BLACK if largest < _NOISE * unit else _NO_WHITE
+            return numbers, _Kind.NUMBERS
     grey = (levels > 25 * unit) & (levels < 230 * unit)
-    wide = cv2.erode(grey.astype(np.uint8), np.ones((3, 3), np.uint8))
-    return white, _SOFTNESS if wide.mean() > _SOFT else _PLAIN
+    if cv2.erode(grey.astype(np.uint8), np.ones((3, 3), np.uint8)).mean() > _SOFT:
+        return levels > _TOUCHED * unit, _Kind.SOFT if white.any() else _Kind.DARK
+    if largest < _WHITE * unit:
+        return white, _Kind.BLACK if largest < _NOISE * unit else _Kind.NO_WHITE
+    return white, _Kind.PLAIN
