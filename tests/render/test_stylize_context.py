@@ -110,3 +110,89 @@ def test_masks_are_matched_to_frames_by_number(clip: Clip, tmp_path: Path) -> No
         FrameMasks(tmp_path / "square.png", clip, [0]).mask(0)
     with pytest.raises(InputError, match="no mask for frame 16; add one named by that number"):
         FrameMasks(folder, clip, [0, 5])
+
+
+def _masks(folder: Path, clip: Clip, levels: dict[int, np.ndarray]) -> FrameMasks:
+    """Masks of frames 11, 12 and so on."""
+    for index, image in levels.items():
+        write_image(folder / f"{11 + index}.png", image)
+    return FrameMasks(folder, clip, sorted(levels))
+
+
+def test_masks_of_zeros_and_ones_are_white_where_one(clip: Clip, tmp_path: Path) -> None:
+    half = np.zeros((120, 160), np.uint8)
+    half[:, :80] = 1
+    masks = _masks(tmp_path / "masks", clip, {0: half, 1: half * 0, 2: half * 0 + 1})
+    assert np.array_equal(masks.mask(0), half > 0)
+    assert not masks.mask(1).any()
+    assert masks.mask(2).all()
+    assert "11.png, " in masks.notices()[-1]
+    assert masks.notices()[-1].endswith("13.png: the level above 0 counts as white")
+    deep = _masks(tmp_path / "deep", clip, {0: half.astype(np.uint16) * 255})
+    assert np.array_equal(deep.mask(0), half > 0)
+
+
+def test_noise_of_a_black_mask_is_not_white(clip: Clip, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 4, (120, 160), np.uint8)
+    masks = _masks(tmp_path / "masks", clip, {0: noise})
+    assert not masks.mask(0).any()
+    text = f"{tmp_path / 'masks'}: no mask is white anywhere; nothing is stylized"
+    assert masks.notices() == [text]
+    masks = _masks(tmp_path / "masks", clip, {0: noise, 1: noise})
+    assert not masks.mask(0).any()
+    assert masks.notices() == [], "the other one was not read"
+    noise[:40] = 255
+    masks = _masks(tmp_path / "other", clip, {0: noise})
+    assert masks.mask(0).sum() == 40 * 160
+    assert masks.notices() == []
+
+
+def test_soft_masks_stay_soft(clip: Clip, tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
+    levels = {0: ramp, 1: ramp // 3, 2: ramp.astype(np.uint16) * 257, 3: ramp[::2, ::2].copy()}
+    masks = _masks(tmp_path / "masks", clip, levels)
+    assert masks.matte(0) is None, "no stylizer has asked for the mask"
+    for index in (0, 2):
+        assert np.array_equal(masks.mask(index), ramp > 2)
+        assert np.allclose(masks.matte(index), ramp / 255, atol=1e-6)
+    assert np.array_equal(masks.mask(1), ramp // 3 > 2)
+    assert masks.matte(1).max() == pytest.approx(1 / 3)
+    assert masks.mask(3).shape == masks.matte(3).shape == (120, 160)
+    assert np.abs(masks.matte(3) - ramp / 255).max() < 0.02
+    (notice,) = masks.notices()
+    assert notice.endswith("12.png: soft without white: the film shows through everywhere")
+
+
+def test_grey_lines_without_white_are_named(clip: Clip, tmp_path: Path) -> None:
+    lines = np.zeros((120, 160), np.uint8)
+    lines[::10] = 90
+    lines[5::10] = 60
+    masks = _masks(tmp_path / "masks", clip, {0: lines})
+    assert not masks.mask(0).any()
+    grey, none = masks.notices()
+    assert grey.endswith("11.png: no white, only darker grey, which is not stylized")
+    assert none.endswith("no mask is white anywhere; nothing is stylized")
+
+
+def test_smooth_edges_are_not_soft(clip: Clip, tmp_path: Path) -> None:
+    disc = np.zeros((120, 160), np.uint8)
+    cv2.circle(disc, (80, 60), 40, 255, -1, cv2.LINE_AA)
+    masks = _masks(tmp_path / "masks", clip, {0: disc})
+    assert masks.mask(0).any()
+    assert masks.matte(0) is None
+    assert masks.notices() == []
+
+
+def test_masks_of_other_frames_are_named(clip: Clip, tmp_path: Path) -> None:
+    white = np.full((120, 160), 255, np.uint8)
+    _masks(tmp_path / "masks", clip, dict.fromkeys(range(4), white))
+    assert FrameMasks(tmp_path / "masks", clip, [0, 1, 2, 3]).notices() == []
+    (notice,) = FrameMasks(tmp_path / "masks", clip, [0, 2]).notices()
+    assert notice.endswith(
+        f"4 masks for a clip of {len(clip)} frames; each is for the frame of its number, 11 to 14"
+    )
+
+
+def test_a_video_is_no_mask_yet(clip: Clip, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"m\.mp4: a video cannot be a mask yet; .*kadr frames"):
+        FrameMasks(tmp_path / "m.mp4", clip, [0])

@@ -48,6 +48,8 @@ def frames(
         rate = None if fps is None else parse_rate(fps)
         step = 1 if every is None else parse_value(every, int, "every")
         with open_clip(clip, allow_truncated=allow_truncated) as opened:
+            for notice in opened.info.notices:
+                session.reporter.notice(notice)
             events = extract_frames(
                 opened,
                 folder,
@@ -100,6 +102,8 @@ def encode(
         quality = None if crf is None else parse_value(crf, int, "crf")
         with ExitStack() as stack:
             images = stack.enter_context(open_clip(source, frame_rate=rate))
+            for notice in images.info.notices:
+                session.reporter.notice(notice)
             events = encode_frames(
                 images,
                 output,

@@ -50,6 +50,8 @@ class ClipInfo:
     """Seconds; every frame time is a multiple of it."""
     truncated: bool = False
     """Whether the file is damaged and the clip has only its good frames."""
+    notices: tuple[str, ...] = ()
+    """What of the input is not used, one line each."""
 
 
 class Clip(Protocol):

@@ -113,6 +113,16 @@ def create_clip(
     return VideoWriter(path, like=like, frame_rate=frame_rate, crf=crf, preset=preset)
 
 
+def keeps_alpha(path: str | Path) -> bool:
+    """Whether the output that ``create_clip`` makes for a path can store alpha."""
+    suffix = "" if str(path).endswith(("/", "\\")) else Path(path).suffix.lower()
+    if suffix in (".jpg", ".jpeg"):
+        return False
+    from kadr.video.video_writer import ENCODINGS
+
+    return suffix not in ENCODINGS or bool(ENCODINGS[suffix].alpha_format)
+
+
 def _check_file(path: Path, like: Clip | None, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
