@@ -15,7 +15,7 @@ from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
 from kadr.video.base import Clip
 from kadr.video.base_writer import BaseWriter
-from kadr.video.pixels import FromRgb
+from kadr.video.pixels import CHROMA_LOCATION, FromRgb
 from kadr.video.sound import Sound
 from kadr.video.timing import Timing
 
@@ -96,7 +96,7 @@ class VideoWriter(BaseWriter):
 
     H.264 is yuv420p; odd sizes get their last column or row repeated, as 4:2:0 players need. RGBA
     frames keep alpha in webm and webp, and in mov (as ProRes 4444); elsewhere they are laid over
-    black. Colours are written as BT.709 and tagged so. The file grows under a hidden name beside
+    black. Colours are written as BT.709 with chroma sited left, and tagged so. The file grows under a hidden name beside
     ``path``. Raises OutputError when the disk is full or the encoder fails.
     """
 
@@ -210,6 +210,9 @@ class VideoWriter(BaseWriter):
             options["crf"] = str(self._crf)
         if not prores and self._preset is not None and encoding.codec == "libx264":
             options["preset"] = self._preset
+        pixel_format = encoding.alpha_format if self._keeps_alpha else encoding.pixel_format
+        if "420" in pixel_format:
+            options["chroma_sample_location"] = CHROMA_LOCATION
         stream: Any = self._container.add_stream(
             encoding.alpha_codec if prores else encoding.codec,
             rate=self._timing.rate.limit_denominator(1001),
@@ -217,7 +220,7 @@ class VideoWriter(BaseWriter):
         )
         even = 2 if encoding.even else 1
         stream.width, stream.height = (-(-side // even) * even for side in size)
-        stream.pix_fmt = encoding.alpha_format if self._keeps_alpha else encoding.pixel_format
+        stream.pix_fmt = pixel_format
         context = stream.codec_context
         context.time_base = self._timing.base
         context.thread_count = _THREADS
