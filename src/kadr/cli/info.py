@@ -69,6 +69,9 @@ def _lines(clip: Clip) -> dict[str, str]:
     }
     if facts.truncated:
         lines["damage"] = "the file is truncated; these are its good frames"
+    if facts.size_change is not None:
+        index, width, height = facts.size_change
+        lines["size"] += f"; {width}×{height} from frame {index} on, which cannot be used"
     return lines
 
 
