@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from kadr.errors import InputError, OutputError
-from kadr.files import atomic_file, last_number, make_folder, remove_empty
+from kadr.files import atomic_file, make_folder, remove_empty
 from kadr.image_files import read_image, write_image
 
 NAMES = ["a b.png", 'it\'s "q".png', "100%d.png", "füße 日本.png", "[##] *.png"]
@@ -135,11 +135,3 @@ def test_only_folders_that_were_made_are_removed(tmp_path: Path) -> None:
     remove_empty(folders)
     assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
     assert os.listdir(tmp_path / "a") == ["mine"]  # noqa: PTH208
-
-
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [("shot 3 (12).png", 12), ("00001.png", 1), ("a.png", None), ("f.0042.jpg", 42)],
-)
-def test_last_number(name: str, number: int | None) -> None:
-    assert last_number(name) == number

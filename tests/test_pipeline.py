@@ -399,6 +399,51 @@ def test_a_key_with_alpha_can_be_written_to_a_video(
         assert len(film) == COUNT
 
 
+def test_the_film_shows_where_keys_are_transparent(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
+    alpha = np.zeros((40, 56, 1), np.uint8)
+    alpha[10:30, 10:40] = 255
+    green = np.full((40, 56, 3), (20, 200, 40), np.uint8)
+    keys = _keys(tmp_path / "keys", {0: np.concatenate([green, alpha], axis=2)})
+    options = RunOptions(
+        clip=clip, output=tmp_path / "film.mkv", keys=keys, crf=4, frames=FrameRange(0, 4)
+    )
+    events: list[Event] = []
+    restyle(options, on_event=events.append)
+    notices = [event.message for event in events if "cannot store alpha" in event.message]
+    assert len(notices) == 1
+    assert "film.mkv: cannot store alpha; where the keys are transparent it shows" in notices[0]
+    with open_clip(tmp_path / "film.mkv") as film:
+        for frame in film.frames():
+            corner = np.abs(frame.rgb[:4].astype(int) - images[frame.index][:4])
+            assert corner.mean() < 12  # 4:2:0 keeps half of the colour
+            assert np.abs(frame.rgb[18:22, 22:30].astype(int) - (20, 200, 40)).mean() < 12
+
+
+def test_opaque_alpha_gets_no_notice(tmp_path: Path, clip: Path, images: list[np.ndarray]) -> None:
+    style = np.concatenate([paint(images[0]), np.full((40, 56, 1), 255, np.uint8)], axis=2)
+    keys = _keys(tmp_path / "keys", {0: style})
+    options = RunOptions(
+        clip=clip, output=tmp_path / "film.mp4", keys=keys, frames=FrameRange(0, 3)
+    )
+    events: list[Event] = []
+    restyle(options, on_event=events.append)
+    assert not any("alpha" in event.message for event in events)
+
+
+def test_a_clip_with_alpha_lies_over_black_as_it_did(
+    tmp_path: Path, images: list[np.ndarray]
+) -> None:
+    alpha = np.zeros((40, 56, 1), np.uint8)
+    cutout = [np.concatenate([image, alpha], axis=2) for image in images[:4]]
+    clip = write_sequence(tmp_path / "clip", cutout, FIRST)
+    keys = _keys(tmp_path / "keys", {0: cutout[0]})
+    restyle(RunOptions(clip=clip, output=tmp_path / "film.mp4", keys=keys))
+    with open_clip(tmp_path / "film.mp4") as film:
+        assert film.frame(0).rgb.max() < 4
+
+
 def test_the_paint_stylizer_needs_no_key_files(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 import kadr
 
 ROOT = Path(kadr.__file__).parent
-BASE = "errors core option_fields options files image_files"
+BASE = "errors core option_fields options files frame_names image_files unused_files"
 
 IMPORTS = {
     # part          what it may import: only parts that stand above it
@@ -24,7 +24,9 @@ IMPORTS = {
     "option_fields": "errors",
     "options":       "errors core option_fields",
     "files":         "errors",
+    "frame_names":   "errors",
     "image_files":   "errors core files",
+    "unused_files":  "image_files",
     # how results are stored and how tasks run; neither knows what is made
     "storage":       BASE,
     "tasks":         BASE,

@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +19,6 @@ HIDDEN = ".kadr-"
 """Prefix of the names of unfinished files; they get their final name when they are complete."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_NUMBER = re.compile(r"\d+")
 
 _log = logging.getLogger(__name__)
 
@@ -92,12 +90,6 @@ def remove_empty(folders: Iterable[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def last_number(name: str) -> int | None:
-    """The last run of digits in a file name without its suffix: ``shot 3 (12).png`` → 12."""
-    numbers = _NUMBER.findall(Path(name).stem)
-    return int(numbers[-1]) if numbers else None
 
 
 def file_digest(path: Path) -> str:

@@ -209,6 +209,11 @@ class RunOptions:
         False, "resize keys that have another size than the clip",
         section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
     )  # fmt: skip
+    key_offset: int = option(
+        0, "frames to add to the numbers in the names of painted keys, such as -1 for names that "
+        "count from one",
+        low=-100_000, high=100_000, section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
+    )  # fmt: skip
     propagate: PropagateOptions = field(default_factory=PropagateOptions)
     overwrite: bool = option(False, "replace an output that exists", group=OUTPUT)
     allow_truncated: bool = option(

@@ -11,6 +11,7 @@ from kadr.core.events import CancelToken, Event, follow
 from kadr.core.frames import Frame
 from kadr.options import RunOptions
 from kadr.render.keyframes import KeyStyles
+from kadr.render.over_film import over_film
 from kadr.render.pass_history import save_history
 from kadr.render.per_key import PerKeyWriter
 from kadr.render.recorder import RunRecorder
@@ -67,6 +68,8 @@ def restyle_events(
                 PerKeyWriter(options.per_key, run.clip, options.overwrite)
             )
             writer = outputs.enter_context(run.create_output())
+            for notice in writer.notices:
+                yield Event("write", 0, None, message=f"note: {notice}")
             with recorder.step("plan"):
                 recorder.plan = plan = yield from plan_run(run, cancel)
             keys = KeyStyles(run, plan.keys, plan.painted)
@@ -77,7 +80,8 @@ def restyle_events(
             recorder.renderer = renderer = Renderer(run, schedule, keys, cancel)
             if options.refine is not None:
                 recorder.refiner = Refiner(run, schedule, cancel)
-            with closing(_finished_frames(renderer, recorder.refiner)) as results:
+            frames = over_film(run, _finished_frames(renderer, recorder.refiner))
+            with closing(frames) as results:
                 for result in results:
                     if isinstance(result, Frame):
                         with recorder.step("write"):

@@ -32,11 +32,21 @@ def test_there_and_back(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert done.code == 0, done
     assert done.err == ""
     assert "imported from" in done.out
-    assert "2 ranges; go on with kadr run" in done.out
+    assert "with 2 ranges; go on with kadr run" in done.out
     done = kadr("export", tmp_path / "p.kadr", "--ebs", tmp_path / "again.ebs", "--json")
     assert done.code == 0, done
     assert done.objects[-1]["ranges"] == 2
     assert (tmp_path / "again.ebs").read_bytes() == ebs.read_bytes()
+
+
+def test_a_folder_without_ranges_is_said_to_have_none(
+    kadr: Call, ebs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "video").rename(tmp_path / "frames")
+    ebs.unlink()
+    done = kadr("import", tmp_path, "-o", tmp_path / "p.kadr")
+    assert done.code == 0, done
+    assert "which has no ranges: each key reaches to its neighbours; go on with" in done.out
 
 
 def test_notices_are_printed(kadr: Call, ebs: Path, tmp_path: Path) -> None:

@@ -147,6 +147,34 @@ def test_a_key_of_another_size_can_be_made_to_fit(kadr: Call, video: Path, tmp_p
     assert done.code == 0, done
 
 
+def test_keys_that_count_from_one(kadr: Call, video: Path, tmp_path: Path) -> None:
+    keys = make_keys(tmp_path / "keys", 1, 6)
+    done = kadr("run", video, "--keys", keys, "-o", tmp_path / "o", *QUICK)
+    assert (done.code, "has no frame 6" in done.err) == (2, True), done
+    call = ("run", video, "--keys", keys, "--key-offset", "-1", "-o", tmp_path / "o", "--json")
+    done = kadr(*call, *QUICK)
+    assert done.objects[-1]["keys"] == [0, 5], done
+    done = kadr("run", video, "--stylizer", "paint", "--key-offset", "1", "-o", tmp_path / "p")
+    assert "key-offset: is for painted keys; paint makes its own" in done.err
+    done = kadr("plan", video, "--key-offset", "-1", "--dry-run")
+    assert "key-offset -1: is for the keys of a project" in done.err
+
+
+def test_a_project_holds_the_offset_of_its_keys(kadr: Call, video: Path, tmp_path: Path) -> None:
+    keys, project = make_keys(tmp_path / "keys", 1, 6), tmp_path / "p.kadr"
+    assert kadr("new", video, "--keys", keys, "--key-offset", "-1", "-o", project).code == 0
+    assert "key-offset = -1" in (project / "project.toml").read_text()
+    assert [line for line in kadr("status", project).out.splitlines() if "2: 0, 5" in line]
+    done = kadr("plan", project, "--json")
+    assert [key["number"] for key in done.objects[-1]["keys"] if key["painted"]] == [0, 5]
+    assert any("named by their own numbers" in item.get("message", "") for item in done.objects)
+    done = kadr("export", project, "--keys", tmp_path / "paint")
+    assert "named by their own numbers" in done.err
+    assert "error" in kadr("plan", project, "--key-offset", "0", "--dry-run").err
+    done = kadr("new", video, "--stylizer", "paint", "--key-offset", "1", "-o", tmp_path / "q.kadr")
+    assert "key-offset: is for painted keys" in done.err
+
+
 def test_work_files_are_kept_in_the_work_folder(
     kadr: Call, video: Path, keys: Path, tmp_path: Path
 ) -> None:

@@ -273,3 +273,23 @@ def test_frames_to_paint_on(project: ProjectFolder, tmp_path: Path) -> None:
             follow(export_frames(clip, [], tmp_path / "paint"))
     reimported = new_project(tmp_path / "in", [tmp_path / "paint"], tmp_path / "q.kadr")
     assert key_numbers(reimported) == [3, 6]
+
+
+@pytest.mark.parametrize(
+    ("names", "offset"), [(["2.png", "5.png"], 1), (["3_v2.png", "6_v2.png"], 0)]
+)
+def test_keys_whose_names_say_another_number_are_copied(
+    tmp_path: Path, names: list[str], offset: int
+) -> None:
+    clip = make_images(tmp_path / "in", name="shot_{:04d}.png")
+    keys = make_images(tmp_path / "painted", [3, 6], "{:d}.png")
+    for number, name in zip((3, 6), names, strict=True):
+        (keys / f"{number}.png").rename(keys / name)
+    project = new_project(clip, [keys], tmp_path / "p.kadr", key_offset=offset)
+    ebs = export(project, tmp_path / "p.ebs")
+    assert ebs.keys == "p_keys/[#####].png"
+    assert sorted(path.name for path in (tmp_path / "p_keys").iterdir()) == [
+        "00003.png",
+        "00006.png",
+    ]
+    assert key_numbers(project) == [3, 6]

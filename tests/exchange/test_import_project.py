@@ -11,6 +11,8 @@ from exchange_samples import EBS, RANGES, make_ebs, make_images
 from kadr import FrameRange, InputError, OutputError, Span, open_project, restyle
 from kadr.exchange.ebs import EbsRange, EbsTail, EbsWeights, write_ebs
 from kadr.exchange.import_project import ORIGIN, import_project
+from kadr.stylize.external import find_keys
+from kadr.video.clip_source import ClipSource
 
 
 def test_everything_of_a_plain_project_is_imported(tmp_path: Path) -> None:
@@ -188,6 +190,16 @@ class TestUtilityFolder:
     def test_upscaled_keys_come_first(self, folder: Path, tmp_path: Path) -> None:
         make_images(folder / "img2img_upscale_key", [3, 6], "{:05d}-0001.png")
         project = import_project(folder, tmp_path / "p.kadr").project
+        assert project.keys.resolve() == (folder / "img2img_upscale_key").resolve()
+        with ClipSource.of(project.options()).open() as clip:
+            assert [clip.number(key.index) for key in find_keys(project.keys, clip)] == [3, 6]
+
+    def test_keys_whose_names_mean_several_frames_are_renamed(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        make_images(folder / "img2img_upscale_key", [3], "{:d}-7.png")
+        make_images(folder / "img2img_upscale_key", [6], "{:d}-5.png")
+        project = import_project(folder, tmp_path / "p.kadr").project
         assert sorted(file.name for file in project.keys.iterdir()) == ["00003.png", "00006.png"]
         assert project.keys == project.root / "keys"
 
@@ -243,6 +255,15 @@ class TestTemporalKitFolder:
             file.unlink()
         with pytest.raises(InputError, match="looks like TemporalKit's, but keys/ hold no"):
             import_project(folder, tmp_path / "p.kadr")
+
+
+def test_the_parts_of_a_split_project_are_named(tmp_path: Path) -> None:
+    for part in ("0", "1"):
+        make_images(tmp_path / "work" / part / "frames")
+        make_images(tmp_path / "work" / part / "keys", [3])
+    with pytest.raises(InputError, match=r"split into 0, 1, .* import each by itself, such as .*0"):
+        import_project(tmp_path / "work", tmp_path / "p.kadr")
+    assert import_project(tmp_path / "work" / "1", tmp_path / "p.kadr").project.options().keys
 
 
 def test_another_folder_is_rejected(tmp_path: Path) -> None:

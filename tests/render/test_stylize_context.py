@@ -110,3 +110,71 @@ def test_masks_are_matched_to_frames_by_number(clip: Clip, tmp_path: Path) -> No
         FrameMasks(tmp_path / "square.png", clip, [0]).mask(0)
     with pytest.raises(InputError, match="no mask for frame 16; add one named by that number"):
         FrameMasks(folder, clip, [0, 5])
+
+
+def _masks(folder: Path, clip: Clip, levels: dict[int, np.ndarray]) -> FrameMasks:
+    """Masks of frames 11, 12 and so on."""
+    for index, image in levels.items():
+        write_image(folder / f"{11 + index}.png", image)
+    return FrameMasks(folder, clip, sorted(levels))
+
+
+def test_masks_of_zeros_and_ones_are_white_where_one(clip: Clip, tmp_path: Path) -> None:
+    half = np.zeros((120, 160), np.uint8)
+    half[:, :80] = 1
+    masks = _masks(tmp_path / "masks", clip, {0: half, 1: half * 0, 2: half * 0 + 1})
+    assert np.array_equal(masks.mask(0), half > 0)
+    assert not masks.mask(1).any()
+    assert masks.mask(2).all()
+    assert "11.png, " in masks.notices()[-1]
+    assert masks.notices()[-1].endswith("13.png: the level above 0 counts as white")
+    deep = _masks(tmp_path / "deep", clip, {0: half.astype(np.uint16) * 255})
+    assert np.array_equal(deep.mask(0), half > 0)
+
+
+def test_noise_of_a_black_mask_is_not_white(clip: Clip, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 4, (120, 160), np.uint8)
+    masks = _masks(tmp_path / "masks", clip, {0: noise})
+    assert not masks.mask(0).any()
+    text = f"{tmp_path / 'masks'}: no mask is white anywhere; nothing is stylized"
+    assert masks.notices() == [text]
+    masks = _masks(tmp_path / "masks", clip, {0: noise, 1: noise})
+    assert not masks.mask(0).any()
+    assert masks.notices() == [], "the other one was not read"
+    noise[:40] = 255
+    masks = _masks(tmp_path / "other", clip, {0: noise})
+    assert masks.mask(0).sum() == 40 * 160
+    assert masks.notices() == []
+
+
+def test_grey_masks_are_named(clip: Clip, tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
+    masks = _masks(tmp_path / "masks", clip, {0: ramp, 1: ramp // 3})
+    assert np.array_equal(masks.mask(0), ramp >= 128)
+    assert not masks.mask(1).any()
+    darker, soft = masks.notices()
+    assert darker.endswith("12.png: no white, only darker grey, which is not stylized")
+    assert soft.endswith("11.png: soft; grey is cut at one half, so that edges become hard")
+
+
+def test_smooth_edges_are_not_soft(clip: Clip, tmp_path: Path) -> None:
+    disc = np.zeros((120, 160), np.uint8)
+    cv2.circle(disc, (80, 60), 40, 255, -1, cv2.LINE_AA)
+    masks = _masks(tmp_path / "masks", clip, {0: disc})
+    assert masks.mask(0).any()
+    assert masks.notices() == []
+
+
+def test_masks_of_other_frames_are_named(clip: Clip, tmp_path: Path) -> None:
+    white = np.full((120, 160), 255, np.uint8)
+    _masks(tmp_path / "masks", clip, dict.fromkeys(range(4), white))
+    assert FrameMasks(tmp_path / "masks", clip, [0, 1, 2, 3]).notices() == []
+    (notice,) = FrameMasks(tmp_path / "masks", clip, [0, 2]).notices()
+    assert notice.endswith(
+        f"4 masks for a clip of {len(clip)} frames; each is for the frame of its number, 11 to 14"
+    )
+
+
+def test_a_video_is_no_mask_yet(clip: Clip, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"m\.mp4: a video cannot be a mask yet; .*kadr frames"):
+        FrameMasks(tmp_path / "m.mp4", clip, [0])

@@ -68,3 +68,7 @@ class NumberedFrames:
     def index_of(self, number: int) -> int | None:
         """The frame of a number."""
         return self._numbers.index(number) if number in self._numbers else None
+
+    def name(self, index: int) -> str:
+        """The file stem of a frame."""
+        return f"frame_{self._numbers[index]:05d}"

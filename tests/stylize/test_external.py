@@ -22,7 +22,7 @@ def _key(path: Path) -> Path:
     return path
 
 
-def test_the_last_number_of_a_name_is_the_frame(tmp_path: Path) -> None:
+def test_the_number_in_a_name_is_the_frame(tmp_path: Path) -> None:
     late = _key(tmp_path / "v2 shot 3 (0041).png")
     early = _key(tmp_path / "key_7.PNG")
     assert find_keys(tmp_path, VIDEO) == [KeyFile(7, early), KeyFile(41, late)]
@@ -31,6 +31,25 @@ def test_the_last_number_of_a_name_is_the_frame(tmp_path: Path) -> None:
 def test_a_sequence_has_its_own_numbers(tmp_path: Path) -> None:
     key = _key(tmp_path / "1001.png")
     assert find_keys(tmp_path, NumberedFrames(10, first=1001)) == [KeyFile(0, key)]
+
+
+def test_an_offset_is_added_to_the_numbers(tmp_path: Path) -> None:
+    first, last = _key(tmp_path / "1.png"), _key(tmp_path / "100_v2.png")
+    assert find_keys(tmp_path, VIDEO, -1) == [KeyFile(0, first), KeyFile(99, last)]
+    with pytest.raises(InputError, match=r"no frame 102 \(with key-offset 2\); its 100 frames"):
+        find_keys(tmp_path, VIDEO, 2)
+
+
+def test_a_name_with_two_readings_is_refused(tmp_path: Path) -> None:
+    _key(tmp_path / "7_12.png")
+    with pytest.raises(InputError, match=r"7_12\.png: its name may mean frame 7 or 12; rename"):
+        find_keys(tmp_path, VIDEO)
+
+
+def test_a_copy_and_its_original_are_one_frame(tmp_path: Path) -> None:
+    _key(tmp_path / "frame_00045.png"), _key(tmp_path / "frame_00045_v2.png")
+    with pytest.raises(InputError, match=r"45\.png and .*45_v2\.png: both are keys of frame 45"):
+        find_keys(tmp_path, VIDEO)
 
 
 def test_files_and_folders_can_be_given(tmp_path: Path) -> None:
@@ -51,8 +70,13 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
 def test_nothing_found(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(InputError, match=r"no keys found; expected images named by frame number"):
+    text = "expected images named by frame number, such as 012.png" + "".join(
+        f", not {name}" for name in names
+    )
+    with pytest.raises(InputError, match=rf"no keys found; {text}$"):
         find_keys(tmp_path, VIDEO)
+    with pytest.raises(InputError, match="no masks found; "):
+        find_keys(tmp_path, VIDEO, kind="mask")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
@@ -68,8 +92,13 @@ def test_a_name_without_number_says_how_to_rename(tmp_path: Path) -> None:
 
 def test_a_number_outside_the_clip_names_the_range(tmp_path: Path) -> None:
     _key(tmp_path / "100.png")
-    with pytest.raises(InputError, match=r"100\.png: the clip has no frame 100; .* 0 to 99"):
+    with pytest.raises(InputError, match=r"100\.png: the clip has no frame 100; .* 0 to 99") as e:
         find_keys(tmp_path, VIDEO)
+    assert str(e.value).endswith("rename the key or remove it, or give --key-offset -1")
+    with pytest.raises(InputError, match=r"rename the mask or remove it$"):
+        find_keys(tmp_path, VIDEO, kind="mask")
+    with pytest.raises(InputError, match=r"no frame 102 .*rename the key or remove it$"):
+        find_keys(tmp_path, VIDEO, 2)
 
 
 def test_two_keys_of_one_frame_are_both_named(tmp_path: Path) -> None:
@@ -125,8 +154,18 @@ def test_fit_keeps_hidden_colours_hidden(tmp_path: Path) -> None:
 
 def test_fit_refuses_another_shape(tmp_path: Path) -> None:
     key = KeyFile(1, _key(tmp_path / "1.png"))
-    with pytest.raises(InputError, match=r"64×48 pixels, the clip has 48×64, another shape"):
-        load_key(key, (48, 64), fit=True)
+    with pytest.raises(InputError, match=r"64×48 pixels, the clip has 90×48, another shape"):
+        load_key(key, (90, 48), fit=True)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (96, 128), (72, 97)])
+@pytest.mark.parametrize("fit", [False, True])
+def test_a_turned_key_is_said_to_be_turned(
+    tmp_path: Path, size: tuple[int, int], fit: bool
+) -> None:
+    key = KeyFile(1, _key(tmp_path / "1.png"))
+    with pytest.raises(InputError, match=r"64×48 pixels, .*: it is turned by 90°; turn it to"):
+        load_key(key, size, fit=fit)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

@@ -49,6 +49,31 @@ def test_numbers_are_the_last_in_the_name_and_sort_as_numbers(tmp_path: Path, na
     assert [read_index(frame.image) for frame in clip.frames()] == list(range(12))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["00000-1577090037.png", "00001-3444712010.png", "00002-12.png"],
+        ["00000-7.png", "00001-7.png", "00002-7.png", "cover_1.png", "cover_2.png"],
+        [f"frame_{number:05d}_v2.png" for number in range(3)],
+        [f"frame_{number:05d} copy {number + 5}.png" for number in range(3)],
+    ],
+    ids=["seeds", "one seed", "version", "copies"],
+)
+def test_a_counter_before_other_numbers_is_found(tmp_path: Path, names: list[str]) -> None:
+    for position, name in enumerate(names):
+        write_image(tmp_path / name, picture(position))
+    clip = open_clip(tmp_path)
+    assert [clip.number(index) for index in range(len(clip))] == [0, 1, 2]
+    assert [read_index(frame.image) for frame in clip.frames()] == [0, 1, 2]
+
+
+def test_a_counter_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
+    for name in ("1-5.png", "2-6.png"):
+        write_image(tmp_path / name, picture(0))
+    with pytest.raises(InputError, match=r"1-5\.png: its name may mean frame 1 or 5"):
+        open_clip(tmp_path)
+
+
 def test_globs(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "d", count=3, first=1, name="a_{:d}.png")
     make_images(folder, count=2, first=1, name="b_{:d}.png")
@@ -64,6 +89,22 @@ def test_other_files_do_not_matter(tmp_path: Path) -> None:
     (folder / "._shot a_01001.png").write_text("")
     write_image(folder / "cover.png", picture(0, 16, 16))
     assert len(open_clip(folder)) == 3
+
+
+def test_images_that_are_not_used_are_named(tmp_path: Path) -> None:
+    folder = make_images(tmp_path / "d", count=3, first=1, name="a_{:d}.png")
+    make_images(folder, count=2, first=1, name="b_{:d}.png")
+    (folder / "a_4.exr").write_bytes(b"")
+    (folder / "old").mkdir()
+    assert open_clip(folder).info.notices == (
+        f"{folder}: 2 images beside the longest sequence, a_1.png and so on, not used: "
+        "b_1.png, b_2.png",
+        f"{folder}: not used, no type that is read: a_4.exr",
+        f"{folder}: subfolders are not read: old",
+    )
+    assert open_clip(folder / "a_%d.png").info.notices == ()
+    assert open_clip(folder / "a_*.png").info.notices == ()
+    assert "b_1.png" in open_clip(folder / "*.png").info.notices[0]
 
 
 def test_equally_many_of_two_kinds_are_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from video_samples import make_images, picture, read_index
 from kadr.core.frames import Frame
 from kadr.errors import InputError, KadrError, OptionsError, OutputError
 from kadr.image_files import read_image
-from kadr.video.clips import create_clip, open_clip
+from kadr.video.clips import create_clip, keeps_alpha, open_clip
 
 FILES = ["o.mp4", "o.m4v", "o.mov", "o.mkv", "o.webm", "o.gif", "o.webp"]
 FOLDERS = ["folder", "f_%05d.png", "f_[####].jpg", "f_####.webp"]
@@ -269,3 +269,12 @@ def test_bad_options_are_refused_before_any_work(
     with pytest.raises(OptionsError, match="expected"):
         create_clip(tmp_path / "new" / "o.mp4", like=None, **options)  # type: ignore[arg-type]
     assert _names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "keeps"),
+    [("a.mp4", False), ("a.mkv", False), ("f_%03d.jpg", False), ("a.mov", True), ("a.webm", True),
+     ("a.gif", True), ("a.webp", True), ("f_%03d.png", True), ("folder", True), ("a.mp4/", True)],
+)  # fmt: skip
+def test_which_outputs_keep_alpha(name: str, keeps: bool) -> None:
+    assert keeps_alpha(name) is keeps

@@ -9,6 +9,7 @@ import typer
 
 from kadr.cli.flags import Json, Overwrite, Quiet, Verbose
 from kadr.cli.session import Session, open_session
+from kadr.core import formatting
 from kadr.errors import OptionsError
 
 
@@ -41,8 +42,13 @@ def import_(
         for notice in imported.notices:
             session.reporter.notice(notice)
         root, ranges = imported.project.root, imported.project.settings.ranges
+        styled = (
+            "with " + formatting.counted(len(ranges), "range")
+            if ranges
+            else ("which has no ranges: each key reaches to its neighbours")
+        )
         session.reporter.result(
-            f"{root}: imported from {source}, {len(ranges)} ranges; go on with kadr run {root}",
+            f"{root}: imported from {source}, {styled}; go on with kadr run {root}",
             project=root,
             ranges=len(ranges),
             notices=list(imported.notices),
@@ -117,6 +123,12 @@ def _export_frames(
     if is_project(source):
         project = open_project(source)
         frame_numbers = frame_numbers or key_numbers(project)
+        offset = (project.settings.run or {}).get("key_offset", 0)
+        if offset:
+            session.reporter.notice(
+                f"key-offset {offset}: is for keys of other names; the frames to paint are named "
+                "by their own numbers"
+            )
         source = project.locate().path
     if frame_numbers is None:
         raise OptionsError(

@@ -43,6 +43,8 @@ def _facts(clip: Clip) -> dict[str, Any]:
 def _json_value(value: object) -> object:
     if isinstance(value, Fraction):
         return float(value)
+    if isinstance(value, tuple):
+        return list(value)
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
@@ -67,11 +69,10 @@ def _lines(clip: Clip) -> dict[str, str]:
         "colour": f"{facts.color_matrix}, {'full' if facts.full_range else 'video'} range, "
         f"{facts.color_transfer}{', with alpha' if facts.has_alpha else ''}",
     }
+    for position, notice in enumerate(facts.notices):
+        lines["note" if not position else f"note {position + 1}"] = notice
     if facts.truncated:
         lines["damage"] = "the file is truncated; these are its good frames"
-    if facts.size_change is not None:
-        index, width, height = facts.size_change
-        lines["size"] += f"; {width}×{height} from frame {index} on, which cannot be used"
     return lines
 
 

@@ -87,6 +87,7 @@ def new(
     """Make a project: a folder for the keys and settings of a clip, and the work files of runs."""
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.create import new_project
+        from kadr.unused_files import unused_file_notices
 
         if context.args and not key_paths:
             raise OptionsError(f"{context.args[0]}: one clip at a time; give keys after --keys")
@@ -107,9 +108,10 @@ def new(
         stylizer = arguments.stylizer.name(settings.get("stylizer"), "external")
         settings["stylizer"] = stylizer
         settings["stylizer_options"] = arguments.stylizer.options(stylizer, session.reporter.notice)
+        paths = [*(key_paths or []), *map(Path, context.args)]
         project_folder = new_project(
             clip,
-            [*(key_paths or []), *map(Path, context.args)],
+            paths,
             project,
             output=to,
             frames=frames,
@@ -118,6 +120,8 @@ def new(
             detail=arguments.detail or "medium",
             **settings,
         )
+        for notice in unused_file_notices(paths):
+            session.reporter.notice(notice)
         _report(project_folder, session)
 
 

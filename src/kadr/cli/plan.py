@@ -95,7 +95,7 @@ class _Plan:
         )
 
 
-@field_options("planning", RunOptions, fields_that_need(RunOptions, PLANNED_KEYS))
+@field_options("planning", RunOptions, (*fields_that_need(RunOptions, PLANNED_KEYS), "key_offset"))
 def plan(
     target: ClipOrProject,
     *,
@@ -113,6 +113,7 @@ def plan(
     """Find the shots of a clip and the frames worth painting, and save these frames to paint on."""
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project, open_project
+        from kadr.unused_files import unused_file_notices
         from kadr.video.clip_source import ClipSource
 
         values = read_fields(RunOptions, planning)
@@ -126,8 +127,15 @@ def plan(
             planned = _clip_target(target, values, out, frames)
         options = planned.options
         with ClipSource.of(options).open() as clip:
+            for notice in (*clip.info.notices, *unused_file_notices(options.keys)):
+                session.reporter.notice(notice)
             key_plan = _choose(planned, clip, "keys_budget" in values, session)
             facts = _facts(key_plan, clip)
+            if options.key_offset and not dry_run:
+                session.reporter.notice(
+                    f"key-offset {options.key_offset}: is for keys of other names; the frames to "
+                    "paint are named by their own numbers"
+                )
             if not dry_run:
                 facts |= _write(key_plan, clip, planned.folder, overwrite, session)
         session.reporter.result(_text(key_plan, facts), **facts)
@@ -145,6 +153,8 @@ def _clip_target(
     from kadr.project.frame_numbers import with_numbers
     from kadr.storage.cache import surveys_folder
 
+    if values.get("key_offset"):
+        raise OptionsError(f"key-offset {values['key_offset']}: is for the keys of a project")
     folder = Path(out) if out else Path(f"{Path(target).stem or 'clip'}.plan")
     # the choice of keys does not depend on the stylizer
     options = RunOptions(clip=Path(target), output=folder, stylizer="paint", **values)
@@ -182,7 +192,8 @@ def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) 
     survey = session.follow(survey_clip(clip, frames, cancel=session.cancel, cache=target.cache))
     painted: list[int] = []
     if any(_holds_images(path) for path in options.keys):
-        painted = [file.index for file in find_keys(options.keys, clip) if file.index in frames]
+        files = find_keys(options.keys, clip, options.key_offset)
+        painted = [file.index for file in files if file.index in frames]
     budget = options.keys_budget
     if not budget_is_set:
         budget = max(budget, len(painted))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_module
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -73,7 +74,7 @@ def _read_state(project: ProjectFolder, session: Session) -> _State:
             dry_run = follow(make_dry_run(project.options(located), session.cancel))
     except KadrError as error:
         message = str(error)
-    keys, work = _keys(project, record), _work_bytes(project)
+    keys, work = _keys(project, record, located), _work_bytes(project)
     return _State(project, record, keys, work, located, dry_run, message)
 
 
@@ -87,18 +88,30 @@ def _work_bytes(project: ProjectFolder) -> int | None:
         return None
 
 
-def _keys(project: ProjectFolder, record: RunRecord | None) -> _Keys:
-    """Numbers of the painted keys, and their changes since the last run."""
-    from kadr.files import last_number
+def _key_files(project: ProjectFolder, located: LocatedClip | None) -> dict[int, Path]:
+    """Painted keys by frame number; by their names alone if the clip or a key cannot be used."""
+    from kadr.frame_names import frame_numbers
     from kadr.image_files import IMAGE_SUFFIXES
+    from kadr.stylize.external import find_keys
+    from kadr.video.clip_source import ClipSource
 
+    images = [path for path in project.keys.glob("[!.]*") if path.suffix.lower() in IMAGE_SUFFIXES]
+    with contextlib.suppress(KadrError):
+        if located is not None:
+            options = project.options(located)
+            with ClipSource.of(options).open() as clip:
+                keys = find_keys(options.keys, clip, options.key_offset)
+                return {clip.number(key.index): key.path for key in keys}
+    with contextlib.suppress(KadrError):
+        return dict(zip(frame_numbers(images), images, strict=True))
+    return {}
+
+
+def _keys(project: ProjectFolder, record: RunRecord | None, located: LocatedClip | None) -> _Keys:
+    """Numbers of the painted keys, and their changes since the last run."""
     if project.settings.stylizer != "external":
         return _Keys([])
-    files = {
-        number: path
-        for path in sorted(project.keys.glob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES and (number := last_number(path.name)) is not None
-    }
+    files = _key_files(project, located)
     painted = sorted(files)
     if record is None:
         return _Keys(painted)

@@ -72,7 +72,9 @@ def export_ebs(
     export = _Export(project, options, path, overwrite, cancel or CancelToken())
     with ClipSource.of(options).open() as clip:
         frames = options.frames or FrameRange(0, len(clip))
-        keys = [key for key in find_keys(options.keys, clip) if key.index in frames]
+        keys = [
+            key for key in find_keys(options.keys, clip, options.key_offset) if key.index in frames
+        ]
         video = yield from export.video(clip)
         spans = _spans(keys, frames, options.ranges, cuts, clip)
         ebs = replace(
@@ -175,7 +177,11 @@ class _Export:
                 return self.base.keys
         folders = {key.path.parent for key in keys}
         pattern = common_pattern([key.path.name for key in keys])
-        if pattern is not None and len(folders) == 1:
+        if (
+            pattern is not None
+            and len(folders) == 1
+            and [pattern.number(key.path.name) for key in keys] == list(numbers)
+        ):
             return pattern_text(folders.pop(), pattern, self._path)
         folder, name = self._path.parent / f"{self._path.stem}_keys", self._image_name(clip)
         pattern = sequence_pattern(name)

@@ -66,4 +66,5 @@ def key_numbers(project: ProjectFolder) -> list[int]:
             "give the frames with --numbers 0,12,40"
         )
     with ClipSource.of(options).open() as clip:
-        return [clip.number(key.index) for key in find_keys(options.keys, clip)]
+        keys = find_keys(options.keys, clip, options.key_offset)
+        return [clip.number(key.index) for key in keys]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import InputError
-from kadr.files import last_number
+from kadr.frame_names import frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES
 
 _LEADING = re.compile(r"\d+")
@@ -35,20 +35,33 @@ def find_layout(folder: Path) -> FolderLayout:
     if (folder / "video_frame").is_dir():
         names = ("img2img_upscale_key", "img2img_key")
         keys_folder = _first_with_images(folder, names, "ebsynth_utility")
-        keys = _keys(keys_folder, _leading_number)
+        images = _images(keys_folder)
+        keys = _keys(images, [_leading_number(path) for path in images])
         projects = _newest_projects(folder)
         return FolderLayout("ebsynth_utility", folder / "video_frame", keys_folder, keys, projects)
-    if (folder / "frames").is_dir() and (folder / "keys").is_dir():
+    if _is_part(folder):
         keys_folder = _first_with_images(folder, ("keys",), "TemporalKit")
-        keys = _keys(keys_folder, last_number)
+        images = _images(keys_folder)
+        keys = _keys(images, frame_numbers(images))
         projects = tuple(sorted(folder.glob("*.ebs")))
         return FolderLayout("TemporalKit", folder / "frames", keys_folder, keys, projects)
+    parts = sorted(path.parent.name for path in folder.glob("*/frames") if _is_part(path.parent))
+    if parts:
+        raise InputError(
+            f"{folder}: a TemporalKit project that was split into {', '.join(parts)}, each with "
+            "frames numbered from its own start; import each by itself, such as "
+            f"{folder / parts[0]}"
+        )
     ebs_files = sorted(folder.glob("*.ebs"))
     hint = f"; to import {ebs_files[0].name}, give the file itself" if ebs_files else ""
     raise InputError(
         f"{folder}: not a folder of ebsynth_utility (video_frame/, img2img_key/) "
         f"or TemporalKit (frames/, keys/){hint}"
     )
+
+
+def _is_part(folder: Path) -> bool:
+    return (folder / "frames").is_dir() and (folder / "keys").is_dir()
 
 
 def _first_with_images(folder: Path, names: Sequence[str], program: str) -> Path:
@@ -69,22 +82,21 @@ def _images(folder: Path) -> list[Path]:
     )
 
 
-def _keys(folder: Path, number_of: Callable[[str], int | None]) -> dict[int, Path]:
+def _keys(images: Sequence[Path], numbers: Sequence[int]) -> dict[int, Path]:
     keys: dict[int, Path] = {}
-    for path in _images(folder):
-        number = number_of(path.name)
-        if number is None:
-            raise InputError(f"{path}: no frame number in its name; rename it or remove it")
+    for path, number in zip(images, numbers, strict=True):
         existing = keys.setdefault(number, path)
         if existing != path:
             raise InputError(f"{existing} and {path}: both are keys of frame {number}; keep one")
     return keys
 
 
-def _leading_number(name: str) -> int | None:
+def _leading_number(path: Path) -> int:
     """Names of ebsynth_utility begin with the number; web UIs append their own."""
-    match = _LEADING.match(name)
-    return int(match[0]) if match else None
+    match = _LEADING.match(path.name)
+    if match is None:
+        raise InputError(f"{path}: no frame number in its name; rename it or remove it")
+    return int(match[0])
 
 
 def _newest_projects(folder: Path) -> tuple[Path, ...]:

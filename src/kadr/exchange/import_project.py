@@ -15,7 +15,6 @@ from kadr.exchange.folders import FolderLayout, find_layout
 from kadr.exchange.key_ranges import KeyRanges, covered_range, effective_ranges, find_gaps
 from kadr.exchange.patterns import resolve_pattern
 from kadr.exchange.weights import DETAILS, FIELDS, from_ebsynth, max_weight
-from kadr.files import last_number
 from kadr.image_files import read_image
 from kadr.project.create import new_project
 from kadr.project.folder import SUFFIX, ProjectFolder
@@ -89,7 +88,7 @@ def _import_folder(path: Path, root: Path) -> ImportResult:
         ]
         ranges = effective_ranges(ranges_with_key, clip, str(path), notices)
         files = list(layout.keys.values())
-        renamed = _copy_renamed(layout, Path(temporary))
+        renamed = _copy_renamed(layout, clip, Path(temporary))
         project = new_project(
             layout.frames,
             renamed or [layout.keys_folder],
@@ -192,12 +191,21 @@ def _folder_contains_only(
     return sorted(paths) == sorted(files)
 
 
-def _copy_renamed(layout: FolderLayout, folder: Path) -> list[Path]:
-    """Copies of keys named by frame number if a name ends in another number; else no files."""
-    if all(last_number(path.name) == number for number, path in layout.keys.items()):
+def _copy_renamed(layout: FolderLayout, clip: Clip, folder: Path) -> list[Path]:
+    """Copies of keys named by frame number if their own names say another; else no files."""
+    if _reads_as_layout(layout, clip):
         return []
     copies = []
     for number, path in layout.keys.items():
         copies.append(folder / f"{number:05d}{path.suffix}")
         copies[-1].write_bytes(path.read_bytes())
     return copies
+
+
+def _reads_as_layout(layout: FolderLayout, clip: Clip) -> bool:
+    """Whether ``find_keys`` on the folder of keys gives the keys of the layout."""
+    try:
+        keys = find_keys(layout.keys_folder, clip)
+    except InputError:
+        return False
+    return {clip.number(key.index): key.path for key in keys} == dict(layout.keys)

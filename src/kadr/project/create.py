@@ -12,6 +12,7 @@ from typing import Any
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.files import make_folder, publish, remove_empty
+from kadr.option_fields import PAINTED_KEYS, fields_that_need
 from kadr.options import PropagateOptions, RunOptions
 from kadr.project.folder import FILE, SUFFIX, ProjectFolder, open_project, relative_path, write_text
 from kadr.project.frame_numbers import with_numbers
@@ -57,7 +58,7 @@ def new_project(
     project_settings = _settings(settings)
     options = _options(clip, keys, project_settings)
     with ClipSource.of(options).open() as opened:
-        key_files = find_keys(keys, opened) if keys else []
+        key_files = find_keys(keys, opened, options.key_offset) if keys else []
     with_numbers(options, project_settings.ranges, project_settings.frames)
     created = make_folder(root.absolute().parent)
     temporary = None
@@ -145,8 +146,11 @@ def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptio
             f"frame-rate {settings.frame_rate:.6g}: is for image sequences; "
             f"{clip} has a rate of its own"
         )
-    if not painted and (settings.run or {}).get("fit_keys"):
-        raise OptionsError(f"fit-keys: is for painted keys; {settings.stylizer} makes its own")
+    for name in () if painted else fields_that_need(RunOptions, PAINTED_KEYS):
+        if (settings.run or {}).get(name):
+            raise OptionsError(
+                f"{name.replace('_', '-')}: is for painted keys; {settings.stylizer} makes its own"
+            )
     if not painted:
         create_stylizer(settings.stylizer, **(settings.stylizer_options or {}))
     elif settings.stylizer_options:

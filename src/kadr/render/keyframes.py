@@ -26,9 +26,10 @@ from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
-from kadr.stylize.external import KeyFile, find_keys
+from kadr.stylize.external import External, ExternalOptions, KeyFile, find_keys
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer
+from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import Clip
 
 STEP = "stylize"
@@ -55,13 +56,27 @@ def painted_keys(options: RunOptions, clip: Clip, frames: FrameRange) -> list[Ke
     """
     if not options.keys:
         return []
-    files = [file for file in find_keys(options.keys, clip) if file.index in frames]
+    keys = find_keys(options.keys, clip, options.key_offset)
+    files = [file for file in keys if file.index in frames]
     if not files:
         raise InputError(
             f"{options.keys[0]}: no key lies in the frames "
             f"{clip.number(frames.start)}–{clip.number(frames.stop - 1)} that were asked for"
         )
     return files
+
+
+def unused_key_notices(options: RunOptions, clip: Clip, frames: FrameRange) -> list[str]:
+    """What among the painted keys of a run is not used: other files, and keys of other frames."""
+    notices = unused_file_notices(options.keys)
+    keys = find_keys(options.keys, clip, options.key_offset) if options.keys else []
+    outside = [key.path for key in keys if key.index not in frames]
+    if outside:
+        notices.append(
+            f"{options.keys[0]}: not used, outside of frames {clip.number(frames.start)}–"
+            f"{clip.number(frames.stop - 1)}: {list_names(outside)}"
+        )
+    return notices
 
 
 @dataclass(frozen=True)
@@ -99,10 +114,11 @@ class KeyStyles:
         """
         self._run, options = run, run.options
         self.indices, self._shots = sorted(shots), shots
-        settings = dict(options.stylizer_options)
-        if painted:
-            settings |= {"keys": options.keys, "fit": options.fit_keys}
-        self._stylizer: Stylizer = create_stylizer(options.stylizer, **settings)
+        self._stylizer: Stylizer = (
+            External(ExternalOptions(options.keys, options.fit_keys), painted)
+            if painted
+            else create_stylizer(options.stylizer, **options.stylizer_options)
+        )
         self._files = {file.index: file.path for file in painted}
         self._settings = dict(options.stylizer_options) | {"fit": options.fit_keys}
         self._masks = FrameMasks(options.masks, run.clip, self.indices)
@@ -164,6 +180,8 @@ class KeyStyles:
         missing = self.missing()
         if missing:
             yield from self._stylize(missing, cancel)
+            for notice in self._masks.notices():
+                yield Event(STEP, len(missing), len(missing), message=f"note: {notice}")
         if self._check_stored():  # it removed damaged entries
             yield from self._stylize(self.missing(), cancel)
             self._check_stored()

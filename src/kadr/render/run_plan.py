@@ -18,7 +18,8 @@ from kadr.plan.key_spans import assign_spans
 from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import CutFinder
 from kadr.plan.survey import survey_clip
-from kadr.render.keyframes import painted_keys
+from kadr.render.key_fit import key_fit_notices
+from kadr.render.keyframes import painted_keys, unused_key_notices
 from kadr.render.run_context import RunContext
 from kadr.storage.store import fingerprint
 from kadr.stylize.external import KeyFile
@@ -68,10 +69,14 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     """
     options, clip, frames = run.options, run.clip, run.frames
     painted = painted_keys(options, clip, frames)
+    for notice in (*clip.info.notices, *unused_key_notices(options, clip, frames)):
+        yield _note(notice)
     survey: Survey | None = None
     if painted:
         shots = yield from _shots(run, cancel)
         indices = [file.index for file in painted]
+        for notice in key_fit_notices(run, painted, cancel):
+            yield _note(notice)
     elif options.every_frame:
         shots = yield from _shots(run, cancel)
         indices = [index for shot in shots for index in every_nth(shot, options.every)]
@@ -93,9 +98,12 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), survey)
     for shot in plan.without_key:
         first, last = clip.number(shot.start), clip.number(shot.stop - 1)
-        message = f"note: no key in the shot {first}–{last}; the keys around it are carried over"
-        yield Event(STEP, 0, None, message=message)
+        yield _note(f"no key in the shot {first}–{last}; the keys around it are carried over")
     return plan
+
+
+def _note(text: str) -> Event:
+    return Event(STEP, 0, None, message=f"note: {text}")
 
 
 def every_nth(shot: FrameRange, every: int) -> list[int]:

@@ -10,6 +10,7 @@ A work folder holds::
     passes.json     what each pass was made from, to tell why one is stale
     clips.json      content hashes of clips, by size and time of change
     shots-*.json    cuts of the clip
+    key-fit-*.json  how painted keys fit their frames
     survey-*.zip    what keyframes would explain, from planning
     lock, lock.pid  the lock, and the process that holds it
     keyframes/, every-frame/   in a comparison: one work folder for each method
@@ -36,7 +37,7 @@ _KINDS = {
     "results of steps": re.compile(r"store/(.+/)?[^/]+\.zip"),
     "noise from inversion": re.compile(r"noise/[0-9a-f]{32}\.npy"),
     "plans and records": re.compile(
-        r"(run|clips|passes)\.json|shots-[0-9a-f]+\.json|survey-[0-9a-f]+\.zip"
+        r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]+\.json|survey-[0-9a-f]+\.zip"
     ),
     "left over from an interrupted run": re.compile(rf"(.+/)?{re.escape(HIDDEN)}[^/]+"),
     FINISHED_FRAMES: re.compile(r"(frames|blended)/[^/]+\.png"),
@@ -89,6 +90,10 @@ class WorkLayout:
     def shots(self, fingerprint: str) -> Path:
         """The shots of a clip, by a fingerprint of its content and of the frames used."""
         return self.folder / f"shots-{fingerprint[:12]}.json"
+
+    def key_fit(self, fingerprint: str) -> Path:
+        """How painted keys fit, by a fingerprint of the clip and the keys."""
+        return self.folder / f"key-fit-{fingerprint[:12]}.json"
 
     @staticmethod
     def survey_entry(fingerprint: str) -> str:

@@ -5,34 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
-from kadr.files import last_number
+from kadr.frame_names import NumberedClip, frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES, read_image
 from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
+from kadr.unused_files import list_names
 
 _MOST_STRETCH = 1.25
 """The largest ratio between the aspects of a key and its frame; more means another crop."""
 
-
-class NumberedClip(Protocol):
-    """The part of a clip that this module needs: how its frames are numbered."""
-
-    def __len__(self) -> int: ...
-
-    def number(self, index: int) -> int:
-        """The number of the frame in file names."""
-        ...
-
-    def index_of(self, number: int) -> int | None:
-        """The index of the frame with this number, or None."""
-        ...
+_TURNED_TOLERANCE = 0.02
+"""How much the aspect of a turned key may differ from its frame's: sizes are rounded."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,23 +57,27 @@ class External:
     sequential = False
     max_batch = 1
 
-    def __init__(self, options: ExternalOptions) -> None:
+    def __init__(self, options: ExternalOptions, files: Sequence[KeyFile] | None = None) -> None:
+        """files: the keys as ``find_keys`` gives them; None: they are found by their names."""
         self._options = options
+        self._files = None if files is None else {key.index: key.path for key in files}
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
-        """Yield each job's painted file; ``context.number`` says which file belongs to a frame.
+        """Yield each job's painted file.
 
         Raises InputError if a job's frame has no key, or one of another size without ``fit``.
         """
-        files = _files_by_number(_key_files(self._options.keys))
+        files = self._files
+        if files is None:
+            files = _files_by_number(_key_files(self._options.keys))
         for job in jobs:
             context.cancel.check()
-            number = context.number(job.index)
+            number = job.index if self._files is not None else context.number(job.index)
             if number not in files:
                 raise InputError(
-                    f"{self._options.keys[0]}: no key for frame {number}; "
+                    f"{self._options.keys[0]}: no key for frame {context.number(job.index)}; "
                     f"there are {_format_numbers(sorted(files))}"
                 )
             key = KeyFile(job.index, files[number])
@@ -91,21 +85,27 @@ class External:
             yield [StyledFrame(job.index, image, {"file": str(key.path)})]
 
 
-def find_keys(keys: Path | Sequence[Path], clip: NumberedClip) -> list[KeyFile]:
+def find_keys(
+    keys: Path | Sequence[Path], clip: NumberedClip, offset: int = 0, *, kind: str = "key"
+) -> list[KeyFile]:
     """Painted keys of a clip, sorted by frame index.
 
-    keys: a folder, or files and folders. The last number of a file's name is its frame's number:
-    the index for a video, the sequence's own for images. Files that are not images, and hidden
-    files, are ignored.
-    Raises InputError if a path is missing, there is no image, a name has no number or one that is
-    not in the clip, or two files belong to one frame.
+    keys: a folder, or files and folders. The number in a file's name, which ``frame_numbers``
+    finds, is its frame's number: the index for a video, the sequence's own for images. offset: is
+    added to it. kind: what errors call the files; masks are named as keys are. Files that are not
+    images, and hidden files, are ignored.
+    Raises InputError if a path is missing, there is no image, a name has no number, several or one
+    that is not in the clip, or two files belong to one frame.
     """
     paths = (keys,) if isinstance(keys, Path) else tuple(keys)
-    files = _files_by_number(_key_files(paths))
-    return sorted(KeyFile(_frame_index(path, number, clip), path) for number, path in files.items())
+    files = _files_by_number(_key_files(paths, kind), clip, offset, kind)
+    return sorted(
+        KeyFile(_frame_index(path, number, clip, offset, kind), path)
+        for number, path in files.items()
+    )
 
 
-def _key_files(paths: Sequence[Path]) -> list[Path]:
+def _key_files(paths: Sequence[Path], kind: str = "key") -> list[Path]:
     """The image files among paths and in folders, in a fixed order."""
     files: list[Path] = []
     for path in paths:
@@ -114,7 +114,7 @@ def _key_files(paths: Sequence[Path]) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            raise InputError(f"{path}: not found; give a folder of painted keys, or the files")
+            raise InputError(f"{path}: not found; give a folder of painted {kind}s, or the files")
     images = [
         file
         for file in files
@@ -122,34 +122,42 @@ def _key_files(paths: Sequence[Path]) -> list[Path]:
     ]
     if not images:
         source = paths[0] if paths else "keys"
+        others = [file for file in files if not file.name.startswith(".")]
         raise InputError(
-            f"{source}: no keys found; expected images named by frame number, such as 012.png"
+            f"{source}: no {kind}s found; expected images named by frame number, such as 012.png"
+            + (f", not {list_names(others)}" if others else "")
         )
     return images
 
 
-def _files_by_number(files: Sequence[Path]) -> dict[int, Path]:
+def _files_by_number(
+    files: Sequence[Path],
+    clip: NumberedClip | None = None,
+    offset: int = 0,
+    kind: str = "key",
+) -> dict[int, Path]:
+    """Files by the frame numbers of their names, ``offset`` added."""
     numbered: dict[int, Path] = {}
-    for file in files:
-        number = last_number(file.name)
-        if number is None:
-            raise InputError(
-                f"{file}: no number in its name, so its frame is unknown; "
-                f"rename it to end in its frame's number, such as {file.stem}_012{file.suffix}"
-            )
-        other = numbered.setdefault(number, file)
+    for file, number in zip(files, frame_numbers(files, clip, offset), strict=True):
+        other = numbered.setdefault(number + offset, file)
         if other != file:
-            raise InputError(f"{other} and {file}: both are keys of frame {number}; keep one")
+            raise InputError(
+                f"{other} and {file}: both are {kind}s of frame {number + offset}; keep one"
+            )
     return numbered
 
 
-def _frame_index(path: Path, number: int, clip: NumberedClip) -> int:
+def _frame_index(path: Path, number: int, clip: NumberedClip, offset: int, kind: str) -> int:
+    """The frame of a number. Raises InputError for a number that the clip does not have."""
     index = clip.index_of(number)
     if index is None:
         first, last = clip.number(0), clip.number(len(clip) - 1)
+        shift = f" (with key-offset {offset})" if offset else ""
+        counts_from_one = kind == "key" and number == last + 1
         raise InputError(
-            f"{path}: the clip has no frame {number}; its {len(clip)} frames are numbered "
-            f"{first} to {last}; rename the key or remove it"
+            f"{path}: the clip has no frame {number}{shift}; its {len(clip)} frames are numbered "
+            f"{first} to {last}; rename the {kind} or remove it"
+            + (f", or give --key-offset {offset - 1}" if counts_from_one else "")
         )
     return index
 
@@ -172,12 +180,25 @@ def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False) -> Image
     if (width, height) == size:
         return image
     sizes = f"{key.path}: {width}×{height} pixels, the clip has {size[0]}×{size[1]}"
+    if _is_turned((width, height), size):
+        raise InputError(
+            f"{sizes}: it is turned by 90°; turn it to stand as its frame does, and save it again"
+        )
     if not fit:
         raise InputError(f"{sizes}; resize the key, or give --fit-keys to resize it here")
     stretch = (width * size[1]) / (height * size[0])
     if not 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH:
         raise InputError(f"{sizes}, another shape; crop the key to what its frame shows")
     return _resize(image, size)
+
+
+def _is_turned(key: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a key has the shape of a frame that lies on its side; sizes are (width, height)."""
+    across, upright = (
+        (key[0] * size[0]) / (key[1] * size[1]),
+        (key[0] * size[1]) / (key[1] * size[0]),
+    )
+    return abs(across - 1) < _TURNED_TOLERANCE and not 1 / _MOST_STRETCH <= upright <= _MOST_STRETCH
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:

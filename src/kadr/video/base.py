@@ -54,6 +54,8 @@ class ClipInfo:
     """Index, width and height of the first frame of another size; it cannot be read."""
     rate_is_assumed: bool = False
     """Whether ``frame_rate`` is only the default of images, which have none of their own."""
+    notices: tuple[str, ...] = ()
+    """What of the input is not used or is unusual, one line each."""
 
 
 def describe_size_change(info: ClipInfo) -> str:
@@ -132,6 +134,11 @@ class ClipWriter(Protocol):
     @property
     def path(self) -> Path:
         """Where the output appears."""
+        ...
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What of the clip this output does not keep or had to assume, one line each."""
         ...
 
     def write(self, frame: Frame) -> None:

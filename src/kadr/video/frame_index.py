@@ -212,8 +212,8 @@ def _index(
 
 
 def _size_change(sizes: list[tuple[int, tuple[int, int]]]) -> tuple[int, int, int] | None:
-    known = [(pts, size) for pts, size in sizes if all(size)]
-    return next(((pts, *size) for pts, size in known if size != known[0][1]), None)
+    valid = [(pts, size) for pts, size in sizes if all(size)]
+    return next(((pts, *size) for pts, size in valid if size != valid[0][1]), None)
 
 
 def _ends_early(container: Any, stream: Any, path: Path) -> bool:

@@ -10,9 +10,11 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
+from kadr.core.formatting import counted
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
 from kadr.image_files import read_image
+from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
 from kadr.video.base_clip import BaseClip
 from kadr.video.sequence import NumberedFiles, find_sequence
@@ -75,8 +77,20 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         bits=first.bits,
         time_base=1 / rate,
         rate_is_assumed=frame_rate is None,
+        notices=tuple(_unused(path, sequence)),
     )
     return ImageClip(info, sequence)
+
+
+def _unused(path: Path, sequence: NumberedFiles) -> Iterator[str]:
+    """Notices on what lies beside the images of a sequence."""
+    if sequence.unused:
+        yield (
+            f"{path}: {counted(len(sequence.unused), 'image')} beside the longest sequence, "
+            f"{sequence.files[0].name} and so on, not used: {list_names(sequence.unused)}"
+        )
+    if path.is_dir():
+        yield from unused_file_notices([path])
 
 
 class _Header:

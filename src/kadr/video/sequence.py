@@ -5,24 +5,30 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.errors import InputError
+from kadr.frame_names import frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES
 
 _LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
+_DIGITS = re.compile(r"\d+")
 _PLACEHOLDER = re.compile(r"%(0?)(\d*)d|\[(#+)\]|(#+)")
 _GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
 class NumberedFiles:
-    """Files in the order of their numbers, which increase by one."""
+    """Files in the order of their numbers, which increase by one.
+
+    unused: images beside them that belong to another sequence, or to none.
+    """
 
     files: tuple[Path, ...]
     first: int
+    unused: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,16 +83,21 @@ def find_sequence(path: Path) -> NumberedFiles:
     if not folder.is_dir():
         raise InputError(f"{path}: the folder {folder} does not exist; check the path")
     names = sorted(_image_names(folder))
+    considered: Sequence[str] = ()
     if pattern is not None:
         numbered = [(n, name) for name in names if (n := pattern.number(name)) is not None]
     elif path.is_dir():
+        considered = names
         numbered = _longest_sequence(path, names)
     else:
         matching = {file.name for file in folder.glob(path.name)}
-        numbered = _longest_sequence(path, [name for name in names if name in matching])
+        considered = [name for name in names if name in matching]
+        numbered = _longest_sequence(path, considered)
     if not numbered:
         raise InputError(f"{path}: no images found; expected png, jpg, webp, tif or bmp files")
-    return _in_order(path, folder, numbered)
+    used = {name for _, name in numbered}
+    unused = tuple(folder / name for name in considered if name not in used)
+    return replace(_in_order(path, folder, numbered), unused=unused)
 
 
 def _image_names(folder: Path) -> Iterable[str]:
@@ -111,13 +122,45 @@ def _longest_sequence(path: Path, names: Sequence[str]) -> list[tuple[int, str]]
                 f"number them, for example frame_00001.png"
             )
         return []
-    longest, *others = sorted(groups.values(), key=len, reverse=True)
+    folder = path if path.is_dir() else path.parent
+    sequences = [*groups.values(), *_counted_sequences(folder, groups)]
+    longest, *others = sorted(sequences, key=len, reverse=True)
+    if len(longest) == 1 and not others:
+        return _counted(folder, [longest[0][1]])
     if others and len(others[0]) == len(longest):
         raise InputError(
             f"{path}: holds several sequences ({longest[0][1]}, {others[0][0][1]}, …); "
             f"give a pattern, for example {_example_pattern(longest[0][1])}"
         )
     return longest
+
+
+def _counted_sequences(
+    folder: Path, groups: Mapping[tuple[str, str], Sequence[tuple[int, str]]]
+) -> Iterator[list[tuple[int, str]]]:
+    """Sequences of names that differ in more than their last number: ``00000-73.png``, ``00001-9``.
+
+    groups: names by what stands around their last number. Only what is longer than the longest of
+    these is tried.
+    """
+    alike: dict[str, list[Sequence[tuple[int, str]]]] = defaultdict(list)
+    for (before, after), numbered in groups.items():
+        alike[_structure(before, after)].append(numbered)
+    longest = max(map(len, groups.values()))
+    for parts in alike.values():
+        if sum(len(part) == 1 for part in parts) > longest:
+            yield _counted(folder, [name for part in parts for _, name in part])
+
+
+def _structure(before: str, after: str) -> str:
+    """A name with its numbers replaced."""
+    return _DIGITS.sub("#", f"{before}0{after}")
+
+
+def _counted(folder: Path, names: Sequence[str]) -> list[tuple[int, str]]:
+    """Names with the numbers that they count by."""
+    numbers = frame_numbers([folder / name for name in names])
+    return list(zip(numbers, names, strict=True))
 
 
 def _example_pattern(name: str) -> str:

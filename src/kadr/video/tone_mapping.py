@@ -1,8 +1,8 @@
 """Convert PQ and HLG images (HDR) to SDR BT.709.
 
-The output's white is reference white (203 cd/m², ITU-R BT.2408). What is mastered up to 1000 cd/m² is
-compressed into it by the curve of ITU-R BT.2390, by the largest channel so that hues stay: up to 92
-cd/m² light is unchanged, reference white comes out at 79 % and only 1000 cd/m² as white. Colours
+The output's white is reference white (203 cd/m², ITU-R BT.2408). What is mastered up to 1000 cd/m²
+is compressed into it by the curve of ITU-R BT.2390, by the largest channel so that hues stay: up to
+92 cd/m² light is unchanged, reference white comes out at 78 % and only 1000 cd/m² as white. Colours
 outside BT.709 are clipped.
 """
 
@@ -50,7 +50,7 @@ def _compress(light: NDArray[np.float32]) -> NDArray[np.float32]:
     below = position.astype(np.int32)
     share = position - below
     compressed = curve[below] * (1 - share) + curve[below + 1] * share
-    return light * (compressed / peak)
+    return np.asarray(light * (compressed / peak), np.float32)
 
 
 @cache

@@ -83,7 +83,9 @@ class VideoClip(BaseClip):
         height, width = self._info.height, self._info.width
         if image.shape[:2] != (height, width):
             change = (index, image.shape[1], image.shape[0])
-            raise InputError(describe_size_change(dataclasses.replace(self._info, size_change=change)))
+            raise InputError(
+                describe_size_change(dataclasses.replace(self._info, size_change=change))
+            )
         return Frame(index, image, self._times[index])
 
     def _drop_cursor(self) -> None:
@@ -126,6 +128,8 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
                 index, truncated = _good_part(path, index)
             times, last_duration, base = _times(decoder.stream, index)
         info = _info(path, decoder, first, pixels, (times, last_duration, base), index)
+        if info.size_change is not None:
+            info = dataclasses.replace(info, notices=(describe_size_change(info),))
         return VideoClip(dataclasses.replace(info, truncated=truncated), times, index, pixels)
     finally:
         decoder.close()

@@ -1,0 +1,222 @@
+"""Painted keys and a clip in, notices on keys that show another frame or lie aside out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.events import CancelToken
+from kadr.core.formatting import counted
+from kadr.core.frames import Image
+from kadr.core.resize import shrink_to_side
+from kadr.files import file_digest, read_json_object, write_json_object
+from kadr.render.run_context import RunContext
+from kadr.storage.store import fingerprint
+from kadr.stylize.external import KeyFile, load_key
+
+VERSION = 1
+
+_MOST_KEYS = 12
+"""So many keys are compared, evenly chosen: a mistake in numbering shows in each of them."""
+_REACH = 3
+"""Frames before and after its own that a key is compared with."""
+_SIDE = 256
+"""Longest side in pixels at which images are compared."""
+_SMOOTH, _LOCAL = 1.5, 12.0
+"""Sigmas in pixels: of what is finer than outlines, and of what is coarser."""
+
+_LEAST_FIT, _LEAST_GAIN, _CLEAR_GAIN = 0.2, 0.02, 0.04
+"""The correlation that a fit must reach; how much better the better frame must fit, if other keys
+say the same, and by itself. Good keys reach 0.3 to 0.9, frames that look alike differ by 0.005."""
+_MOST_SHIFT = 0.15
+"""The largest shift that is measured, as a share of the longest side."""
+_LEAST_SHIFT = 2.5
+"""Pixels at the reduced size; painters are not more exact."""
+_SHIFT_FIT, _SHIFT_GAIN = 0.33, 0.15
+"""The correlation that a shifted key must reach, and how much more that is than unshifted."""
+_MOST_NOTICES = 3
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How one key fits. offset: to the frame that it fits best, 0 for its own or if none is better.
+
+    gain: how much better it fits there. shift: (x, y) in pixels of the clip by which it lies beside
+    its own frame; (0, 0) if it does not, or if that cannot be told.
+    """
+
+    index: int
+    offset: int
+    gain: float
+    shift: tuple[int, int]
+
+
+def key_fit_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken) -> list[str]:
+    """A notice for each key that clearly shows another frame than its number says, or lies aside.
+
+    Outlines of key and frames are compared, so textures and colours do not matter. Keys of static
+    parts and keys that are repainted altogether tell nothing. Measured once for the same files.
+    """
+    chosen = _evenly(keys, _MOST_KEYS)
+    digests = [(key.index, file_digest(key.path)) for key in chosen]
+    parts = (run.clip_identity, run.options.fit_keys, digests)
+    file = run.layout.key_fit(fingerprint("key-fit", VERSION, *parts))
+    fits = _stored(read_json_object(file).get("fits"))
+    if fits is None:
+        fits = [_measure(run, key, cancel) for key in chosen]
+        write_json_object(file, {"fits": [asdict(fit) for fit in fits]})
+    paths = {key.index: key for key in chosen}
+    notices = [*_offset_notices(run, fits, paths), *_shift_notices(run, fits, paths)]
+    if len(notices) > _MOST_NOTICES:
+        rest = counted(len(notices) - _MOST_NOTICES, "more key")
+        notices[_MOST_NOTICES:] = [f"{rest} fit badly too; compare keys and frames"]
+    return notices
+
+
+def _evenly(keys: Sequence[KeyFile], count: int) -> list[KeyFile]:
+    if len(keys) <= count:
+        return list(keys)
+    return [keys[round(i * (len(keys) - 1) / (count - 1))] for i in range(count)]
+
+
+def _stored(content: Any) -> list[_Fit] | None:
+    """Fits as they were stored; None if there are none that can be read."""
+    try:
+        return [
+            _Fit(int(item["index"]), int(item["offset"]), float(item["gain"]), (x, y))
+            for item in content
+            for x, y in [map(int, item["shift"])]
+        ]
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def _offset_notices(
+    run: RunContext, fits: Sequence[_Fit], keys: dict[int, KeyFile]
+) -> Iterator[str]:
+    telling = [fit for fit in fits if fit.gain >= _LEAST_GAIN]
+    offsets = {fit.offset for fit in telling}
+    if not telling or offsets == {0}:
+        return
+    first = telling[0]
+    if len(offsets) == 1 and (len(telling) > 1 or first.gain >= _CLEAR_GAIN):
+        total, others = run.options.key_offset + first.offset, len(telling) - 1
+        same = f", as {counted(others, 'more key')} would" if others else ""
+        remedy = f"give --key-offset {total}" if total else "leave out --key-offset"
+        yield (
+            f"{_fits_better(run, first, keys)}{same}; if the names count from another number, "
+            f"{remedy}"
+        )
+        return
+    for fit in telling:
+        if fit.offset and fit.gain >= _CLEAR_GAIN:
+            yield f"{_fits_better(run, fit, keys)}; rename it if that is meant"
+
+
+def _fits_better(run: RunContext, fit: _Fit, keys: dict[int, KeyFile]) -> str:
+    number = run.clip.number
+    return (
+        f"{keys[fit.index].path}: fits frame {number(fit.index + fit.offset)} better than "
+        f"its own, {number(fit.index)}"
+    )
+
+
+def _shift_notices(
+    run: RunContext, fits: Sequence[_Fit], keys: dict[int, KeyFile]
+) -> Iterator[str]:
+    for fit in fits:
+        x, y = fit.shift
+        directions = [
+            f"{abs(x)} pixels to the {'right' if x > 0 else 'left'}" if x else "",
+            f"{abs(y)} pixels {'down' if y > 0 else 'up'}" if y else "",
+        ]
+        if x or y:
+            yield (
+                f"{keys[fit.index].path}: lies beside its frame {run.clip.number(fit.index)}, "
+                f"about {' and '.join(filter(None, directions))}; move it back"
+            )
+
+
+def _measure(run: RunContext, key: KeyFile, cancel: CancelToken) -> _Fit:
+    """Compare a key with its frame and the frames around it, which are decoded in order."""
+    image = load_key(key, run.size, fit=run.options.fit_keys)
+    outlines, opaque = _outlines(image), _opaque(image)
+    start, stop = max(0, key.index - _REACH), min(len(run.clip), key.index + _REACH + 1)
+    fits: dict[int, float] = {}
+    own = outlines
+    for frame in run.clip.frames(start, stop):
+        cancel.check()
+        other = _outlines(frame.rgb)
+        fits[frame.index - key.index] = _correlation(outlines * opaque, other * opaque)
+        if frame.index == key.index:
+            own = other
+    best = max(fits, key=lambda offset: (fits[offset], -abs(offset)))
+    # how much better than its own frame; for its own: how much better than all others
+    rival = max((fits[i] for i in fits if i != best), default=fits[best]) if best == 0 else fits[0]
+    gain = fits[best] - rival if fits[best] >= _LEAST_FIT else 0.0
+    shift = (0, 0)
+    if opaque.all():
+        scale = max(run.size) / max(outlines.shape)
+        shift = _shift(outlines, own, scale, max(fits.values()))
+    if shift != (0, 0):
+        best, gain = 0, 0.0  # beside its frame it cannot tell which frame it shows
+    return _Fit(key.index, best if gain else 0, round(gain, 4), shift)
+
+
+def _outlines(image: Image) -> NDArray[np.float32]:
+    """(h, w) float32 at the reduced size: strength of outlines, above that around them."""
+    gray = cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2GRAY)
+    small = shrink_to_side(gray, _SIDE).astype(np.float32)
+    smooth = cv2.GaussianBlur(small, (0, 0), _SMOOTH)
+    x, y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    strength = np.sqrt(np.hypot(x, y))  # the root lets a faint outline count beside a strong one
+    local: NDArray[np.float32] = strength - cv2.GaussianBlur(strength, (0, 0), _LOCAL)
+    return local
+
+
+def _opaque(image: Image) -> NDArray[np.bool_]:
+    """(h, w) bool at the reduced size: where a key covers its frame, away from its borders."""
+    if image.shape[2] == 3:
+        return np.ones(shrink_to_side(image[..., 0], _SIDE).shape, np.bool_)
+    small = shrink_to_side(np.ascontiguousarray(image[..., 3]), _SIDE)
+    opaque: NDArray[np.bool_] = cv2.erode(small, np.ones((7, 7), np.uint8)) > 250
+    return opaque
+
+
+def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """−1 to 1; 0 where there is nothing to compare."""
+    power = float(np.square(a).sum() * np.square(b).sum())
+    return float((a * b).sum()) / power**0.5 if power > 0 else 0.0
+
+
+def _shift(
+    key: NDArray[np.float32], frame: NDArray[np.float32], scale: float, best_fit: float
+) -> tuple[int, int]:
+    """(x, y) by which a key lies beside its frame, times ``scale``; (0, 0) if it does not.
+
+    best_fit: the correlation with the best of the frames around, unshifted: what moved in the film
+    is no shift of the key.
+    """
+    height, width = key.shape
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    size = cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width)
+    a, b = key * window, frame * window
+    power = float(np.square(a).sum() * np.square(b).sum())
+    if power <= 0:
+        return 0, 0
+    surface = np.fft.irfft2(np.fft.rfft2(a, size) * np.conj(np.fft.rfft2(b, size)), size)
+    reach = int(_MOST_SHIFT * max(key.shape))
+    surface = np.roll(surface, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
+    y, x = np.unravel_index(int(surface.argmax()), surface.shape)
+    peak, unshifted = surface[y, x] / power**0.5, surface[reach, reach] / power**0.5
+    x, y = x - reach, y - reach
+    if np.hypot(x, y) < _LEAST_SHIFT or peak < _SHIFT_FIT:
+        return 0, 0
+    if peak - max(unshifted, best_fit) < _SHIFT_GAIN:
+        return 0, 0
+    return round(float(x) * scale), round(float(y) * scale)
