@@ -68,6 +68,8 @@ def restyle_events(
                 PerKeyWriter(options.per_key, run.clip, options.overwrite)
             )
             writer = outputs.enter_context(run.create_output())
+            for notice in writer.notices:
+                yield Event("write", 0, None, message=f"note: {notice}")
             with recorder.step("plan"):
                 recorder.plan = plan = yield from plan_run(run, cancel)
             keys = KeyStyles(run, plan.keys, plan.painted)

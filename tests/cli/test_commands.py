@@ -60,6 +60,26 @@ def test_encode_at_a_rate(kadr: Call, images: Path, tmp_path: Path) -> None:
         assert float(clip.info.frame_rate) == pytest.approx(30000 / 1001, rel=1e-3)
 
 
+def test_images_of_a_project_have_the_times_of_its_clip(
+    kadr: Call, video: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "film.kadr"
+    assert kadr("new", video, "-o", project).code == 0
+    assert kadr("frames", video, project / "out").code == 0
+    done = kadr("encode", project / "out", "-o", tmp_path / "o.mp4")
+    assert done.code == 0
+    assert f"with the times and sound of {video}" in done.err
+    assert "frames a second" not in done.err
+    assert (
+        "at 24 frames a second"
+        in kadr("encode", _moved(project / "out", tmp_path / "alone"), "-o", tmp_path / "p.mp4").err
+    )
+
+
+def _moved(folder: Path, target: Path) -> Path:
+    return folder.rename(target)
+
+
 def test_converting_is_refused_in_one_line(
     refused: Callable[..., str], video: Path, images: Path, tmp_path: Path
 ) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from video_samples import clicks, make_images, make_video, read_index
 
-from kadr.core.events import CancelToken
+from kadr.core.events import CancelToken, Event
 from kadr.errors import Cancelled, InputError, OptionsError, OutputError
 from kadr.video.clips import open_clip
 from kadr.video.convert import encode_frames, extract_frames
@@ -111,3 +113,66 @@ def test_frames_alone_run_at_the_given_rate(tmp_path: Path) -> None:
         list(encode_frames(frames, tmp_path / "b.mp4", frame_rate=Fraction(60)))
     assert open_clip(tmp_path / "a.mp4").info.frame_rate == 24
     assert open_clip(tmp_path / "b.mp4").info.frame_rate == 60
+
+
+def test_a_pattern_names_the_images(tmp_path: Path, video: Path) -> None:
+    with open_clip(video) as clip:
+        list(extract_frames(clip, tmp_path / "d" / "f_%04d.jpg", every=20))
+        list(extract_frames(clip, tmp_path / "e" / "f_###.png", every=20, start_number=1))
+        list(extract_frames(clip, tmp_path / "g", every=20, start_number=1001))
+    names = {folder.name: sorted(p.name for p in folder.iterdir()) for folder in tmp_path.iterdir()}
+    assert names == {
+        "d": ["f_0000.jpg", "f_0020.jpg"],
+        "e": ["f_001.png", "f_021.png"],
+        "g": ["frame_01001.png", "frame_01021.png"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ("f_%04d", {}, "without an image type"),
+        ("f_%04d.png", {"suffix": ".jpg"}, r"is \.png and not \.jpg"),
+        ("d", {"start_number": -1}, "start number -1"),
+    ],
+)
+def test_names_that_contradict_are_refused(
+    target: str, options: dict[str, Any], message: str, tmp_path: Path, video: Path
+) -> None:
+    with open_clip(video) as clip, pytest.raises(OptionsError, match=message):
+        list(extract_frames(clip, tmp_path / target, **options))
+    assert not list(tmp_path.iterdir())
+
+
+def _notices(events: Iterator[Event]) -> list[str]:
+    return [event.message for event in events if event.message]
+
+
+def test_images_of_a_part_of_the_clip_are_told(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "v.mp4", 40, sound=(0, 1.6))
+    images = make_images(tmp_path / "part", 30, first=5)
+    with open_clip(images) as part, open_clip(source) as like:
+        notices = _notices(encode_frames(part, tmp_path / "o.mp4", like=like))
+    assert len(notices) == 1
+    for part in ("has 30 images", "40 frames", "5–34"):
+        assert part in notices[0]
+
+
+def test_a_rate_that_nothing_tells_is_told(tmp_path: Path) -> None:
+    images = make_images(tmp_path / "images", 4)
+    for rate, count in ((None, 1), (Fraction(25), 0)):
+        with open_clip(images, frame_rate=rate) as clip:
+            for suffix in (".mp4", ".gif"):
+                out = tmp_path / f"{count}{suffix}"
+                notices = _notices(encode_frames(clip, out, frame_rate=rate))
+                assert len(notices) == count
+                assert all(f"{out}: is written at 24 frames a second" in text for text in notices)
+
+
+def test_a_size_that_is_made_even_is_told(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "v.mkv", 4, size=(95, 63), codec="ffv1", pixel_format="bgr0")
+    with open_clip(source) as clip:
+        notices = _notices(encode_frames(clip, tmp_path / "o.mp4"))
+        assert len(notices) == 1
+        assert "is 96×64, the frames are 95×63" in notices[0]
+        assert not _notices(encode_frames(clip, tmp_path / "o.gif"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,10 +19,18 @@ from kadr.errors import OptionsError
 from kadr.option_fields import option_help
 from kadr.options import RunOptions
 
+if TYPE_CHECKING:
+    from kadr.project.folder import ProjectFolder
+
 
 def frames(
     clip: ClipArgument,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder for the images.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|PATTERN", help="The folder for the images, or a pattern: f_%04d.png."
+        ),
+    ],
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Take one frame of this many (default: 1, all).")
     ] = None,
@@ -30,8 +39,18 @@ def frames(
         typer.Option(metavar="RATE", help="Instead, take frames at this constant rate."),
     ] = None,
     suffix: Annotated[
-        str, typer.Option(metavar="SUFFIX", help="Image type: .png, .jpg, .webp, .tif.")
-    ] = ".png",
+        str | None,
+        typer.Option(
+            metavar="SUFFIX",
+            help="Image type: .png, .jpg, .webp, .tif (default: .png, or the pattern's).",
+        ),
+    ] = None,
+    start_number: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N", help="Number of the clip's first frame in the names (default: its own)."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     allow_truncated: AllowTruncated = False,
     quiet: Quiet = False,
@@ -47,6 +66,7 @@ def frames(
             raise OptionsError(f"every {every}, fps {fps}: give one of them")
         rate = None if fps is None else parse_rate(fps)
         step = 1 if every is None else parse_value(every, int, "every")
+        first = None if start_number is None else parse_value(start_number, int, "start-number")
         with open_clip(clip, allow_truncated=allow_truncated) as opened:
             for notice in opened.info.notices:
                 session.reporter.notice(notice)
@@ -55,7 +75,8 @@ def frames(
                 folder,
                 every=step,
                 fps=rate,
-                suffix=suffix if suffix.startswith(".") else f".{suffix}",
+                suffix=None if suffix is None else f".{suffix.removeprefix('.')}",
+                start_number=first,
                 overwrite=overwrite,
                 cancel=session.cancel,
             )
@@ -100,6 +121,11 @@ def encode(
 
         rate = None if fps is None else parse_rate(fps)
         quality = None if crf is None else parse_value(crf, int, "crf")
+        if like is None and rate is None and (project := _project_around(Path(source))):
+            like = str(project.clip)
+            session.reporter.notice(
+                f"{source}: with the times and sound of {like}, the clip of {project.root}"
+            )
         with ExitStack() as stack:
             images = stack.enter_context(open_clip(source, frame_rate=rate))
             for notice in images.info.notices:
@@ -116,6 +142,17 @@ def encode(
             )
             count = session.follow(_counted(events))
         session.reporter.result(f"{output}: {count} frames", output=output, frames=count)
+
+
+def _project_around(source: Path) -> ProjectFolder | None:
+    """The project in whose folder, or a folder of it, images lie, if its clip is there."""
+    from kadr.project.folder import FILE, open_project
+
+    for folder in source.absolute().parents[:2]:
+        if (folder / FILE).is_file():
+            project = open_project(folder)
+            return project if project.clip.exists() else None
+    return None
 
 
 def _counted(events: Iterator[Event]) -> Generator[Event, None, int]:

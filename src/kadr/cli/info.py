@@ -70,7 +70,7 @@ def _lines(clip: Clip) -> dict[str, str]:
         f"{facts.color_transfer}{', with alpha' if facts.has_alpha else ''}",
     }
     for position, notice in enumerate(facts.notices):
-        lines["not used" if not position else f"not used {position + 1}"] = notice
+        lines["note" if not position else f"note {position + 1}"] = notice
     if facts.truncated:
         lines["damage"] = "the file is truncated; these are its good frames"
     return lines

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.core.frames import FrameRange
-from kadr.errors import OptionsError
+from kadr.errors import InputError, OptionsError
 from kadr.options import RunOptions
 from kadr.render.key_pass import PassInput
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
 from kadr.storage.store import FolderStore, WorkFolder
-from kadr.video.base import Clip, ClipWriter
+from kadr.video.base import Clip, ClipWriter, describe_size_change
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
 from kadr.video.identity import clip_identity
@@ -112,11 +112,11 @@ def _blended_folder(options: RunOptions, layout: WorkLayout) -> Path:
 
 def _frame_range(options: RunOptions, clip: Clip) -> FrameRange:
     """The frames of the run, checked against the clip."""
-    if options.frames is None:
-        return FrameRange(0, len(clip))
-    if options.frames.stop > len(clip):
+    frames = FrameRange(0, len(clip)) if options.frames is None else options.frames
+    if frames.stop > len(clip):
         raise OptionsError(
-            f"frames {options.frames.start}–{options.frames.stop - 1}: "
-            f"{options.clip} has frames 0–{len(clip) - 1}"
+            f"frames {frames.start}–{frames.stop - 1}: {options.clip} has frames 0–{len(clip) - 1}"
         )
-    return options.frames
+    if clip.info.size_change is not None and clip.info.size_change[0] < frames.stop:
+        raise InputError(describe_size_change(clip.info))
+    return frames

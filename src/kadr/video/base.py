@@ -50,8 +50,22 @@ class ClipInfo:
     """Seconds; every frame time is a multiple of it."""
     truncated: bool = False
     """Whether the file is damaged and the clip has only its good frames."""
+    size_change: tuple[int, int, int] | None = None
+    """Index, width and height of the first frame of another size; it cannot be read."""
+    rate_is_assumed: bool = False
+    """Whether ``frame_rate`` is only the default of images, which have none of their own."""
     notices: tuple[str, ...] = ()
-    """What of the input is not used, one line each."""
+    """What of the input is not used or is unusual, one line each."""
+
+
+def describe_size_change(info: ClipInfo) -> str:
+    """What to tell people about a clip with a ``size_change``."""
+    assert info.size_change is not None
+    index, width, height = info.size_change
+    return (
+        f"{info.path}: from frame {index} on it is {width}×{height}, before {info.width}×"
+        f"{info.height}; use frames up to {index - 1}, or cut the file there"
+    )
 
 
 class Clip(Protocol):
@@ -120,6 +134,11 @@ class ClipWriter(Protocol):
     @property
     def path(self) -> Path:
         """Where the output appears."""
+        ...
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What of the clip this output does not keep or had to assume, one line each."""
         ...
 
     def write(self, frame: Frame) -> None:

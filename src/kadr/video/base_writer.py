@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -32,6 +32,12 @@ class BaseWriter(ABC):
         self._size: tuple[int, int] | None = None
         self._frame_count = 0
         self._finished = False
+        self._notices: list[str] = []
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What of the clip this output does not keep or had to assume, one line each."""
+        return self._notices
 
     @property
     def path(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -77,6 +77,7 @@ def create_clip(
     preset: str | None = None,
     indices: Sequence[int] | None = None,
     image_suffix: str = ".png",
+    start_number: int | None = None,
 ) -> ClipWriter:
     """Create a video file or an image sequence; ``path`` decides which.
 
@@ -87,7 +88,8 @@ def create_clip(
     frame_rate: a constant rate instead of those times; the output then has no sound.
     crf: constant quality, lower is better; 17 for H.264, 24 for VP9. preset: libx264's, "medium".
     indices: the frames that will be written, if they are not all of ``like``.
-    image_suffix: file type of the images in a folder.
+    image_suffix: file type of the images in a folder. start_number: of the clip's first frame in
+    the names of images; None: the clip's own numbers and names.
     Raises OutputError at once if the output exists (unless ``overwrite``), is the input, or cannot
     be made; OptionsError for an unknown file type.
     """
@@ -99,9 +101,11 @@ def create_clip(
     if is_folder or pattern is not None:
         _check_no_quality(path, crf, preset)
     if not as_folder and pattern is not None:
-        return _create_images(path.parent, like, overwrite, indices, pattern=pattern)
+        name = _image_name(like, pattern, suffix, start_number)
+        return _create_images(path.parent, name, like, overwrite, indices)
     if is_folder:
-        return _create_images(path, like, overwrite, indices, suffix=image_suffix)
+        name = _image_name(like, None, image_suffix, start_number)
+        return _create_images(path, name, like, overwrite, indices)
     _check_file(path, like, overwrite)
     _check_quality(path, crf, preset)
     if suffix == ".gif":
@@ -163,24 +167,34 @@ def _check_no_quality(path: Path, crf: int | None, preset: str | None) -> None:
             raise OptionsError(f"{name} {value}: has no effect on {path}; leave it out")
 
 
+def _image_name(
+    like: Clip | None, pattern: SequencePattern | None, suffix: str, start_number: int | None
+) -> Callable[[int], str]:
+    """Index of a frame → the name of its file."""
+
+    def number(index: int) -> int:
+        if start_number is not None:
+            return index + start_number
+        return index if like is None else like.number(index)
+
+    if pattern is not None:
+        return lambda index: pattern.name(number(index))
+    if like is None or start_number is not None:
+        return lambda index: f"frame_{number(index):05d}{suffix}"
+    return lambda index: like.name(index) + suffix
+
+
 def _create_images(
     folder: Path,
+    name: Callable[[int], str],
     like: Clip | None,
     overwrite: bool,
     indices: Sequence[int] | None,
-    *,
-    pattern: SequencePattern | None = None,
-    suffix: str = ".png",
 ) -> ClipWriter:
     from kadr.video.image_writer import ImageWriter
 
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; choose another folder")
-
-    def name(index: int) -> str:
-        if pattern is not None:
-            return pattern.name(index if like is None else like.number(index))
-        return f"frame_{index:05d}{suffix}" if like is None else like.name(index) + suffix
 
     if indices is None:
         indices = range(0 if like is None else len(like))

@@ -14,6 +14,7 @@ from kadr.errors import InputError, OptionsError
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip
+from kadr.video.sequence import sequence_pattern
 
 _SPARSE = 4  # for steps of at least this, single reads are cheaper than reading all frames
 
@@ -24,23 +25,33 @@ def extract_frames(
     *,
     every: int = 1,
     fps: Fraction | None = None,
-    suffix: str = ".png",
+    suffix: str | None = None,
+    start_number: int | None = None,
     overwrite: bool = False,
     cancel: CancelToken | None = None,
 ) -> Iterator[Event]:
     """Save frames of a clip as images, named by ``clip.name``: ``frame_00012.png`` for a video.
 
-    every: the step between frames. fps: instead, the frames shown at that constant rate.
+    folder: where, or a pattern such as ``out/f_%04d.png``. every: the step between frames. fps:
+    instead, the frames shown at that constant rate. suffix: the file type; None: ``.png``, or that
+    of the pattern. start_number: the number of the clip's first frame in the names; None: its own.
     At the end the folder has all images or none. Raises OutputError if one exists already and
     ``overwrite`` is off.
     """
-    if suffix.lower() not in IMAGE_SUFFIXES:
+    if suffix is not None and suffix.lower() not in IMAGE_SUFFIXES:
         raise OptionsError(f"image type {suffix!r}: expected one of {sorted(IMAGE_SUFFIXES)}")
+    if start_number is not None and start_number < 0:
+        raise OptionsError(f"start number {start_number}: expected a number from 0 on")
     if every < 1 or (fps is not None and fps <= 0):
         raise OptionsError(f"every {every}, fps {fps}: expected numbers above 0")
     indices = range(0, len(clip), every) if fps is None else _indices_at_rate(clip, fps)
     writer = create_clip(
-        f"{folder}/", like=clip, overwrite=overwrite, indices=indices, image_suffix=suffix
+        _image_target(folder, suffix),
+        like=clip,
+        overwrite=overwrite,
+        indices=indices,
+        image_suffix=suffix or ".png",
+        start_number=start_number,
     )
     with writer:
         yield Event("frames", 0, len(indices))
@@ -49,6 +60,21 @@ def extract_frames(
                 cancel.check()
             writer.write(frame)
             yield Event("frames", count, len(indices), preview=frame.rgb)
+
+
+def _image_target(target: str | Path, suffix: str | None) -> str | Path:
+    """A pattern as it is, and anything else as a folder."""
+    name = Path(target).name
+    if sequence_pattern(name) is None or str(target).endswith(("/", "\\")):
+        return f"{target}/"
+    own = Path(name).suffix
+    if own.lower() not in IMAGE_SUFFIXES:
+        raise OptionsError(
+            f"{target}: a pattern without an image type; end it in one, such as {name}.png"
+        )
+    if suffix is not None and suffix.lower() != own.lower():
+        raise OptionsError(f"{target}: is {own} and not {suffix}; give one of them")
+    return target
 
 
 def _indices_at_rate(clip: Clip, fps: Fraction) -> list[int]:
@@ -99,11 +125,23 @@ def encode_frames(
     total = len(source)
     with writer:
         yield Event("encode", 0, total)
+        for notice in (*_part_notices(source, like, indices), *writer.notices):
+            yield Event("encode", 0, total, message=f"note: {notice}")
         for frame, index in zip(source.frames(), indices, strict=True):
             if cancel is not None:
                 cancel.check()
             writer.write(replace(frame, index=index))
             yield Event("encode", frame.index + 1, total, preview=frame.rgb)
+
+
+def _part_notices(source: Clip, like: Clip | None, indices: range) -> Iterator[str]:
+    """What to tell people if images are of a part of the clip only."""
+    if like is not None and len(indices) < len(like):
+        yield (
+            f"{source.info.path}: has {len(indices)} images, {like.info.path} has {len(like)} "
+            f"frames; written is the part {like.number(indices.start)}–"
+            f"{like.number(indices.stop - 1)}, with the sound of that part"
+        )
 
 
 def _indices_in(source: Clip, like: Clip) -> range:

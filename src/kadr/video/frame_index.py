@@ -29,6 +29,8 @@ class _Packet:
     size: int
     intra: bool
     corrupt: bool
+    size_in_pixels: tuple[int, int] = (0, 0)
+    """Of an intra packet, where its header tells."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class FrameIndex:
     last_duration: of the last frame, in the same units; 0 if unknown.
     damaged: the file ends inside a packet or could not be read to its end.
     empty: time stamps of packets too small to hold a picture; they repeat the previous frame.
+    size_change: the first intra packet of another size than the first: its time stamp, its width
+    and height as stored; None if there is none.
     """
 
     pts: list[int]
@@ -56,6 +60,7 @@ class FrameIndex:
     time_base: Fraction
     damaged: bool
     empty: frozenset[int] = frozenset()
+    size_change: tuple[int, int, int] | None = None
 
     def entries_before(self, index: int) -> Iterator[EntryPoint | None]:
         """Entries before frame ``index``, nearest first; then None, the start of the file."""
@@ -139,7 +144,9 @@ def scan(path: Path) -> FrameIndex | None:
         packets: list[_Packet] = []
         try:
             packets.extend(
-                _packet(p) for p in container.demux(stream) if p.size and not p.is_discard
+                _packet(p, stream.codec_context)
+                for p in container.demux(stream)
+                if p.size and not p.is_discard
             )
         except av.error.FFmpegError:
             damaged = True
@@ -150,15 +157,36 @@ def scan(path: Path) -> FrameIndex | None:
         return _index(packets, Fraction(stream.time_base), damaged, seekable)
 
 
-def _packet(packet: Any) -> _Packet:
+def _packet(packet: Any, codec: Any) -> _Packet:
+    intra = bool(packet.is_keyframe)
     return _Packet(
         packet.pts,
         packet.dts,
         packet.duration or 0,
         packet.size,
-        bool(packet.is_keyframe),
+        intra,
         bool(packet.is_corrupt),
+        _size_in_pixels(packet, codec) if intra and codec is not None else (0, 0),
     )
+
+
+def _size_in_pixels(packet: Any, codec: Any) -> tuple[int, int]:
+    """(width, height) in the headers of an intra packet; (0, 0) if they do not tell.
+
+    A parser of its own reads them, without decoding; only VP9's parser does not know the size.
+    """
+    try:
+        parser = av.CodecContext.create(codec.name, "r")
+        if codec.extradata:
+            parser.extradata = codec.extradata
+        if codec.name in ("vp9", "libvpx-vp9"):
+            frames = [*parser.decode(packet), *parser.decode(None)]
+            return (frames[0].width, frames[0].height) if frames else (0, 0)
+        parser.parse(bytes(packet))
+        parser.parse(None)
+    except (av.error.FFmpegError, ValueError):
+        return (0, 0)
+    return parser.width, parser.height
 
 
 def _index(
@@ -179,7 +207,13 @@ def _index(
         time_base=time_base,
         damaged=damaged,
         empty=frozenset(pts for pts in stamps if by_pts[pts].size <= _EMPTY),
+        size_change=_size_change([(pts, by_pts[pts].size_in_pixels) for pts in stamps]),
     )
+
+
+def _size_change(sizes: list[tuple[int, tuple[int, int]]]) -> tuple[int, int, int] | None:
+    valid = [(pts, size) for pts, size in sizes if all(size)]
+    return next(((pts, *size) for pts, size in valid if size != valid[0][1]), None)
 
 
 def _ends_early(container: Any, stream: Any, path: Path) -> bool:

@@ -22,10 +22,10 @@ from PIL import Image as PillowImage
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.video.base import Clip
 from kadr.video.base_writer import BaseWriter
-from kadr.video.timing import Timing
+from kadr.video.timing import Timing, rate_notices
 
-_CLOCK = Fraction(1, 50)  # seconds; viewers show shorter delays for longer
-_TICKS = 2  # GIF's own hundredths in one step of _CLOCK
+_CLOCK = Fraction(1, 100)  # seconds
+_SHORTEST = 2  # steps of the clock; viewers show shorter delays for longer
 _COLORS = 255  # the last entry is transparent
 _BITS = 5  # bits a channel in the histogram
 _GRID = 64  # levels a channel in the table of nearest palette entries
@@ -35,15 +35,17 @@ _SAMPLES = 250_000  # pixels from which the palette is made
 class GifWriter(BaseWriter):
     """A ClipWriter for .gif; memory does not grow with the clip.
 
-    Times are rounded to 1/50 s; frames that fall together are left out. Alpha below one half
-    becomes transparent. There is no sound.
+    Times are rounded to 1/100 s, so delays alternate (30, 40, 30 ms at 30 frames a second) and the
+    whole keeps its length. No delay is shorter than 20 ms: above 50 frames a second some are left
+    out. Alpha below one half becomes transparent. There is no sound.
     """
 
     _library_errors = (av.error.FFmpegError,)
 
     def __init__(self, path: Path, *, like: Clip | None, frame_rate: Fraction | None) -> None:
-        self._timing = Timing(like, frame_rate, clock=_CLOCK)
+        self._timing = Timing(like, frame_rate, clock=_CLOCK, shortest=_SHORTEST * _CLOCK)
         super().__init__(path, path.parent)
+        self._notices += rate_notices(path, self._timing)
         self._spool: IO[bytes] | None = None
         self._histogram = np.zeros(1 << (3 * _BITS), np.int64)
         self._sums = np.zeros((self._histogram.size, 3))
@@ -56,7 +58,7 @@ class GifWriter(BaseWriter):
         self._check_size(frame)
         time = self._timing.next(frame)
         if time is not None:
-            self._store(to_8_bits(frame.image), round(time / _CLOCK) * _TICKS)
+            self._store(to_8_bits(frame.image), round(time / _CLOCK))
 
     def _store(self, image: Image, tick: int) -> None:
         """Count a frame's colours and append it to the spool."""
@@ -87,7 +89,7 @@ class GifWriter(BaseWriter):
         width, height = self._size
         mapper = _PaletteMapper(_palette(self._histogram, self._sums), (height, width))
         ends = [tick for tick, _ in self._entries[1:]]
-        last = max(_TICKS, round(self._timing.end * 100) - self._entries[-1][0])
+        last = max(_SHORTEST, round(self._timing.end * 100) - self._entries[-1][0])
         options = {"loop": "0", "final_delay": str(last)}
         with av.open(f"file:{file}", "w", format="gif", options=options) as container:
             stream: Any = container.add_stream("gif", rate=100)

@@ -76,6 +76,7 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         has_alpha=any(header.alpha for header in headers),
         bits=first.bits,
         time_base=1 / rate,
+        rate_is_assumed=frame_rate is None,
         notices=tuple(_unused(path, sequence)),
     )
     return ImageClip(info, sequence)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import av
+import av.filter
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from kadr.core.frames import Image
@@ -16,6 +18,12 @@ from kadr.video.tone_mapping import to_sdr
 _PQ, _HLG = 16, 18
 # without accurate rounding and full chroma swscale drifts by up to 3 levels
 _SCALE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+
+CHROMA_LOCATION = "left"
+"""Where 4:2:0 chroma is written: FFmpeg's name."""
+
+_ANY_TIME_BASE = Fraction(1, 25)
 
 Matrix = Literal["bt601", "bt709", "bt2020", "rgb"]
 _COLORSPACES = {"bt601": 5, "bt709": 1, "bt2020": 9}
@@ -107,6 +115,7 @@ def _orientation(frame: av.VideoFrame) -> Orientation:
 class ToRgb:
     """Converts one stream's frames to upright RGB(A) uint8; for one thread at a time.
 
+    Chroma is taken from where the frame's tag says (left, centre, top left); without a tag, left.
     More than 8 bits are rounded to 8. ``tone_mapping`` converts PQ and HLG to SDR BT.709.
     """
 
@@ -144,23 +153,45 @@ class ToRgb:
 
 
 class FromRgb:
-    """Converts RGB(A) images to an encoder's planes: BT.709, limited range."""
+    """Converts RGB(A) images to an encoder's planes: BT.709, limited range, chroma sited left.
+
+    Left is where H.264, HEVC and VP9 have chroma when a file does not tell, so every player reads
+    it alike (ITU-T H.264, figure E-1). libswscale writes centred chroma unless it is told.
+    """
 
     def __init__(self, pixel_format_name: str) -> None:
         self._name = pixel_format_name
-        self._reformatter = VideoReformatter()
+        self._converters: dict[tuple[int, int, str], tuple[Any, Any, Any]] = {}
 
     def __call__(self, image: Image) -> av.VideoFrame:
         """(H, W, 3 or 4) uint8 → a frame in the encoder's pixel format."""
-        frame = av.VideoFrame.from_ndarray(image, format="rgba" if image.shape[2] == 4 else "rgb24")
+        source = "rgba" if image.shape[2] == 4 else "rgb24"
+        frame = av.VideoFrame.from_ndarray(image, format=source)
         if self._name.startswith(("rgb", "bgr", "argb")):
-            return self._reformatter.reformat(frame, format=self._name)
-        return self._reformatter.reformat(
-            frame,
-            format=self._name,
-            src_colorspace=Colorspace.ITU709,
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=_SCALE,
-        )
+            return frame.reformat(format=self._name)
+        key = (image.shape[1], image.shape[0], source)
+        if key not in self._converters:
+            self._converters = {key: _converter(*key, self._name)}
+        _, entry, exit_ = self._converters[key]
+        frame.pts, frame.time_base = 0, _ANY_TIME_BASE
+        entry.push(frame)
+        converted: av.VideoFrame = exit_.pull()
+        return converted
+
+
+def _converter(width: int, height: int, source: str, target: str) -> tuple[Any, Any, Any]:
+    """A filter graph with its input and output; the graph must live as long as they are used."""
+    graph = av.filter.Graph()
+    size = f"video_size={width}x{height}:pix_fmt={source}"
+    entry = graph.add("buffer", args=f"{size}:time_base={_ANY_TIME_BASE}:pixel_aspect=1/1")
+    options = {"flags": _SCALE_FLAGS, "out_color_matrix": "bt709", "out_range": "tv"}
+    if "420" in target:
+        options["out_chroma_loc"] = CHROMA_LOCATION
+    scale = graph.add("scale", args=":".join(f"{k}={v}" for k, v in options.items()))
+    to_format = graph.add("format", args=f"pix_fmts={target}")
+    exit_ = graph.add("buffersink")
+    entry.link_to(scale)
+    scale.link_to(to_format)
+    to_format.link_to(exit_)
+    graph.configure()
+    return graph, entry, exit_

@@ -13,7 +13,7 @@ import av
 from kadr.video.base import ClipInfo
 from kadr.video.frame_index import open_container
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 # the codecs that each container can store; None means any
 _COPIED_CODECS: dict[str, frozenset[str] | None] = {
@@ -23,24 +23,64 @@ _COPIED_CODECS: dict[str, frozenset[str] | None] = {
     ".mkv": None,
     ".webm": frozenset({"opus", "vorbis"}),
 }
-_OPUS_RATE = 48000
+_TITLES = ("language", "title")
+"""What of a track's metadata is kept."""
 
 
 class Sound:
-    """The default sound stream of a clip, muxed into an open container in sync with the frames.
+    """All sound tracks of a clip, muxed into an open container in sync with the frames.
 
     start: the first written frame's time in the clip, seconds from its first frame. If it is 0,
     sound before the first frame is kept, and ``lead`` is how much later the frames have to start.
-    If it is not 0, earlier sound is left out.
-    Damaged sound ends with a logged warning; the frames continue.
+    If it is not 0, earlier sound is left out. Tracks keep their language, title and which of them
+    is the default. Damaged sound ends with a logged warning; the frames continue.
     """
 
     def __init__(self, info: ClipInfo, start: Fraction) -> None:
+        with open_container(info.path) as container:
+            indices = [
+                stream.index
+                for stream in container.streams.audio
+                if stream.codec_context is not None
+            ]
+        self._tracks = [_Track(info, index, start) for index in indices]
+        self.lead = max(track.lead for track in self._tracks)
+
+    def attach(self, output: Any, output_path: Path) -> None:
+        """Add the sound streams to an output container, after its video stream."""
+        for track in self._tracks:
+            track.attach(output, output_path)
+
+    def round_lead(self, base: Fraction) -> Fraction:
+        """Round ``lead`` to a multiple of the video's time base and return it."""
+        self.lead = round(self.lead / base) * base
+        for track in self._tracks:
+            track.lead = self.lead
+        return self.lead
+
+    def copy_until(self, end: Fraction | None) -> None:
+        """Mux the sound before ``end``, in seconds from the first written frame."""
+        for track in self._tracks:
+            track.copy_until(end)
+
+    def finish(self, end: Fraction | None) -> None:
+        """Mux the rest of the sound up to ``end``, or all of it, and close the input."""
+        for track in self._tracks:
+            track.finish(end)
+
+    def close(self) -> None:
+        """Free the input file."""
+        for track in self._tracks:
+            track.close()
+
+
+class _Track:
+    """One sound stream; it reads the input through a handle of its own."""
+
+    def __init__(self, info: ClipInfo, index: int, start: Fraction) -> None:
         self._path = info.path
         self._input = open_container(info.path)
-        self._stream = next(
-            stream for stream in self._input.streams.audio if stream.codec_context is not None
-        )
+        self._stream = self._input.streams[index]
         self._start = info.first_time + start
         sound_start = Fraction(self._stream.start_time or 0) * self._stream.time_base
         self._from_start = start == 0
@@ -54,30 +94,28 @@ class Sound:
         self._copies = True
 
     def attach(self, output: Any, output_path: Path) -> None:
-        """Add a sound stream to an output container, after its video stream."""
+        """Add the stream to an output container."""
         codec = self._stream.codec_context.codec.canonical_name
         codecs = _COPIED_CODECS[output_path.suffix.lower()]
         self._output = output
         self._copies = codecs is None or codec in codecs
         self._target = self._add_stream(output_path)
+        self._target.disposition = self._stream.disposition
+        for name in _TITLES:
+            if name in self._stream.metadata:
+                self._target.metadata[name] = self._stream.metadata[name]
 
     def _add_stream(self, output_path: Path) -> Any:
         if self._copies:
             return self._output.add_stream_from_template(self._stream)
         source = self._stream.codec_context
-        webm = output_path.suffix.lower() == ".webm"
-        target = self._output.add_stream(
-            "libopus" if webm else "aac", rate=_OPUS_RATE if webm else source.sample_rate
-        )
+        encoder = "libopus" if output_path.suffix.lower() == ".webm" else "aac"
+        rate = _nearest_rate(source.sample_rate, av.Codec(encoder, "w").audio_rates)
+        target = self._output.add_stream(encoder, rate=rate)
         channels = source.layout.nb_channels
         target.codec_context.layout = "mono" if channels == 1 else "stereo"
         target.codec_context.bit_rate = 160_000
         return target
-
-    def round_lead(self, base: Fraction) -> Fraction:
-        """Round ``lead`` to a multiple of the video's time base and return it."""
-        self.lead = round(self.lead / base) * base
-        return self.lead
 
     def copy_until(self, end: Fraction | None) -> None:
         """Mux the sound before ``end``, in seconds from the first written frame."""
@@ -128,11 +166,11 @@ class Sound:
             self._output.mux(self._target.encode(frame))
 
     def _stop_at_damage(self, error: Any) -> None:
-        log.warning("%s: the sound is damaged and ends early (%s)", self._path, error.strerror)
+        _log.warning("%s: the sound is damaged and ends early (%s)", self._path, error.strerror)
         self._done = True
 
     def finish(self, end: Fraction | None) -> None:
-        """Mux the rest of the sound up to ``end``, or all of it, and close the input."""
+        """Mux the rest of the track up to ``end``, or all of it, and close the input."""
         self.copy_until(end)
         if not self._copies:
             self._output.mux(self._target.encode(None))
@@ -142,3 +180,10 @@ class Sound:
         """Free the input file."""
         self._done = True
         self._input.close()
+
+
+def _nearest_rate(rate: int, allowed: list[int] | None) -> int:
+    """The lowest rate that an encoder takes and that keeps all of the sound; else the highest."""
+    if not allowed or rate in allowed:
+        return rate
+    return min((each for each in allowed if each > rate), default=max(allowed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 from kadr.core.frames import Frame
 from kadr.video.base import DEFAULT_FRAME_RATE, Clip
@@ -13,12 +14,20 @@ class Timing:
 
     With frame_rate the rate is constant; without it frames keep the times that they have in
     ``like``; without both the rate is 24 a second. clock: the step of a coarse container clock in
-    seconds (GIF: 1/100); of frames that fall on the same step only the first is shown.
+    seconds (GIF: 1/100); times are rounded to it. shortest: seconds that a frame is shown at least,
+    a multiple of the clock, one step by default; a frame that would have to wait more than a step
+    for it is left out.
     """
 
     def __init__(
-        self, like: Clip | None, frame_rate: Fraction | None, clock: Fraction | None = None
+        self,
+        like: Clip | None,
+        frame_rate: Fraction | None,
+        clock: Fraction | None = None,
+        shortest: Fraction | None = None,
     ) -> None:
+        self.rate_is_assumed = frame_rate is None and (like is None or like.info.rate_is_assumed)
+        """Whether nothing tells the rate, so that the default is used."""
         if like is not None and _has_rate(like, frame_rate):
             frame_rate = None
         self._like = None if frame_rate is not None else like
@@ -30,6 +39,7 @@ class Timing:
         base = self._like.info.time_base if self._like is not None else self._step
         self.base = base if clock is None else clock
         self._clock = clock
+        self._shortest = shortest or clock
         self._count = 0
         self._origin = Fraction(0)
         self._last: Fraction | None = None
@@ -52,12 +62,14 @@ class Timing:
         self._count += 1
         self.reached_end = self._like is not None and frame.index + 1 == len(self._like)
         self.end = time + self._duration(frame)
-        if self._clock is not None:
-            time = round(time / self._clock) * self._clock
-            self.end = max(self.end, time + self._clock)
-        if self._last is not None and time <= self._last:
-            if self._clock is not None:
+        if self._clock is not None and self._shortest is not None:
+            exact, time = time, round(time / self._clock) * self._clock
+            if self._last is not None:
+                time = max(time, self._last + self._shortest)
+            if time - exact > self._clock:
                 return None
+            self.end = max(self.end, time + self._shortest)
+        if self._last is not None and time <= self._last:
             raise ValueError(f"frame {frame.index} is at {time} s, expected after {self._last} s")
         self._last = time
         return time
@@ -88,3 +100,13 @@ class Timing:
 
 def _has_rate(clip: Clip, frame_rate: Fraction | None) -> bool:
     return clip.info.frame_rate == frame_rate and not clip.info.variable_frame_rate
+
+
+def rate_notices(path: Path, timing: Timing) -> list[str]:
+    """What to tell people about an output whose rate nothing told."""
+    if not timing.rate_is_assumed:
+        return []
+    return [
+        f"{path}: is written at {timing.rate} frames a second and without sound, images tell "
+        "neither; give the rate as --fps, or the clip they are from (encode: --like)"
+    ]

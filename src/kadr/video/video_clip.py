@@ -12,7 +12,7 @@ from typing import Any
 
 from kadr.core.frames import Frame
 from kadr.errors import InputError
-from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
+from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, describe_size_change
 from kadr.video.base_clip import BaseClip, reverse_in_chunks
 from kadr.video.decoder import Decoder, count_range, decode_range
 from kadr.video.frame_index import FrameIndex, scan
@@ -82,9 +82,9 @@ class VideoClip(BaseClip):
         image = rgb(decoded)
         height, width = self._info.height, self._info.width
         if image.shape[:2] != (height, width):
+            change = (index, image.shape[1], image.shape[0])
             raise InputError(
-                f"{self._info.path}: frame {index} is {image.shape[1]}x{image.shape[0]}, the clip "
-                f"is {width}x{height}; cut the file where its size changes"
+                describe_size_change(dataclasses.replace(self._info, size_change=change))
             )
         return Frame(index, image, self._times[index])
 
@@ -128,6 +128,8 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
                 index, truncated = _good_part(path, index)
             times, last_duration, base = _times(decoder.stream, index)
         info = _info(path, decoder, first, pixels, (times, last_duration, base), index)
+        if info.size_change is not None:
+            info = dataclasses.replace(info, notices=(describe_size_change(info),))
         return VideoClip(dataclasses.replace(info, truncated=truncated), times, index, pixels)
     finally:
         decoder.close()
@@ -236,4 +238,15 @@ def _info(
         color_transfer=pixels.transfer,
         first_time=first_pts * Fraction(stream.time_base),
         time_base=base,
+        size_change=_size_change(index, pixels),
     )
+
+
+def _size_change(index: FrameIndex | None, pixels: PixelFormat) -> tuple[int, int, int] | None:
+    """Position, width and height of the first frame of another size, upright."""
+    if index is None or index.size_change is None or index.size_change[0] not in index.pts:
+        return None
+    pts, width, height = index.size_change
+    if pixels.orientation.transpose:
+        width, height = height, width
+    return index.pts.index(pts), width, height

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,9 +16,9 @@ from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
 from kadr.video.base import Clip
 from kadr.video.base_writer import BaseWriter
-from kadr.video.pixels import FromRgb
+from kadr.video.pixels import CHROMA_LOCATION, FromRgb
 from kadr.video.sound import Sound
-from kadr.video.timing import Timing
+from kadr.video.timing import Timing, rate_notices
 
 # a fixed number: libx264 writes other bytes for another count
 _THREADS = 4
@@ -30,10 +31,12 @@ _FINE_STEP = Fraction(1, 10_000)
 class Encoding:
     """How one kind of file is encoded.
 
-    pixel_format / alpha_format: of opaque and of RGBA frames; "" when alpha cannot be stored.
-    crf: the option's default; None for codecs without one. even: sizes must be even.
+    muxer: FFmpeg's name of the container. pixel_format / alpha_format: of opaque and of RGBA
+    frames; "" when alpha cannot be stored. crf: the option's default; None for codecs without one.
+    even: sizes must be even.
     """
 
+    muxer: str
     codec: str
     pixel_format: str
     alpha_format: str = ""
@@ -50,6 +53,7 @@ class Encoding:
 
 
 _H264 = Encoding(
+    "mp4",
     "libx264",
     "yuv420p",
     crf=17,
@@ -60,10 +64,11 @@ _H264 = Encoding(
 )
 ENCODINGS = {
     ".mp4": _H264,
-    ".m4v": _H264,
-    ".mov": replace(_H264, alpha_format="yuva444p10le", alpha_codec="prores_ks"),
-    ".mkv": replace(_H264, container_options={"fflags": "+bitexact"}),
+    ".m4v": replace(_H264, muxer="ipod"),
+    ".mov": replace(_H264, muxer="mov", alpha_format="yuva444p10le", alpha_codec="prores_ks"),
+    ".mkv": replace(_H264, muxer="matroska", container_options={"fflags": "+bitexact"}),
     ".webm": Encoding(
+        "webm",
         "libvpx-vp9",
         "yuv420p",
         alpha_format="yuva420p",
@@ -78,6 +83,7 @@ ENCODINGS = {
         container_options={"fflags": "+bitexact"},
     ),
     ".webp": Encoding(
+        "webp",
         "libwebp_anim",
         "bgra",
         alpha_format="bgra",
@@ -96,8 +102,9 @@ class VideoWriter(BaseWriter):
 
     H.264 is yuv420p; odd sizes get their last column or row repeated, as 4:2:0 players need. RGBA
     frames keep alpha in webm and webp, and in mov (as ProRes 4444); elsewhere they are laid over
-    black. Colours are written as BT.709 and tagged so. The file grows under a hidden name beside
-    ``path``. Raises OutputError when the disk is full or the encoder fails.
+    black. Colours are written as BT.709 with chroma sited left, and tagged so. All sound tracks of
+    ``like`` are kept. The file grows under a hidden name beside ``path``. Raises OutputError when
+    the disk is full or the encoder fails; encoders are tried before the first frame.
     """
 
     _library_errors = (av.error.FFmpegError,)
@@ -130,6 +137,31 @@ class VideoWriter(BaseWriter):
         self._lead = Fraction(0)
         self._durations: dict[int, int] = {}
         self._keeps_alpha = False
+        self._notices += rate_notices(path, self._timing)
+        if like is not None:
+            self._notices += _size_notices(path, encoding, (like.info.width, like.info.height))
+            self._try_streams(like)
+
+    def _try_streams(self, like: Clip) -> None:
+        """Open the encoders once in memory, so that no work is done for what cannot be written.
+
+        Raises OutputError with the cause.
+        """
+        sound = Sound(like.info, Fraction(0)) if self._wants_sound() else None
+        container = None
+        try:
+            with self._guarded():
+                container = av.open(io.BytesIO(), "w", format=self._encoding.muxer)
+                self._video_stream(container, (like.info.width, like.info.height))
+                if sound is not None:
+                    sound.attach(container, self._path)
+                container.start_encoding()
+        finally:
+            if sound is not None:
+                sound.close()
+            if container is not None:
+                with contextlib.suppress(av.error.FFmpegError, ValueError):
+                    container.close()
 
     def _add(self, frame: Frame) -> None:
         if self._file is None:
@@ -187,7 +219,7 @@ class VideoWriter(BaseWriter):
             if self._sound.lead:
                 self._timing.refine(_FINE_STEP)
                 self._lead = self._sound.round_lead(self._timing.base)
-        self._stream = self._video_stream(first.size)
+        self._stream = self._video_stream(self._container, first.size)
         if self._sound is not None:
             self._sound.attach(self._container, self._path)
         self._from_rgb = FromRgb(self._stream.pix_fmt)
@@ -202,7 +234,7 @@ class VideoWriter(BaseWriter):
             and self._timing.follows_like
         )
 
-    def _video_stream(self, size: tuple[int, int]) -> Any:
+    def _video_stream(self, container: Any, size: tuple[int, int]) -> Any:
         encoding = self._encoding
         prores = self._keeps_alpha and bool(encoding.alpha_codec)
         options = {} if prores else dict(encoding.options)
@@ -210,14 +242,17 @@ class VideoWriter(BaseWriter):
             options["crf"] = str(self._crf)
         if not prores and self._preset is not None and encoding.codec == "libx264":
             options["preset"] = self._preset
-        stream: Any = self._container.add_stream(
+        pixel_format = encoding.alpha_format if self._keeps_alpha else encoding.pixel_format
+        if "420" in pixel_format:
+            options["chroma_sample_location"] = CHROMA_LOCATION
+        stream: Any = container.add_stream(
             encoding.alpha_codec if prores else encoding.codec,
             rate=self._timing.rate.limit_denominator(1001),
             options=options,
         )
         even = 2 if encoding.even else 1
         stream.width, stream.height = (-(-side // even) * even for side in size)
-        stream.pix_fmt = encoding.alpha_format if self._keeps_alpha else encoding.pixel_format
+        stream.pix_fmt = pixel_format
         context = stream.codec_context
         context.time_base = self._timing.base
         context.thread_count = _THREADS
@@ -249,6 +284,17 @@ class VideoWriter(BaseWriter):
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 self._container.close()
             self._container = None
+
+
+def _size_notices(path: Path, encoding: Encoding, size: tuple[int, int]) -> list[str]:
+    """What to tell people about sizes that an encoding makes even."""
+    even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+    if not encoding.even or even == size:
+        return []
+    return [
+        f"{path}: is {even[0]}×{even[1]}, the frames are {size[0]}×{size[1]}; players need even "
+        "sizes, so the last column or row is repeated"
+    ]
 
 
 def _check_largest(path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
