@@ -21,6 +21,10 @@ class OutputError(KadrError, OSError):
     """The output cannot be written: it exists, the folder cannot be created, the disk is full."""
 
 
+class FolderInUseError(OutputError):
+    """Another kadr works in the folder."""
+
+
 class ResumeError(KadrError):
     """Stored work files do not fit the current options."""
 

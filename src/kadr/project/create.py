@@ -18,6 +18,7 @@ from kadr.project.frame_numbers import with_numbers
 from kadr.project.schema import describe_unknown, run_fields
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text
+from kadr.storage.ownership import adopt_folder
 from kadr.stylize.external import KeyFile, find_keys
 from kadr.stylize.registry import create_stylizer
 from kadr.video.clip_source import ClipSource
@@ -93,8 +94,8 @@ def new_project(
 
 def _fill(folder: Path, keys: Sequence[KeyFile], files: Mapping[str, bytes]) -> None:
     """Put copies of the keys and other files into a new project."""
-    for name in ("keys", "work"):
-        (folder / name).mkdir(exist_ok=True)
+    (folder / "keys").mkdir()
+    adopt_folder(folder / "work")
     for key in keys:
         shutil.copyfile(key.path, folder / "keys" / key.path.name)
     for name, data in files.items():

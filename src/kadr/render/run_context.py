@@ -15,6 +15,7 @@ from kadr.render.key_pass import PassInput
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
+from kadr.storage.ownership import adopt_folder, refuse_links
 from kadr.storage.store import FolderStore, WorkFolder
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.clip_source import ClipSource
@@ -82,7 +83,7 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     exclusive: lock the work folder; without the lock only complete files may be written there
     that any other process would write alike.
     Raises InputError for a clip that cannot be used, OptionsError for frames that it does not
-    have, OutputError if the folder is in use or cannot be written.
+    have, OutputError if the folder is in use, is not kadr's or cannot be written.
     """
     source = ClipSource.of(options)
     with ExitStack() as stack:
@@ -91,6 +92,10 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
         layout = WorkLayout(stack.enter_context(WorkFolder(options.work)).folder)
         if exclusive:
             stack.enter_context(lock_folder(layout.folder))
+        else:
+            adopt_folder(layout.folder)
+        for folder in layout.folders:
+            refuse_links(layout.folder, folder)
         yield RunContext(
             options,
             clip,

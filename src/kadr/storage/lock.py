@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kadr.errors import OutputError
-from kadr.files import atomic_file, make_folder
+from kadr.errors import FolderInUseError, OutputError
+from kadr.files import atomic_file
 from kadr.storage.layout import WorkLayout
+from kadr.storage.ownership import adopt_folder
 
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock in a with block; the folder is made when missing.
+    """Hold the folder's lock in a with block; the folder is made when missing, and marked.
 
     The lock belongs to the process and ends with it, however it ends. The file ``lock.pid`` beside
-    it names the process. Raises OutputError naming the folder and the other process if that holds
-    the lock, or if the folder cannot be written or the lock file is a link.
+    it names the process. Raises FolderInUseError naming the folder and the other process if that
+    holds the lock, OutputError if the folder is not kadr's or cannot be written, or if something
+    else stands in the place of the lock file.
     """
-    make_folder(folder)
+    adopt_folder(folder)
     layout = WorkLayout(folder)
-    if layout.lock.is_symlink():
-        raise OutputError(f"{layout.lock}: is a link; delete it, kadr locks no file behind links")
+    _check_lock_file(layout.lock)
     lock = FileLock(layout.lock, mode=0o666, thread_local=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise OutputError(
+        raise FolderInUseError(
             f"{folder}: another kadr works here{_holder(layout.lock_holder)}; "
             "wait for it, stop it, or choose another folder"
         ) from None
@@ -44,6 +46,18 @@ def lock_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_lock_file(file: Path) -> None:
+    """Raise OutputError unless the file is one that kadr can have made: locking empties it."""
+    try:
+        status = file.lstat()
+    except OSError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise OutputError(f"{file}: is a link; delete it, kadr locks no file behind links")
+    if stat.S_ISREG(status.st_mode) and (status.st_size or status.st_nlink > 1):
+        raise OutputError(f"{file}: is not the lock of kadr, which is empty; move it elsewhere")
 
 
 def _holder(file: Path) -> str:
