@@ -24,6 +24,7 @@ from kadr.errors import OptionsError, OutputError
 from kadr.guides.flow import flow_pair, gray
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle_events
+from kadr.render.run_inputs import check_run_outputs
 from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
 from kadr.storage.ownership import refuse_links
@@ -101,6 +102,7 @@ def compare_methods(
     for path in (output, *(Path(run.output) for run in runs.values())):
         if path.exists() and not options.overwrite:
             raise OutputError(f"{path}: exists already; use --overwrite or another name")
+    check_run_outputs(options)
     with ClipSource.of(options).open() as clip:
         count = len(clip)
     with ExitStack() as stack:

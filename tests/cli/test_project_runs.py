@@ -253,14 +253,14 @@ def test_only_one_kadr_works_in_a_project(
 
 def test_what_killed_runs_left_is_swept(kadr: Call, project: ProjectFolder) -> None:
     remaining = [
-        project.out / ".kadr-abc.mp4",
-        project.work / "store" / "propagate" / ".kadr-abc.zip",
-        project.out / ".kadr-folder" / "frame_00001.png",
+        project.out / ".kadr-a1b2c3d4.mp4",
+        project.work / "store" / "propagate" / ".kadr-a1b2c3d4.zip",
+        project.out / ".kadr-folder__" / "frame_00001.png",
     ]
     options = [
-        project.previews / ".kadr-abc.png",
+        project.previews / ".kadr-a1b2c3d4.png",
         project.out / "mine.txt",
-        project.keys / ".kadr-x",
+        project.keys / ".kadr-a1b2c3d4.png",
     ]
     for path in remaining + options:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from kadr.stylize.external import KeyFile, find_keys
 from kadr.stylize.registry import create_stylizer
 from kadr.video.clip_source import ClipSource
 from kadr.video.identity import clip_identity, clip_size
+from kadr.video.outputs_apart import check_outputs_apart
 
 _PROJECT_SETTINGS = frozenset(
     {"frames", "frame_rate", "ranges", "stylizer", "stylizer_options", "detail"}
@@ -49,12 +50,14 @@ def new_project(
     content of more files to put into the project.
     settings: frames ("FIRST:LAST"), ranges ("FIRST:KEY:LAST" each), frame_rate, stylizer,
     stylizer_options, detail, and fields of PropagateOptions and RunOptions.
-    Raises OutputError if the folder exists and is not empty, InputError for the clip or a key,
+    Raises OutputError if the folder exists and is not empty or lies in a folder of images that it
+    reads, InputError for the clip or a key,
     OptionsError for a setting; nothing is left behind then.
     """
     clip, keys = Path(clip), tuple(keys)
     root = Path(folder or clip_name(clip) + SUFFIX)
     _check_free(root)
+    check_outputs_apart([f"{root}/"], [clip, *keys])
     project_settings = _settings(settings)
     options = _options(clip, keys, project_settings)
     with ClipSource.of(options).open() as opened:

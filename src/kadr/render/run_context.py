@@ -12,6 +12,7 @@ from kadr.core.frames import FrameRange
 from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.render.key_pass import PassInput
+from kadr.render.run_inputs import check_run_outputs
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
@@ -83,9 +84,12 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     exclusive: lock the work folder; without the lock only complete files may be written there
     that any other process would write alike.
     Raises InputError for a clip that cannot be used, OptionsError for frames that it does not
-    have, OutputError if the folder is in use, is not kadr's or cannot be written.
+    have, OutputError if the folder is in use, is not kadr's or cannot be written, or if the output
+    lies among what the run reads.
     """
     source = ClipSource.of(options)
+    if exclusive:
+        check_run_outputs(options)
     with ExitStack() as stack:
         clip = stack.enter_context(source.open())
         frames = _frame_range(options, clip)
