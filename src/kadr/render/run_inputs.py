@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -44,13 +45,19 @@ def _paths(value: Any, paths_only: bool) -> Iterator[Path]:
     if isinstance(value, (tuple, list)):
         for item in value:
             yield from _paths(item, paths_only)
-    elif isinstance(value, Path):
-        yield value.expanduser()
-    elif isinstance(value, str) and paths_only:
-        yield Path(value).expanduser()
-    elif isinstance(value, str) and len(value) < 1024:
+    elif isinstance(value, Path) or (isinstance(value, str) and paths_only):
+        yield from _existing(str(value))
+    elif isinstance(value, str):
         # PATH, PATH:WEIGHT or NODE.input=PATH; a prompt is no path that exists
         for text in (value, value.rpartition(":")[0], value.partition("=")[2]):
-            path = Path(text).expanduser()
-            if ("/" in text or "\\" in text or path.suffix) and path.exists():
-                yield path
+            if "/" in text or "\\" in text or "." in text:
+                yield from _existing(text)
+
+
+def _existing(text: str) -> Iterator[Path]:
+    """The path that a text names, if there is one."""
+    # a text that can be no path at all, such as a long prompt, raises one of these
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        path = Path(text).expanduser()
+        if path.exists():
+            yield path

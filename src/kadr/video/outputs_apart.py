@@ -63,8 +63,8 @@ def _check_images(folder: Path, pattern: SequencePattern | None, path: Path) -> 
     """Refuse images in ``folder``; their names are known only if there is a pattern."""
     if path.is_dir():
         if _is_within(folder, path):
-            text = "is" if _is_same(folder, path) else "lies in"
-            raise OutputError(f"{folder}: {text} the input folder {path}; choose another folder")
+            text = "is the input folder" if _is_same(folder, path) else "lies in the input folder"
+            raise OutputError(f"{folder}: {text} {path}; choose another folder")
         return
     if not _is_same(folder, path.parent):
         return
