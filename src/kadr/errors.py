@@ -22,7 +22,11 @@ class OutputError(KadrError, OSError):
 
 
 class FolderInUseError(OutputError):
-    """Another kadr works in the folder."""
+    """Another kadr works in the folder. ``purpose``: what for, as it said; "" if it did not."""
+
+    def __init__(self, message: str, purpose: str = "") -> None:
+        super().__init__(message)
+        self.purpose = purpose
 
 
 class ResumeError(KadrError):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kadr.errors import OutputError
+from kadr.errors import FolderInUseError, OutputError
 from kadr.storage.layout import LOCK, LOCK_HOLDER
 from kadr.storage.lock import lock_folder
 from kadr.storage.ownership import adopt_folder
@@ -76,6 +76,15 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child, lock_folder(tmp_path):
         child.kill()
+
+
+def test_the_error_says_what_the_holder_does(tmp_path: Path) -> None:
+    purpose = "/films/r\udce9sum\u00e9 1.mp4"
+    with lock_folder(tmp_path, purpose):
+        with pytest.raises(FolderInUseError) as caught, lock_folder(tmp_path):
+            pytest.fail("held twice")
+        assert caught.value.purpose == purpose
+        assert f"(process {os.getpid()})" in str(caught.value)
 
 
 def test_invalid_text_in_the_holder_file_is_not_reported(tmp_path: Path) -> None:

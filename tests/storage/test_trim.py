@@ -57,8 +57,10 @@ def test_the_oldest_work_is_deleted_until_the_size_limit_holds() -> None:
 
 def test_the_work_of_the_current_run_counts_and_stays() -> None:
     current, other = _work_folder("current", 100), _work_folder("other", 1)
-    trim_caches(current, most_bytes=15_000, now=NOW)
+    second = _work_folder("second", 100)
+    trim_caches(current, second, most_bytes=25_000, now=NOW)
     assert current.exists()
+    assert second.exists()
     assert not other.exists()
 
 

@@ -95,7 +95,7 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
         frames = _frame_range(options, clip)
         layout = WorkLayout(stack.enter_context(WorkFolder(options.work)).folder)
         if exclusive:
-            stack.enter_context(lock_folder(layout.folder))
+            stack.enter_context(lock_folder(layout.folder, run_purpose(options.output)))
         else:
             adopt_folder(layout.folder)
         for folder in layout.folders:
@@ -110,6 +110,11 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             FolderStore(layout.store),
             FrameFolder(_blended_folder(options, layout), clip.name),
         )
+
+
+def run_purpose(output: Path | str) -> str:
+    """What a run holds the lock of its work folder for: its output."""
+    return str(Path(output).absolute())
 
 
 def _blended_folder(options: RunOptions, layout: WorkLayout) -> Path:
