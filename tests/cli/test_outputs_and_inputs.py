@@ -10,6 +10,7 @@ import pytest
 from cli_samples import COUNT, Call, make_images, make_keys, painted
 
 from kadr import new_project, write_image
+from kadr.exchange.import_project import ORIGIN
 
 QUICK = ("--detail", "draft")
 
@@ -116,6 +117,33 @@ def test_the_files_of_a_stylizer_are_inputs(refused: Callable[..., str], files: 
     command = ("run", "clip.mp4", "--stylizer", "onnx", "-O", "style-image=look_01.png")
     before = _contents(files)
     assert "holds the input" in refused(*command, "-o", "./", "--overwrite")
+    assert _contents(files) == before
+
+
+def test_images_of_an_exported_project_do_not_go_among_its_keys(
+    refused: Callable[..., str], files: Path
+) -> None:
+    shutil.copytree(files / "keys", files / "a_video")
+    new_project(files / "clip.mp4", [files / "a_video"], files / "a.kadr", copy_keys=False)
+    (files / "b_keys").mkdir()
+    for name, new_name in (("00000.png", "first_00000.png"), ("00005.png", "last_5.png")):
+        shutil.copy(files / "keys" / name, files / "b_keys" / new_name)
+    new_project(files / "seq", [files / "b_keys"], files / "b.kadr", copy_keys=False)
+    before = _contents(files)
+    for name in "ab":
+        line = refused("export", f"{name}.kadr", "--ebs", f"{name}.ebs", "--overwrite")
+        assert "is the input folder" in line
+        assert _contents(files) == before
+
+
+def test_the_file_that_a_project_was_imported_from_is_an_input(
+    kadr: Call, refused: Callable[..., str], files: Path
+) -> None:
+    assert kadr("export", "p.kadr", "--ebs", "p.ebs").code == 0
+    origin = files / "p.kadr" / ORIGIN
+    shutil.copy(files / "p.ebs", origin)
+    before = _contents(files)
+    assert "is the input itself" in refused("export", "p.kadr", "--ebs", origin, "--overwrite")
     assert _contents(files) == before
 
 

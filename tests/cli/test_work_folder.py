@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,25 @@ def test_a_folder_of_somebody_else_is_refused(
     assert _unchanged(files)
     assert sorted(path for path in work.rglob("*") if path.is_file()) == sorted(files)
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["run {0} --dry-run", "preview {0} --frame 2 -o {1}/x.png", "plan {0} -o {1}/plan"]
+)
+def test_commands_without_the_lock_leave_it_alone_too(
+    command: str, kadr: Call, project: ProjectFolder, tmp_path: Path
+) -> None:
+    shutil.rmtree(project.work)
+    files = _foreign_files(project.work, "notes.txt", "store/textures.zip")
+    done = kadr(*command.format(project.root, tmp_path).split())
+    if command.startswith("plan"):  # only slower without its cache, and says so
+        assert done.code == 0
+        assert "the clip will be surveyed again next time" in done.err
+    else:
+        assert done.code == 2
+    assert f"{project.work}: holds files that kadr did not make" in done.err
+    assert _unchanged(files)
+    assert sorted(path for path in project.work.rglob("*") if path.is_file()) == sorted(files)
 
 
 @links
