@@ -14,8 +14,11 @@ from kadr.cli.main import main
 from kadr.compare import _MeasureSums, compare_methods
 from kadr.core.events import Event, follow
 from kadr.core.frames import FrameRange, Image
+from kadr.errors import FolderInUseError, OutputError
 from kadr.options import RunOptions, detail_options
 from kadr.pipeline import RunResult, restyle_events
+from kadr.storage.lock import lock_folder
+from kadr.storage.ownership import adopt_folder
 from kadr.video.clips import open_clip
 from kadr.video.side_by_side import Heading, SideBySide
 from scenes import sliding, texture, write_sequence
@@ -173,6 +176,27 @@ def test_a_warm_up_run_comes_before_the_timed_runs(clip: Path, runs: list[RunOpt
     )
     assert warm_up.work is None
     assert [run.every_frame for run in methods] == [False, True]
+
+
+def test_the_folder_of_a_method_may_not_be_a_link(clip: Path, tmp_path: Path) -> None:
+    options, outside = _options(clip), tmp_path / "outside"
+    assert options.work is not None
+    adopt_folder(options.work)
+    outside.mkdir()
+    try:
+        (options.work / "keyframes").symlink_to(outside)
+    except OSError:
+        pytest.skip("links need rights on Windows")
+    with pytest.raises(OutputError, match="keyframes: is a link; delete it"):
+        follow(compare_methods(options), None)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_comparison_locks_the_folder_of_both_methods(clip: Path) -> None:
+    options = _options(clip)
+    assert options.work is not None
+    with lock_folder(options.work), pytest.raises(FolderInUseError):
+        follow(compare_methods(options), None)
 
 
 @pytest.mark.parametrize("name", ["beside", "beside-keyframes", "beside-every-frame"])

@@ -47,7 +47,7 @@ IMPORTS = {
     "pipeline":      f"{BASE} render",
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
-    "compare":       f"{BASE} storage guides video pipeline",
+    "compare":       f"{BASE} storage guides video render pipeline",
     "seed_grid":     f"{BASE} stylize video",
 }  # fmt: skip
 """Part of the package → the other parts that it may import. Front ends may import all of them."""

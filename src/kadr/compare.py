@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,10 @@ from kadr.errors import OptionsError, OutputError
 from kadr.guides.flow import flow_pair, gray
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle_events
+from kadr.render.run_inputs import check_run_outputs
 from kadr.storage.layout import WorkLayout
+from kadr.storage.lock import lock_folder
+from kadr.storage.ownership import refuse_links
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip, open_clip
 from kadr.video.side_by_side import Heading, SideBySide
@@ -98,12 +102,19 @@ def compare_methods(
     for path in (output, *(Path(run.output) for run in runs.values())):
         if path.exists() and not options.overwrite:
             raise OutputError(f"{path}: exists already; use --overwrite or another name")
+    check_run_outputs(options)
     with ClipSource.of(options).open() as clip:
         count = len(clip)
-    yield from _warm_up(options, count, cancel)
-    results = []
-    for name, run in runs.items():
-        results.append((yield from _run_method(restyle_events(run, cancel), name)))
+    with ExitStack() as stack:
+        if options.work is not None:  # the folder of both methods
+            stack.enter_context(lock_folder(options.work))
+            for run in runs.values():
+                assert run.work is not None, "each method has a folder in that of the comparison"
+                refuse_links(options.work, run.work)
+        yield from _warm_up(options, count, cancel)
+        results = []
+        for name, run in runs.items():
+            results.append((yield from _run_method(restyle_events(run, cancel), name)))
     measures = yield from _measure(options, [result for result, _ in results], cancel)
     first, second = (
         MethodResult(

@@ -15,6 +15,7 @@ from kadr.render.keyframes import KeyEntry, KeyStyles
 from kadr.render.pass_history import load_history, stale_reason
 from kadr.render.renderer import frame_bytes
 from kadr.render.run_context import RunContext, open_run
+from kadr.render.run_inputs import check_run_outputs
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import Missing, make_schedule
 from kadr.report.record import read_record
@@ -75,6 +76,7 @@ def make_dry_run(
     Raises what a run would raise for its input. May be used while another process runs.
     """
     cancel = cancel or CancelToken()
+    check_run_outputs(options)
     with open_run(options, exclusive=False) as opened:
         run = replace(opened, store=OverlayStore(opened.store))
         plan = yield from plan_run(run, cancel)

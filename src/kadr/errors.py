@@ -21,6 +21,14 @@ class OutputError(KadrError, OSError):
     """The output cannot be written: it exists, the folder cannot be created, the disk is full."""
 
 
+class FolderInUseError(OutputError):
+    """Another kadr works in the folder. ``purpose``: what for, as it said; "" if it did not."""
+
+    def __init__(self, message: str, purpose: str = "") -> None:
+        super().__init__(message)
+        self.purpose = purpose
+
+
 class ResumeError(KadrError):
     """Stored work files do not fit the current options."""
 

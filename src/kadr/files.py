@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ from kadr.errors import InputError, OutputError
 
 HIDDEN = ".kadr-"
 """Prefix of the names of unfinished files; they get their final name when they are complete."""
+
+TEMPORARY_NAME = re.compile(re.escape(HIDDEN) + r"[a-z0-9_]{8}(\.[^./]+)?")
+"""Names of unfinished files and folders in full, as ``tempfile`` makes them."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -11,6 +11,7 @@ from cli_samples import Call
 from kadr import new_project
 from kadr.project.folder import ProjectFolder
 from kadr.storage.cache import cache_folder
+from kadr.storage.ownership import adopt_folder
 from kadr.storage.store import FolderStore
 
 
@@ -24,7 +25,8 @@ def project(video: Path, keys: Path, tmp_path: Path) -> ProjectFolder:
 
 
 def _fill(work: Path) -> None:
-    for name in ("ab", "cd"):
+    adopt_folder(work)
+    for name in ("ab" * 16, "cd" * 16):
         FolderStore(work / "store").put(name, {"image": np.zeros((40, 40, 3), np.uint8)})
 
 
@@ -48,7 +50,7 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(
     }
     assert done.objects[-1]["files"] >= 2
     assert done.objects[-1]["bytes"] >= size
-    assert _stored(project.work) == ["ab.zip", "cd.zip"]
+    assert _stored(project.work) == [f"{name * 16}.zip" for name in ("ab", "cd")]
 
 
 def test_it_deletes_what_the_dry_run_lists(kadr: Call, project: ProjectFolder) -> None:

@@ -17,6 +17,7 @@ from cli_samples import COUNT, Call, frames_of, make_keys, make_video, painted
 
 from kadr import new_project, open_project, read_image, write_image
 from kadr.project.folder import ProjectFolder
+from kadr.render.run_context import run_purpose
 from kadr.storage.cache import cache_folder
 from kadr.storage.lock import lock_folder
 
@@ -170,7 +171,7 @@ def test_the_same_command_goes_on_after_an_interruption(
     assert process.returncode == 130
     assert message == "stopped; what is finished is kept, and the same command goes on from there\n"
     assert not out.exists()
-    assert cache_folder(clip, out).is_relative_to(cache)
+    assert (cache_folder(clip) / "store").is_relative_to(cache)
     done = kadr(*words)
     assert done.code == 0, done
     # at most up to the last state is made again
@@ -192,7 +193,7 @@ def test_work_files_without_a_project_go_into_the_cache(
     assert (tmp_path / "work" / "store").is_dir()
     assert not list(cache.iterdir())
     assert kadr(*words, "-o", tmp_path / "b").code == 0
-    assert (cache_folder(video, tmp_path / "b") / "store").is_dir()
+    assert (cache_folder(video) / "store").is_dir()
     (tmp_path / "file").touch()
     monkeypatch.setenv("KADR_CACHE", str(tmp_path / "file"))
     line = refused(*words, "-o", tmp_path / "c")
@@ -204,17 +205,48 @@ def test_work_files_without_a_project_go_into_the_cache(
 def test_old_work_files_of_other_runs_are_deleted_with_a_notice(
     kadr: Call, video: Path, keys: Path, tmp_path: Path, cache: Path
 ) -> None:
-    words = ("run", video, "--keys", keys, *QUICK)
-    for name in ("old", "new"):
-        assert kadr(*words, "-o", tmp_path / name).code == 0
-    old = cache_folder(video, tmp_path / "old")
+    words = ("--keys", keys, *QUICK, "-o")
+    clips = [shutil.copy(video, tmp_path / f"{name}.mp4") for name in ("old", "new", "third")]
+    for clip in clips[:2]:
+        assert kadr("run", clip, *words, clip.with_suffix("")).code == 0
+    old = cache_folder(clips[0])
     for path in (old, *old.iterdir()):
         os.utime(path, (10**9, 10**9))
-    done = kadr(*words, "-o", tmp_path / "third")
+    done = kadr("run", clips[2], *words, tmp_path / "third")
     assert f"{cache / 'runs'}: deleted old work files of 1 other run, " in done.err
     assert not old.exists()
-    assert cache_folder(video, tmp_path / "new").exists()
-    assert "deleted" not in kadr(*words, "-o", tmp_path / "fourth").err
+    assert cache_folder(clips[1]).exists()
+    assert "deleted" not in kadr("run", clips[2], *words, tmp_path / "fourth").err
+
+
+def test_another_output_of_a_clip_uses_the_same_work_files(
+    kadr: Call, video: Path, keys: Path, tmp_path: Path, cache: Path
+) -> None:
+    words = ("run", video, "--keys", keys, *QUICK, "--json", "-o")
+    first = kadr(*words, tmp_path / "a.mp4").objects[-1]
+    assert first["computed"] > 0
+    for name in ("a.gif", "frames", "b.mp4"):
+        assert kadr(*words, tmp_path / name).objects[-1]["computed"] == 0
+    assert len(list((cache / "runs").iterdir())) == 1
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_two_runs_of_a_clip_at_a_time(
+    kadr: Call, refused: Callable[..., str], video: Path, keys: Path, tmp_path: Path
+) -> None:
+    words = ("run", video, "--keys", keys, *QUICK, "-o")
+    shared, own = cache_folder(video), cache_folder(video, tmp_path / "b.mp4")
+    with lock_folder(shared, run_purpose(tmp_path / "a.mp4")):
+        line = refused(*words, tmp_path / "a.mp4")
+        assert f"{shared}: another kadr works here (process {os.getpid()})" in line
+        done = kadr(*words, tmp_path / "b.mp4")
+        assert done.code == 0
+        assert "another run works on it; this one keeps its work files apart" in done.err
+        assert (own / "store").is_dir()
+    # the same command goes on where it began
+    again = kadr(*words, tmp_path / "b.mp4", "--overwrite", "--json").objects[-1]
+    assert again["computed"] == 0
+    assert not (shared / "store").exists()
 
 
 def test_the_next_frame_worth_painting_is_named_after_a_run(
@@ -253,14 +285,14 @@ def test_only_one_kadr_works_in_a_project(
 
 def test_what_killed_runs_left_is_swept(kadr: Call, project: ProjectFolder) -> None:
     remaining = [
-        project.out / ".kadr-abc.mp4",
-        project.work / "store" / "propagate" / ".kadr-abc.zip",
-        project.out / ".kadr-folder" / "frame_00001.png",
+        project.out / ".kadr-a1b2c3d4.mp4",
+        project.work / "store" / "propagate" / ".kadr-a1b2c3d4.zip",
+        project.out / ".kadr-folder__" / "frame_00001.png",
     ]
     options = [
-        project.previews / ".kadr-abc.png",
+        project.previews / ".kadr-a1b2c3d4.png",
         project.out / "mine.txt",
-        project.keys / ".kadr-x",
+        project.keys / ".kadr-a1b2c3d4.png",
     ]
     for path in remaining + options:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The work folder of runs without a project: one for each pair of clip and output."""
+"""The work folders of runs without a project: one for a clip, and one for each of its outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from kadr.storage.cache import VARIABLE, cache_folder, cache_root
+from kadr.storage.cache import VARIABLE, cache_folder, cache_folders, cache_root
+from kadr.storage.ownership import adopt_folder
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,17 @@ def test_another_clip_or_output_has_another_folder(tmp_path: Path) -> None:
     pairs = [("a.mp4", "b.mp4"), ("a.mp4", "c.mp4"), ("x/a.mp4", "b.mp4"), ("b.mp4", "a.mp4")]
     folders = {cache_folder(tmp_path / clip, tmp_path / out) for clip, out in pairs}
     assert len(folders) == len(pairs)
+
+
+def test_all_outputs_of_a_clip_share_a_folder_unless_one_began_in_its_own() -> None:
+    shared, own = cache_folders("a.mp4", "b.mp4")
+    assert shared == cache_folder("a.mp4") == cache_folders("a.mp4", "b.gif")[0]
+    assert own == cache_folder("a.mp4", "b.mp4") != shared
+    adopt_folder(shared)
+    assert cache_folders("a.mp4", "b.mp4") == (shared, own)
+    adopt_folder(own)
+    assert cache_folders("a.mp4", "b.mp4") == (own, shared)
+    assert cache_folders("a.mp4", "b.gif")[0] == shared
 
 
 @pytest.mark.parametrize("name", ["ein Film (3).mp4", "日本.mp4", "frame_%05d.png", "-.mp4", "a:b"])

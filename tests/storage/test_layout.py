@@ -18,10 +18,13 @@ FILES = [
     LAYOUT.shots(FINGERPRINT),
     LAYOUT.folder / f"{LAYOUT.survey_entry(FINGERPRINT)}.zip",
     LAYOUT.store / "propagate" / FINGERPRINT / "000012.zip",
+    LAYOUT.store / "propagate" / FINGERPRINT / "000012-state.zip",
+    LAYOUT.store / "propagate" / FINGERPRINT / "1000012.zip",
+    LAYOUT.store / "stylize" / f"{FINGERPRINT}.zip",
     LAYOUT.noise / f"{FINGERPRINT}.npy",
     LAYOUT.frames / "frame_00012.png",
     LAYOUT.blended / "frame_00012.png",
-    LAYOUT.frames / f"{HIDDEN}x1y2.png",
+    LAYOUT.frames / f"{HIDDEN}x1y2z3_4.png",
 ]
 
 
@@ -35,7 +38,7 @@ def test_every_work_file_has_a_kind(file: Path) -> None:
 
 
 def test_a_lock_has_a_kind_only_in_the_folder_of_a_method() -> None:
-    for file in (LAYOUT.lock, LAYOUT.lock_holder):
+    for file in (LAYOUT.lock, LAYOUT.lock_holder, LAYOUT.marker):
         assert file_kind(file.relative_to(LAYOUT.folder)) is None
         nested = LAYOUT.method(METHODS[0]).folder / file.name
         assert file_kind(nested.relative_to(LAYOUT.folder)) is not None
@@ -50,6 +53,16 @@ def test_a_lock_has_a_kind_only_in_the_folder_of_a_method() -> None:
         "frames/a/b.png",
         "noise/mine.npy",
         "keys/1.png",
+        "store/textures.zip",
+        "store/stylize/old.zip",
+        "store/backup/2024/000012.zip",
+        f"store/{FINGERPRINT}/12.zip",
+        f"store/a/b/{FINGERPRINT}.zip",
+        f"store/stylize/{FINGERPRINT}.zip.zip",
+        "shots-1.json",
+        "survey-0a.zip",
+        ".kadr-notes.txt",
+        "mine/.kadr-a1b2c3d4.png",
     ],
 )
 def test_other_files_have_no_kind(name: str) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kadr.errors import OutputError
+from kadr.errors import FolderInUseError, OutputError
 from kadr.storage.layout import LOCK, LOCK_HOLDER
 from kadr.storage.lock import lock_folder
+from kadr.storage.ownership import adopt_folder
 
 HOLD = """
 import sys, pathlib
@@ -77,6 +78,15 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
         child.kill()
 
 
+def test_the_error_says_what_the_holder_does(tmp_path: Path) -> None:
+    purpose = "/films/r\udce9sum\u00e9 1.mp4"
+    with lock_folder(tmp_path, purpose):
+        with pytest.raises(FolderInUseError) as caught, lock_folder(tmp_path):
+            pytest.fail("held twice")
+        assert caught.value.purpose == purpose
+        assert f"(process {os.getpid()})" in str(caught.value)
+
+
 def test_invalid_text_in_the_holder_file_is_not_reported(tmp_path: Path) -> None:
     with lock_folder(tmp_path):
         (tmp_path / LOCK_HOLDER).write_text("who knows\n")
@@ -88,18 +98,20 @@ def test_invalid_text_in_the_holder_file_is_not_reported(tmp_path: Path) -> None
 
 
 def test_a_folder_that_cannot_be_locked_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / LOCK).mkdir()
-    with pytest.raises(OutputError, match="cannot be written"), lock_folder(tmp_path):
+    folder = tmp_path / "work"
+    adopt_folder(folder)
+    (folder / LOCK).mkdir()
+    with pytest.raises(OutputError, match="cannot be written"), lock_folder(folder):
         pytest.fail("a folder is no lock")
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is a file"), lock_folder(tmp_path / "file"):
+    (folder / "file").touch()
+    with pytest.raises(OutputError, match="is a file"), lock_folder(folder / "file"):
         pytest.fail("a file is no folder")
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
     foreign, folder = tmp_path / "foreign", tmp_path / "work"
     foreign.write_text("mine\n")
-    folder.mkdir()
+    adopt_folder(folder)
     (folder / LOCK_HOLDER).symlink_to(foreign)
     with lock_folder(folder):
         assert (folder / LOCK_HOLDER).read_text() == f"{os.getpid()}\n"
@@ -108,3 +120,25 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="lock: is a link"), lock_folder(folder):
         pytest.fail("locked through a link")
     assert foreign.read_text() == "mine\n"
+
+
+def test_a_file_in_the_place_of_the_lock_is_not_emptied(tmp_path: Path) -> None:
+    foreign, folder = tmp_path / "foreign", tmp_path / "work"
+    adopt_folder(folder)
+    (folder / LOCK).write_text("mine\n")
+    with pytest.raises(OutputError, match="lock: is not the lock of kadr"), lock_folder(folder):
+        pytest.fail("locked a file of somebody else")
+    assert (folder / LOCK).read_text() == "mine\n"
+    (folder / LOCK).unlink()
+    foreign.touch()
+    (folder / LOCK).hardlink_to(foreign)  # may be filled and emptied at any time
+    with pytest.raises(OutputError, match="lock: is not the lock of kadr"), lock_folder(folder):
+        pytest.fail("locked a file that has another name")
+
+
+def test_a_folder_with_files_of_others_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("mine\n")
+    with pytest.raises(OutputError, match="kadr did not make"), lock_folder(tmp_path):
+        pytest.fail("locked a folder of somebody else")
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+    assert (tmp_path / LOCK).read_text() == "mine\n"

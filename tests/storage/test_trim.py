@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from kadr.storage.cache import cache_folder, surveys_folder
+from kadr.storage.layout import MARKER
 from kadr.storage.lock import lock_folder
+from kadr.storage.ownership import adopt_folder
 from kadr.storage.store import FolderStore
 from kadr.storage.trim import MOST_DAYS, trim_caches
 
 NOW = 2e9
+FRAME = f"propagate/{'0a' * 16}/000001"
 _DAY = 24 * 3600.0
 
 
@@ -31,7 +34,7 @@ def _work_folder(name: str, days: float) -> Path:
     """The work folder of a run ``days`` ago, with a little more than 10 000 bytes."""
     folder = cache_folder(f"{name}.mp4", "out.mp4")
     with lock_folder(folder):
-        FolderStore(folder / "store").put("a/1", {"x": np.zeros(10_000, np.uint8)[:, None, None]})
+        FolderStore(folder / "store").put(FRAME, {"x": np.zeros(10_000, np.uint8)[:, None, None]})
     _set_age(folder, days)
     return folder
 
@@ -54,8 +57,10 @@ def test_the_oldest_work_is_deleted_until_the_size_limit_holds() -> None:
 
 def test_the_work_of_the_current_run_counts_and_stays() -> None:
     current, other = _work_folder("current", 100), _work_folder("other", 1)
-    trim_caches(current, most_bytes=15_000, now=NOW)
+    second = _work_folder("second", 100)
+    trim_caches(current, second, most_bytes=25_000, now=NOW)
     assert current.exists()
+    assert second.exists()
     assert not other.exists()
 
 
@@ -84,9 +89,23 @@ def test_foreign_files_stay() -> None:
     assert not list(folder.rglob("*.zip"))
 
 
+def test_a_folder_of_somebody_else_stays(tmp_path: Path) -> None:
+    for name in ("exp1", "exp2"):
+        folder = tmp_path / "cache" / "runs" / name
+        FolderStore(folder / "store").put(FRAME, {"x": np.zeros(9)})
+        (folder / "run.json").write_text("{}")
+    (tmp_path / "cache" / "runs" / "exp2" / MARKER).write_text("not the text of a marker")
+    before = sorted((tmp_path / "cache").rglob("*"))
+    _set_age(tmp_path / "cache" / "runs", MOST_DAYS + 1)
+    trimmed = trim_caches(cache_folder("now.mp4", "out.mp4"), most_bytes=0, now=NOW)
+    assert trimmed.folders == 0
+    assert sorted((tmp_path / "cache").rglob("*")) == before
+
+
 def test_surveys_are_deleted_when_all_are_old() -> None:
     keep = cache_folder("now.mp4", "out.mp4")
-    FolderStore(surveys_folder()).put("survey-0a", {"x": np.zeros(9)})
+    adopt_folder(surveys_folder())
+    FolderStore(surveys_folder()).put(f"survey-{'0a' * 16}", {"x": np.zeros(9)})
     _set_age(surveys_folder(), MOST_DAYS - 1)
     assert trim_caches(keep, now=NOW).folders == 0
     _set_age(surveys_folder(), MOST_DAYS + 1)

@@ -12,6 +12,7 @@ import pytest
 
 from kadr.errors import InputError
 from kadr.storage.layout import WorkLayout
+from kadr.storage.ownership import adopt_folder
 from kadr.video import identity
 from kadr.video.identity import clip_identity, clip_size
 
@@ -76,42 +77,50 @@ def test_what_was_read_is_not_read_again(
 
 
 def test_a_change_of_size_or_time_is_read_again(clip: Path, tmp_path: Path) -> None:
-    clip_identity(clip, tmp_path)
+    clip_identity(clip, tmp_path / "work")
     clip.write_bytes(b"FRAMES")
     os.utime(clip, (LONG_AGO + 1, LONG_AGO + 1))
-    assert clip_identity(clip, tmp_path) == hashlib.sha256(b"FRAMES").hexdigest()
+    assert clip_identity(clip, tmp_path / "work") == hashlib.sha256(b"FRAMES").hexdigest()
     clip.write_bytes(b"more frames")
     os.utime(clip, (LONG_AGO + 1, LONG_AGO + 1))
-    assert clip_identity(clip, tmp_path) == hashlib.sha256(b"more frames").hexdigest()
+    assert clip_identity(clip, tmp_path / "work") == hashlib.sha256(b"more frames").hexdigest()
 
 
 def test_a_fresh_file_is_not_trusted_to_stay(clip: Path, tmp_path: Path) -> None:
     """Two writes within one tick of the clock leave size and time as they were."""
     now = time.time_ns()
     os.utime(clip, ns=(now, now))
-    clip_identity(clip, tmp_path)
+    clip_identity(clip, tmp_path / "work")
     clip.write_bytes(b"FRAMES")
     os.utime(clip, ns=(now, now))
-    assert clip_identity(clip, tmp_path) == hashlib.sha256(b"FRAMES").hexdigest()
+    assert clip_identity(clip, tmp_path / "work") == hashlib.sha256(b"FRAMES").hexdigest()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"x": 3}', b"\xff\xfe"])
 def test_a_damaged_memory_is_done_without(clip: Path, tmp_path: Path, damage: bytes) -> None:
-    WorkLayout(tmp_path).clips.write_bytes(damage)
-    assert clip_identity(clip, tmp_path) == hashlib.sha256(b"frames").hexdigest()
-    assert str(clip) in json.loads(WorkLayout(tmp_path).clips.read_text("utf-8"))
+    adopt_folder(tmp_path / "work")
+    WorkLayout(tmp_path / "work").clips.write_bytes(damage)
+    assert clip_identity(clip, tmp_path / "work") == hashlib.sha256(b"frames").hexdigest()
+    assert str(clip) in json.loads(WorkLayout(tmp_path / "work").clips.read_text("utf-8"))
 
 
 def test_a_wrong_entry_is_read_again(clip: Path, tmp_path: Path) -> None:
-    clip_identity(clip, tmp_path)
-    entries = json.loads(WorkLayout(tmp_path).clips.read_text("utf-8"))
+    clip_identity(clip, tmp_path / "work")
+    entries = json.loads(WorkLayout(tmp_path / "work").clips.read_text("utf-8"))
     entries[str(clip)]["identity"] = 7
-    WorkLayout(tmp_path).clips.write_text(json.dumps(entries), "utf-8")
-    assert clip_identity(clip, tmp_path) == hashlib.sha256(b"frames").hexdigest()
+    WorkLayout(tmp_path / "work").clips.write_text(json.dumps(entries), "utf-8")
+    assert clip_identity(clip, tmp_path / "work") == hashlib.sha256(b"frames").hexdigest()
 
 
 def test_a_place_that_cannot_be_written_is_done_without(clip: Path) -> None:
     assert clip_identity(clip, clip / "cache") == hashlib.sha256(b"frames").hexdigest()
+
+
+def test_a_folder_of_somebody_else_is_done_without(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "notes.txt").write_text("mine")
+    assert clip_identity(clip, tmp_path / "theirs") == hashlib.sha256(b"frames").hexdigest()
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["notes.txt"]
 
 
 def test_a_clip_that_grows_meanwhile_is_refused(

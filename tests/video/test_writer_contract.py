@@ -208,6 +208,38 @@ def test_a_folder_keeps_other_files_and_refuses_taken_names(tmp_path: Path) -> N
     assert len(_names_in(folder)) == 9
 
 
+@pytest.mark.parametrize("name", ["out", "out/f_%05d.png"])
+def test_a_folder_that_comes_to_exist_meanwhile_keeps_its_files(tmp_path: Path, name: str) -> None:
+    with create_clip(tmp_path / name, like=None) as writer:
+        for frame in _frames(3):
+            writer.write(frame)
+        make_images(tmp_path / "out" / "frames", count=1)
+        (tmp_path / "out" / "notes.txt").write_text("mine")
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_comes_to_exist_meanwhile_is_kept_unless_told(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    writer = create_clip(tmp_path / "out", like=None, overwrite=overwrite)
+    for frame in _frames(3):
+        writer.write(frame)
+    (tmp_path / "out").mkdir()
+    taken = tmp_path / "out" / "frame_00002.png"
+    taken.write_text("mine")
+    if overwrite:
+        writer.finish()
+        assert taken.read_bytes().startswith(b"\x89PNG")
+    else:
+        with pytest.raises(OutputError, match=r"frame_00002\.png: exists already"):
+            writer.finish()
+        assert _names_in(tmp_path) == ["frame_00002.png", "out"]
+        assert taken.read_text() == "mine"
+
+
 def test_a_sequence_keeps_names_and_numbers(tmp_path: Path) -> None:
     with open_clip(make_images(tmp_path / "in", count=5)) as clip:
         for target in ("out", "p/o_[######].png"):
@@ -232,7 +264,7 @@ def test_the_input_is_never_written_over(tmp_path: Path, video: Path) -> None:
     with pytest.raises(OutputError, match="is the input"):
         create_clip(video, like=clip, overwrite=True)
     images = open_clip(make_images(tmp_path / "in", count=3))
-    with pytest.raises(OutputError, match="input images"):
+    with pytest.raises(OutputError, match="is the input folder"):
         create_clip(tmp_path / "in", like=images, overwrite=True)
 
 

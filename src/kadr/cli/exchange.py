@@ -118,10 +118,12 @@ def _export_frames(
     from kadr.exchange.export_frames import export_frames, key_numbers
     from kadr.project.folder import is_project, open_project
     from kadr.video.clips import open_clip
+    from kadr.video.outputs_apart import check_outputs_apart
 
     frame_numbers = None if numbers is None else _numbers(numbers)
     if is_project(source):
         project = open_project(source)
+        check_outputs_apart([f"{folder}/"], [project.keys])
         frame_numbers = frame_numbers or key_numbers(project)
         offset = (project.settings.run or {}).get("key_offset", 0)
         if offset:

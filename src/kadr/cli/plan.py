@@ -113,8 +113,10 @@ def plan(
     """Find the shots of a clip and the frames worth painting, and save these frames to paint on."""
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project, open_project
+        from kadr.render.run_inputs import run_inputs
         from kadr.unused_files import unused_file_notices
         from kadr.video.clip_source import ClipSource
+        from kadr.video.outputs_apart import check_outputs_apart
 
         values = read_fields(RunOptions, planning)
         if allow_truncated:
@@ -126,6 +128,9 @@ def plan(
         else:
             planned = _clip_target(target, values, out, frames)
         options = planned.options
+        if not dry_run:
+            outputs: list[Path | str] = [planned.folder / _SHEET, f"{planned.folder / _TO_PAINT}/"]
+            check_outputs_apart(outputs, run_inputs(options))
         with ClipSource.of(options).open() as clip:
             for notice in (*clip.info.notices, *unused_file_notices(options.keys)):
                 session.reporter.notice(notice)

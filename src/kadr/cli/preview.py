@@ -64,7 +64,9 @@ def preview(
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.image_files import IMAGE_SUFFIXES
         from kadr.project.folder import open_project
+        from kadr.render.run_inputs import run_inputs
         from kadr.video.clip_source import ClipSource
+        from kadr.video.outputs_apart import check_outputs_apart
 
         if (frame is None) == (range_ is None):
             raise OptionsError("preview: give either --frame N or --range FIRST:LAST")
@@ -80,6 +82,7 @@ def preview(
                 raise OutputError(f"{path}: exists already; use --overwrite or another name")
             if frame is not None and path.suffix.lower() not in IMAGE_SUFFIXES:
                 raise OutputError(f"{path}: not an image; expected a name such as frame.png")
+            check_outputs_apart([path], run_inputs(options))
             _make(options, clip, frames, path, range_ is None, session)
 
 

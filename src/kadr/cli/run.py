@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ from kadr.cli.stylizer_choice import (
 )
 from kadr.core import formatting
 from kadr.core.parsing import parse_rate
-from kadr.errors import OptionsError, OutputError
+from kadr.errors import FolderInUseError, OptionsError, OutputError
 from kadr.option_fields import (
     KEYFRAMES,
     OUTPUT,
@@ -47,6 +47,9 @@ from kadr.option_fields import (
     option_help,
 )
 from kadr.options import PropagateOptions, RunOptions, detail_options
+
+if TYPE_CHECKING:
+    from kadr.pipeline import RunResult
 
 Result = Annotated[
     str | None,
@@ -138,12 +141,13 @@ def run(
         if dry_run:
             _dry_run(options, session)
         else:
-            _restyle(options, session, cached=not project and "work" not in arguments.run)
+            cached = not project and "work" not in arguments.run
+            _restyle(options, session, _cache_folders(options) if cached else ())
 
 
 def _clip_options(clip: str, request: _Request, session: Session) -> RunOptions:
     from kadr.project.frame_numbers import with_numbers
-    from kadr.storage.cache import cache_folder
+    from kadr.storage.cache import cache_folders
 
     arguments = request.arguments
     if "output" not in arguments.run:
@@ -153,7 +157,7 @@ def _clip_options(clip: str, request: _Request, session: Session) -> RunOptions:
         "clip": Path(clip),
         "propagate": detail_options(arguments.detail or "medium", **arguments.picture),
         "stylizer_options": arguments.stylizer.options(stylizer, session.reporter.notice),
-        "work": cache_folder(clip, arguments.run["output"]),
+        "work": cache_folders(clip, arguments.run["output"])[0],
         **arguments.run,
         "stylizer": stylizer,
     }
@@ -192,16 +196,21 @@ def _project_options(name: str, request: _Request, session: Session, dry_run: bo
     return with_numbers(options, request.ranges, request.frames)
 
 
-def _restyle(options: RunOptions, session: Session, cached: bool) -> None:
-    from kadr.pipeline import restyle_events
+def _cache_folders(options: RunOptions) -> tuple[Path, ...]:
+    from kadr.storage.cache import cache_folders
 
-    if cached and options.work is not None:
-        _prepare_cache(options.work, session)
+    return cache_folders(options.clip, options.output)
+
+
+def _restyle(options: RunOptions, session: Session, cached: tuple[Path, ...]) -> None:
+    """Make the output. ``cached``: the work folders in the cache that it may use, if it does."""
+    if cached:
+        _prepare_cache(cached, session)
     session.stopped_text = (
         "stopped; what is finished is kept, and the same command goes on from there"
     )
     with session.report_compiling():
-        result = session.follow(restyle_events(options, session.cancel))
+        result = _make(options, session, cached)
     report = f"\n{result.report}: about this run" if result.report is not None else ""
     session.reporter.result(
         f"{result.output}: {formatting.counted(result.frame_count, 'frame')} from "
@@ -216,11 +225,31 @@ def _restyle(options: RunOptions, session: Session, cached: bool) -> None:
     )
 
 
-def _prepare_cache(work: Path, session: Session) -> None:
+def _make(options: RunOptions, session: Session, cached: tuple[Path, ...]) -> RunResult:
+    """Run in the first folder, or in the second while another run of the clip works there.
+
+    Raises FolderInUseError if that run makes the same output.
+    """
+    from kadr.pipeline import restyle_events
+    from kadr.render.run_context import run_purpose
+
+    try:
+        return session.follow(restyle_events(options, session.cancel))
+    except FolderInUseError as error:
+        if not cached or error.purpose == run_purpose(options.output):
+            raise
+    session.reporter.notice(
+        f"{options.clip}: another run works on it; this one keeps its work files apart"
+    )
+    return session.follow(restyle_events(replace(options, work=cached[1]), session.cancel))
+
+
+def _prepare_cache(works: tuple[Path, ...], session: Session) -> None:
     """Delete old work files of runs without a project, and check that new ones can be written."""
     from kadr.storage.trim import trim_caches
 
-    trimmed = trim_caches(work)
+    work = works[0]
+    trimmed = trim_caches(*works)
     if trimmed.folders:
         session.reporter.notice(
             f"{work.parent}: deleted old work files of "

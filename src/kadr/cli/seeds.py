@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -129,6 +129,8 @@ def seeds(
                     raise OptionsError(f"--{name}: is not for --keep, which makes no sheet")
             _keep(target, keep, stylizer, choice, session)
             return
+        from kadr.render.run_inputs import stylizer_files
+
         source = _frame_source(target, frame)
         project = source.project
         settings = None if project is None else project.settings
@@ -141,6 +143,7 @@ def seeds(
         sheet = out or (Path("seeds.png") if project is None else project.out / "seeds.png")
         in_project = out is None and project is not None
         _check_outputs(sheet, images, overwrite or in_project)
+        _check_apart(sheet, images, target, project, stylizer_files(name, options))
         _make_sheet(
             source,
             range(first, first + (count or _DEFAULT_COUNT)),
@@ -189,6 +192,23 @@ def _check_outputs(sheet: Path, images: Path | None, overwrite: bool) -> None:
                 raise OutputError(f"{folder}: cannot be written; choose another folder")
         finally:
             remove_empty(created)
+
+
+def _check_apart(
+    sheet: Path,
+    images: Path | None,
+    target: str,
+    project: ProjectFolder | None,
+    files: Sequence[Path],
+) -> None:
+    """Raise OutputError if the sheet or the images would be taken for what they are made from."""
+    from kadr.video.outputs_apart import check_outputs_apart
+
+    inputs = [Path(target)] if project is None else [project.clip, project.keys]
+    outputs: list[Path | str] = [sheet]
+    if images is not None:
+        outputs.append(f"{images}/")
+    check_outputs_apart(outputs, [*inputs, *files])
 
 
 def _make_sheet(

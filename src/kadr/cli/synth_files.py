@@ -15,6 +15,7 @@ from kadr.files import atomic_file
 from kadr.image_files import IMAGE_SUFFIXES, read_image, write_image
 from kadr.stylize.base import Mask
 from kadr.synth.types import Synthesis
+from kadr.video.outputs_apart import check_outputs_apart
 
 Bytes = NDArray[np.uint8]
 
@@ -40,9 +41,9 @@ def check_outputs(arguments: SynthArguments) -> None:
         raise OutputError(
             f"{arguments.output}: unknown image type {suffix!r}; use one of {suffixes}"
         )
-    for path in (arguments.output, arguments.nnf, arguments.error):
-        if path is None:
-            continue
+    outputs = [path for path in (arguments.output, arguments.nnf, arguments.error) if path]
+    check_outputs_apart(outputs, _inputs(arguments))
+    for path in outputs:
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; choose another name")
         if path.exists() and not arguments.overwrite:
@@ -50,6 +51,14 @@ def check_outputs(arguments: SynthArguments) -> None:
         for folder in path.parents:
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"{path}: {folder} is a file; choose another folder")
+
+
+def _inputs(arguments: SynthArguments) -> list[Path]:
+    """Every file that ``read_images`` reads."""
+    guides = arguments.guides
+    files = [file for guide in guides for file in (guide.source, guide.target, guide.modulation)]
+    others = [arguments.source_mask, arguments.target_mask, arguments.start_nnf]
+    return [arguments.style, *(file for file in (*files, *others) if file is not None)]
 
 
 def read_images(arguments: SynthArguments) -> Images:

@@ -24,6 +24,7 @@ from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
 from kadr.video.identity import clip_files
+from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import sequence_pattern
 
 _EBSYNTH_KEYS = 20
@@ -61,6 +62,7 @@ def export_ebs(
     """
     if path.suffix.lower() != ".ebs":
         raise OptionsError(f"{path}: expected a name that ends in .ebs")
+    check_outputs_apart([path], [project.toml, project.root / ORIGIN])
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; use --overwrite or another name")
     options = project.options()
@@ -116,6 +118,7 @@ class _Export:
     ) -> None:
         self._project, self._options, self._path = project, options, path
         self._overwrite, self._cancel = overwrite, cancel
+        self._inputs = [options.clip, *options.keys]
         self.notices: list[str] = []
         self._origin = self._read_origin()
         self.base = self._origin or EbsProject("", "", weights=EbsWeights())
@@ -151,6 +154,7 @@ class _Export:
                 return pattern_text(files[0].parent, pattern, self._path)
         name = self._image_name(clip)
         folder = self._path.parent / f"{self._path.stem}_video"
+        check_outputs_apart([folder / name], self._inputs)
         writer = create_clip(folder / name, like=clip, overwrite=self._overwrite)
         total = len(clip)
         with writer:
@@ -184,6 +188,7 @@ class _Export:
         ):
             return pattern_text(folders.pop(), pattern, self._path)
         folder, name = self._path.parent / f"{self._path.stem}_keys", self._image_name(clip)
+        check_outputs_apart([folder / name], self._inputs)
         pattern = sequence_pattern(name)
         assert pattern is not None, "the name contains a number field"
         for number, key in zip(numbers, keys, strict=True):

@@ -29,6 +29,7 @@ from kadr.guides.transport import identity, register
 from kadr.plan.coverage import UNEXPLAINED, Survey
 from kadr.plan.shots import LAG, CutFinder
 from kadr.storage.layout import WorkLayout
+from kadr.storage.ownership import adopt_folder
 from kadr.storage.store import FolderStore, fingerprint
 from kadr.video.base import Clip
 from kadr.video.identity import clip_identity
@@ -116,6 +117,7 @@ class _SurveyCache:
             "unexplained": survey.unexplained,
         }
         try:
+            adopt_folder(self._cache)
             FolderStore(self._cache).put(self._entry, arrays)
         except OutputError as error:
             _log.warning("%s; the clip will be surveyed again next time", error)

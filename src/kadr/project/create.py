@@ -19,10 +19,12 @@ from kadr.project.frame_numbers import with_numbers
 from kadr.project.schema import describe_unknown, run_fields
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text
+from kadr.storage.ownership import adopt_folder
 from kadr.stylize.external import KeyFile, find_keys
 from kadr.stylize.registry import create_stylizer
 from kadr.video.clip_source import ClipSource
 from kadr.video.identity import clip_identity, clip_size
+from kadr.video.outputs_apart import check_outputs_apart
 
 _PROJECT_SETTINGS = frozenset(
     {"frames", "frame_rate", "ranges", "stylizer", "stylizer_options", "detail"}
@@ -49,12 +51,14 @@ def new_project(
     content of more files to put into the project.
     settings: frames ("FIRST:LAST"), ranges ("FIRST:KEY:LAST" each), frame_rate, stylizer,
     stylizer_options, detail, and fields of PropagateOptions and RunOptions.
-    Raises OutputError if the folder exists and is not empty, InputError for the clip or a key,
+    Raises OutputError if the folder exists and is not empty or lies in a folder of images that it
+    reads, InputError for the clip or a key,
     OptionsError for a setting; nothing is left behind then.
     """
     clip, keys = Path(clip), tuple(keys)
     root = Path(folder or clip_name(clip) + SUFFIX)
     _check_free(root)
+    check_outputs_apart([f"{root}/"], [clip, *keys])
     project_settings = _settings(settings)
     options = _options(clip, keys, project_settings)
     with ClipSource.of(options).open() as opened:
@@ -94,8 +98,8 @@ def new_project(
 
 def _fill(folder: Path, keys: Sequence[KeyFile], files: Mapping[str, bytes]) -> None:
     """Put copies of the keys and other files into a new project."""
-    for name in ("keys", "work"):
-        (folder / name).mkdir(exist_ok=True)
+    (folder / "keys").mkdir()
+    adopt_folder(folder / "work")
     for key in keys:
         shutil.copyfile(key.path, folder / "keys" / key.path.name)
     for name, data in files.items():

@@ -12,12 +12,13 @@ from typing import Any
 import tomlkit
 
 from kadr.errors import InputError
-from kadr.files import HIDDEN, atomic_file
+from kadr.files import HIDDEN, TEMPORARY_NAME, atomic_file
 from kadr.options import RunOptions
 from kadr.project.find_clip import find_clip
 from kadr.project.frame_numbers import with_numbers
 from kadr.project.settings import EntryErrors, Settings, read_settings
 from kadr.project.toml_lines import add_empty_entries
+from kadr.storage.layout import file_kind
 from kadr.storage.lock import lock_folder
 from kadr.video.identity import clip_files, clip_identity, clip_size
 
@@ -201,14 +202,23 @@ class ProjectFolder:
             return open_project(self.root).edit("clip", entries)
 
     def delete_partial_files(self) -> None:
-        """Delete half-written files of runs that were killed.
+        """Delete half-written files of runs that were killed, but nothing behind links.
 
         Raises OutputError if another kadr works in the project, or if it cannot be written.
         """
         with lock_folder(self.work):
-            for path in [*self.out.rglob(f"{HIDDEN}*"), *self.work.rglob(f"{HIDDEN}*")]:
+            partial = [
+                path
+                for path in self.work.rglob(f"{HIDDEN}*")
+                if file_kind(path.relative_to(self.work)) is not None
+            ]
+            if not self.out.is_symlink():  # no marker tells whose folder it leads to
+                partial += self.out.rglob(f"{HIDDEN}*")
+            for path in partial:
                 if self.previews in path.parents:
                     continue  # previews are made without the lock
+                if not TEMPORARY_NAME.fullmatch(path.name):
+                    continue
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path, ignore_errors=True)
                 else:

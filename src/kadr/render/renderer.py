@@ -102,7 +102,7 @@ class Renderer:
     ) -> None:
         self._run, self._schedule, self._keys = run, schedule, keys
         self._cancel = cancel
-        self._budget = Budget(run.store.folder, run.options.work_limit)
+        self._budget = Budget(run.layout, run.options.work_limit)
         self._pending: set[int] = set()
         self.counts = RenderCounts(pass_all=sum(map(len, schedule.passes)))
         self.clock = StepClock()

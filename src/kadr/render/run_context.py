@@ -12,9 +12,11 @@ from kadr.core.frames import FrameRange
 from kadr.errors import InputError, OptionsError
 from kadr.options import RunOptions
 from kadr.render.key_pass import PassInput
+from kadr.render.run_inputs import check_run_outputs
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
+from kadr.storage.ownership import adopt_folder, refuse_links
 from kadr.storage.store import FolderStore, WorkFolder
 from kadr.video.base import Clip, ClipWriter, describe_size_change
 from kadr.video.clip_source import ClipSource
@@ -82,15 +84,22 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     exclusive: lock the work folder; without the lock only complete files may be written there
     that any other process would write alike.
     Raises InputError for a clip that cannot be used, OptionsError for frames that it does not
-    have, OutputError if the folder is in use or cannot be written.
+    have, OutputError if the folder is in use, is not kadr's or cannot be written, or if the output
+    lies among what the run reads.
     """
     source = ClipSource.of(options)
+    if exclusive:
+        check_run_outputs(options)
     with ExitStack() as stack:
         clip = stack.enter_context(source.open())
         frames = _frame_range(options, clip)
         layout = WorkLayout(stack.enter_context(WorkFolder(options.work)).folder)
         if exclusive:
-            stack.enter_context(lock_folder(layout.folder))
+            stack.enter_context(lock_folder(layout.folder, run_purpose(options.output)))
+        else:
+            adopt_folder(layout.folder)
+        for folder in layout.folders:
+            refuse_links(layout.folder, folder)
         yield RunContext(
             options,
             clip,
@@ -101,6 +110,11 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             FolderStore(layout.store),
             FrameFolder(_blended_folder(options, layout), clip.name),
         )
+
+
+def run_purpose(output: Path | str) -> str:
+    """What a run holds the lock of its work folder for: its output."""
+    return str(Path(output).absolute())
 
 
 def _blended_folder(options: RunOptions, layout: WorkLayout) -> Path:

@@ -11,8 +11,9 @@ from pathlib import Path
 from kadr.errors import OutputError
 from kadr.storage.cache import RUNS, cache_root, surveys_folder
 from kadr.storage.frame_folder import FrameFolder, FrameState
-from kadr.storage.layout import FINISHED_FRAMES, WorkLayout, file_kind
+from kadr.storage.layout import FINISHED_FRAMES, METHODS, WorkLayout, file_kind
 from kadr.storage.lock import lock_folder
+from kadr.storage.ownership import holds_file, is_marked, remove_marker
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,44 @@ class WorkFiles:
 
 
 def find_work_files(folder: Path) -> WorkFiles:
-    """List the files of a work folder; links are not followed and do not count as kadr's.
+    """List the files of a work folder; links in it are not followed and do not count as kadr's.
 
-    A folder that does not exist holds nothing. Raises OutputError if the folder itself is a link:
-    kadr deletes nothing behind links.
+    The folder itself may be a link. A folder that does not exist holds nothing, and in one without
+    the marker that kadr made it nothing is kadr's.
     """
-    if folder.is_symlink():
-        raise OutputError(
-            f"{folder}: is a link to {folder.readlink()}; kadr deletes nothing through links, "
-            "delete the files there yourself, or the link"
-        )
-    layout, files, others = WorkLayout(folder), [], []
+    marked = _marked_folders(folder)
+    own_files = [path for path in _own_files(folder) if marked and not path.is_symlink()]
+    files, others = [], []
     for path in _files_and_links(folder):
-        kind = None if path.is_symlink() else _kind(folder, path)
-        if kind is not None:
+        kind = _kind(folder, path) if _owner(folder, path) in marked else None
+        if kind is not None and holds_file(folder, path):
             files.append(WorkFile(path, path.stat().st_size, kind))
-        elif path not in (layout.lock, layout.lock_holder):
+        elif path not in own_files:
             others.append(path)
+    markers = {WorkLayout(path).marker for path in marked}
+    # if the deletion is interrupted, what is left must still be marked as kadr's
+    files.sort(key=lambda file: file.path in markers)
     return WorkFiles(folder, tuple(files), tuple(others))
+
+
+def _marked_folders(folder: Path) -> list[Path]:
+    """The work folder itself and those of the methods of a comparison, where kadr made them."""
+    if not is_marked(folder):
+        return []
+    methods = [WorkLayout(folder).method(name).folder for name in METHODS]
+    return [folder, *(path for path in methods if not path.is_symlink() and is_marked(path))]
+
+
+def _owner(folder: Path, path: Path) -> Path:
+    """The work folder that a file below ``folder`` belongs to."""
+    name = path.relative_to(folder).parts[0]
+    return folder / name if name in METHODS else folder
+
+
+def _own_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a work folder that are deleted last, with the folder."""
+    layout = WorkLayout(folder)
+    return layout.lock, layout.lock_holder, layout.marker
 
 
 def _files_and_links(folder: Path) -> Iterator[Path]:
@@ -93,12 +114,12 @@ def delete_work_files(work_files: WorkFiles) -> int:
     if another kadr uses the folder, or naming the file that cannot be deleted.
     """
     folder = work_files.folder
-    if not folder.is_dir():
+    if not is_marked(folder):
         return 0
     freed = 0
     with lock_folder(folder):
         for file in work_files.files:
-            if not _is_inside(file.path, folder):
+            if not holds_file(folder, file.path):  # a link may have been put on the way meanwhile
                 continue
             try:
                 file.path.unlink()
@@ -112,14 +133,6 @@ def delete_work_files(work_files: WorkFiles) -> int:
     return freed
 
 
-def _is_inside(path: Path, folder: Path) -> bool:
-    """Whether the file lies in the folder, even if a link was put on the way meanwhile."""
-    try:
-        return path.parent.resolve(strict=True).is_relative_to(folder.resolve())
-    except OSError:
-        return False
-
-
 def _remove_empty_folders(folder: Path) -> None:
     for root, folders, _ in os.walk(folder, topdown=False):
         for name in folders:
@@ -128,18 +141,22 @@ def _remove_empty_folders(folder: Path) -> None:
 
 
 def _remove_lock(layout: WorkLayout) -> None:
-    """Remove the lock's files and the folder, if it holds nothing else."""
-    files = {layout.lock, layout.lock_holder}
+    """Remove the lock, the marker and the folder, if it holds nothing else."""
     with contextlib.suppress(OSError):
-        if set(layout.folder.iterdir()) <= files:
-            for file in files:
-                file.unlink(missing_ok=True)
+        if set(layout.folder.iterdir()) <= set(_own_files(layout.folder)):
+            for file in (layout.lock, layout.lock_holder):
+                if holds_file(layout.folder, file):
+                    file.unlink()
+            remove_marker(layout.folder)
             layout.folder.rmdir()
 
 
 def cached_work() -> list[Path]:
-    """The work folders in the cache: of runs without a project, and of plans."""
+    """The work folders in the cache: of runs without a project, and of plans.
+
+    A folder that kadr did not make is none of them, nor is a link.
+    """
     folders, runs = [surveys_folder()], cache_root() / RUNS
     if runs.is_dir():
         folders += sorted(runs.iterdir())
-    return [path for path in folders if path.is_dir() and not path.is_symlink()]
+    return [path for path in folders if not path.is_symlink() and is_marked(path)]

@@ -13,6 +13,7 @@ A work folder holds::
     key-fit-*.json  how painted keys fit their frames
     survey-*.zip    what keyframes would explain, from planning
     lock, lock.pid  the lock, and the process that holds it
+    made-by-kadr.txt   the marker: without it the folder is not kadr's, and nothing is deleted
     keyframes/, every-frame/   in a comparison: one work folder for each method
     .kadr-*         files that are being written; left over after a crash
 """
@@ -23,25 +24,30 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from kadr.files import HIDDEN
+from kadr.files import TEMPORARY_NAME
 
-LOCK, LOCK_HOLDER = "lock", "lock.pid"
+LOCK, LOCK_HOLDER, MARKER = "lock", "lock.pid", "made-by-kadr.txt"
 METHODS = ("keyframes", "every-frame")
 """Folders of a comparison, each of them a work folder."""
 
 _LOCK_FILES = "lock files"
+_OWN_FILES = (LOCK, LOCK_HOLDER, MARKER)
+STORED = "results of steps"
+"""The kind of the store's files: fingerprints, and frame numbers below those of passes."""
 FINISHED_FRAMES = "finished frames"
 """The kind of a frame's file; only the mark in the file tells whether kadr made it."""
 
 _KINDS = {
-    "results of steps": re.compile(r"store/(.+/)?[^/]+\.zip"),
+    STORED: re.compile(r"store/([a-z]+/)?[0-9a-f]{32}(/\d{6,}(-state)?)?\.zip"),
     "noise from inversion": re.compile(r"noise/[0-9a-f]{32}\.npy"),
     "plans and records": re.compile(
-        r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]+\.json|survey-[0-9a-f]+\.zip"
+        r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]{12}\.json|survey-[0-9a-f]{32}\.zip"
     ),
-    "left over from an interrupted run": re.compile(rf"(.+/)?{re.escape(HIDDEN)}[^/]+"),
+    "left over from an interrupted run": re.compile(
+        rf"((store|frames|blended|noise)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
+    ),
     FINISHED_FRAMES: re.compile(r"(frames|blended)/[^/]+\.png"),
-    _LOCK_FILES: re.compile(rf"{re.escape(LOCK)}|{re.escape(LOCK_HOLDER)}"),
+    _LOCK_FILES: re.compile("|".join(map(re.escape, _OWN_FILES))),
 }
 """Kind of a file → its path in the work folder, in full."""
 
@@ -110,6 +116,16 @@ class WorkLayout:
         """The process id of the lock's holder."""
         return self.folder / LOCK_HOLDER
 
+    @property
+    def marker(self) -> Path:
+        """The file that tells that the folder is kadr's."""
+        return self.folder / MARKER
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of files in the work folder."""
+        return self.store, self.frames, self.blended, self.noise
+
     def method(self, name: str) -> WorkLayout:
         """The work folder of one method of a comparison, one of METHODS."""
         assert name in METHODS, name
@@ -119,7 +135,7 @@ class WorkLayout:
 def file_kind(relative: PurePath) -> str | None:
     """What kind of work file a path relative to the work folder is, by its name; None: not kadr's.
 
-    The lock files of the folder itself have no kind: they are deleted last, with the folder.
+    The lock and the marker of the folder itself have no kind: they are deleted last, with it.
     """
     name = relative.as_posix()
     method, _, rest = name.partition("/")

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kadr.errors import OutputError
-from kadr.files import atomic_file, make_folder
+from kadr.errors import FolderInUseError, OutputError
+from kadr.files import atomic_file
 from kadr.storage.layout import WorkLayout
+from kadr.storage.ownership import adopt_folder
+
+_CODING = ("utf-8", "surrogateescape")
+"""Paths may contain bytes that are not text."""
 
 
 @contextlib.contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock in a with block; the folder is made when missing.
+def lock_folder(folder: Path, purpose: str = "") -> Iterator[None]:
+    """Hold the folder's lock in a with block; the folder is made when missing, and marked.
 
     The lock belongs to the process and ends with it, however it ends. The file ``lock.pid`` beside
-    it names the process. Raises OutputError naming the folder and the other process if that holds
-    the lock, or if the folder cannot be written or the lock file is a link.
+    it names the process and the purpose, such as the output of a run.
+    Raises FolderInUseError naming the folder and the other process if that holds the lock,
+    OutputError if the folder is not kadr's or cannot be written, or if something else stands in
+    the place of the lock file.
     """
-    make_folder(folder)
+    adopt_folder(folder)
     layout = WorkLayout(folder)
-    if layout.lock.is_symlink():
-        raise OutputError(f"{layout.lock}: is a link; delete it, kadr locks no file behind links")
+    _check_lock_file(layout.lock)
     lock = FileLock(layout.lock, mode=0o666, thread_local=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise OutputError(
-            f"{folder}: another kadr works here{_holder(layout.lock_holder)}; "
-            "wait for it, stop it, or choose another folder"
+        process, other_purpose = _holder(layout.lock_holder)
+        raise FolderInUseError(
+            f"{folder}: another kadr works here{process}; "
+            "wait for it, stop it, or choose another folder",
+            other_purpose,
         ) from None
     except OSError as error:
         raise OutputError(
@@ -40,16 +48,29 @@ def lock_folder(folder: Path) -> Iterator[None]:
         ) from error
     try:
         with atomic_file(layout.lock_holder) as temporary:
-            temporary.write_text(f"{os.getpid()}\n", encoding="ascii")
+            text = f"{os.getpid()}\n" + (f"{purpose}\n" if purpose else "")
+            temporary.write_text(text, *_CODING)
         yield
     finally:
         lock.release()
 
 
-def _holder(file: Path) -> str:
-    """The process that holds the lock, for the error message; "" if the file does not tell."""
+def _check_lock_file(file: Path) -> None:
+    """Raise OutputError unless the file is one that kadr can have made: locking empties it."""
     try:
-        text = file.read_text(encoding="ascii").strip()
+        status = file.lstat()
+    except OSError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise OutputError(f"{file}: is a link; delete it, kadr locks no file behind links")
+    if stat.S_ISREG(status.st_mode) and (status.st_size or status.st_nlink > 1):
+        raise OutputError(f"{file}: is not the lock of kadr, which is empty; move it elsewhere")
+
+
+def _holder(file: Path) -> tuple[str, str]:
+    """The process that holds the lock, for the error message, and its purpose; "": not told."""
+    try:
+        process, _, purpose = file.read_text(*_CODING).partition("\n")
     except (OSError, ValueError):
-        return ""
-    return f" (process {text})" if text.isdecimal() else ""
+        return "", ""
+    return f" (process {process})" if process.isdecimal() else "", purpose.removesuffix("\n")

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from kadr.errors import OutputError
 from kadr.files import atomic_file
 from kadr.image_files import PNG_OPTIONS
+from kadr.storage.ownership import holds_file, refuse_links
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -149,9 +150,14 @@ class FolderStore:
         return path.relative_to(self.folder).as_posix().removesuffix(_SUFFIX)
 
     def put(self, fingerprint: str, arrays: Arrays) -> None:
-        """Write the entry whole or not at all. Raises OutputError, e.g. when the disk is full."""
+        """Write the entry whole or not at all.
+
+        Raises OutputError, e.g. when the disk is full or a folder on the way is a link.
+        """
+        path = self.path(fingerprint)
+        refuse_links(self.folder, path.parent)
         with (
-            atomic_file(self.path(fingerprint)) as temporary,
+            atomic_file(path) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             for name, array in arrays.items():
@@ -204,8 +210,10 @@ class FolderStore:
             return False
 
     def discard(self, fingerprint: str) -> None:
-        """Remove one entry, if it is there."""
-        self.path(fingerprint).unlink(missing_ok=True)
+        """Remove one entry, if it is there, but nothing behind a link."""
+        path = self.path(fingerprint)
+        if holds_file(self.folder, path):
+            path.unlink(missing_ok=True)
 
 
 class WorkFolder:

@@ -27,10 +27,8 @@ class TrimResult:
     size: int
 
 
-def trim_caches(
-    keep: Path, *, most_bytes: int = MOST_BYTES, now: float | None = None
-) -> TrimResult:
-    """Delete work folders in the cache, the longest unused first; the folder ``keep`` stays.
+def trim_caches(*keep: Path, most_bytes: int = MOST_BYTES, now: float | None = None) -> TrimResult:
+    """Delete work folders in the cache, the longest unused first; the folders ``keep`` stay.
 
     Folders that were not used for ``MOST_DAYS`` are deleted, then the oldest until all folders,
     ``keep`` included, hold ``most_bytes`` at most. A folder that another kadr uses stays, and so
@@ -41,7 +39,7 @@ def trim_caches(
     total = sum(work_files.size for _, work_files in dated)
     folders = size = 0
     for last_used, work_files in sorted(dated, key=lambda item: item[0]):
-        if work_files.folder == keep or not (last_used < oldest or total > most_bytes):
+        if work_files.folder in keep or not (last_used < oldest or total > most_bytes):
             continue
         freed = _delete(work_files)
         total, size, folders = total - freed, size + freed, folders + (freed > 0)

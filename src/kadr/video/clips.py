@@ -9,6 +9,7 @@ from pathlib import Path
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.video.base import Clip, ClipWriter
+from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
@@ -90,9 +91,10 @@ def create_clip(
     indices: the frames that will be written, if they are not all of ``like``.
     image_suffix: file type of the images in a folder. start_number: of the clip's first frame in
     the names of images; None: the clip's own numbers and names.
-    Raises OutputError at once if the output exists (unless ``overwrite``), is the input, or cannot
-    be made; OptionsError for an unknown file type.
+    Raises OutputError at once if the output exists (unless ``overwrite``), is the input or lies in
+    its folder of images, or cannot be made; OptionsError for an unknown file type.
     """
+    check_outputs_apart([path], [] if like is None else [like.info.path])
     as_folder = str(path).endswith(("/", "\\"))
     path = Path(path)
     suffix = path.suffix.lower()
@@ -106,7 +108,7 @@ def create_clip(
     if is_folder:
         name = _image_name(like, None, image_suffix, start_number)
         return _create_images(path, name, like, overwrite, indices)
-    _check_file(path, like, overwrite)
+    _check_file(path, overwrite)
     _check_quality(path, crf, preset)
     if suffix == ".gif":
         from kadr.video.gif_writer import GifWriter
@@ -127,7 +129,7 @@ def keeps_alpha(path: str | Path) -> bool:
     return suffix not in ENCODINGS or bool(ENCODINGS[suffix].alpha_format)
 
 
-def _check_file(path: Path, like: Clip | None, overwrite: bool) -> None:
+def _check_file(path: Path, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         types = " ".join(VIDEO_SUFFIXES)
@@ -137,11 +139,7 @@ def _check_file(path: Path, like: Clip | None, overwrite: bool) -> None:
         )
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; choose another name")
-    if not path.exists():
-        return
-    if like is not None and like.info.path.exists() and path.samefile(like.info.path):
-        raise OutputError(f"{path}: is the input itself; choose another name")
-    if not overwrite:
+    if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; use --overwrite or another name")
 
 
@@ -198,17 +196,4 @@ def _create_images(
 
     if indices is None:
         indices = range(0 if like is None else len(like))
-    if like is not None and like.info.kind == "images":
-        _refuse_inputs(folder, [name(index) for index in indices], like)
     return ImageWriter(folder, name, expected=indices, overwrite=overwrite)
-
-
-def _refuse_inputs(folder: Path, names: list[str], like: Clip) -> None:
-    """Raise OutputError if the output would replace input images, even with ``overwrite``."""
-    source = like.info.path if like.info.path.is_dir() else like.info.path.parent
-    if not folder.is_dir() or not folder.samefile(source):
-        return
-    inputs = {f"{like.name(index)}.{like.info.codec}" for index in range(len(like))}
-    conflict = next((name for name in names if name in inputs), None)
-    if conflict is not None:
-        raise OutputError(f"{folder / conflict}: is one of the input images; choose another folder")

@@ -14,6 +14,7 @@ from kadr.errors import InputError, OptionsError
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip
+from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import sequence_pattern
 
 _SPARSE = 4  # for steps of at least this, single reads are cheaper than reading all frames
@@ -112,6 +113,7 @@ def encode_frames(
     first number.
     frame_rate: a constant rate instead of those times; without sound.
     """
+    check_outputs_apart([output], [source.info.path])
     indices = range(len(source)) if like is None else _indices_in(source, like)
     writer = create_clip(
         output,

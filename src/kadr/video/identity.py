@@ -7,13 +7,15 @@ modification time of a file differs.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from kadr.errors import InputError
+from kadr.errors import InputError, OutputError
 from kadr.files import file_digest, read_json_object, write_json_object
 from kadr.storage.layout import WorkLayout
+from kadr.storage.ownership import adopt_folder
 from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
 _STABLE_AFTER = 2.0
@@ -22,12 +24,14 @@ _STABLE_AFTER = 2.0
 _CODING = ("utf-8", "surrogateescape")
 """File names may contain bytes that are not text."""
 
+_log = logging.getLogger(__name__)
+
 
 def clip_identity(path: str | Path, cache: Path | None = None) -> str:
     """The SHA-256 of a clip's content in hex; for a sequence, of its names and contents in order.
 
     cache: a work folder, whose file ``clips.json`` holds known identities; it is made if it is
-    missing. If it cannot be written, the log says so.
+    missing. If it cannot be written or is not kadr's, the log says so.
     Raises InputError if there is no such clip, it cannot be read, or it changes meanwhile.
     """
     path = Path(path)
@@ -46,7 +50,12 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
         raise InputError(f"{path}: changes while it is read; wait until it is complete")
     if cache_file is not None and _is_stable(files):
         entries[key] = {"state": state, "identity": identity}
-        write_json_object(cache_file, entries)
+        try:
+            adopt_folder(cache_file.parent)
+        except OutputError as error:
+            _log.info("%s; the clip will be read again next time", error)
+        else:
+            write_json_object(cache_file, entries)
     return identity
 
 

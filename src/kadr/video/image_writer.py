@@ -17,7 +17,7 @@ class ImageWriter(BaseWriter):
     """A ClipWriter that names each file by ``name(index)``.
 
     Files are written to a hidden folder on the same disk. A new folder appears whole at ``finish``;
-    in a folder that exists the files are moved in then and other files are left alone.
+    in a folder that exists by then the files are moved and other files are left alone.
     expected: indices that will be written, as far as known; their names are checked at once.
     Raises OutputError when a file exists and ``overwrite`` is off, or when the disk is full.
     """
@@ -32,10 +32,10 @@ class ImageWriter(BaseWriter):
     ) -> None:
         self._name = name
         self._overwrite = overwrite
-        self._existed = folder.is_dir()
-        if self._existed and not overwrite:
+        exists = folder.is_dir()
+        if exists and not overwrite:
             _refuse_existing(folder, (name(index) for index in expected))
-        parent = folder if self._existed else folder.parent
+        parent = folder if exists else folder.parent
         super().__init__(folder, parent)
         with self._guarded():
             self._hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=parent))
@@ -53,7 +53,7 @@ class ImageWriter(BaseWriter):
         self._names[name] = None
 
     def _end(self) -> None:
-        if self._existed:
+        if self._path.is_dir():  # perhaps made since the start, for other files of the run
             self._move_in()
         else:
             self._publish(self._hidden)

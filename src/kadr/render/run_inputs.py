@@ -1,0 +1,63 @@
+"""Every path that a run reads, and the check that no output lies there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from kadr.options import RunOptions
+from kadr.stylize.registry import stylizer_options
+from kadr.video.outputs_apart import check_outputs_apart
+
+_CACHES = ("noise_cache",)
+"""Options that name a folder which is written too."""
+
+
+def check_run_outputs(options: RunOptions) -> None:
+    """Raise OutputError if an output of the run would replace or be mixed with what it reads."""
+    own_folders = [path for path in (options.work, options.frames_folder) if path is not None]
+    per_key = () if options.per_key is None else (options.per_key,)
+    check_outputs_apart([options.output], run_inputs(options), trees=per_key, reserved=own_folders)
+
+
+def run_inputs(options: RunOptions) -> list[Path]:
+    """The clip, the keys, the masks and the files of the stylizer."""
+    masks = [] if options.masks is None else [options.masks]
+    files = stylizer_files(options.stylizer, dict(options.stylizer_options))
+    return [options.clip, *options.keys, *masks, *files]
+
+
+def stylizer_files(stylizer: str, values: dict[str, Any]) -> list[Path]:
+    """The files and folders that options of a stylizer name, such as a style or a model."""
+    return [
+        path
+        for item in fields(stylizer_options(stylizer))
+        if item.name in values and item.name not in _CACHES
+        for path in _paths(values[item.name], paths_only="Path" in str(item.type))
+    ]
+
+
+def _paths(value: Any, paths_only: bool) -> Iterator[Path]:
+    """The paths in a value; ``paths_only``: whether the option takes paths and no other text."""
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _paths(item, paths_only)
+    elif isinstance(value, Path) or (isinstance(value, str) and paths_only):
+        yield from _existing(str(value))
+    elif isinstance(value, str):
+        # PATH, PATH:WEIGHT or NODE.input=PATH; a prompt is no path that exists
+        for text in (value, value.rpartition(":")[0], value.partition("=")[2]):
+            if "/" in text or "\\" in text or "." in text:
+                yield from _existing(text)
+
+
+def _existing(text: str) -> Iterator[Path]:
+    """The path that a text names, if there is one."""
+    # a text that can be no path at all, such as a long prompt, raises one of these
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        path = Path(text).expanduser()
+        if path.exists():
+            yield path
