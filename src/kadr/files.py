@@ -11,8 +11,9 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kadr.errors import InputError, OutputError
 
@@ -98,6 +99,30 @@ def last_number(name: str) -> int | None:
     """The last run of digits in a file name without its suffix: ``shot 3 (12).png`` → 12."""
     numbers = _NUMBER.findall(Path(name).stem)
     return int(numbers[-1]) if numbers else None
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What the system tells about a file without reading it.
+
+    size: bytes. written: the time of its last change, ns. number: of the file on its disk; a file
+    that is put in the place of another has another one. altered: the time when content, name or
+    permissions last changed, ns, which programs cannot set.
+    """
+
+    size: int
+    written: int
+    number: int
+    altered: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Self:
+        """The facts in the result of ``os.stat`` or ``os.fstat``."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns)
+
+    def same_content(self, other: FileFacts) -> bool:
+        """Whether one file with these facts was not written between the two."""
+        return (self.size, self.written) == (other.size, other.written)
 
 
 def file_digest(path: Path) -> str:

@@ -33,12 +33,22 @@ def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
     Gray becomes RGB. Raises InputError naming the file if it is missing or not an image.
     """
+    return decode_image(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of an image file. Raises InputError naming the file if it cannot be read."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give an image file"
         ) from error
+
+
+def decode_image(path: Path, content: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The image in the content of a file, as ``read_image`` gives it; ``path`` is for messages."""
+    data = np.frombuffer(content, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if image is None:
         raise InputError(

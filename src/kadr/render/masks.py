@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from kadr.errors import InputError
 from kadr.files import file_digest
-from kadr.image_files import read_image
+from kadr.image_files import decode_image, read_bytes
 from kadr.stylize.external import find_keys
 from kadr.video.base import Clip
 
@@ -59,7 +60,12 @@ class FrameMasks:
         path = self._files.get(index)
         if path is None:
             return None
-        image = read_image(path)
+        content = read_bytes(path)
+        if hashlib.sha256(content).hexdigest() != self._digests[path]:
+            raise InputError(
+                f"{path}: was changed while the run read it; start again to use the new mask"
+            )
+        image = decode_image(path, content)
         threshold = _WHITE * (257 if image.dtype == np.uint16 else 1)
         mask: NDArray[np.bool_] = np.all(image >= threshold, axis=2)
         if (mask.shape[1], mask.shape[0]) != self._size:
