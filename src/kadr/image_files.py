@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kadr.core.png import with_text
 from kadr.errors import InputError, OutputError
-from kadr.files import atomic_file
+from kadr.files import Sync, atomic_file
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 
@@ -76,10 +76,12 @@ def write_image(
     path: Path,
     image: NDArray[np.uint8] | NDArray[np.uint16],
     texts: Mapping[str, str] | None = None,
+    sync: Sync = Sync.ALL,
 ) -> None:
     """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all.
 
     texts: text entries of a PNG for other programs, by name; other file types ignore them.
+    sync: what is on the disk at the end.
     """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -100,5 +102,5 @@ def write_image(
     if suffix == ".png":
         for name, text in (texts or {}).items():
             content = with_text(content, name, text)
-    with atomic_file(path) as temporary:
+    with atomic_file(path, sync) as temporary:
         temporary.write_bytes(content)

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kadr.errors import OutputError
-from kadr.files import atomic_file, make_folder
+from kadr.files import Sync, atomic_file, make_folder
 from kadr.storage.layout import WorkLayout
 
 
@@ -39,7 +39,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
             f"{folder}: cannot be written ({error.strerror}); work in a folder that you may write"
         ) from error
     try:
-        with atomic_file(layout.lock_holder) as temporary:
+        with atomic_file(layout.lock_holder, Sync.NOTHING) as temporary:
             temporary.write_text(f"{os.getpid()}\n", encoding="ascii")
         yield
     finally:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import OutputError
-from kadr.files import atomic_file
+from kadr.files import Sync, atomic_file
 from kadr.image_files import PNG_OPTIONS
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -126,9 +126,11 @@ class MemoryStore:
 
 
 class FolderStore:
-    """A Store of one file an entry, written beside and renamed: a file that exists is whole.
+    """A Store of one file an entry, written beside and renamed, with a checksum of each array.
 
-    Images are kept as PNG, which halves them at little cost; other arrays as they are.
+    A file that exists is whole, except after a power cut or a fault of the disk: no entry waits for
+    the disk. So ``get`` checks what it reads. Images are kept as PNG, which halves them at little
+    cost; other arrays as they are.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -151,7 +153,7 @@ class FolderStore:
     def put(self, fingerprint: str, arrays: Arrays) -> None:
         """Write the entry whole or not at all. Raises OutputError, e.g. when the disk is full."""
         with (
-            atomic_file(self.path(fingerprint)) as temporary,
+            atomic_file(self.path(fingerprint), Sync.NOTHING) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             for name, array in arrays.items():
