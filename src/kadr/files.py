@@ -186,7 +186,7 @@ def last_number(name: str) -> int | None:
     return int(numbers[-1]) if numbers else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileFacts:
     """What the system tells about a file without reading it.
 

@@ -27,6 +27,7 @@ class _Closable(Protocol):
 
 
 Opened = TypeVar("Opened", bound=_Closable)
+Result = TypeVar("Result")
 
 
 class FileWatch:
@@ -43,7 +44,8 @@ class FileWatch:
         self._changed: Path | None = None
         self._lock = threading.RLock()
         self._release: Callable[[], object] = lambda: None
-        self._held: int | None = None
+        self._held: tuple[int, FileFacts] | None = None
+        """A descriptor of the single file, and its facts at first."""
 
     @property
     def identity(self) -> str | None:
@@ -83,18 +85,14 @@ class FileWatch:
         """
         if len(self._files) > 1 or self._held is not None:
             return
-        file = self._files[0]
-        for _ in range(_ATTEMPTS):
-            try:
-                held = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-            except OSError as error:
-                raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-            if FileFacts.of(os.fstat(held)) == self._facts[file]:
-                self._held, self._release = held, weakref.finalize(self, os.close, held)
-                return
-            os.close(held)
-            self.check()
-        raise self._fail(file)
+        file, flags = self._files[0], os.O_RDONLY | getattr(os, "O_BINARY", 0)
+        try:
+            descriptor = self._unmoved(file, lambda: os.open(file, flags), os.close)
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+        # some file systems tell other facts of an open file than of a name
+        self._held = descriptor, FileFacts.of(os.fstat(descriptor))
+        self._release = weakref.finalize(self, os.close, descriptor)
 
     def check(self) -> None:
         """Raise InputError if something may have been read that is not the clip's content.
@@ -104,37 +102,36 @@ class FileWatch:
         with self._lock:
             if self._changed is not None:
                 raise changed_error(self._changed)
-            if len(self._files) == 1:
-                self._check_file(self._files[0], _read_facts(self._files[0]))
+        if len(self._files) == 1:
+            self._check_file(self._files[0])
 
     def open(self, opener: Callable[[], Opened]) -> Opened:
         """What ``opener`` returns, which opens the clip's one file by its name."""
-        file = self._files[0]
-        for _ in range(_ATTEMPTS):
-            self.check()
-            expected = self._facts[file]
-            opened = opener()
-            if _read_facts(file) == expected:
-                return opened
-            opened.close()
-        raise self._fail(file)
+        return self._unmoved(self._files[0], opener, lambda opened: opened.close())
 
     def read(self, file: Path) -> bytes:
         """All bytes of one of the files."""
+        try:
+            return self._unmoved(file, file.read_bytes, lambda content: None)
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+
+    def _unmoved(
+        self, file: Path, use: Callable[[], Result], undo: Callable[[Result], object]
+    ) -> Result:
+        """The result of using a file by its name, which has its content before and after that."""
         for _ in range(_ATTEMPTS):
-            try:
-                with file.open("rb") as opened:
-                    facts = FileFacts.of(os.fstat(opened.fileno()))
-                    data = opened.read()
-                    unchanged = FileFacts.of(os.fstat(opened.fileno())) == facts
-            except OSError as error:
-                raise InputError(
-                    f"{file}: cannot be read ({error.strerror}); give an image file"
-                ) from error
+            self._check_file(file)
             with self._lock:
-                self._check_file(file, facts)
-                if unchanged and self._facts[file] == facts:
-                    return data
+                expected = self._facts[file]
+            try:
+                result = use()
+            except OSError:
+                self._check_file(file)
+                raise
+            if _read_facts(file) == expected:
+                return result
+            undo(result)
         raise self._fail(file)
 
     def close(self) -> None:
@@ -142,23 +139,28 @@ class FileWatch:
         self._release()
         self._held = None
 
-    def _check_file(self, file: Path, facts: FileFacts) -> None:
-        """Raise InputError unless a file with these facts has the content of the known one."""
-        expected = self._facts[file]
-        if facts == expected:
-            return
-        if self._held is not None and not FileFacts.of(os.fstat(self._held)).same_content(expected):
-            raise self._fail(file)  # written in place, perhaps while it was read
-        if self._identity is not None:
-            if not self._has_pinned_content():
+    def _check_file(self, file: Path) -> None:
+        """Raise InputError unless a file has the content that it had."""
+        with self._lock:
+            if self._changed is not None:
+                raise changed_error(self._changed)
+            facts, expected = _read_facts(file), self._facts[file]
+            if facts == expected:
+                return
+            if self._held is not None:
+                descriptor, first = self._held
+                if not FileFacts.of(os.fstat(descriptor)).same_content(first):
+                    raise self._fail(file)  # written in place, perhaps while it was read
+            if self._identity is not None:
+                if not self._has_pinned_content():
+                    raise self._fail(file)
+            elif facts.same_content(expected) and facts.number == expected.number:
+                self._facts[file] = facts  # only its name or its permissions changed
+            else:
                 raise self._fail(file)
-        elif facts.same_content(expected) and facts.number == expected.number:
-            self._facts[file] = facts  # only its name or its permissions changed
-        else:
-            raise self._fail(file)
-        if self._held is not None:
-            self.close()
-            self.hold()
+            if self._held is not None:
+                self.close()
+                self.hold()
 
     def _has_pinned_content(self) -> bool:
         """Hash all files again; if they are the same clip, their facts of now are expected."""
