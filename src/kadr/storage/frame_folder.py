@@ -172,8 +172,10 @@ def _check(path: Path) -> _Mark | FrameState:
     was_made = mark is not None or content.startswith(_SIGNATURE) or not content.strip(b"\0")
     if not was_made or (decoded and not cut_short):
         return FrameState.EDITED
-    fault = ", it was cut short" if cut_short or not content else ""
-    _log.warning("%s: damaged%s; it will be made again", path, fault)
+    if cut_short or not content:
+        _log.warning("%s: damaged, it was cut short; it will be made again", path)
+    else:
+        _log.warning("%s: damaged; it will be made again", path)
     return FrameState.STALE
 
 
