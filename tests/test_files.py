@@ -11,7 +11,13 @@ import pytest
 from PIL import Image as PillowImage
 
 from kadr.errors import InputError, OutputError
-from kadr.files import atomic_file, make_folder, remove_empty
+from kadr.files import (
+    atomic_file,
+    make_folder,
+    read_json_object,
+    remove_empty,
+    write_json_object,
+)
 from kadr.image_files import read_image, write_image
 
 NAMES = ["a b.png", 'it\'s "q".png', "100%d.png", "füße 日本.png", "[##] *.png"]
@@ -135,3 +141,15 @@ def test_only_folders_that_were_made_are_removed(tmp_path: Path) -> None:
     remove_empty(folders)
     assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
     assert os.listdir(tmp_path / "a") == ["mine"]  # noqa: PTH208
+
+
+def test_json_is_trusted_by_its_checksum_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    content = {"b": [1, 2.5, None], "10": {"ü": "x"}, "9": True}
+    write_json_object(path, content)
+    assert read_json_object(path) == content
+    text = path.read_text(encoding="utf-8")
+    for damaged in (text.replace("2.5", "2.6"), text.replace('"9"', '"8"'), "{}", "[1]", text[:-9]):
+        path.write_text(damaged, encoding="utf-8")
+        assert read_json_object(path) == {}
+    assert read_json_object(tmp_path / "none.json") == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kadr.core.events import CancelToken, Event
 from kadr.core.row_bands import default_threads
@@ -50,7 +51,8 @@ class DryRun:
     stylized: keys, by frame index, that would be stylized. passes: what would be propagated.
     pass_frames, pass_total: frames that the passes would compute, and frames that they have.
     finished, frames: finished frames that would be made, and frames of the run.
-    edited: frames changed by hand, which would stay. seconds: of propagating and blending.
+    edited: frames changed by hand, which would stay. edited_files: their files.
+    seconds: of propagating and blending.
     work_bytes, output_bytes: bytes that would be written.
     """
 
@@ -61,6 +63,7 @@ class DryRun:
     finished: int
     frames: int
     edited: tuple[int, ...]
+    edited_files: tuple[Path, ...]
     seconds: float
     work_bytes: int
     output_bytes: int
@@ -110,6 +113,7 @@ def make_dry_run(
             finished,
             len(run.frames),
             missing.edited,
+            tuple(map(run.blended_frames.path, missing.edited)),
             _seconds(run, missing),
             round(missing.pass_frames * frame_bytes(run)),
             round(finished * _FINISHED_BYTES_PER_PIXEL * run.pixels),

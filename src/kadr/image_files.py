@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kadr.core.png import with_text
 from kadr.errors import InputError, OutputError
-from kadr.files import atomic_file
+from kadr.files import Sync, atomic_file
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 
@@ -33,12 +33,22 @@ def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
     Gray becomes RGB. Raises InputError naming the file if it is missing or not an image.
     """
+    return decode_image(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of an image file. Raises InputError naming the file if it cannot be read."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give an image file"
         ) from error
+
+
+def decode_image(path: Path, content: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The image in the content of a file, as ``read_image`` gives it; ``path`` is for messages."""
+    data = np.frombuffer(content, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if image is None:
         raise InputError(
@@ -66,10 +76,12 @@ def write_image(
     path: Path,
     image: NDArray[np.uint8] | NDArray[np.uint16],
     texts: Mapping[str, str] | None = None,
+    sync: Sync = Sync.ALL,
 ) -> None:
     """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all.
 
     texts: text entries of a PNG for other programs, by name; other file types ignore them.
+    sync: what is on the disk at the end.
     """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -90,5 +102,5 @@ def write_image(
     if suffix == ".png":
         for name, text in (texts or {}).items():
             content = with_text(content, name, text)
-    with atomic_file(path) as temporary:
+    with atomic_file(path, sync) as temporary:
         temporary.write_bytes(content)

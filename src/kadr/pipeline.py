@@ -93,6 +93,7 @@ def restyle_events(
             with recorder.step("write"):
                 if options.per_key is not None:
                     per_key.write_all(renderer.pass_frames())
+                run.clip.watch.check()  # its sound was read too
                 outputs.close()
         recorder.finish(writer.path)
         return RunResult(

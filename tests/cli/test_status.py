@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cli_samples import COUNT, SIZE, Call, make_keys
 
-from kadr import new_project
+from kadr import new_project, read_image, write_image
 from kadr.project.folder import ProjectFolder
 from kadr.report.record import ClipRecord, KeyRecord, NextKey, RunRecord, write_record
 
@@ -60,6 +60,23 @@ def test_a_project_after_a_run(kadr: Call, project: ProjectFolder) -> None:
     assert lines["next"] == "paint frame 3: it should lower the mean error by 5.0 %"
     assert "since then" not in lines
     assert "kadr clean" in lines["work files"]
+
+
+def test_frames_that_were_edited_or_damaged(kadr: Call, project: ProjectFolder) -> None:
+    assert kadr("run", project.root).code == 0
+    assert "edited" not in _lines(kadr("status", project.root).out)
+    first, *_, last = sorted(project.frames.iterdir())
+    write_image(first, 255 - read_image(first))
+    last.write_bytes(last.read_bytes()[:-90] + bytes(90))
+    done = kadr("status", project.root)
+    assert _lines(done.out)["edited"] == (
+        f"1 frame changed by hand would stay as it is: {first.name} in {project.frames}; "
+        "delete it to have it made again"
+    )
+    assert f"{last.name}: damaged; it will be made again" in done.err
+    facts = json.loads(kadr("status", project.root, "--json").out)
+    assert facts["next_run"]["edited_files"] == [str(first)]
+    assert facts["next_run"]["finished"] == 1
 
 
 def test_a_run_that_was_stopped(kadr: Call, project: ProjectFolder) -> None:

@@ -17,6 +17,7 @@ from kadr.image_files import read_image, write_image
 from kadr.option_fields import option
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle
+from kadr.storage.frame_folder import FrameFolder
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from scenes import texture, write_sequence
 
@@ -115,6 +116,30 @@ def test_only_pixels_that_no_key_covers_are_refined(clip: Path) -> None:
         assert np.array_equal(image[:, 90:], original[:, 90:]), "propagated well: same bytes"
         changed = (image != original).any(axis=2)
         assert 0.05 < changed.mean() < 0.3
+
+
+def test_refined_frames_are_synced_when_all_are_made(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    put, sync = FrameFolder.put, FrameFolder.sync
+
+    def note(folder: FrameFolder, call: str) -> None:
+        if folder.folder.name == "frames":  # blended ones are elsewhere
+            calls.append(call)
+
+    def record_put(folder: FrameFolder, *arguments: Any) -> None:
+        note(folder, "put")
+        put(folder, *arguments)
+
+    def record_sync(folder: FrameFolder) -> None:
+        note(folder, "sync")
+        sync(folder)
+
+    monkeypatch.setattr(FrameFolder, "put", record_put)
+    monkeypatch.setattr(FrameFolder, "sync", record_sync)
+    _run(clip)
+    assert calls == ["put"] * COUNT + ["sync"]
 
 
 def test_a_cancelled_run_resumes_and_a_finished_run_refines_nothing(clip: Path) -> None:

@@ -140,6 +140,37 @@ def test_a_damaged_work_file_is_computed_again_with_a_warning(
         assert "damaged" in caplog.text
 
 
+def test_any_number_of_damaged_work_files_are_computed_again(
+    project: Path, finished_run: Path
+) -> None:
+    """A power cut takes all that was not on the disk yet, and leaves the names."""
+    _delete_frames(project, *range(1, 20))
+    for number in range(2, 19, 2):
+        for path in _entries(project, f"{number:06d}.zip"):
+            content = bytearray(path.read_bytes())
+            content[100:400] = bytes(300)
+            path.write_bytes(content)
+    restyle(_options(project))
+    assert _frames(project) == _frames(finished_run)
+
+
+@pytest.mark.parametrize("fault", ["flipped", "cut short", "empty", "zeros"])
+def test_damaged_finished_frames_are_made_again(
+    project: Path, finished_run: Path, fault: str
+) -> None:
+    paths = sorted((project / "work" / "frames").iterdir())
+    for path in (paths[0], paths[7]):  # a key and a blended frame
+        content = bytearray(path.read_bytes())
+        content[len(content) * 2 // 3] ^= 4
+        zeros = bytes(len(content))
+        damaged = {"flipped": content, "cut short": content[:900], "empty": b"", "zeros": zeros}
+        path.write_bytes(damaged[fault])
+    assert _dry_run(_options(project)).finished == 2
+    restyle(_options(project))
+    assert _frames(project) == _frames(finished_run)
+    assert (project / "film.mkv").read_bytes() == (finished_run / "film.mkv").read_bytes()
+
+
 def test_a_damaged_stylized_key_is_read_again(project: Path, finished_run: Path) -> None:
     _delete_frames(project, 0, 5)
     for path in (project / "work/store/stylize").iterdir():
@@ -208,7 +239,9 @@ def test_an_edited_frame_is_kept(project: Path, finished_run: Path) -> None:
     edited = np.full((40, 56, 3), 7, np.uint8)
     write_image(project / "work" / "frames" / "frame_00030.png", edited)
     write_image(project / "keys" / "043.png", edited)
-    assert _dry_run(_options(project)).edited == (30,)
+    dry_run = _dry_run(_options(project))
+    assert dry_run.edited == (30,)
+    assert dry_run.edited_files == (project / "work" / "frames" / "frame_00030.png",)
     restyle(_options(project, output=project / "out"))
     assert np.array_equal(read_image(project / "out" / "frame_00030.png"), edited)
     record = read_record(project / "work" / "run.json")

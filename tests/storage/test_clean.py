@@ -59,7 +59,7 @@ def test_all_work_files_are_found_and_deleted(work: Path) -> None:
     work_files = find_work_files(work)
     assert sorted(_names(work_files)) == [
         "frames/frame_00003.png",
-        "key-fit-0a1b.json",
+        "key-fit-0a1b2c3d4e5f.json",
         "noise/00000000000000000000000000001a2b.npy",
         "passes.json",
         "run.json",

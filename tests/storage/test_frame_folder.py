@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import cv2
@@ -57,7 +58,7 @@ def test_a_frame_file_of_another_length_is_edited(folder: FrameFolder) -> None:
     assert folder.find(3, NAME) is FrameState.EDITED
 
 
-@pytest.mark.parametrize("content", [b"\x89PNG", b"no picture at all" * 40])
+@pytest.mark.parametrize("content", [b"no picture at all" * 40, b"8BPS\0\1" * 9])
 def test_a_file_that_is_not_a_png_is_edited(folder: FrameFolder, content: bytes) -> None:
     folder.folder.mkdir()
     folder.path(4).write_bytes(content)
@@ -78,6 +79,84 @@ def test_a_truncated_frame_is_stale(
     assert "008.png: damaged, it was cut short" in caplog.text
     folder.path(8).write_bytes(content)
     assert folder.find(8, NAME) is FrameState.CURRENT
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG", b"", b"\0" * 4000])
+def test_what_a_power_cut_leaves_is_stale(folder: FrameFolder, content: bytes) -> None:
+    folder.folder.mkdir()
+    folder.path(4).write_bytes(content)
+    assert folder.find(4, NAME) is FrameState.STALE
+
+
+def _offsets(content: bytes) -> dict[str, int]:
+    """Places of a byte in each part of a finished frame's file."""
+    pixels = content.index(b"IDAT")
+    return {
+        "signature": 2,
+        "size": 18,
+        "pixels": (pixels + len(content)) // 2,
+        "checksum of pixels": len(content) - 14,
+    }
+
+
+@pytest.mark.parametrize("place", ["signature", "size", "pixels", "checksum of pixels"])
+def test_a_flipped_bit_makes_a_frame_stale(
+    folder: FrameFolder, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.put(8, texture(60, 80), NAME, 0.5)
+    assert folder.find(8, NAME) is FrameState.CURRENT
+    content = bytearray(folder.path(8).read_bytes())
+    content[_offsets(content)[place]] ^= 1
+    folder.path(8).write_bytes(content)
+    assert folder.find(8, NAME) is FrameState.STALE
+    assert "008.png: damaged; it will be made again" in caplog.text
+    folder.put(8, texture(60, 80), NAME, 0.5)
+    assert folder.find(8, NAME) is FrameState.CURRENT
+
+
+def test_a_changed_frame_of_the_same_length_with_its_mark_is_edited(folder: FrameFolder) -> None:
+    # bitmaps that are stored without compression keep their length
+    folder.put(3, IMAGE, NAME, 0.5)
+    content = folder.path(3).read_bytes()
+    other = IMAGE.copy()
+    for value in range(256):
+        other[4, 7] = value, 255 - value, 3
+        folder.put(4, other, NAME, 0.5)
+        changed = folder.path(4).read_bytes()
+        if len(changed) == len(content) and changed != content:
+            break
+    mark = slice(33, 33 + 12 + int.from_bytes(content[33:37], "big"))
+    folder.path(3).write_bytes(changed[: mark.start] + content[mark] + changed[mark.stop :])
+    assert folder.find(3, NAME) is FrameState.EDITED
+
+
+def test_a_frame_of_an_older_version_is_current_if_it_can_be_decoded(folder: FrameFolder) -> None:
+    """Its mark has no hash."""
+    png = cv2.imencode(".png", texture(60, 80))[1].tobytes()
+    length = len(png) + 12 + len(f"kadr\0{NAME} {0:012d} 0.500000")
+    data = f"kadr\0{NAME} {length:012d} 0.500000".encode()
+    mark = len(data).to_bytes(4, "big") + b"tEXt" + data
+    mark += zlib.crc32(b"tEXt" + data).to_bytes(4, "big")
+    folder.folder.mkdir()
+    content = png[:33] + mark + png[33:]
+    folder.path(2).write_bytes(content)
+    assert folder.find(2, NAME) is FrameState.CURRENT
+    assert folder.find(2, "another") is FrameState.STALE
+    folder.path(2).write_bytes(content[:-40] + bytes(40))
+    assert folder.find(2, "another") is FrameState.STALE
+    assert folder.find(2, NAME) is FrameState.STALE
+
+
+def test_an_unchanged_file_is_read_once(
+    folder: FrameFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.put(1, IMAGE, NAME, 0.5)
+    assert folder.find(1, NAME) is FrameState.CURRENT
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: pytest.fail("read again"))
+        assert folder.find(1, NAME) is FrameState.CURRENT
+    folder.put(1, IMAGE, "another", 0.5)
+    assert folder.find(1, NAME) is FrameState.STALE
 
 
 def test_a_shorter_but_complete_frame_is_edited(folder: FrameFolder) -> None:

@@ -67,6 +67,13 @@ def test_one_pixel_changes_a_sequence(images: Path) -> None:
     assert clip_identity(images) != first
 
 
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are taken to be complete at once: a test cannot make one that changed long ago."""
+    monkeypatch.setattr(identity, "_STABLE_AFTER", 0.0)
+
+
+@pytest.mark.usefixtures("settled")
 def test_what_was_read_is_not_read_again(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +83,21 @@ def test_what_was_read_is_not_read_again(
     assert clip_identity(clip, cache) == first
 
 
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("in_place", [False, True])
+def test_other_content_of_the_same_size_and_time_is_read_again(
+    clip: Path, tmp_path: Path, in_place: bool
+) -> None:
+    assert clip_identity(clip, tmp_path) == hashlib.sha256(b"frames").hexdigest()
+    time.sleep(0.02)  # a tick of the file system's clock
+    other = clip if in_place else tmp_path / "other"
+    other.write_bytes(b"FRAMES")
+    os.utime(other, (LONG_AGO, LONG_AGO))
+    other.replace(clip)
+    assert clip_identity(clip, tmp_path) == hashlib.sha256(b"FRAMES").hexdigest()
+
+
+@pytest.mark.usefixtures("settled")
 def test_a_change_of_size_or_time_is_read_again(clip: Path, tmp_path: Path) -> None:
     clip_identity(clip, tmp_path / "work")
     clip.write_bytes(b"FRAMES")
@@ -96,6 +118,12 @@ def test_a_fresh_file_is_not_trusted_to_stay(clip: Path, tmp_path: Path) -> None
     assert clip_identity(clip, tmp_path / "work") == hashlib.sha256(b"FRAMES").hexdigest()
 
 
+def test_an_old_time_of_change_does_not_make_a_fresh_file_old(clip: Path, tmp_path: Path) -> None:
+    clip_identity(clip, tmp_path)
+    assert not WorkLayout(tmp_path).clips.exists()
+
+
+@pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"x": 3}', b"\xff\xfe"])
 def test_a_damaged_memory_is_done_without(clip: Path, tmp_path: Path, damage: bytes) -> None:
     adopt_folder(tmp_path / "work")
@@ -104,6 +132,7 @@ def test_a_damaged_memory_is_done_without(clip: Path, tmp_path: Path, damage: by
     assert str(clip) in json.loads(WorkLayout(tmp_path / "work").clips.read_text("utf-8"))
 
 
+@pytest.mark.usefixtures("settled")
 def test_a_wrong_entry_is_read_again(clip: Path, tmp_path: Path) -> None:
     clip_identity(clip, tmp_path / "work")
     entries = json.loads(WorkLayout(tmp_path / "work").clips.read_text("utf-8"))

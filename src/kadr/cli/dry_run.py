@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from kadr.dry_run import DryRun
     from kadr.options import RunOptions
 
+_MOST_NAMES = 5
+"""Of edited files; more are counted."""
+
 
 def dry_run_lines(dry_run: DryRun, options: RunOptions) -> Iterator[str]:
     """What a run would do: a line per key, then frames, time and bytes."""
@@ -19,12 +22,21 @@ def dry_run_lines(dry_run: DryRun, options: RunOptions) -> Iterator[str]:
         yield f"would stylize {formatting.counted(len(dry_run.stylized), 'key')}"
     yield from pass_lines(dry_run)
     yield amount_line(dry_run)
-    if dry_run.edited:
-        yield (
-            f"{formatting.counted(len(dry_run.edited), 'frame')} changed by hand would stay as "
-            f"{'it is' if len(dry_run.edited) == 1 else 'they are'}"
-        )
+    if dry_run.edited_files:
+        yield edited_line(dry_run)
     yield f"would write {options.output}"
+
+
+def edited_line(dry_run: DryRun) -> str:
+    """Which frames were changed by hand, and what to do if they should not stay."""
+    files = dry_run.edited_files
+    names = ", ".join(file.name for file in files[:_MOST_NAMES])
+    more = f" and {len(files) - _MOST_NAMES} more" if len(files) > _MOST_NAMES else ""
+    stay, them = ("it is", "it") if len(files) == 1 else ("they are", "them")
+    return (
+        f"{formatting.counted(len(files), 'frame')} changed by hand would stay as {stay}: "
+        f"{names}{more} in {files[0].parent}; delete {them} to have {them} made again"
+    )
 
 
 def pass_lines(dry_run: DryRun) -> Iterator[str]:
@@ -73,6 +85,7 @@ def dry_run_facts(dry_run: DryRun) -> dict[str, Any]:
         "finished": dry_run.finished,
         "frames": dry_run.frames,
         "edited": len(dry_run.edited),
+        "edited_files": [str(file) for file in dry_run.edited_files],
         "seconds": round(dry_run.seconds, 3),
         "work_bytes": dry_run.work_bytes,
         "output_bytes": dry_run.output_bytes,

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kadr.cli.dry_run import amount_line, dry_run_facts, pass_lines
+from kadr.cli.dry_run import amount_line, dry_run_facts, edited_line, pass_lines
 from kadr.cli.flags import JsonObject, ProjectArgument
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
@@ -188,6 +188,8 @@ def _lines(state: _State) -> Iterator[tuple[str, str]]:
         yield "next run", amount_line(state.dry_run)
         for line in pass_lines(state.dry_run):
             yield "", line
+        if state.dry_run.edited_files:
+            yield "edited", edited_line(state.dry_run)
     output = Path(project.output)
     yield "output", f"{output}{'' if output.exists() else ', not written yet'}"
     if project.report.exists():

@@ -32,7 +32,7 @@ from kadr.storage.layout import WorkLayout
 from kadr.storage.ownership import adopt_folder
 from kadr.storage.store import FolderStore, fingerprint
 from kadr.video.base import Clip
-from kadr.video.identity import clip_identity
+from kadr.video.identity import identify
 
 STEP = "survey"
 VERSION = 2
@@ -94,7 +94,7 @@ class _SurveyCache:
     """The cache entry for a survey of some frames, named by the content of the clip."""
 
     def __init__(self, clip: Clip, frames: FrameRange, cache: Path) -> None:
-        content = clip_identity(clip.info.path, cache)
+        content = identify(clip, cache)
         self._frames, self._cache = frames, cache
         name = fingerprint(STEP, VERSION, content, frames.start, frames.stop)
         self._entry = WorkLayout.survey_entry(name)

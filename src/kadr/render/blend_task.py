@@ -135,9 +135,12 @@ def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
     work = BlendWork.from_values(task.values)
     folder = FrameFolder(work.folder, dict(zip(work.indices, work.stems)).__getitem__)
     store, name = FolderStore(work.store), work.chunk.name
-    for index, image, error in blend_frames(work.chunk, work.indices, store, context):
-        folder.put(index, image, name, error)
-        yield Item(index, folder.path(index).name, image_digest(image))
+    try:
+        for index, image, error in blend_frames(work.chunk, work.indices, store, context):
+            folder.put(index, image, name, error)
+            yield Item(index, folder.path(index).name, image_digest(image))
+    finally:
+        folder.sync()
 
 
 def blend_frames(

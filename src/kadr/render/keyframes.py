@@ -27,7 +27,7 @@ from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
-from kadr.stylize.external import External, ExternalOptions, KeyFile, find_keys
+from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile, find_keys
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer
 from kadr.unused_files import list_names, unused_file_notices
@@ -121,6 +121,7 @@ class KeyStyles:
             else create_stylizer(options.stylizer, **options.stylizer_options)
         )
         self._files = {file.index: file.path for file in painted}
+        self._file_digests = {index: file_digest(path) for index, path in self._files.items()}
         self._settings = dict(options.stylizer_options) | {"fit": options.fit_keys}
         self._masks = FrameMasks(options.masks, run.clip, self.indices)
         self._entries = dict(self._names())
@@ -141,7 +142,7 @@ class KeyStyles:
             depends_on = fingerprint(STEP, VERSION, shot) if stylizer.joint else ""
             for index in shot:
                 if index in self._files:
-                    made_from: Any = file_digest(self._files[index])
+                    made_from: Any = self._file_digests[index]
                 else:
                     identity = self._run.clip_identity
                     made_from = (identity, options.seed, self._masks.digest(index))
@@ -230,6 +231,7 @@ class KeyStyles:
                     continue
                 for styled in result:
                     self._check(styled, missing)
+                    self._check_file(styled)
                     self._store(styled)
                     missing.remove(styled.index)
                     del shares[styled.index]
@@ -260,6 +262,15 @@ class KeyStyles:
             raise self._contract_error(
                 f"made frame {self._run.clip.number(styled.index)} {width}×{height}, "
                 f"the clip has {self._run.size[0]}×{self._run.size[1]}"
+            )
+
+    def _check_file(self, styled: StyledFrame) -> None:
+        """Raise InputError if a painted key is not the file that its entry is named by."""
+        named_by = self._file_digests.get(styled.index)
+        if named_by is not None and styled.info.get(FILE_DIGEST) != named_by:
+            raise InputError(
+                f"{self._files[styled.index]}: was changed while the run read it; "
+                "start again to use the new key"
             )
 
     def _contract_error(self, fault: str) -> BackendError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from kadr.core.formatting import counted
 from kadr.errors import InputError
 from kadr.files import file_digest
-from kadr.image_files import read_image
+from kadr.image_files import decode_image, read_bytes
 from kadr.stylize.external import find_keys
 from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import Clip
@@ -125,7 +126,7 @@ class FrameMasks:
         path = self._files.get(index)
         if path is None:
             return None
-        mask, self._kinds[path] = _white(*_levels(path), path)
+        mask, self._kinds[path] = _white(*self._levels(path), path)
         if (mask.shape[1], mask.shape[0]) != self._size:
             self._check_shape(path, mask.shape[1], mask.shape[0])
             mask = cv2.resize(
@@ -138,12 +139,25 @@ class FrameMasks:
         path = self._files.get(index)
         if path is None or self._kinds.get(path) not in (_Kind.SOFT, _Kind.DARK):
             return None
-        levels, unit = _levels(path)
+        levels, unit = self._levels(path)
         matte = levels.astype(np.float32) / np.float32(255 * unit)
         if (matte.shape[1], matte.shape[0]) != self._size:
             self._check_shape(path, matte.shape[1], matte.shape[0])
             matte = cv2.resize(matte, self._size, interpolation=cv2.INTER_LINEAR)
         return matte
+
+    def _levels(self, path: Path) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], int]:
+        """(H, W), the least of a pixel's channels; and how much of it is 1 of 255 levels.
+
+        Raises InputError if the file is not the one that the run was planned with.
+        """
+        content = read_bytes(path)
+        if hashlib.sha256(content).hexdigest() != self._digests[path]:
+            raise InputError(
+                f"{path}: was changed while the run read it; start again to use the new mask"
+            )
+        image = decode_image(path, content)
+        return image.min(axis=2), 257 if image.dtype == np.uint16 else 1
 
     def _check_shape(self, path: Path, width: int, height: int) -> None:
         """Raise InputError for a mask with another aspect ratio."""
@@ -152,12 +166,6 @@ class FrameMasks:
                 f"{path}: is a mask of {width}×{height}, the clip is {self._size[0]}×"
                 f"{self._size[1]}; give a mask of that shape"
             )
-
-
-def _levels(path: Path) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], int]:
-    """(H, W), the least of a pixel's channels; and how much of it is 1 of 255 levels."""
-    image = read_image(path)
-    return image.min(axis=2), 257 if image.dtype == np.uint16 else 1
 
 
 def _white(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import OutputError
-from kadr.files import make_folder, remove_empty
+from kadr.files import Sync, make_folder, publish, remove_empty, sync_folder
 from kadr.image_files import write_image
 from kadr.video.base import Clip
 
@@ -58,7 +58,7 @@ class PerKeyWriter:
             return
         name = f"key_{self._clip.number(key):05d}/{self._clip.name(index)}.png"
         try:
-            write_image(self._temporary / name, image)
+            write_image(self._temporary / name, image, sync=Sync.NOTHING)
         except OutputError as error:  # the user does not know the hidden name
             text = str(error).replace(str(self._temporary), str(self._folder))
             raise OutputError(text) from error
@@ -82,10 +82,14 @@ class PerKeyWriter:
 
     @staticmethod
     def _move_in(temporary: Path, folder: Path) -> None:
+        filled = {folder: None}
         for image in sorted(temporary.rglob("*.png")):
             target = folder / image.relative_to(temporary)
             target.parent.mkdir(exist_ok=True)
-            image.replace(target)
+            publish(image, target, Sync.CONTENT)
+            filled[target.parent] = None
+        for each in filled:
+            sync_folder(each)
 
     def _failed(self, error: OSError) -> OutputError:
         return OutputError(f"{self._folder}: cannot be written ({error.strerror})")

@@ -87,6 +87,7 @@ class Refiner:
                 yield from self._batch(waiting)
                 waiting = []
         yield from self._batch(waiting)
+        self._final.sync()
 
     def mask(self, index: int) -> Mask | None:
         """(H, W) bool, True where not even the best key explains the frame; None if nowhere."""

@@ -126,6 +126,7 @@ class Renderer:
                 pending, attempts = -1, attempts + 1
                 if attempts == _ATTEMPTS:
                     raise
+                self._discard_damaged()
                 self.counts.notes.append(str(error))
                 yield Event(PROPAGATE, self.counts.pass_frames, None, message=f"note: {error}")
             missing = self._find_missing()
@@ -177,6 +178,16 @@ class Renderer:
         self.counts.finished_total = self.counts.finished_frames + missing.finished_frames
         return missing
 
+    def _discard_damaged(self) -> None:
+        """Where one pass frame is damaged there may be more: a power cut takes all that is new."""
+        store = self._run.store
+        for key_pass in self._schedule.passes:
+            for distance in range(1, len(key_pass) + 1):
+                index = key_pass.index(distance)
+                for entry in (key_pass.frame_entry(index), key_pass.state_entry(index)):
+                    if store.has(entry) and not store.intact(entry):
+                        store.discard(entry)
+
     def _note_edited(self, missing: Missing) -> None:
         if not missing.edited:
             return
@@ -200,6 +211,8 @@ class Renderer:
             self._pending.discard(index)
             if count % _KEYS_AT_ONCE == 0:
                 yield from finished.ready()
+        if missing.keys:
+            self._run.blended_frames.sync()
 
     def _texts(self, index: int) -> Mapping[str, str]:
         """The text chunks of a finished frame's file; {} if it was edited by hand."""

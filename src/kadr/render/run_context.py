@@ -21,15 +21,16 @@ from kadr.storage.store import FolderStore, WorkFolder
 from kadr.video.base import Clip, ClipWriter, describe_size_change
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
-from kadr.video.identity import clip_identity
+from kadr.video.identity import identify
 
 
 @dataclass(frozen=True)
 class RunContext:
     """A run's clip, opened, and its folders.
 
-    clip_identity: a hash of the clip's content. frames: the frames of the run. layout: the paths
-    in the work folder. blended_frames: the folder of frames blended from the passes.
+    source: the same clip for other processes, which refuse another content. clip_identity: a hash
+    of the clip's content. frames: the frames of the run. layout: the paths in the work folder.
+    blended_frames: the folder of frames blended from the passes.
     """
 
     options: RunOptions
@@ -100,11 +101,12 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             adopt_folder(layout.folder)
         for folder in layout.folders:
             refuse_links(layout.folder, folder)
+        identity = identify(clip, layout.folder)
         yield RunContext(
             options,
             clip,
-            source,
-            clip_identity(options.clip, layout.folder),
+            source.pinned(clip),
+            identity,
             frames,
             layout,
             FolderStore(layout.store),

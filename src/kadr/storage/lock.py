@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kadr.errors import FolderInUseError, OutputError
-from kadr.files import atomic_file
+from kadr.files import Sync, atomic_file
 from kadr.storage.layout import WorkLayout
 from kadr.storage.ownership import adopt_folder
 
@@ -47,7 +47,7 @@ def lock_folder(folder: Path, purpose: str = "") -> Iterator[None]:
             f"{folder}: cannot be written ({error.strerror}); work in a folder that you may write"
         ) from error
     try:
-        with atomic_file(layout.lock_holder) as temporary:
+        with atomic_file(layout.lock_holder, Sync.NOTHING) as temporary:
             text = f"{os.getpid()}\n" + (f"{purpose}\n" if purpose else "")
             temporary.write_text(text, *_CODING)
         yield

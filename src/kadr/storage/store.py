@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import OutputError
-from kadr.files import atomic_file
+from kadr.files import Sync, atomic_file
 from kadr.image_files import PNG_OPTIONS
 from kadr.storage.ownership import holds_file, refuse_links
 
@@ -127,9 +127,11 @@ class MemoryStore:
 
 
 class FolderStore:
-    """A Store of one file an entry, written beside and renamed: a file that exists is whole.
+    """A Store of one file an entry, written beside and renamed, with a checksum of each array.
 
-    Images are kept as PNG, which halves them at little cost; other arrays as they are.
+    A file that exists is whole, except after a power cut or a fault of the disk: no entry waits for
+    the disk. So ``get`` checks what it reads. Images are kept as PNG, which halves them at little
+    cost; other arrays as they are.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -157,7 +159,7 @@ class FolderStore:
         path = self.path(fingerprint)
         refuse_links(self.folder, path.parent)
         with (
-            atomic_file(path) as temporary,
+            atomic_file(path, Sync.NOTHING) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             for name, array in arrays.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ import numpy as np
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
 from kadr.frame_names import NumberedClip, frame_numbers
-from kadr.image_files import IMAGE_SUFFIXES, read_image
+from kadr.image_files import IMAGE_SUFFIXES, decode_image, read_bytes
 from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.unused_files import list_names
+
+FILE_DIGEST = "file_digest"
+"""In the info of a painted key: the SHA-256 of the file's bytes that were decoded, in hex."""
 
 _MOST_STRETCH = 1.25
 """The largest ratio between the aspects of a key and its frame; more means another crop."""
@@ -81,8 +85,10 @@ class External:
                     f"there are {_format_numbers(sorted(files))}"
                 )
             key = KeyFile(job.index, files[number])
-            image = load_key(key, job.frame.size, fit=self._options.fit)
-            yield [StyledFrame(job.index, image, {"file": str(key.path)})]
+            content = read_bytes(key.path)
+            image = _decode_key(key, content, job.frame.size, fit=self._options.fit)
+            info = {"file": str(key.path), FILE_DIGEST: hashlib.sha256(content).hexdigest()}
+            yield [StyledFrame(job.index, image, info)]
 
 
 def find_keys(
@@ -175,7 +181,12 @@ def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False) -> Image
     its sides to some multiple but still show all of it. A key whose aspect differs by more than a
     quarter was cropped or turned, and still raises InputError.
     """
-    image = to_8_bits(read_image(key.path))
+    return _decode_key(key, read_bytes(key.path), size, fit=fit)
+
+
+def _decode_key(key: KeyFile, content: bytes, size: tuple[int, int], *, fit: bool) -> Image:
+    """See ``load_key``; ``content``: of the key's file."""
+    image = to_8_bits(decode_image(key.path, content))
     width, height = image.shape[1], image.shape[0]
     if (width, height) == size:
         return image

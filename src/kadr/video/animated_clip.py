@@ -13,6 +13,7 @@ from kadr.core.frames import Frame, Image
 from kadr.errors import InputError
 from kadr.video.base import ClipInfo
 from kadr.video.base_clip import BaseClip
+from kadr.video.file_watch import FileWatch
 
 # milliseconds; browsers show frames with such short delays for 100 ms
 _TOO_SHORT, _BROWSER_DELAY = 10, 100
@@ -28,7 +29,7 @@ class AnimatedClip(BaseClip):
     def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
         if start == stop:
             return
-        images = _decode(self._info.path, self._info.has_alpha, start, stop)
+        images = _decode(self._watch, self._info.path, self._info.has_alpha, start, stop)
         for index, (image, _) in enumerate(images, start):
             yield Frame(index, image, self._times[index])
 
@@ -44,11 +45,12 @@ def is_animated(path: Path) -> bool:
 
 def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
     """Open an animated image; decodes it once to read its delays and to check for alpha."""
+    watch = FileWatch(path, (path,))
     delays: list[int] = []
     alpha = False
     damage: InputError | None = None
     try:
-        for image, delay in _decode(path, True, 0, None):
+        for image, delay in _decode(watch, path, True, 0, None):
             delays.append(delay)
             alpha = alpha or bool((image[..., 3] < 255).any())
     except InputError as error:
@@ -58,19 +60,21 @@ def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
             f"{path}: cut off or damaged: only the first {len(delays)} frames are good; "
             f"use --allow-truncated to use these"
         ) from damage
-    return _clip(path, image.shape[1], image.shape[0], delays, alpha, damage is not None)
+    info, times = _facts(path, image.shape[:2], delays, alpha, damage is not None)
+    return AnimatedClip(info, times, watch)
 
 
-def _clip(
-    path: Path, width: int, height: int, delays: list[int], alpha: bool, truncated: bool
-) -> AnimatedClip:
+def _facts(
+    path: Path, shape: tuple[int, ...], delays: list[int], alpha: bool, truncated: bool
+) -> tuple[ClipInfo, list[Fraction]]:
+    """The facts of an animation, and the time of each frame."""
     starts = np.concatenate([[0], np.cumsum(delays)]).tolist()
     duration = Fraction(starts.pop(), 1000)
     info = ClipInfo(
         path=path,
         kind="video",
-        width=width,
-        height=height,
+        width=shape[1],
+        height=shape[0],
         frame_count=len(delays),
         frame_rate=len(delays) / duration,
         duration=duration,
@@ -82,13 +86,15 @@ def _clip(
         time_base=Fraction(1, 1000),
         truncated=truncated,
     )
-    return AnimatedClip(info, [Fraction(start, 1000) for start in starts])
+    return info, [Fraction(start, 1000) for start in starts]
 
 
-def _decode(path: Path, alpha: bool, start: int, stop: int | None) -> Iterator[tuple[Image, int]]:
+def _decode(
+    watch: FileWatch, path: Path, alpha: bool, start: int, stop: int | None
+) -> Iterator[tuple[Image, int]]:
     """Frames ``[start, stop)`` with their delays in milliseconds, decoded one after the other."""
     try:
-        with PillowImage.open(path) as image:
+        with watch.open(lambda: PillowImage.open(path)) as image:
             count = getattr(image, "n_frames", 1)
             for index in range(min(stop or count, count)):
                 image.seek(index)
@@ -97,6 +103,8 @@ def _decode(path: Path, alpha: bool, start: int, stop: int | None) -> Iterator[t
                     delay = round(image.info.get("duration", 0))
                     pixels = np.asarray(image.convert("RGBA" if alpha else "RGB"))
                     yield pixels, _BROWSER_DELAY if delay <= _TOO_SHORT else delay
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except (OSError, EOFError, SyntaxError, ValueError) as error:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from kadr.core.frames import Frame
+
+if TYPE_CHECKING:
+    from kadr.video.file_watch import FileWatch
 
 DEFAULT_FRAME_RATE = Fraction(24)
 """Frames a second of image sequences, which have no rate of their own."""
@@ -72,7 +75,8 @@ class Clip(Protocol):
     """One opened input: frames by index, in presentation order.
 
     Iterators are independent of one another and of ``frame``; several may be alive at once, in
-    different threads. Every method raises InputError naming the file if a frame cannot be read.
+    different threads. Every method raises InputError naming the file if a frame cannot be read or
+    the file was changed since: a frame that is returned is from what was opened.
     """
 
     @property
@@ -83,6 +87,11 @@ class Clip(Protocol):
     @property
     def times(self) -> Sequence[Fraction]:
         """Presentation time of each frame in seconds from the first, strictly increasing."""
+        ...
+
+    @property
+    def watch(self) -> FileWatch:
+        """Its files, and whether they still hold what they held when it was opened."""
         ...
 
     def __len__(self) -> int: ...

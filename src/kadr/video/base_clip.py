@@ -9,7 +9,9 @@ from typing import TypeVar
 
 from kadr.core.closing import Closing
 from kadr.core.frames import Frame
+from kadr.errors import InputError
 from kadr.video.base import ClipInfo
+from kadr.video.file_watch import FileWatch
 
 BACKWARD_CHUNK = 16
 """Decoded frames that a backward read keeps, whatever the distance between intra frames."""
@@ -20,10 +22,19 @@ Item = TypeVar("Item")
 class BaseClip(Closing):
     """A Clip whose backend reads frames in ``_read``, ``_read_forward`` and ``_read_backward``.
 
-    first_number: the number of frame 0. The indices that the backend receives are checked.
+    watch: of its files, begun before anything was read. first_number: the number of frame 0. The
+    indices that the backend receives are checked, and after each frame the files.
     """
 
-    def __init__(self, info: ClipInfo, times: Sequence[Fraction], first_number: int = 0) -> None:
+    def __init__(
+        self,
+        info: ClipInfo,
+        times: Sequence[Fraction],
+        watch: FileWatch,
+        first_number: int = 0,
+    ) -> None:
+        watch.hold()
+        self._watch = watch
         self._info = info
         self._times = times
         self._first_number = first_number
@@ -38,6 +49,11 @@ class BaseClip(Closing):
     def times(self) -> Sequence[Fraction]:
         """Seconds from the first frame, one per frame."""
         return self._times
+
+    @property
+    def watch(self) -> FileWatch:
+        """Its files, and whether they still hold what they held when it was opened."""
+        return self._watch
 
     def __len__(self) -> int:
         return len(self._times)
@@ -59,18 +75,28 @@ class BaseClip(Closing):
     def frame(self, index: int) -> Frame:
         """The frame at ``index``, in [0, len)."""
         self._check_index(index)
-        return self._read(index)
+        return next(self._checked(map(self._read, (index,))))
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Frames ``[start, stop)`` forwards; ``stop`` None is the end of the clip."""
         stop = len(self) if stop is None else stop
         self._check_range(start, stop)
-        return self._read_forward(start, stop)
+        return self._checked(self._read_forward(start, stop))
 
     def frames_backward(self, start: int, stop: int) -> Iterator[Frame]:
         """Frames ``stop - 1`` down to ``start``."""
         self._check_range(start, stop)
-        return self._read_backward(start, stop)
+        return self._checked(self._read_backward(start, stop))
+
+    def _checked(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Pass frames on; none that was read from a file which was changed before."""
+        try:
+            for frame in frames:
+                self._watch.check()
+                yield frame
+        except InputError:
+            self._watch.check()  # a file that was replaced looks damaged
+            raise
 
     @abstractmethod
     def _read(self, index: int) -> Frame: ...
@@ -94,6 +120,7 @@ class BaseClip(Closing):
     def close(self) -> None:
         """Free the files."""
         self._closed = True
+        self._watch.close()
 
 
 def reverse_in_chunks(

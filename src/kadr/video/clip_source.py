@@ -7,9 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
+from kadr.errors import InputError
 from kadr.options import RunOptions
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip
+from kadr.video.file_watch import changed_error
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,15 @@ class ClipSource:
     """A clip's path and the options that it is opened with; plain values only.
 
     path: of a video, a folder or a pattern of images. frame_rate: of an image sequence, as a
-    fraction in text; None means the default.
+    fraction in text; None means the default. identity, state: the hash of its content and of the
+    facts of its files, if it has to be one certain clip.
     """
 
     path: str
     allow_truncated: bool = False
     frame_rate: str | None = None
+    identity: str | None = None
+    state: str = ""
 
     @classmethod
     def of(cls, options: RunOptions) -> Self:
@@ -35,7 +40,27 @@ class ClipSource:
         """The same clip by its absolute path, for a process with another working directory."""
         return replace(self, path=str(Path(self.path).absolute()))
 
+    def pinned(self, clip: Clip) -> Self:
+        """The same clip with the content of ``clip``, which was identified."""
+        return replace(self, identity=clip.watch.identity, state=clip.watch.state)
+
     def open(self) -> Clip:
-        """Open the clip. Raises InputError if it cannot be used or does not exist any more."""
+        """Open the clip.
+
+        Raises InputError if it cannot be used, or is another one than that which was pinned.
+        """
         rate = None if self.frame_rate is None else Fraction(self.frame_rate)
-        return open_clip(self.path, allow_truncated=self.allow_truncated, frame_rate=rate)
+        try:
+            clip = open_clip(self.path, allow_truncated=self.allow_truncated, frame_rate=rate)
+        except InputError as error:
+            if self.identity is None:
+                raise
+            # it could be opened before
+            raise changed_error(Path(self.path)) from error
+        if self.identity is not None:
+            try:
+                clip.watch.require(self.identity, self.state)
+            except BaseException:
+                clip.close()
+                raise
+        return clip

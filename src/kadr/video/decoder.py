@@ -9,6 +9,7 @@ from typing import Any
 import av
 
 from kadr.errors import InputError
+from kadr.video.file_watch import FileWatch
 from kadr.video.frame_index import (
     DECODER_THREADS,
     EntryPoint,
@@ -23,15 +24,21 @@ class Decoder:
     """A container with its own decoder; for one thread at a time.
 
     threads: of the decoder; with 1 the frames before damaged data are the same in every run.
+    watch: of the file, so that no other is opened under its name.
     """
 
-    def __init__(self, path: Path, threads: int = DECODER_THREADS) -> None:
-        self._path, self._threads = path, threads
+    def __init__(
+        self, path: Path, threads: int = DECODER_THREADS, watch: FileWatch | None = None
+    ) -> None:
+        self._path, self._threads, self._watch = path, threads, watch
         self.damage: str | None = None
         self._open()
 
     def _open(self) -> None:
-        self._container = open_container(self._path)
+        if self._watch is None:
+            self._container = open_container(self._path)
+        else:
+            self._container = self._watch.open(lambda: open_container(self._path))
         self._stream = video_stream(self._container, self._path)
         self._codec = self._codec_for(self._stream, self._path)
         self._codec.thread_count = self._threads

@@ -1,7 +1,8 @@
 """Hash the content of a clip: the same content has the same identity, wherever it is stored.
 
-All files are read completely. With a cache folder they are read again only if the size or the
-modification time of a file differs.
+All files are read completely. With a cache folder they are read again only if the facts of a file
+differ: its size, its times or its number. Facts may differ for equal content, on another machine
+for example; the hash decides then.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kadr.errors import InputError, OutputError
-from kadr.files import file_digest, read_json_object, write_json_object
+from kadr.files import FileFacts, file_digest, read_json_object, write_json_object
 from kadr.storage.layout import WorkLayout
 from kadr.storage.ownership import adopt_folder
+from kadr.video.base import Clip
 from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
 _STABLE_AFTER = 2.0
@@ -36,7 +38,8 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
     """
     path = Path(path)
     files = clip_files(path)
-    state = _file_state(path, files)
+    facts = _file_facts(path, files)
+    state = files_state(facts)
     key = str(files[0].resolve() if path.is_file() else path.absolute())
     cache_file = None if cache is None else WorkLayout(cache).clips
     entries = {} if cache_file is None else read_json_object(cache_file)
@@ -45,10 +48,10 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
         identity = entry.get("identity")
         if isinstance(identity, str):
             return identity
-    identity = _hash(path, files)
-    if _file_state(path, files) != state:
+    identity = content_hash(path, files)
+    if _file_facts(path, files) != facts:
         raise InputError(f"{path}: changes while it is read; wait until it is complete")
-    if cache_file is not None and _is_stable(files):
+    if cache_file is not None and _is_stable(facts):
         entries[key] = {"state": state, "identity": identity}
         try:
             adopt_folder(cache_file.parent)
@@ -77,19 +80,36 @@ def clip_size(path: Path) -> int:
     return sum(file.stat().st_size for file in clip_files(path))
 
 
-def _file_state(path: Path, files: Sequence[Path]) -> str:
-    """A hash of names, sizes and modification times of the files."""
+def identify(clip: Clip, cache: Path | None = None) -> str:
+    """The identity of an opened clip; from now on nothing else is read under its name.
+
+    cache: as for ``clip_identity``. Raises InputError if a file changed since it was opened.
+    """
+    if clip.watch.identity is not None:
+        return clip.watch.identity
+    identity = clip_identity(clip.info.path, cache)
+    clip.watch.pin(identity)
+    return identity
+
+
+def files_state(facts: Mapping[Path, FileFacts]) -> str:
+    """A hash of the names and facts of files, in order; an equal one means equal content."""
     digest = hashlib.sha256()
-    try:
-        for file in files:
-            stat = file.stat()
-            digest.update(f"{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(*_CODING))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    for file, of_file in facts.items():
+        values = (of_file.size, of_file.written, of_file.number, of_file.altered)
+        digest.update("\0".join([file.name, *map(str, values), ""]).encode(*_CODING))
     return digest.hexdigest()
 
 
-def _hash(path: Path, files: Sequence[Path]) -> str:
+def _file_facts(path: Path, files: Sequence[Path]) -> dict[Path, FileFacts]:
+    try:
+        return {file: FileFacts.of(file.stat()) for file in files}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def content_hash(path: Path, files: Sequence[Path]) -> str:
+    """The identity of a clip from the bytes of its files, in order."""
     if path.is_file():
         return file_digest(path)
     digest = hashlib.sha256()
@@ -98,5 +118,6 @@ def _hash(path: Path, files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _is_stable(files: Sequence[Path]) -> bool:
-    return max(file.stat().st_mtime for file in files) < time.time() - _STABLE_AFTER
+def _is_stable(facts: Mapping[Path, FileFacts]) -> bool:
+    newest = max(max(of_file.written, of_file.altered) for of_file in facts.values())
+    return newest / 1e9 < time.time() - _STABLE_AFTER

@@ -13,10 +13,11 @@ from PIL import UnidentifiedImageError
 from kadr.core.formatting import counted
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
-from kadr.image_files import read_image
+from kadr.image_files import decode_image
 from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
 from kadr.video.base_clip import BaseClip
+from kadr.video.file_watch import FileWatch
 from kadr.video.sequence import NumberedFiles, find_sequence
 
 _EXIF_ORIENTATION = 274
@@ -25,9 +26,9 @@ _EXIF_ORIENTATION = 274
 class ImageClip(BaseClip):
     """A Clip over an image sequence. Made by ``open_images``."""
 
-    def __init__(self, info: ClipInfo, sequence: NumberedFiles) -> None:
+    def __init__(self, info: ClipInfo, sequence: NumberedFiles, watch: FileWatch) -> None:
         times = [index / info.frame_rate for index in range(len(sequence.files))]
-        super().__init__(info, times, first_number=sequence.first)
+        super().__init__(info, times, watch, first_number=sequence.first)
         self._files = sequence.files
 
     def name(self, index: int) -> str:
@@ -37,7 +38,8 @@ class ImageClip(BaseClip):
 
     def _read(self, index: int) -> Frame:
         path = self._files[index]
-        image = _to_channels(to_8_bits(read_image(path)), 4 if self._info.has_alpha else 3)
+        content = decode_image(path, self._watch.read(path))
+        image = _to_channels(to_8_bits(content), 4 if self._info.has_alpha else 3)
         size = (image.shape[1], image.shape[0])
         if size != (self._info.width, self._info.height):
             raise _size_differs(self._files[0], (self._info.width, self._info.height), path, size)
@@ -56,6 +58,7 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
     Reads every file's header. Raises InputError for gaps, repeated numbers and different sizes.
     """
     sequence = find_sequence(path)
+    watch = FileWatch(path, sequence.files)
     rate = frame_rate or DEFAULT_FRAME_RATE
     headers = [_header(file) for file in sequence.files]
     first = headers[0]
@@ -79,7 +82,7 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         rate_is_assumed=frame_rate is None,
         notices=tuple(_unused(path, sequence)),
     )
-    return ImageClip(info, sequence)
+    return ImageClip(info, sequence, watch)
 
 
 def _unused(path: Path, sequence: NumberedFiles) -> Iterator[str]:

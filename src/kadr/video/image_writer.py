@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kadr.core.frames import Frame
 from kadr.errors import OutputError
-from kadr.files import HIDDEN
+from kadr.files import HIDDEN, Sync, publish, sync_folder
 from kadr.image_files import write_image
 from kadr.video.base_writer import BaseWriter
 
@@ -45,7 +45,7 @@ class ImageWriter(BaseWriter):
     def _add(self, frame: Frame) -> None:
         name = self._name(frame.index)
         try:
-            write_image(self._hidden / name, frame.image, frame.texts)
+            write_image(self._hidden / name, frame.image, frame.texts, Sync.NOTHING)
         except OutputError as error:
             # people do not know the hidden folder
             text = str(error).replace(str(self._hidden), str(self._path))
@@ -67,7 +67,8 @@ class ImageWriter(BaseWriter):
                 target = self._path / name
                 if not target.exists():
                     new_files.append(target)
-                (self._hidden / name).replace(target)
+                publish(self._hidden / name, target, Sync.CONTENT)
+            sync_folder(self._path)
         except BaseException:
             for target in new_files:
                 target.unlink(missing_ok=True)

@@ -15,7 +15,8 @@ from kadr.errors import InputError
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, describe_size_change
 from kadr.video.base_clip import BaseClip, reverse_in_chunks
 from kadr.video.decoder import Decoder, count_range, decode_range
-from kadr.video.frame_index import FrameIndex, scan
+from kadr.video.file_watch import FileWatch
+from kadr.video.frame_index import DECODER_THREADS, FrameIndex, scan
 from kadr.video.pixels import PixelFormat, ToRgb, pixel_format
 
 _MOST_STEPS = 16
@@ -31,8 +32,9 @@ class VideoClip(BaseClip):
         times: list[Fraction],
         frame_index: FrameIndex | None,
         pixels: PixelFormat,
+        watch: FileWatch,
     ) -> None:
-        super().__init__(info, times)
+        super().__init__(info, times, watch)
         self._frame_index = frame_index
         self._pixels = pixels
         self._lock = threading.Lock()
@@ -69,7 +71,8 @@ class VideoClip(BaseClip):
             raise InputError(f"{self._info.path}: the clip was closed; open it again")
         if start == stop:
             return
-        decoder = Decoder(self._info.path, **({"threads": 1} if self._info.truncated else {}))
+        threads = 1 if self._info.truncated else DECODER_THREADS
+        decoder = Decoder(self._info.path, threads, self._watch)
         try:
             if self._frame_index is None:
                 yield from count_range(decoder, start, stop)
@@ -106,6 +109,7 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
     allow_truncated: decode the whole file once and use the frames before the first damage.
     Raises InputError for anything that is not a complete video.
     """
+    watch = FileWatch(path, (path,))
     index = scan(path)
     if index is not None and index.damaged and not allow_truncated:
         good = _count_good(path, index)
@@ -130,7 +134,8 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
         info = _info(path, decoder, first, pixels, (times, last_duration, base), index)
         if info.size_change is not None:
             info = dataclasses.replace(info, notices=(describe_size_change(info),))
-        return VideoClip(dataclasses.replace(info, truncated=truncated), times, index, pixels)
+        info = dataclasses.replace(info, truncated=truncated)
+        return VideoClip(info, times, index, pixels, watch)
     finally:
         decoder.close()
 

@@ -272,6 +272,8 @@ class VideoWriter(BaseWriter):
         self._container.close()
         self._container = None
         assert self._file is not None, "finish is refused before the first frame"
+        if self._sound is not None and self._like is not None:
+            self._like.watch.check()  # the sound is of the clip that the frames are of
         self._publish(self._file)
         self._pending = None
 

@@ -52,6 +52,16 @@ def test_a_damaged_file_counts_as_missing(tmp_path: Path, damage: bytes | None) 
     assert cache.get(picture()) is None
 
 
+def test_a_flipped_bit_counts_as_missing(tmp_path: Path) -> None:
+    cache = NoiseCache(tmp_path, "facts")
+    cache.put(torch.ones(4, 6, 8), picture())
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert cache.get(picture()) is None
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "noise").write_text("")
     with pytest.raises(OutputError, match="noise"):

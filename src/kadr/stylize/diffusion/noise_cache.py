@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,13 @@ import torch
 from torch import Tensor
 
 from kadr.core.frames import Image
-from kadr.files import atomic_file
+from kadr.files import Sync, atomic_file
 from kadr.stylize.diffusion.model.location import split_path_and_weight
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.sampling.inversion import Inversion
+
+_CHECKSUM_BYTES = 32
+"""Of the SHA-256 at the end of a file: work files do not wait for the disk."""
 
 
 class NoiseCache:
@@ -39,15 +43,22 @@ class NoiseCache:
         images: the frame, its mask or None, and the ControlNets' images, in this order.
         """
         with contextlib.suppress(OSError, ValueError, EOFError):
-            noise = np.load(self._path(images), allow_pickle=False)
+            content = self._path(images).read_bytes()
+            body, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
+            if hashlib.sha256(body).digest() != checksum:
+                return None
+            noise = np.load(io.BytesIO(body), allow_pickle=False)
             if noise.ndim == 3 and noise.dtype == np.float32 and np.isfinite(noise).all():
                 return torch.from_numpy(noise)
         return None
 
     def put(self, noise: Tensor, *images: Image | None) -> None:
         """Store (4, h, w) noise for the images as in ``get``. Raises OutputError if it cannot."""
-        with atomic_file(self._path(images)) as temporary, temporary.open("wb") as file:
-            np.save(file, noise.detach().to("cpu", torch.float32).numpy())
+        file = io.BytesIO()
+        np.save(file, noise.detach().to("cpu", torch.float32).numpy())
+        body = file.getvalue()
+        with atomic_file(self._path(images), Sync.NOTHING) as temporary:
+            temporary.write_bytes(body + hashlib.sha256(body).digest())
 
     def _path(self, images: Sequence[Image | None]) -> Path:
         digest = hashlib.sha256(self._settings.encode())
