@@ -50,7 +50,7 @@ IMPORTS = {
 }  # fmt: skip
 """Part of the package → the other parts that it may import. Front ends may import all of them."""
 
-FRONT_ENDS = {"cli", "studio"}
+FRONT_ENDS = {"cli", "studio", "__main__"}
 
 LIBRARIES = {
     "av":           "video",

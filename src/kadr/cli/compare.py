@@ -112,7 +112,8 @@ def compare(
             comparison = session.follow(compare_methods(options, session.cancel))
         methods = comparison.methods
         session.reporter.result(
-            "\n".join([f"{comparison.output}: side by side", *map(_line, methods)]),
+            f"{comparison.output}: side by side",
+            *map(_line, methods),
             output=comparison.output,
             methods=[{**asdict(method), "output": str(method.output)} for method in methods],
         )

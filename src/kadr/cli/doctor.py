@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import json as json_module
 import os
 import pkgutil
 import platform
@@ -20,6 +19,7 @@ from typing import Any, Literal
 import typer
 
 from kadr.cli.flags import JsonObject
+from kadr.cli.reporter import json_line
 from kadr.cli.session import open_session
 
 UNFIT = 1
@@ -75,17 +75,17 @@ class Check:
 
 def doctor(json: JsonObject = False) -> None:
     """Print what is installed and what is missing; exit code 0 if kadr run can work."""
-    with open_session(json=json):
+    with open_session(json=json) as session:
         checks = list(_checks())
         fit = all(check.state != "missing" for check in checks)
         if json:
             facts = {"fit": fit, "checks": [asdict(check) for check in checks]}
-            print(json_module.dumps(facts, ensure_ascii=False))
+            print(json_line(facts))
         else:
             for check in checks:
                 mark = {"ok": "ok", "missing": "MISSING", "optional": "-"}[check.state]
                 remedy = f"; {check.remedy}" if check.remedy else ""
-                print(f"{mark:<8} {check.name:<18} {check.detail}{remedy}")
+                session.reporter.result(f"{mark:<8} {check.name:<18} {check.detail}{remedy}")
             print("kadr run can work here." if fit else "kadr run cannot work here yet: see above.")
     if not fit:
         raise typer.Exit(UNFIT)

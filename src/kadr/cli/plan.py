@@ -130,7 +130,7 @@ def plan(
             facts = _facts(key_plan, clip)
             if not dry_run:
                 facts |= _write(key_plan, clip, planned.folder, overwrite, session)
-        session.reporter.result(_text(key_plan, facts), **facts)
+        session.reporter.result(*_lines(key_plan, facts), **facts)
 
 
 def _frame_rate(fps: str, target: str) -> float:
@@ -285,11 +285,11 @@ def _ends(frames: FrameRange, clip: Clip) -> list[int]:
     return [clip.number(frames.start), clip.number(frames.stop - 1)]
 
 
-def _text(plan: _Plan, facts: dict[str, Any]) -> str:
+def _lines(plan: _Plan, facts: dict[str, Any]) -> list[str]:
     """The plan for people: a table and a summary."""
     count, worst = len(plan.survey.frames), facts["worst"]
     lines = [
-        _table(facts),
+        *_table(facts),
         f"{formatting.counted(len(plan.keys), 'key')} explain "
         f"{formatting.percent(facts['coverage'])} of {formatting.counted(count, 'frame')} in "
         f"{formatting.counted(len(facts['shots']), 'shot')}; of "
@@ -306,10 +306,10 @@ def _text(plan: _Plan, facts: dict[str, Any]) -> str:
         lines.append(f"{facts['sheet']}: these frames, and the curve of their coverage")
         if facts["to_paint"] is not None:
             lines.append(f"{facts['to_paint']}: the frames to paint")
-    return "\n".join(lines)
+    return lines
 
 
-def _table(facts: dict[str, Any]) -> str:
+def _table(facts: dict[str, Any]) -> list[str]:
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
@@ -327,7 +327,7 @@ def _table(facts: dict[str, Any]) -> str:
         table.add_row(first, str(key["number"]), _dash(key["styles"]), error, painted)
     text = io.StringIO()
     Console(file=text, width=shutil.get_terminal_size().columns).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def _dash(ends: Sequence[int]) -> str:

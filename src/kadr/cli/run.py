@@ -202,11 +202,12 @@ def _restyle(options: RunOptions, session: Session, cached: bool) -> None:
     )
     with session.report_compiling():
         result = session.follow(restyle_events(options, session.cancel))
-    report = f"\n{result.report}: about this run" if result.report is not None else ""
+    report = () if result.report is None else (f"{result.report}: about this run",)
     session.reporter.result(
         f"{result.output}: {formatting.counted(result.frame_count, 'frame')} from "
         f"{formatting.counted(len(result.keys), 'key')} in {result.seconds:.1f} s "
-        f"({result.frame_count / result.seconds:.2f} frames/s){report}",
+        f"({result.frame_count / result.seconds:.2f} frames/s)",
+        *report,
         output=result.output,
         keys=result.keys,
         frames=result.frame_count,
@@ -240,7 +241,7 @@ def _dry_run(options: RunOptions, session: Session) -> None:
 
     with session.report_compiling():
         dry_run = session.follow(make_dry_run(options, session.cancel))
-    session.reporter.result("\n".join(dry_run_lines(dry_run, options)), **dry_run_facts(dry_run))
+    session.reporter.result(*dry_run_lines(dry_run, options), **dry_run_facts(dry_run))
 
 
 def _all_keys(keys: list[Path], extra: list[str]) -> tuple[Path, ...]:

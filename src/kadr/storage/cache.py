@@ -25,6 +25,21 @@ def cache_root() -> Path:
     return Path(folder) if folder else Path(platformdirs.user_cache_dir("kadr", appauthor=False))
 
 
+def log_folder() -> Path:
+    """Where reports of faults of kadr go. It need not exist yet. Raises OSError without a home."""
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        return Path(folder) / "logs"
+    return _absolute(Path(platformdirs.user_log_dir("kadr", appauthor=False)))
+
+
+def _absolute(folder: Path) -> Path:
+    """The folder itself. Raises OSError for one below a home that nobody knows, ``~``."""
+    if not folder.is_absolute():
+        raise FileNotFoundError(f"{folder}: there is no home folder")
+    return folder
+
+
 def cache_folder(clip: str | Path, output: str | Path) -> Path:
     """The work folder of a run of ``clip`` into ``output``; the same paths give the same folder.
 

@@ -166,7 +166,8 @@ def _portable(error: BaseException) -> Exception:
             raise ValueError("cannot be sent as it is")
         portable = error
     except Exception:  # its class may do anything when it is made again
-        portable = BackendError(f"{type(error).__name__}: {error}")
+        kind = BackendError if isinstance(error, KadrError) else RuntimeError
+        portable = kind(f"{type(error).__name__}: {error}")
     if not isinstance(error, KadrError):
         portable.add_note("".join(traceback.format_exception(error)).rstrip())
     return portable
