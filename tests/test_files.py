@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from kadr.errors import InputError, OutputError
-from kadr.files import atomic_file, last_number, make_folder, remove_empty
+from kadr.files import atomic_file, last_number, list_folder, make_folder, remove_empty
 from kadr.image_files import read_image, write_image
 
 NAMES = ["a b.png", 'it\'s "q".png', "100%d.png", "füße 日本.png", "[##] *.png"]
@@ -143,3 +143,18 @@ def test_only_folders_that_were_made_are_removed(tmp_path: Path) -> None:
 )
 def test_last_number(name: str, number: int | None) -> None:
     assert last_number(name) == number
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_folder(tmp_path)] == ["a", "b"]
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\); check who may"):
+        list_folder(tmp_path)

@@ -21,7 +21,7 @@ IMPORTS = {
     # part          what it may import: only parts that stand above it
     "errors":        "",
     "core":          "errors",
-    "option_fields": "errors",
+    "option_fields": "errors core",
     "options":       "errors core option_fields",
     "files":         "errors",
     "image_files":   "errors core files",

@@ -87,6 +87,16 @@ def make_folder(folder: Path) -> list[Path]:
     return missing
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """What is in a folder, sorted. Raises InputError if it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be read ({error.strerror}); check who may read it"
+        ) from error
+
+
 def remove_empty(folders: Iterable[Path]) -> None:
     """Remove folders that ``make_folder`` made, if they are empty again."""
     for folder in folders:
@@ -115,7 +125,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last one: nested too deeply
         _log.info("%s: cannot be used (%s); it will be made again", path, error)
         return {}
     return content if isinstance(content, dict) else {}

@@ -13,7 +13,7 @@ from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import open_session
 from kadr.core.events import Event
-from kadr.core.parsing import parse_rate
+from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help
 from kadr.options import RunOptions
@@ -21,7 +21,9 @@ from kadr.options import RunOptions
 
 def frames(
     clip: ClipArgument,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder for the images.")],
+    folder: Annotated[
+        str, typer.Argument(parser=expand_home, metavar="DIR", help="The folder for the images.")
+    ],
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Take one frame of this many (default: 1, all).")
     ] = None,
@@ -62,11 +64,16 @@ def frames(
 
 
 def encode(
-    source: Annotated[str, typer.Argument(metavar="DIR", help="A folder or pattern of images.")],
+    source: Annotated[
+        str,
+        typer.Argument(parser=expand_home, metavar="DIR", help="A folder or pattern of images."),
+    ],
     output: Output,
     like: Annotated[
         str | None,
-        typer.Option(metavar="CLIP", help="Take frame times and sound from this clip."),
+        typer.Option(
+            parser=expand_home, metavar="CLIP", help="Take frame times and sound from this clip."
+        ),
     ] = None,
     fps: Annotated[
         str | None,

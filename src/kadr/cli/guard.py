@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from kadr.core.formatting import printable
+from kadr.core.formatting import printable, shorten
 from kadr.errors import KadrError
 
 FAILED, FAULT, STOPPED, UNREAD = 2, 70, 130, 141
@@ -60,7 +60,23 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         path = "" if error.filename is None else f"{error.filename}: "
         return f"{path}the disk is full; free some space, or work on another disk"
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _REMEDIES:
+        reason = (error.strerror or "").lower()
+        return f"{shorten(os.fsdecode(error.filename), 300)}: {reason}; {_REMEDIES[error.errno]}"
     return None
+
+
+_REMEDIES = {
+    errno.EACCES: "check who may read and write it",
+    errno.EPERM: "check who may read and write it",
+    errno.EROFS: "work in a folder that can be written",
+    errno.ENAMETOOLONG: "most disks allow names of 255 bytes, choose a shorter one",
+    errno.ELOOP: "check where its links lead",
+    errno.EIO: "check the disk, or copy the file again",
+    errno.EMFILE: "close other programs, or allow more open files",
+    errno.ENFILE: "close other programs, or allow more open files",
+}
+"""What the system may refuse anywhere, and what to do about it."""
 
 
 def report_fault(error: BaseException, words: Sequence[str], program: str) -> None:

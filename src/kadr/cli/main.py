@@ -29,6 +29,7 @@ from kadr.cli.seeds import seeds
 from kadr.cli.status import status
 from kadr.cli.synth import SynthCommand, synth
 from kadr.core.formatting import printable
+from kadr.errors import OptionsError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "Start": (new, import_),
@@ -97,6 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    """Run a command; a word that no system can pass on comes from Python."""
+    for word in words:
+        if "\0" in word:
+            raise OptionsError(f"{word}: holds a null character, which no name may have")
     try:
         code = app(words, prog_name="kadr", standalone_mode=False)
     except typer.Exit as stop:

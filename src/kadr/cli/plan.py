@@ -26,7 +26,7 @@ from kadr.cli.flags import (
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.frames import FrameRange
-from kadr.core.parsing import parse_rate
+from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.option_fields import PLANNED_KEYS, fields_that_need
 from kadr.options import RunOptions
@@ -44,6 +44,7 @@ Folder = Annotated[
     typer.Option(
         "--output",
         "-o",
+        parser=expand_home,
         metavar="FOLDER",
         help="The folder for the sheet and the frames to paint (default: the name of the clip with "
         ".plan, here; plan/ in a project).",

@@ -9,9 +9,13 @@ import typer
 from kadr.cli.flags import JsonObject
 from kadr.cli.reporter import json_line
 from kadr.cli.session import open_session
+from kadr.core.parsing import expand_home
 
 Which = Annotated[
-    str | None, typer.Argument(metavar="[NAME|FILE.toml]", help="Print the file of this preset.")
+    str | None,
+    typer.Argument(
+        parser=expand_home, metavar="[NAME|FILE.toml]", help="Print the file of this preset."
+    ),
 ]
 
 

@@ -23,6 +23,7 @@ from kadr.cli.flags import (
     StylizerOptions,
     Verbose,
 )
+from kadr.cli.parse_values import parse_path
 from kadr.cli.session import Session, open_session
 from kadr.cli.stylizer_choice import (
     STYLIZER_FLAGS,
@@ -33,7 +34,7 @@ from kadr.cli.stylizer_choice import (
     resolve_preset,
 )
 from kadr.core import formatting
-from kadr.core.parsing import parse_rate
+from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.option_fields import (
     KEYFRAMES,
@@ -53,6 +54,7 @@ Result = Annotated[
     typer.Option(
         "--output",
         "-o",
+        parser=expand_home,
         metavar="OUT",
         help=sentence(option_help(RunOptions, "output"), "default: that of the project"),
     ),
@@ -248,7 +250,7 @@ def _all_keys(keys: list[Path], extra: list[str]) -> tuple[Path, ...]:
     """Keys after ``--keys``, and the extra arguments that a shell makes of ``painted/*.png``."""
     if extra and not keys:
         raise OptionsError(f"{extra[0]}: one clip at a time; give keys after --keys, and -o OUT")
-    return (*keys, *map(Path, extra))
+    return (*keys, *map(parse_path, extra))
 
 
 def _frame_rate(fps: str, clip: str | Path) -> float:

@@ -118,7 +118,7 @@ def _seconds(moment: str) -> float:
     """An ISO 8601 text as the time of files; infinity if it is not valid."""
     try:
         return datetime.fromisoformat(moment).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # the last two: years that no clock has
         return float("inf")
 
 

@@ -63,6 +63,15 @@ def counted(count: int, name: str) -> str:
     return f"{count:,}".replace(",", "\u202f") + f" {name}{'' if count == 1 else 's'}"
 
 
+def shorten(value: object, most: int = 80) -> str:
+    """The value as text of at most ``most`` characters, for messages that quote what was typed."""
+    try:
+        text = str(value)
+    except ValueError:  # Python refuses to write out an integer of thousands of digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def printable(text: str) -> str:
     r"""The text as one line: a character that a terminal would obey is escaped, such as ``\n``.
 

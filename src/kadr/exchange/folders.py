@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import InputError
-from kadr.files import last_number
+from kadr.files import last_number, list_folder
 from kadr.image_files import IMAGE_SUFFIXES
 
 _LEADING = re.compile(r"\d+")
@@ -64,7 +64,7 @@ def _first_with_images(folder: Path, names: Sequence[str], program: str) -> Path
 def _images(folder: Path) -> list[Path]:
     return sorted(
         path
-        for path in folder.iterdir()
+        for path in list_folder(folder)
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
 

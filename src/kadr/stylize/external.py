@@ -12,7 +12,7 @@ import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
-from kadr.files import last_number
+from kadr.files import last_number, list_folder
 from kadr.image_files import IMAGE_SUFFIXES, read_image
 from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
@@ -110,7 +110,7 @@ def _key_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(file for file in path.iterdir() if file.is_file())
+            files += [file for file in list_folder(path) if file.is_file()]
         elif path.exists():
             files.append(path)
         else:
