@@ -55,6 +55,31 @@ def test_a_fault_is_one_line_that_names_a_log(
     assert log.rstrip().endswith(f"{type(error).__name__}: {error}")
 
 
+def _caused(cause: Exception) -> Exception:
+    error = OSError("no such library")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        BlockingIOError(11, "Resource temporarily unavailable"),
+        RuntimeError("can't start new thread"),
+        ImportError("cmath.so: failed to map segment from shared object"),
+        _caused(OSError("libllvmlite.so: failed to map segment from shared object")),
+    ],
+    ids=repr,
+)
+def test_low_memory_is_one_line_in_all_its_forms(kadr: Call, fail: Fail, error: Exception) -> None:
+    fail(error)
+    done = kadr("info", "x")
+    assert done.code == 2
+    assert done.err == "error: not enough memory; close other programs, or work on a smaller clip\n"
+
+
 def test_a_fault_of_several_lines_is_one_line(kadr: Call, fail: Fail) -> None:
     fail(ValueError("first\x1b[31m\nsecond"))
     assert r"unexpected ValueError: first\x1b[31m; this is" in kadr("info", "x").err

@@ -55,7 +55,7 @@ def explain(error: BaseException) -> str | None:
     """The line for an error that is not a fault of kadr; None for a fault."""
     if isinstance(error, KadrError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if _is_low_memory(error):
         return "not enough memory; close other programs, or work on a smaller clip"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         path = "" if error.filename is None else f"{error.filename}: "
@@ -66,6 +66,28 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
+def _is_low_memory(error: BaseException) -> bool:
+    """Whether the system refused memory; libraries that cannot be loaded for it say so in words."""
+    cause: BaseException | None = error
+    while cause is not None:
+        number = getattr(cause, "errno", None)
+        # FFmpeg gives the second one when it gets no more threads
+        if isinstance(cause, MemoryError) or number in (errno.ENOMEM, errno.EAGAIN):
+            return True
+        if isinstance(cause, (OSError, ImportError, RuntimeError)) and any(
+            text in str(cause) for text in _LOW_MEMORY
+        ):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+_LOW_MEMORY = (
+    "failed to map segment",
+    "annot allocate memory",
+    "can't start new thread",
+    "paging file is too small",
+)
 _REMEDIES = {
     errno.EACCES: "check who may read and write it",
     errno.EPERM: "check who may read and write it",
