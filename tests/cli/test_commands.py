@@ -188,6 +188,7 @@ def test_a_process_has_the_same_exit_code_and_line(tmp_path: Path) -> None:
     [
         (MemoryError(), "error: not enough memory"),
         (OSError(28, "No space left on device", "some/file"), "error: some/file: the disk is full"),
+        (RuntimeError("cannot cache function 'f': no locator"), "NUMBA_CACHE_DIR"),
         (KeyboardInterrupt(), "stopped"),
     ],
 )

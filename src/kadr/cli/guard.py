@@ -57,6 +57,8 @@ def explain(error: BaseException) -> str | None:
         return str(error)
     if _is_low_memory(error):
         return "not enough memory; close other programs, or work on a smaller clip"
+    if isinstance(error, RuntimeError) and str(error).startswith("cannot cache function"):
+        return "no folder to keep compiled kernels in; set NUMBA_CACHE_DIR to one you may write to"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         path = "" if error.filename is None else f"{error.filename}: "
         return f"{path}the disk is full; free some space, or work on another disk"

@@ -27,6 +27,7 @@ from kadr.cli.reporter import Reporter, create_reporter
 from kadr.core.events import CancelToken, Event, Result, follow
 from kadr.core.formatting import printable
 from kadr.errors import Cancelled
+from kadr.storage.kernel_cache import prepare_kernel_cache
 
 
 class Session:
@@ -38,6 +39,7 @@ class Session:
         self.stopped_text = "stopped; nothing was written under the final name"
         """The text after Ctrl-C; a command that keeps finished work sets another one."""
         self._compiling_reported = False
+        self._kernel_notice = prepare_kernel_cache()
 
     def follow(self, events: Generator[Event, None, Result]) -> Result:
         """Run a long operation to its end and draw its events; returns what the generator returns.
@@ -60,6 +62,8 @@ class Session:
         """Print one notice when Numba begins to compile, because this takes long."""
         from kadr.tasks.compiling import on_first_compile
 
+        if self._kernel_notice:
+            self.reporter.notice(self._kernel_notice)
         with on_first_compile(self._report_compiling):
             yield
 
