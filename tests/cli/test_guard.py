@@ -182,7 +182,7 @@ ENTRY = "import sys; from kadr.cli.entry import main; sys.exit(main())"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console only")
-@pytest.mark.parametrize("phase", ["import", "command", "destructor", "end"])
+@pytest.mark.parametrize("phase", ["start", "import", "command", "exec", "destructor", "end"])
 def test_ctrl_c_at_any_time_gives_no_traceback(phase: str, tmp_path: Path) -> None:
     signal_now = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
     match phase:
@@ -192,6 +192,16 @@ def test_ctrl_c_at_any_time_gives_no_traceback(phase: str, tmp_path: Path) -> No
                 "except BaseException: raise ImportError('half loaded')\n"
             )
             code, words = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{ENTRY}", ("info",)
+        case "start":  # while the guard itself is loaded
+            (tmp_path / "json.py").write_text(f"{signal_now}\nimport time; time.sleep(9)\n")
+            code, words = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{ENTRY}", ("info",)
+        case "exec":
+            code = (
+                "import kadr.video.clips as clips\n"
+                f"def stop(*_, **__): exec({signal_now + '; import time; time.sleep(9)'!r})\n"
+                f"clips.open_clip = stop\n{ENTRY}"
+            )
+            words = ("info", "x")
         case "command":
             code = (
                 "import kadr.video.clips as clips\n"

@@ -1,18 +1,20 @@
 """The scripts ``kadr`` and ``kadr-ebsynth``: they are guarded before anything is imported.
 
-Imports nothing heavy itself: whoever presses Ctrl-C while libraries load gets no traceback.
+Imports next to nothing itself: whoever presses Ctrl-C while libraries load gets no traceback.
 """
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import sys
-import threading
-from types import FrameType
 
-from kadr.cli.guard import FAULT, STOPPED, guarded, on_interrupt, report_fault
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the module that has it is not loaded yet
+    import threading
+    from types import FrameType
+
+_STOPPED = 130
 
 
 def main() -> int:
@@ -26,36 +28,45 @@ def ebsynth() -> int:
 
 
 def _start(module: str, program: str) -> int:
-    words = sys.argv[1:]
-    try:
-        _open_streams()
-        _guard_threads(words, program)
-        return guarded(lambda: _import_and_run(module), words, program)
-    except BaseException as error:  # Ctrl-C, once more, while the first one was reported
-        return STOPPED if isinstance(error, KeyboardInterrupt) else FAULT
-    finally:
-        # what the interpreter still does at its end has no guard: it ends without a word
-        if signal.getsignal(signal.SIGINT) in (on_interrupt, _exit):
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _import_and_run(module: str) -> int:
-    """Import the module of a command line and call its ``main``."""
-    import importlib
-
     handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if handled:  # a library that is half loaded may turn the exception into another one
         signal.signal(signal.SIGINT, _exit)
-    run = importlib.import_module(module).main
+    try:
+        code = _run(module, program, handled)
+    except KeyboardInterrupt:  # once more, while the first one was reported
+        code = _STOPPED
     if handled:
-        signal.signal(signal.SIGINT, on_interrupt)
-    code: int = run()
+        # what the interpreter still does at its end has no guard: it ends without a word
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if handled and code == _STOPPED:
+        # Python would end by the signal instead, if the exception went through an exec()
+        os._exit(code)
     return code
+
+
+def _run(module: str, program: str, handled: bool) -> int:
+    """Import the module of a command line and call its ``main``, both guarded."""
+    import importlib
+
+    from kadr.cli.guard import guarded, on_interrupt
+
+    words = sys.argv[1:]
+
+    def run() -> int:
+        main = importlib.import_module(module).main
+        if handled:
+            signal.signal(signal.SIGINT, on_interrupt)
+        code: int = main()
+        return code
+
+    _open_streams()
+    _guard_threads(words, program)
+    return guarded(run, words, program)
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
     """End the process: nothing was begun that needs an end."""
-    os._exit(STOPPED)
+    os._exit(_STOPPED)
 
 
 def _open_streams() -> None:
@@ -73,6 +84,9 @@ def _open_streams() -> None:
 
 def _guard_threads(words: list[str], program: str) -> None:
     """Report what ends a thread or a destructor in one line too."""
+    import threading
+
+    from kadr.cli.guard import report_fault
 
     def in_thread(arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:
@@ -95,6 +109,9 @@ def _guard_threads(words: list[str], program: str) -> None:
 
 def _interrupt_main() -> None:
     """Interrupt the main thread, also where it waits for the system."""
+    import _thread
+    import threading
+
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
