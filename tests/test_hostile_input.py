@@ -360,3 +360,12 @@ def test_records_of_other_types_are_not_used(name: str, value: str, tmp_path: Pa
     assert read_record(path) is None
     path.write_text(record_text(make_record(4)))
     assert read_record(path) == make_record(4)
+
+
+def test_presets_in_other_encodings(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(b'\xef\xbb\xbf[picture]\ndetail = "low"\n')
+    assert read_preset(str(path)).detail == "low", "as some editors save UTF-8"
+    path.write_bytes(b"# caf\xe9\n")
+    with pytest.raises(InputError, match="is not UTF-8 text; save it as UTF-8"):
+        read_preset(str(path))
