@@ -13,7 +13,7 @@ from hypothesis import settings
 settings.register_profile("kadr", deadline=None)  # kernels compile in some example or other
 settings.load_profile("kadr")
 
-HELPERS = ("", "project", "stylize", "stylize/diffusion", "stylize/servers", "video")
+HELPERS = ("", "project", "report", "stylize", "stylize/diffusion", "stylize/servers", "video")
 """Folders of tests whose helper modules other folders use too."""
 sys.path += [str(Path(__file__).parent / folder) for folder in HELPERS]
 

@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from kadr.errors import InputError, OutputError
 from kadr.files import (
     atomic_file,
+    list_folder,
     make_folder,
     read_json_object,
     remove_empty,
@@ -153,3 +154,18 @@ def test_json_is_trusted_by_its_checksum_alone(tmp_path: Path) -> None:
         path.write_text(damaged, encoding="utf-8")
         assert read_json_object(path) == {}
     assert read_json_object(tmp_path / "none.json") == {}
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_folder(tmp_path)] == ["a", "b"]
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\); check who may"):
+        list_folder(tmp_path)

@@ -182,3 +182,10 @@ def test_a_stylizer_takes_the_options_of_a_frame_alone(name: str) -> None:
     for item in fields(kind):
         assert item.metadata["needs"] in ("", OTHER_FRAMES, FILMED_FRAME)
         assert item.metadata["help"]
+
+
+def test_numbers_that_no_range_holds_are_refused_in_a_short_line() -> None:
+    for value in (10**400, -(10**400), 10**5000, float("nan"), float("-inf"), "9"):
+        with pytest.raises(OptionsError, match=r"^mapping .*: expected 0 to 1000$") as caught:
+            detail_options("medium", mapping=value)
+        assert len(str(caught.value)) < 200

@@ -21,7 +21,7 @@ IMPORTS = {
     # part          what it may import: only parts that stand above it
     "errors":        "",
     "core":          "errors",
-    "option_fields": "errors",
+    "option_fields": "errors core",
     "options":       "errors core option_fields",
     "files":         "errors",
     "frame_names":   "errors",
@@ -52,7 +52,7 @@ IMPORTS = {
 }  # fmt: skip
 """Part of the package → the other parts that it may import. Front ends may import all of them."""
 
-FRONT_ENDS = {"cli", "studio"}
+FRONT_ENDS = {"cli", "studio", "__main__"}
 
 LIBRARIES = {
     "av":           "video",

@@ -175,6 +175,16 @@ def make_folder(folder: Path) -> list[Path]:
     return missing
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """What is in a folder, sorted. Raises InputError if it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be read ({error.strerror}); check who may read it"
+        ) from error
+
+
 def remove_empty(folders: Iterable[Path]) -> None:
     """Remove folders that ``make_folder`` made, if they are empty again."""
     for folder in folders:
@@ -223,7 +233,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
             raise ValueError("its checksum does not fit")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         _log.info("%s: cannot be used (%s); it will be made again", path, error)
         return {}
     return dict(content)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, field, fields
 from typing import Any
 
+from kadr.core.formatting import shorten
 from kadr.errors import OptionsError
 
 KEYFRAMES, STYLIZER, PICTURE, OUTPUT, RUN = (
@@ -119,10 +120,11 @@ def check_fields(options: Any) -> None:
         value = getattr(options, item.name)
         if value is None or (low is None and high is None):
             continue
-        bad = not isinstance(value, (int, float)) or not math.isfinite(value)
+        bad = not isinstance(value, (int, float))
+        bad = bad or (isinstance(value, float) and not math.isfinite(value))
         if bad or (low is not None and value < low) or (high is not None and value > high):
             bounds = f"{low} to {high}" if high is not None else f"at least {low}"
-            raise OptionsError(f"{item.name.replace('_', '-')} {value}: expected {bounds}")
+            raise OptionsError(f"{item.name.replace('_', '-')} {shorten(value)}: expected {bounds}")
 
 
 def check_unused(options: Any, names: Iterable[str], purpose: str, need: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kadr.files import list_folder
 from kadr.image_files import IMAGE_SUFFIXES
 
 _OTHER_SUFFIXES = frozenset({
@@ -31,7 +32,7 @@ def unused_file_notices(paths: Sequence[Path]) -> list[str]:
     if files:
         notices.append(f"{list_names(files, whole=True)}: not used, no type of image that is read")
     for folder in (path for path in paths if path.is_dir()):
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        entries = [entry for entry in list_folder(folder) if not entry.name.startswith(".")]
         stems = {entry.stem for entry in entries if _is_image(entry)}
         others = [
             entry

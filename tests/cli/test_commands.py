@@ -203,17 +203,6 @@ def test_a_process_has_the_same_exit_code_and_line(tmp_path: Path) -> None:
     assert done.stderr == f"error: {tmp_path / 'gone.mp4'}: no such file; check the path\n"
 
 
-def test_a_fault_of_kadr_is_not_dressed_up(
-    kadr: Call, video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("a fault")
-
-    monkeypatch.setattr("kadr.video.clips.open_clip", fail)
-    with pytest.raises(ZeroDivisionError):
-        kadr("info", video)
-
-
 @pytest.mark.parametrize(
     ("error", "message"),
     [

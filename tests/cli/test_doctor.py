@@ -12,6 +12,7 @@ import pytest
 from cli_samples import Call
 
 from kadr.cli import doctor as doctor_module
+from kadr.cli.session import open_session
 
 EXTRAS = {
     "torch": "diffusion",
@@ -67,3 +68,34 @@ def test_extras_are_those_of_the_package() -> None:
         needed.partition(">")[0] for name in ("diffusion", "styles") for needed in extras[name]
     }
     assert listed == brought.keys()
+
+
+def test_the_cache_folder_is_checked(
+    kadr: Call, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check() -> tuple[str, str, str]:
+        (facts,) = kadr("doctor", "--json").objects
+        (item,) = [item for item in facts["checks"] if item["name"] == "cache"]
+        return item["state"], item["detail"], item["remedy"]
+
+    assert check() == ("ok", str(cache), "")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KADR_CACHE", str(tmp_path / "file" / "x"))
+    remedy = "set KADR_CACHE to a folder you may write to"
+    assert check() == ("missing", f"{tmp_path / 'file' / 'x'} cannot be written", remedy)
+    monkeypatch.delenv("KADR_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "file"))
+    monkeypatch.setattr("kadr.storage.cache._temporary_root", lambda _: tmp_path)
+    detail = f"{tmp_path / 'file'} cannot be written: {tmp_path} is used"
+    assert check() == ("optional", detail, remedy)
+
+
+def test_a_notice_says_where_kernels_are_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kadr.cli.session.prepare_kernel_cache", lambda: "kept elsewhere")
+    with open_session() as session:
+        assert capsys.readouterr().err == ""
+        with session.report_compiling():
+            pass
+    assert capsys.readouterr().err == "kept elsewhere\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from kadr import Event
 from kadr.cli import reporter as reporter_module
 from kadr.cli import time_left as time_left_module
 from kadr.cli.reporter import JsonReporter, QuietReporter, Reporter
+from kadr.cli.session import open_session
 
 
 class _Terminal(io.StringIO):
@@ -146,3 +148,41 @@ def test_quiet_tells_errors_only() -> None:
     assert (out.getvalue(), err.getvalue()) == ("", "")
     reporter.error("InputError", "no such file")
     assert err.getvalue() == "error: no such file\n"
+
+
+HOSTILE = "a\nb\x1b[2J\u202ec\udcff"
+ESCAPED = r"a\nb\x1b[2J\u202ec\udcff"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_all_that_is_printed_is_escaped(terminal: bool) -> None:
+    out, err = io.StringIO(), _Terminal() if terminal else io.StringIO()
+    reporter = Reporter(out, err)
+    reporter.result(HOSTILE, HOSTILE)
+    assert out.getvalue() == f"{ESCAPED}\n{ESCAPED}\n"
+    reporter.notice(HOSTILE)
+    reporter.error("InputError", HOSTILE)
+    assert err.getvalue() == f"{ESCAPED}\nerror: {ESCAPED}\n"
+    with reporter.progress() as draw:
+        draw(Event("paint", 1, 2, message=HOSTILE))
+        reporter.notice(HOSTILE)
+    assert err.getvalue().count(ESCAPED) == 4
+    assert "\u202e" not in err.getvalue()
+    assert "\x1b[2J" not in err.getvalue()
+
+
+def test_programs_read_what_is_escaped_as_it_was() -> None:
+    out = io.StringIO()
+    text = HOSTILE + r"\x41 \u0041 ä"
+    JsonReporter(out, io.StringIO()).notice(text)
+    assert out.getvalue().isascii()
+    assert json.loads(out.getvalue())["message"] == text
+    out = io.StringIO()
+    JsonReporter(out, io.StringIO()).notice("ä")
+    assert "ä" in out.getvalue()
+
+
+def test_log_lines_are_single_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_session():
+        logging.getLogger("kadr.video").warning("%s: odd", HOSTILE)
+    assert capsys.readouterr().err == f"WARNING kadr.video: {ESCAPED}: odd\n"

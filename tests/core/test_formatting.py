@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kadr.core.formatting import counted, date, duration, percent, size
+from kadr.core.formatting import counted, date, duration, percent, printable, size
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,20 @@ def test_counts() -> None:
     assert counted(1, "frame") == "1 frame"
     assert counted(0, "key") == "0 keys"
     assert counted(12345, "frame") == "12\u202f345 frames"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\nb\r\tc", r"a\nb\r\tc"),
+        ("\x1b[31m \x7f \x9b", r"\x1b[31m \x7f \x9b"),
+        ("evil\u202egpj.exe \u2066", r"evil\u202egpj.exe \u2066"),
+        ("a\u2028b\x85", r"a\u2028b\x85"),
+        ("caf\udce9", r"caf\udce9"),
+        (r"C:\new\x41 “ä” 画", r"C:\new\x41 “ä” 画"),
+        ("👩\u200d🎨", "👩\u200d🎨"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text: str, line: str) -> None:
+    assert printable(text) == line
+    assert len(line.splitlines()) == 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kadr import FrameRange, OptionsError, Span
-from kadr.core.parsing import parse_bytes, parse_frames, parse_rate, parse_span
+from kadr.core.parsing import expand_home, parse_bytes, parse_frames, parse_rate, parse_span
 
 
 class _NumberedFrames:
@@ -88,3 +89,28 @@ def test_sizes(text: str, count: int) -> None:
 def test_bad_sizes(text: str) -> None:
     with pytest.raises(OptionsError, match=rf"work-limit {text}: expected a size such as"):
         parse_bytes(text, "work-limit")
+
+
+NOT_BOUNDED = ["1e999999999", "9" * 5000, "0." + "9" * 5000, "1/" + "9" * 5000, "9" * 5000 + "GB"]
+
+
+@pytest.mark.parametrize("text", NOT_BOUNDED)
+def test_huge_numbers_are_refused_at_once_in_a_short_line(text: str) -> None:
+    for parse in (
+        lambda: parse_rate(text),
+        lambda: parse_bytes(text, "work-limit"),
+        lambda: parse_frames(f"0:{text}", _NumberedFrames(0, 9)),
+        lambda: parse_span(f"0:{text}:9", _NumberedFrames(0, 9)),
+    ):
+        with pytest.raises(OptionsError) as caught:
+            parse()
+        assert len(str(caught.value)) < 200
+
+
+def test_home_folders_are_expanded_at_the_start_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    assert Path(expand_home("~/keys/")) == Path("/home/me/keys")
+    assert expand_home("~/keys/").endswith("/"), "it marks a folder"
+    for text in ("a/~/b", "a~", "~there.is.nobody/x", ""):
+        assert expand_home(text) == text

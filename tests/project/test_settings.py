@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,9 @@ def test_a_short_file_is_enough() -> None:
     [
         ("crf = 20", "crv = 20", 17, "unknown 'crv'; did you mean 'crf'?"),
         ("crf = 20", "crf = 99", 17, "crf 99: expected 0 to 63"),
+        ("crf = 20", f"crf = {'9' * 400}", 17, "crf: a number of more than 64 bits"),
+        ("crf = 20", f"crf = 0x{'f' * 9000}", 17, "crf: a number of more than 64 bits"),
+        ('"out.mp4"', r'"out\u0000.mp4"', 16, "path: holds a character that no name may have"),
         ("crf = 20", 'crf = "20"', 17, "crf '20': expected a whole number"),
         ("crf = 20", "crf = true", 17, "crf True: expected a whole number"),
         ("crf = 20", "crf = 20.5", 17, "crf 20.5: expected a whole number"),
@@ -223,3 +227,34 @@ def test_lines_of_other_ways_to_write() -> None:
     assert line_of(text, "run", "nothing") == 4
     assert line_of(text, "clip") == 2
     assert line_of(text, "nothing") == 1
+
+
+def test_lines_without_a_value_take_no_longer_than_their_length() -> None:
+    text = "\n".join(["a" * 50_000, "a." * 50_000, '"a' * 20_000, " " * 50_000, "a b " * 20_000])
+    start = time.monotonic()
+    assert line_of(f"{text}\nlast = 1", "last") == 6
+    assert time.monotonic() - start < 2
+
+
+def test_a_file_that_is_no_project_is_refused_at_once() -> None:
+    for text in ("a = 1\n" * 100_000, "[" * 100_000, "a = " + "{b = " * 30_000):
+        start = time.monotonic()
+        with pytest.raises(OptionsError, match=r"project\.toml(, line 1)?: ") as caught:
+            read_settings(FILE, text)
+        assert len(str(caught.value)) < 300
+        assert time.monotonic() - start < 2
+
+
+def test_home_folders_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    text = GOOD.replace("clip.mp4", "~/clip.mp4").replace("out.mp4", "~/out/")
+    text = text.replace("[keys]", '[keys]\nfolder = "~/keys"')
+    text = text.replace("crf = 20", 'per-key = "~/each"')
+    settings = read_settings(FILE, text)
+    assert Path(settings.clip) == Path("/home/me/clip.mp4")
+    assert Path(settings.keys) == Path("/home/me/keys")
+    assert settings.output.endswith("/")
+    assert Path(settings.output) == Path("/home/me/out")
+    assert settings.run is not None
+    assert settings.run["per_key"] == Path("/home/me/each")

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,15 @@ def test_names_cannot_become_part_of_the_page(nasty: str, tmp_path: Path) -> Non
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
     assert nasty not in text
     assert nasty in page.text("ul")
+
+
+def test_what_would_turn_or_break_text_is_escaped(tmp_path: Path) -> None:
+    name = "a\u202egpj\nb"
+    clip = replace(make_record().clip, path=name)
+    page, text = _report(tmp_path, clip=clip, notes=(f"{name}: odd",), output=name)
+    assert "\u202e" not in text
+    assert r"a\u202egpj\nb" in page.text("h1")
+    assert r"a\u202egpj\nb: odd" in page.text("li")
 
 
 def test_the_script_gets_its_data(tmp_path: Path) -> None:

@@ -11,12 +11,16 @@ import typer
 from kadr.cli.flags import Json, Quiet
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
+from kadr.core.parsing import expand_home
 from kadr.errors import OptionsError
 
 if TYPE_CHECKING:
     from kadr.storage.clean import WorkFiles
 
-Project = Annotated[str | None, typer.Argument(metavar="[NAME.kadr]", help="The project to clean.")]
+Project = Annotated[
+    str | None,
+    typer.Argument(parser=expand_home, metavar="[NAME.kadr]", help="The project to clean."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")]
 AllCaches = Annotated[
     bool,

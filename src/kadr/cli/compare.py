@@ -26,6 +26,7 @@ from kadr.cli.stylizer_choice import (
     SharedStylizerOptions,
     resolve_preset,
 )
+from kadr.core.parsing import expand_home
 from kadr.errors import OptionsError
 from kadr.option_fields import KEYFRAMES, OUTPUT, RUN, fields_of_group
 from kadr.options import RunOptions, detail_options
@@ -44,7 +45,13 @@ _WORK_FIELDS = fields_of_group(RunOptions, RUN, without=("allow_truncated", "wor
 
 Out = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="OUT.mp4", help="The video with both side by side."),
+    typer.Option(
+        "--output",
+        "-o",
+        parser=expand_home,
+        metavar="OUT.mp4",
+        help="The video with both side by side.",
+    ),
 ]
 
 
@@ -112,7 +119,8 @@ def compare(
             comparison = session.follow(compare_methods(options, session.cancel))
         methods = comparison.methods
         session.reporter.result(
-            "\n".join([f"{comparison.output}: side by side", *map(_line, methods)]),
+            f"{comparison.output}: side by side",
+            *map(_line, methods),
             output=comparison.output,
             methods=[{**asdict(method), "output": str(method.output)} for method in methods],
         )

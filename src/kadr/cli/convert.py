@@ -14,7 +14,7 @@ from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import open_session
 from kadr.core.events import Event
-from kadr.core.parsing import parse_rate
+from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help
 from kadr.options import RunOptions
@@ -28,7 +28,9 @@ def frames(
     folder: Annotated[
         str,
         typer.Argument(
-            metavar="DIR|PATTERN", help="The folder for the images, or a pattern: f_%04d.png."
+            parser=expand_home,
+            metavar="DIR|PATTERN",
+            help="The folder for the images, or a pattern: f_%04d.png.",
         ),
     ],
     every: Annotated[
@@ -85,11 +87,16 @@ def frames(
 
 
 def encode(
-    source: Annotated[str, typer.Argument(metavar="DIR", help="A folder or pattern of images.")],
+    source: Annotated[
+        str,
+        typer.Argument(parser=expand_home, metavar="DIR", help="A folder or pattern of images."),
+    ],
     output: Output,
     like: Annotated[
         str | None,
-        typer.Option(metavar="CLIP", help="Take frame times and sound from this clip."),
+        typer.Option(
+            parser=expand_home, metavar="CLIP", help="Take frame times and sound from this clip."
+        ),
     ] = None,
     fps: Annotated[
         str | None,

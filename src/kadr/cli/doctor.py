@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import json as json_module
 import os
 import pkgutil
 import platform
@@ -17,10 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import platformdirs
 import typer
 
 from kadr.cli.flags import JsonObject
+from kadr.cli.reporter import json_line
 from kadr.cli.session import open_session
+from kadr.errors import OutputError
+from kadr.storage.cache import VARIABLE, cache_root, is_writable
 
 UNFIT = 1
 
@@ -75,17 +78,17 @@ class Check:
 
 def doctor(json: JsonObject = False) -> None:
     """Print what is installed and what is missing; exit code 0 if kadr run can work."""
-    with open_session(json=json):
+    with open_session(json=json) as session:
         checks = list(_checks())
         fit = all(check.state != "missing" for check in checks)
         if json:
             facts = {"fit": fit, "checks": [asdict(check) for check in checks]}
-            print(json_module.dumps(facts, ensure_ascii=False))
+            print(json_line(facts))
         else:
             for check in checks:
                 mark = {"ok": "ok", "missing": "MISSING", "optional": "-"}[check.state]
                 remedy = f"; {check.remedy}" if check.remedy else ""
-                print(f"{mark:<8} {check.name:<18} {check.detail}{remedy}")
+                session.reporter.result(f"{mark:<8} {check.name:<18} {check.detail}{remedy}")
             print("kadr run can work here." if fit else "kadr run cannot work here yet: see above.")
     if not fit:
         raise typer.Exit(UNFIT)
@@ -100,6 +103,7 @@ def _checks() -> Iterator[Check]:
         yield from (_codec(name, *facts) for name, facts in _CODECS.items())
         yield _kernels()
     yield _temporary_folder()
+    yield _cache_folder()
     yield from (_extra(name, *about) for name, about in _EXTRAS.items())
 
 
@@ -149,6 +153,20 @@ def _temporary_folder() -> Check:
     return Check("work files", "ok", f"{folder}, {free:.1f} GiB free")
 
 
+def _cache_folder() -> Check:
+    remedy = f"set {VARIABLE} to a folder you may write to"
+    usual = Path(platformdirs.user_cache_dir("kadr", appauthor=False))
+    try:
+        folder = cache_root()
+    except OutputError as error:
+        return Check("cache", "missing", str(error).partition("; ")[0], remedy)
+    if not is_writable(folder):
+        return Check("cache", "missing", f"{folder} cannot be written", remedy)
+    if os.environ.get(VARIABLE) or folder == usual:
+        return Check("cache", "ok", str(folder))
+    return Check("cache", "optional", f"{usual} cannot be written: {folder} is used", remedy)
+
+
 def _kernels() -> Check:
     """Whether Numba can cache compiled kernels, and how many it has compiled."""
     try:
@@ -160,7 +178,7 @@ def _kernels() -> Check:
         return Check("kernels", "missing", "no folder to cache them in", remedy)
     ready = sum(_is_compiled(kernel) for kernel in kernels)
     folders = {str(Path(kernel.stats.cache_path)) for kernel in kernels}
-    locked = sorted(folder for folder in folders if not _is_writable(Path(folder)))
+    locked = sorted(folder for folder in folders if not is_writable(Path(folder).absolute()))
     if locked:
         remedy = "set NUMBA_CACHE_DIR to a folder you may write to"
         return Check(
@@ -191,8 +209,3 @@ def _is_compiled(kernel: Any) -> bool:
     source = Path(function.__code__.co_filename).stat().st_mtime
     indices = Path(kernel.stats.cache_path).glob(f"{name}-*.nbi")
     return any(index.stat().st_mtime >= source for index in indices)
-
-
-def _is_writable(folder: Path) -> bool:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return os.access(existing, os.W_OK)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
+from kadr.cli.guard import guarded
 from kadr.cli.session import open_session
 from kadr.cli.synth import synthesize_files
 from kadr.cli.synth_arguments import USAGE, parse_synth, parse_verbosity
@@ -21,6 +22,10 @@ PROGRAM = "kadr-ebsynth"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (by default that of this process); returns its exit code, as ``kadr``."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    return guarded(lambda: _run(words), words, PROGRAM)
+
+
+def _run(words: list[str]) -> int:
     verbosity = parse_verbosity(words)
     if verbosity.help or not words:
         print(USAGE.format(program=PROGRAM), end="")

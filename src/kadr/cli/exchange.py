@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from kadr.cli.flags import Json, Overwrite, Quiet, Verbose
+from kadr.cli.parse_values import parse_path
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
+from kadr.core.parsing import parse_number
 from kadr.errors import OptionsError
 
 
@@ -17,6 +19,7 @@ def import_(
     source: Annotated[
         Path,
         typer.Argument(
+            parser=parse_path,
             metavar="FILE.ebs|FOLDER",
             help="A project of EbSynth, or a folder of ebsynth_utility or TemporalKit.",
         ),
@@ -26,6 +29,7 @@ def import_(
         typer.Option(
             "--output",
             "-o",
+            parser=parse_path,
             metavar="NAME.kadr",
             help="The folder of the new project (default: the name of the source, here).",
         ),
@@ -57,13 +61,22 @@ def import_(
 
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="NAME.kadr|CLIP", help="A project, or a clip for --keys.")
+        Path,
+        typer.Argument(
+            parser=parse_path, metavar="NAME.kadr|CLIP", help="A project, or a clip for --keys."
+        ),
     ],
     ebs: Annotated[
-        Path | None, typer.Option(metavar="FILE.ebs", help="Write a project file for EbSynth.")
+        Path | None,
+        typer.Option(
+            parser=parse_path, metavar="FILE.ebs", help="Write a project file for EbSynth."
+        ),
     ] = None,
     keys: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write frames as images to paint on.")
+        Path | None,
+        typer.Option(
+            parser=parse_path, metavar="FOLDER", help="Write frames as images to paint on."
+        ),
     ] = None,
     numbers: Annotated[
         str | None,
@@ -146,7 +159,7 @@ def _export_frames(
 
 
 def _numbers(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise OptionsError(f"numbers {text}: expected frame numbers such as 0,12,40")
-    return [int(part) for part in parts]
+    numbers = [parse_number(part) for part in text.split(",")]
+    if None in numbers:
+        raise OptionsError(f"numbers {formatting.shorten(text)}: expected frame numbers such as 0,12,40")
+    return [number for number in numbers if number is not None]

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from kadr.cli.field_options import sentence
+from kadr.cli.parse_values import parse_path
+from kadr.core.parsing import expand_home
 from kadr.option_fields import KEYFRAMES, PICTURE, RUN, option_help
 from kadr.options import DETAIL, RunOptions
 
@@ -17,14 +19,20 @@ def _help(field: str, note: str = "") -> str:
     return sentence(option_help(RunOptions, field), note)
 
 
-ClipArgument = Annotated[str, typer.Argument(metavar="CLIP", help=_help("clip"))]
+ClipArgument = Annotated[
+    str, typer.Argument(parser=expand_home, metavar="CLIP", help=_help("clip"))
+]
 ClipOrProject = Annotated[
     str,
     typer.Argument(
-        metavar="CLIP|NAME.kadr", help="A video, a folder or pattern of images, or a project."
+        parser=expand_home,
+        metavar="CLIP|NAME.kadr",
+        help="A video, a folder or pattern of images, or a project.",
     ),
 ]
-Output = Annotated[str, typer.Option("--output", "-o", metavar="OUT", help=_help("output"))]
+Output = Annotated[
+    str, typer.Option("--output", "-o", parser=expand_home, metavar="OUT", help=_help("output"))
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 AllowTruncated = Annotated[bool, typer.Option("--allow-truncated", help=_help("allow_truncated"))]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -37,13 +45,14 @@ Verbose = Annotated[
     ),
 ]
 ProjectArgument = Annotated[
-    str, typer.Argument(metavar="NAME.kadr", help="The folder of a project.")
+    str, typer.Argument(parser=expand_home, metavar="NAME.kadr", help="The folder of a project.")
 ]
 
 Keys = Annotated[
     list[Path] | None,
     typer.Option(
         "--keys",
+        parser=parse_path,
         metavar="PATH...",
         help=_help("keys", "a folder, or the files"),
         rich_help_panel=KEYFRAMES,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
 from dataclasses import asdict, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from kadr.cli.field_options import describe
 from kadr.cli.flags import AllowTruncated, ClipArgument, JsonObject
+from kadr.cli.reporter import json_line
 from kadr.cli.session import open_session
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ def info(
     json: JsonObject = False,
 ) -> None:
     """Print facts about a clip: size, frames, rate, sound, codec."""
-    with open_session(json=json):
+    with open_session(json=json) as session:
         from kadr.video.clips import open_clip
 
         with open_clip(clip, allow_truncated=allow_truncated) as opened:
             if json:
-                print(json_module.dumps(_facts(opened), ensure_ascii=False))
+                print(json_line(_facts(opened)))
                 return
             for name, value in _lines(opened).items():
-                print(f"{name:<10}  {value}")
+                session.reporter.result(f"{name:<10}  {value}")
 
 
 def _facts(clip: Clip) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def stylizers(json: JsonObject = False) -> None:
                 name: {item.name: describe(item) for item in items}
                 for name, items in options.items()
             }
-            print(json_module.dumps(listed, ensure_ascii=False))
+            print(json_line(listed))
             return
         for name, items in options.items():
             print(name)

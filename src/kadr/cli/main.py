@@ -17,6 +17,7 @@ from kadr.cli.compare import compare
 from kadr.cli.convert import encode, frames
 from kadr.cli.doctor import doctor
 from kadr.cli.exchange import export, import_
+from kadr.cli.guard import FAILED, STOPPED, guarded
 from kadr.cli.help import PlainCommand, PlainGroup, paragraphs
 from kadr.cli.info import info, stylizers
 from kadr.cli.new import new
@@ -25,9 +26,10 @@ from kadr.cli.presets import presets
 from kadr.cli.preview import preview
 from kadr.cli.run import run
 from kadr.cli.seeds import seeds
-from kadr.cli.session import FAILED, STOPPED
 from kadr.cli.status import status
 from kadr.cli.synth import SynthCommand, synth
+from kadr.core.formatting import printable
+from kadr.errors import OptionsError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "Start": (new, import_),
@@ -85,12 +87,21 @@ def _kadr(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (by default that of this process) and return its exit code.
 
-    0: success. 2: an error, printed as one line on stderr. 130: stopped by Ctrl-C.
+    0: success. 2: an error, printed as one line on stderr. 70: a fault of kadr, one line that names
+    a log file. 130: stopped by Ctrl-C. 141: nobody reads the output any more.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name may hold what an encoding lacks
             stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else list(arguments)
+    return guarded(lambda: _run(words), words, "kadr")
+
+
+def _run(words: list[str]) -> int:
+    """Run a command; a word that no system can pass on comes from Python."""
+    for word in words:
+        if "\0" in word:
+            raise OptionsError(f"{word}: holds a null character, which no name may have")
     try:
         code = app(words, prog_name="kadr", standalone_mode=False)
     except typer.Exit as stop:
@@ -107,7 +118,7 @@ def _report_usage_error(error: BaseException, words: Sequence[str]) -> int:
     text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
     names = {command.name for command in app.registered_commands}
     command = [word for word in words[:1] if word in names]
-    line = f"{text.rstrip('.')}; see {' '.join(['kadr', *command])} --help"
+    line = printable(f"{text.rstrip('.')}; see {' '.join(['kadr', *command])} --help")
     if "--json" in words:
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps({"event": "error", "kind": "UsageError", "message": line}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +19,7 @@ from kadr.cli.flags import (
     StylizerOptions,
     Verbose,
 )
+from kadr.cli.parse_values import parse_path
 from kadr.cli.session import Session, open_session
 from kadr.cli.stylizer_choice import (
     STYLIZER_FLAGS,
@@ -28,7 +28,7 @@ from kadr.cli.stylizer_choice import (
     SharedStylizerOptions,
     resolve_preset,
 )
-from kadr.core.parsing import parse_rate
+from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import OptionsError
 from kadr.option_fields import KEYFRAMES, OUTPUT, PICTURE, RUN, fields_of_group, option_help
 from kadr.options import PropagateOptions, RunOptions
@@ -41,6 +41,7 @@ Project = Annotated[
     typer.Option(
         "--output",
         "-o",
+        parser=expand_home,
         metavar="NAME.kadr",
         help="The folder of the project (default: the name of the clip, here).",
     ),
@@ -49,6 +50,7 @@ Result = Annotated[
     str | None,
     typer.Option(
         "--to",
+        parser=expand_home,
         metavar="OUT",
         help=sentence(option_help(RunOptions, "output"), "default: out/ in the project"),
         rich_help_panel=OUTPUT,
@@ -108,7 +110,7 @@ def new(
         stylizer = arguments.stylizer.name(settings.get("stylizer"), "external")
         settings["stylizer"] = stylizer
         settings["stylizer_options"] = arguments.stylizer.options(stylizer, session.reporter.notice)
-        paths = [*(key_paths or []), *map(Path, context.args)]
+        paths = [*(key_paths or []), *map(parse_path, context.args)]
         project_folder = new_project(
             clip,
             paths,

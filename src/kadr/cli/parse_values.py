@@ -8,6 +8,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from kadr.core.formatting import shorten
+from kadr.core.parsing import expand_home
 from kadr.errors import OptionsError
 
 
@@ -20,9 +22,9 @@ def parse_assignments(texts: Sequence[str], kind: type[Any], owner: str) -> dict
         name, equals, value = text.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
-            raise OptionsError(f"{owner}: option {text!r}: expected name=value")
+            raise OptionsError(f"{owner}: option {shorten(repr(text))}: expected name=value")
         if name not in names:
-            raise OptionsError(f"{owner}: no option {name!r}; it has {', '.join(names)}")
+            raise OptionsError(f"{owner}: no option {shorten(name)!r}; it has {', '.join(names)}")
         values[name] = parse_value(value, hints[name], f"{owner}: {name}")
     return values
 
@@ -43,13 +45,18 @@ def parse_value(text: str, kind: Any, name: str) -> Any:
             return kind(text)
         except ValueError as error:
             expected = "a whole number" if kind is int else "a number"
-            raise OptionsError(f"{name} {text!r}: expected {expected}") from error
-    return Path(text) if kind is Path else text
+            raise OptionsError(f"{name} {shorten(repr(text))}: expected {expected}") from error
+    return Path(expand_home(text)) if kind is Path else text
+
+
+def parse_path(text: str) -> Path:
+    """A path, with the home folder for ``~`` where the shell left it: in ``--keys=~/keys``."""
+    return Path(expand_home(text))
 
 
 def _parse_bool(text: str, name: str) -> bool:
     words = {"true": True, "yes": True, "on": True, "1": True}
     words |= {"false": False, "no": False, "off": False, "0": False}
     if text.lower() not in words:
-        raise OptionsError(f"{name} {text!r}: expected yes or no")
+        raise OptionsError(f"{name} {shorten(repr(text))}: expected yes or no")
     return words[text.lower()]

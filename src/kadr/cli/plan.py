@@ -26,7 +26,7 @@ from kadr.cli.flags import (
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.frames import FrameRange
-from kadr.core.parsing import parse_rate
+from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.option_fields import PLANNED_KEYS, fields_that_need
 from kadr.options import RunOptions
@@ -44,6 +44,7 @@ Folder = Annotated[
     typer.Option(
         "--output",
         "-o",
+        parser=expand_home,
         metavar="FOLDER",
         help="The folder for the sheet and the frames to paint (default: the name of the clip with "
         ".plan, here; plan/ in a project).",
@@ -143,7 +144,7 @@ def plan(
                 )
             if not dry_run:
                 facts |= _write(key_plan, clip, planned.folder, overwrite, session)
-        session.reporter.result(_text(key_plan, facts), **facts)
+        session.reporter.result(*_lines(key_plan, facts), **facts)
 
 
 def _frame_rate(fps: str, target: str) -> float:
@@ -301,11 +302,11 @@ def _ends(frames: FrameRange, clip: Clip) -> list[int]:
     return [clip.number(frames.start), clip.number(frames.stop - 1)]
 
 
-def _text(plan: _Plan, facts: dict[str, Any]) -> str:
+def _lines(plan: _Plan, facts: dict[str, Any]) -> list[str]:
     """The plan for people: a table and a summary."""
     count, worst = len(plan.survey.frames), facts["worst"]
     lines = [
-        _table(facts),
+        *_table(facts),
         f"{formatting.counted(len(plan.keys), 'key')} explain "
         f"{formatting.percent(facts['coverage'])} of {formatting.counted(count, 'frame')} in "
         f"{formatting.counted(len(facts['shots']), 'shot')}; of "
@@ -322,10 +323,10 @@ def _text(plan: _Plan, facts: dict[str, Any]) -> str:
         lines.append(f"{facts['sheet']}: these frames, and the curve of their coverage")
         if facts["to_paint"] is not None:
             lines.append(f"{facts['to_paint']}: the frames to paint")
-    return "\n".join(lines)
+    return lines
 
 
-def _table(facts: dict[str, Any]) -> str:
+def _table(facts: dict[str, Any]) -> list[str]:
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
@@ -343,7 +344,7 @@ def _table(facts: dict[str, Any]) -> str:
         table.add_row(first, str(key["number"]), _dash(key["styles"]), error, painted)
     text = io.StringIO()
     Console(file=text, width=shutil.get_terminal_size().columns).print(table)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def _dash(ends: Sequence[int]) -> str:

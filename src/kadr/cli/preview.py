@@ -16,7 +16,7 @@ from kadr.core import formatting
 from kadr.core.events import Event
 from kadr.core.frames import Frame, FrameRange
 from kadr.core.generators import map_items
-from kadr.core.parsing import parse_frames
+from kadr.core.parsing import expand_home, parse_frames
 from kadr.errors import OptionsError, OutputError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ Result = Annotated[
     typer.Option(
         "--output",
         "-o",
+        parser=expand_home,
         metavar="FILE",
         help="An image, or a video for a range (default: in out/preview in the project).",
     ),

@@ -2,6 +2,7 @@
 
 Results go to stdout, everything else to stderr. With ``json`` everything is an object on stdout,
 one per line, each with an "event": progress, notice, result or error; an error goes to stderr too.
+What a terminal would obey, in the name of a file for example, is escaped here, for all of them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import contextlib
 import json as json_module
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
 from kadr.cli.time_left import StepTimers
 from kadr.core.events import Event
+from kadr.core.formatting import printable
 
 Draw = Callable[[Event], None]
 
@@ -31,21 +33,22 @@ class Reporter:
         self._out, self._err = out, err
         self._timers = StepTimers()
 
-    def result(self, text: str, **facts: Any) -> None:
-        """Print the result of a command."""
-        print(text, file=self._out, flush=True)
+    def result(self, *lines: str, **facts: Any) -> None:
+        """Print the result of a command, for people and, as facts, for programs."""
+        for line in lines:
+            print(printable(line), file=self._out, flush=True)
 
     def notice(self, text: str) -> None:
         """Print a notice."""
-        print(text, file=self._err, flush=True)
+        print(printable(text), file=self._err, flush=True)
 
     def debug(self, text: str) -> None:
-        """Print a log line."""
-        print(text, file=self._err, flush=True)
+        """Print a log line, or the lines of a traceback."""
+        print("\n".join(map(printable, text.split("\n"))), file=self._err, flush=True)
 
     def error(self, kind: str, text: str) -> None:
-        """Print an error as one line, even if a file name in it has a line break."""
-        line = r"\n".join(text.splitlines())
+        """Print an error as one line."""
+        line = printable(text)
         print(line if kind == "Cancelled" else f"error: {line}", file=self._err, flush=True)
 
     def compiling(self, text: str) -> None:
@@ -78,7 +81,7 @@ class Reporter:
 class QuietReporter(Reporter):
     """Prints nothing but errors, and warnings of the library."""
 
-    def result(self, text: str, **facts: Any) -> None:
+    def result(self, *lines: str, **facts: Any) -> None:
         """Nothing."""
 
     def notice(self, text: str) -> None:
@@ -93,7 +96,7 @@ class QuietReporter(Reporter):
 class JsonReporter(Reporter):
     """Prints for programs: one JSON object per line."""
 
-    def result(self, text: str, **facts: Any) -> None:
+    def result(self, *lines: str, **facts: Any) -> None:
         """``{"event": "result", …}`` with the facts; paths as text."""
         self._object(event="result", **facts)
 
@@ -120,8 +123,15 @@ class JsonReporter(Reporter):
         )
 
     def _object(self, **facts: Any) -> None:
-        line = json_module.dumps(facts, ensure_ascii=False, default=_plain)
-        print(line, file=self._out, flush=True)
+        print(json_line(facts), file=self._out, flush=True)
+
+
+def json_line(facts: Mapping[str, Any]) -> str:
+    """JSON in one line; what a terminal would obey is escaped, which programs read as it was."""
+    line = json_module.dumps(facts, ensure_ascii=False, default=_plain)
+    if printable(line) == line:
+        return line
+    return json_module.dumps(facts, default=_plain)
 
 
 def _plain(value: object) -> object:

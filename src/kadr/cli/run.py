@@ -23,6 +23,7 @@ from kadr.cli.flags import (
     StylizerOptions,
     Verbose,
 )
+from kadr.cli.parse_values import parse_path
 from kadr.cli.session import Session, open_session
 from kadr.cli.stylizer_choice import (
     STYLIZER_FLAGS,
@@ -33,7 +34,7 @@ from kadr.cli.stylizer_choice import (
     resolve_preset,
 )
 from kadr.core import formatting
-from kadr.core.parsing import parse_rate
+from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import FolderInUseError, OptionsError, OutputError
 from kadr.option_fields import (
     KEYFRAMES,
@@ -56,6 +57,7 @@ Result = Annotated[
     typer.Option(
         "--output",
         "-o",
+        parser=expand_home,
         metavar="OUT",
         help=sentence(option_help(RunOptions, "output"), "default: that of the project"),
     ),
@@ -211,11 +213,12 @@ def _restyle(options: RunOptions, session: Session, cached: tuple[Path, ...]) ->
     )
     with session.report_compiling():
         result = _make(options, session, cached)
-    report = f"\n{result.report}: about this run" if result.report is not None else ""
+    report = () if result.report is None else (f"{result.report}: about this run",)
     session.reporter.result(
         f"{result.output}: {formatting.counted(result.frame_count, 'frame')} from "
         f"{formatting.counted(len(result.keys), 'key')} in {result.seconds:.1f} s "
-        f"({result.frame_count / result.seconds:.2f} frames/s){report}",
+        f"({result.frame_count / result.seconds:.2f} frames/s)",
+        *report,
         output=result.output,
         keys=result.keys,
         frames=result.frame_count,
@@ -269,14 +272,14 @@ def _dry_run(options: RunOptions, session: Session) -> None:
 
     with session.report_compiling():
         dry_run = session.follow(make_dry_run(options, session.cancel))
-    session.reporter.result("\n".join(dry_run_lines(dry_run, options)), **dry_run_facts(dry_run))
+    session.reporter.result(*dry_run_lines(dry_run, options), **dry_run_facts(dry_run))
 
 
 def _all_keys(keys: list[Path], extra: list[str]) -> tuple[Path, ...]:
     """Keys after ``--keys``, and the extra arguments that a shell makes of ``painted/*.png``."""
     if extra and not keys:
         raise OptionsError(f"{extra[0]}: one clip at a time; give keys after --keys, and -o OUT")
-    return (*keys, *map(Path, extra))
+    return (*keys, *map(parse_path, extra))
 
 
 def _frame_rate(fps: str, clip: str | Path) -> float:

@@ -12,7 +12,7 @@ import typer
 
 from kadr.cli.field_options import field_options
 from kadr.cli.flags import Json, Overwrite, Quiet, StylizerOptions, Verbose
-from kadr.cli.parse_values import parse_assignments
+from kadr.cli.parse_values import parse_assignments, parse_path
 from kadr.cli.session import Session, open_session
 from kadr.cli.stylizer_choice import (
     STYLIZER_FLAGS,
@@ -22,6 +22,7 @@ from kadr.cli.stylizer_choice import (
     StylizerChoice,
     resolve_preset,
 )
+from kadr.core.parsing import expand_home
 from kadr.errors import OptionsError, OutputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from kadr.video.base import Clip
 
 Target = Annotated[
-    str, typer.Argument(metavar="FRAME|CLIP|NAME.kadr", help="An image, a clip or a project.")
+    str,
+    typer.Argument(
+        parser=expand_home, metavar="FRAME|CLIP|NAME.kadr", help="An image, a clip or a project."
+    ),
 ]
 Count = Annotated[
     int | None,
@@ -56,12 +60,21 @@ Keep = Annotated[
 ]
 Sheet = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="SHEET.png", help="The sheet (default: seeds.png)."),
+    typer.Option(
+        "--output",
+        "-o",
+        parser=parse_path,
+        metavar="SHEET.png",
+        help="The sheet (default: seeds.png).",
+    ),
 ]
 Images = Annotated[
     Path | None,
     typer.Option(
-        "--images", metavar="FOLDER", help="Also write each image there, for kadr run --like."
+        "--images",
+        parser=parse_path,
+        metavar="FOLDER",
+        help="Also write each image there, for kadr run --like.",
     ),
 ]
 StylizerName = Annotated[

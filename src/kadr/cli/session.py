@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -16,11 +15,19 @@ from typing import Any
 
 import typer
 
+from kadr.cli.guard import (
+    DEBUG_VARIABLE,
+    FAILED,
+    STOPPED,
+    explain,
+    interrupted,
+    on_interrupt,
+)
 from kadr.cli.reporter import Reporter, create_reporter
 from kadr.core.events import CancelToken, Event, Result, follow
-from kadr.errors import Cancelled, KadrError
-
-FAILED, STOPPED = 2, 130
+from kadr.core.formatting import printable
+from kadr.errors import Cancelled
+from kadr.storage.kernel_cache import prepare_kernel_cache
 
 
 class Session:
@@ -32,6 +39,7 @@ class Session:
         self.stopped_text = "stopped; nothing was written under the final name"
         """The text after Ctrl-C; a command that keeps finished work sets another one."""
         self._compiling_reported = False
+        self._kernel_notice = prepare_kernel_cache()
 
     def follow(self, events: Generator[Event, None, Result]) -> Result:
         """Run a long operation to its end and draw its events; returns what the generator returns.
@@ -54,6 +62,8 @@ class Session:
         """Print one notice when Numba begins to compile, because this takes long."""
         from kadr.tasks.compiling import on_first_compile
 
+        if self._kernel_notice:
+            self.reporter.notice(self._kernel_notice)
         with on_first_compile(self._report_compiling):
             yield
 
@@ -67,7 +77,7 @@ class Session:
         """Let the first SIGINT or SIGTERM set ``cancel``; the next one ends the process at once."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         # an ignored signal stays ignored, and a handler of somebody else stays in place
-        default = (signal.default_int_handler, signal.SIG_DFL)
+        default = (signal.default_int_handler, on_interrupt, signal.SIG_DFL)
         handled = [number for number, handler in before.items() if handler in default]
         if threading.current_thread() is not threading.main_thread():
             handled = []
@@ -99,7 +109,7 @@ def open_session(*, quiet: bool = False, json: bool = False, verbose: int = 0) -
     """Run the body of a command; raises typer.Exit with 2 after an error, with 130 after Ctrl-C.
 
     Errors that kadr raises on purpose become one line on stderr (with ``-vv`` or KADR_DEBUG set,
-    after their traceback). Others are bugs of kadr and pass through.
+    after their traceback). Others are faults of kadr and pass through to ``guarded``.
     """
     with create_reporter(quiet=quiet, json=json) as reporter, _logging(reporter, quiet, verbose):
         session = Session(reporter)
@@ -109,27 +119,16 @@ def open_session(*, quiet: bool = False, json: bool = False, verbose: int = 0) -
             reporter.error("Cancelled", session.stopped_text)
             raise typer.Exit(STOPPED) from None
         except Exception as error:
-            line = _one_line(error)
+            if interrupted.is_set():  # what a library made of Ctrl-C
+                reporter.error("Cancelled", session.stopped_text)
+                raise typer.Exit(STOPPED) from None
+            line = explain(error)
             if line is None:
                 raise
-            if verbose > 1 or os.environ.get("KADR_DEBUG"):
+            if verbose > 1 or os.environ.get(DEBUG_VARIABLE):
                 reporter.debug(traceback.format_exc())
             reporter.error(type(error).__name__, line)
             raise typer.Exit(FAILED) from None
-
-
-def _one_line(error: Exception) -> str | None:
-    """The line for an error that is not a bug of kadr; None for a bug."""
-    if isinstance(error, KadrError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "not enough memory; close other programs, or work on a smaller clip"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        path = "" if error.filename is None else f"{error.filename}: "
-        return f"{path}the disk is full; free some space, or work on another disk"
-    if isinstance(error, RuntimeError) and str(error).startswith("cannot cache function"):
-        return "no folder to keep compiled kernels in; set NUMBA_CACHE_DIR to one you may write to"
-    return None
 
 
 @contextlib.contextmanager
@@ -140,10 +139,14 @@ def _logging(reporter: Reporter, quiet: bool, verbose: int) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             reporter.debug(self.format(record))
 
+    class _OneLine(logging.Formatter):
+        def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
+            return printable(super().formatMessage(record))
+
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]
     level = logging.ERROR if quiet else levels[min(verbose, 2)]
     log, handler = logging.getLogger("kadr"), _ToReporter()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
     before: Any = log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json as json_module
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kadr.cli.dry_run import amount_line, dry_run_facts, edited_line, pass_lines
 from kadr.cli.flags import JsonObject, ProjectArgument
+from kadr.cli.reporter import json_line
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.events import follow
@@ -56,10 +56,10 @@ def status(project: ProjectArgument, json: JsonObject = False) -> None:
 
         state = _read_state(open_project(project), session)
         if json:
-            print(json_module.dumps(_facts(state), ensure_ascii=False))
+            print(json_line(_facts(state)))
             return
         for name, value in _lines(state):
-            print(f"{name:<10}  {value}")
+            session.reporter.result(f"{name:<10}  {value}")
 
 
 def _read_state(project: ProjectFolder, session: Session) -> _State:
@@ -131,7 +131,7 @@ def _seconds(moment: str) -> float:
     """An ISO 8601 text as the time of files; infinity if it is not valid."""
     try:
         return datetime.fromisoformat(moment).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # the last two: years that no clock has
         return float("inf")
 
 

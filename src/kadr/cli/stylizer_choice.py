@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.parse_values import parse_assignments
+from kadr.cli.parse_values import parse_assignments, parse_path
+from kadr.core.parsing import expand_home
 from kadr.errors import OptionsError
 from kadr.option_fields import KEYFRAMES, STYLIZER, fields_of_group, option
 from kadr.stylize.shared_help import SHARED_HELP
@@ -25,6 +26,7 @@ PresetName = Annotated[
     str | None,
     typer.Option(
         "--preset",
+        parser=expand_home,
         metavar="NAME|FILE.toml",
         help="A preset: classic, fast, faithful, keyframes, or a file; see kadr presets.",
         rich_help_panel=KEYFRAMES,
@@ -34,6 +36,7 @@ LikeImage = Annotated[
     Path | None,
     typer.Option(
         "--like",
+        parser=parse_path,
         metavar="FRAME.png",
         help="Take the settings that an image made by kadr or A1111 carries.",
         rich_help_panel=STYLIZER,

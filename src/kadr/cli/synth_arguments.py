@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from kadr.cli.parse_values import parse_value
+from kadr.cli.parse_values import parse_path, parse_value
 from kadr.errors import OptionsError
 from kadr.options import SynthOptions
 
@@ -189,13 +189,13 @@ class _Parser:
         return parse_value(self._value(word), kind, word)
 
     def _style(self, word: str) -> None:
-        self.parsed.style, self.parsed.style_weight = Path(self._value(word)), 1.0
+        self.parsed.style, self.parsed.style_weight = parse_path(self._value(word)), 1.0
         self._last_guide = None
 
     def _guide(self, word: str) -> None:
         if len(self._words) < 2:
             raise OptionsError(f"{word}: expected two files, SOURCE TARGET")
-        self._last_guide = GuideFiles(Path(self._value(word)), Path(self._value(word)))
+        self._last_guide = GuideFiles(parse_path(self._value(word)), parse_path(self._value(word)))
         self.parsed.guides.append(self._last_guide)
 
     def _weight(self, word: str) -> None:
@@ -210,7 +210,7 @@ class _Parser:
             raise OptionsError(f"{word} {weight}: belongs after a --style or --guide")
 
     def _modulation(self, word: str) -> None:
-        path = Path(self._value(word))
+        path = parse_path(self._value(word))
         if self._last_guide is None:
             raise OptionsError(f"{word} {path}: belongs after the --guide that it is for")
         self._last_guide.modulation = path
@@ -227,7 +227,7 @@ class _Parser:
         self.parsed.overwrite = True
 
     def _path(self, word: str) -> None:
-        path = Path(self._value(word))
+        path = parse_path(self._value(word))
         name = _flag(word)
         assert name in _PATHS
         if _PATHS[name] and path.suffix != ".npy":

@@ -1,8 +1,14 @@
-"""Format percentages, durations, sizes, dates and counts as short text for the user."""
+"""Format numbers, dates and text that came from outside as short text for the user."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters, line ends, marks that change the direction of text, lone surrogates."""
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
@@ -55,3 +61,20 @@ def date(text: str) -> str:
 def counted(count: int, name: str) -> str:
     """``1 frame``, ``1 200 frames``."""
     return f"{count:,}".replace(",", "\u202f") + f" {name}{'' if count == 1 else 's'}"
+
+
+def shorten(value: object, most: int = 80) -> str:
+    """The value as text of at most ``most`` characters, for messages that quote what was typed."""
+    try:
+        text = str(value)
+    except ValueError:  # Python refuses to write out an integer of thousands of digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def printable(text: str) -> str:
+    r"""The text as one line: a character that a terminal would obey is escaped, such as ``\n``.
+
+    For names of files and other text from outside; a backslash stays as it is.
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

@@ -1,11 +1,17 @@
-"""Parse frame rates, sizes in bytes, and ranges of frame numbers that the user types."""
+"""Parse frame rates, sizes in bytes, paths, and frame numbers that the user types.
+
+Whatever the text is, it takes no longer than its length.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from fractions import Fraction
 from typing import Protocol
 
+from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError
 
@@ -26,26 +32,32 @@ class FrameNumbering(Protocol):
 
 def parse_rate(text: str, name: str = "fps") -> Fraction:
     """Frames a second: ``25``, ``23.976`` or ``30000/1001``."""
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
+    rate = Fraction(0)
+    # an exponent may stand for a number that fills the memory
+    if len(text) <= _MOST_CHARACTERS and "e" not in text.lower():
+        with contextlib.suppress(ValueError, ZeroDivisionError):
+            rate = Fraction(text)
     if not 0 < rate <= 1000:
-        raise OptionsError(f"{name} {text}: expected 0 to 1000, such as 25, 23.976 or 30000/1001")
+        raise OptionsError(
+            f"{name} {shorten(text)}: expected 0 to 1000, such as 25, 23.976 or 30000/1001"
+        )
     return rate
 
 
 def parse_bytes(text: str, name: str) -> int:
     """A size: ``500MB``, ``20 GB``, ``1.5GiB`` or plain bytes; units of 1000, or 1024 with an i."""
-    match = _SIZE.fullmatch(text.strip())
+    match = _SIZE.fullmatch(text.strip()) if len(text) <= _MOST_CHARACTERS else None
     count = 0
     if match is not None:
         base = 1024 if match[3] else 1000
         count = round(Fraction(match[1]) * base ** _UNITS.index((match[2] or "").lower()))
     if match is None or count < 1:
-        raise OptionsError(f"{name} {text}: expected a size such as 500MB or 20GB")
+        raise OptionsError(f"{name} {shorten(text)}: expected a size such as 500MB or 20GB")
     return count
 
+
+_MOST_CHARACTERS = 40
+"""A longer text is no number that anybody means."""
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i)?)?b?", re.IGNORECASE)
 _UNITS = ["", "k", "m", "g", "t"]
@@ -69,10 +81,21 @@ def parse_span(text: str, clip: FrameNumbering) -> Span:
 
 
 def _numbers(name: str, text: str, form: str, count: int) -> list[int]:
-    parts = text.split(":")
-    if len(parts) != count or not all(part.strip().isdecimal() for part in parts):
-        raise OptionsError(f"{name} {text}: expected {form}, frame numbers from 0 on")
-    return [int(part) for part in parts]
+    numbers = [parse_number(part) for part in text.split(":")]
+    if len(numbers) != count or None in numbers:
+        raise OptionsError(f"{name} {shorten(text)}: expected {form}, frame numbers from 0 on")
+    return [number for number in numbers if number is not None]
+
+
+def parse_number(text: str) -> int | None:
+    """A frame number of decimal digits, with spaces around it; None for any other text."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) <= _MOST_CHARACTERS else None
+
+
+def expand_home(path: str) -> str:
+    """A path with ``~`` or ``~user`` at its start replaced, as shells do where they see it."""
+    return os.path.expanduser(path) if path.startswith("~") else path  # noqa: PTH111
 
 
 def _index(name: str, text: str, number: int, clip: FrameNumbering) -> int:

@@ -8,6 +8,7 @@ key. Some files have no tail at the end.
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
@@ -23,6 +24,10 @@ _WEIGHTS = struct.Struct("<6f")
 _RANGE = struct.Struct("<iBBii")
 _TAIL = struct.Struct("<iBfi")
 _LENGTH = struct.Struct("<i")
+
+_SEPARATOR = re.compile(rb"[/\\]")
+_LONGEST_NAME = 255
+"""Bytes of a name of a file or folder."""
 
 _ENCODING = ("utf-8", "surrogateescape")
 """Old files may contain names in a local encoding; their bytes are preserved."""
@@ -211,6 +216,12 @@ class _Reader:
         if b"\0" in text:
             raise self._damaged(
                 f"{description} is not a text, {text[:40]!r}; its length may be wrong"
+            )
+        longest = max(map(len, _SEPARATOR.split(text)))
+        if longest > _LONGEST_NAME:
+            raise self._damaged(
+                f"{description} has a name of {longest} bytes, more than a disk allows; its length "
+                "may be wrong"
             )
         self._offset = end
         return text.decode(*_ENCODING)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.errors import InputError
+from kadr.files import list_folder
 from kadr.frame_names import frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES
 
@@ -77,7 +78,7 @@ def _first_with_images(folder: Path, names: Sequence[str], program: str) -> Path
 def _images(folder: Path) -> list[Path]:
     return sorted(
         path
-        for path in folder.iterdir()
+        for path in list_folder(folder)
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
 

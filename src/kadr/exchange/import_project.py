@@ -15,6 +15,7 @@ from kadr.exchange.folders import FolderLayout, find_layout
 from kadr.exchange.key_ranges import KeyRanges, covered_range, effective_ranges, find_gaps
 from kadr.exchange.patterns import resolve_pattern
 from kadr.exchange.weights import DETAILS, FIELDS, from_ebsynth, max_weight
+from kadr.files import list_folder
 from kadr.image_files import read_image
 from kadr.project.create import new_project
 from kadr.project.folder import SUFFIX, ProjectFolder
@@ -166,7 +167,7 @@ def _key_files(keys: Path, numbers: Sequence[int], path: Path) -> list[Path]:
     if numbers:
         files = [keys.parent / pattern.name(number) for number in numbers]
     else:
-        names = sorted(file.name for file in keys.parent.iterdir())
+        names = [file.name for file in list_folder(keys.parent)]
         files = [keys.parent / name for name in names if pattern.number(name) is not None]
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:

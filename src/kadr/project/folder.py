@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -271,8 +272,9 @@ def open_project(path: str | Path) -> ProjectFolder:
         raise InputError(
             f"{root}: not a kadr project, it has no {FILE}; make one with kadr new CLIP -o {root}"
         ) from error
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{file}: cannot be read ({cause})") from error
     return ProjectFolder(root, read_settings(file, text), text)
 
 
@@ -301,5 +303,7 @@ def _exists(path: Path) -> bool:
     try:
         clip_files(path)
     except InputError:
-        return path.exists()  # if it cannot be read, the error comes when it is opened
+        with contextlib.suppress(OSError):
+            return path.exists()  # if it cannot be read, the error comes when it is opened
+        return False
     return True

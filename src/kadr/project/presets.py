@@ -8,6 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from kadr.core.formatting import shorten
+from kadr.core.parsing import expand_home
 from kadr.errors import InputError, OptionsError
 from kadr.options import detail_options
 from kadr.project.schema import Entry, sections
@@ -65,16 +67,19 @@ def read_preset(name: str) -> Preset:
     if name in preset_names():
         text = files("kadr").joinpath("presets", f"{name}{_SUFFIX}").read_text("utf-8")
     elif path.suffix == _SUFFIX:
+        path = Path(expand_home(name))
         try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            text = path.read_text("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+        except (OSError, ValueError) as error:
+            cause = error.strerror if isinstance(error, OSError) else error
             raise InputError(f"{path}: cannot be read ({cause})") from error
         name = path.stem
     else:
         raise OptionsError(
-            f"preset {name!r}: expected one of {', '.join(preset_names())}, or a .toml file; "
-            "see kadr presets"
+            f"preset {shorten(name)!r}: expected one of {', '.join(preset_names())}, or a .toml "
+            "file; see kadr presets"
         )
     return _preset(name, path, text)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from kadr.core.parsing import parse_bytes
+from kadr.core.formatting import shorten
+from kadr.core.parsing import expand_home, parse_bytes
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help, option_range
 from kadr.options import PropagateOptions, RunOptions
@@ -22,7 +23,7 @@ class Entry:
     name: as written there. kind: the type of its value. help: a line for people.
     default: shown where nothing is set; None for none. field: its field of RunOptions or
     PropagateOptions, "" for an entry that the project itself turns into an option. unit: "bytes"
-    for a size that may be written with a unit.
+    for a size that may be written with a unit, "path" for a text that is a path.
     """
 
     name: str
@@ -46,21 +47,21 @@ def sections() -> dict[str, tuple[Entry, ...]]:
     """Every section of a project file with its entries in order, without those of the stylizer."""
     entries = {
         "clip": [
-            _project_entry("clip", str),
+            _project_entry("clip", str, unit="path"),
             Entry("sha256", str, ""),
             Entry("size", int, "in bytes; sha256 and size find the clip when it was moved"),
             _project_entry("frames", str, "FIRST:LAST"),
             _project_entry("frame_rate", float | str, 24),
         ],
         "keys": [
-            _project_entry("keys", str),
+            _project_entry("keys", str, unit="path"),
             _project_entry("ranges", list[str], ["FIRST:KEY:LAST"]),
         ],
         "stylizer": [_project_entry("stylizer", str)],
         "picture": [
             Entry("detail", str, "high, medium, low or draft: trades time for quality"),
         ],
-        "output": [_project_entry("output", str)],
+        "output": [_project_entry("output", str, unit="path")],
         "run": [],
     }
     for kind in (PropagateOptions, RunOptions):
@@ -77,10 +78,10 @@ def stylizer_entries(kind: type[Any]) -> tuple[Entry, ...]:
     return tuple(_entry(item, hints[item.name]) for item in fields(kind))
 
 
-def _project_entry(field: str, kind: Any, default: Any = None) -> Entry:
+def _project_entry(field: str, kind: Any, default: Any = None, unit: str = "") -> Entry:
     """An entry that the project itself turns into a field of RunOptions."""
     name = RunOptions.__dataclass_fields__[field].metadata["entry"]
-    return Entry(name, kind, option_help(RunOptions, field), default)
+    return Entry(name, kind, option_help(RunOptions, field), default, unit=unit)
 
 
 def _entry(item: Field[Any], hint: Any) -> Entry:
@@ -103,9 +104,12 @@ def checked_value(entry: Entry, value: Any) -> Any:
         kinds = [kind for kind in get_args(entry.kind) if kind is not NoneType]
     for kind in kinds:
         checked = _as_kind(kind, value)
+        if checked is not None and entry.unit == "bytes":
+            return parse_bytes(str(checked), entry.name)
         if checked is not None:
-            return parse_bytes(str(checked), entry.name) if entry.unit == "bytes" else checked
-    raise OptionsError(f"{entry.name} {value!r}: expected {' or '.join(map(_kind_name, kinds))}")
+            return expand_home(checked) if entry.unit == "path" else checked
+    expected = " or ".join(map(_kind_name, kinds))
+    raise OptionsError(f"{entry.name} {shorten(repr(value))}: expected {expected}")
 
 
 def _as_kind(kind: Any, value: Any) -> Any:
@@ -117,7 +121,7 @@ def _as_kind(kind: Any, value: Any) -> Any:
     if isinstance(value, bool) or kind is bool:
         return value if isinstance(value, bool) and kind is bool else None
     if kind is Path:
-        return Path(value) if isinstance(value, str) else None
+        return Path(expand_home(value)) if isinstance(value, str) else None
     if kind is float:
         return float(value) if isinstance(value, (int, float)) else None
     return value if kind in (int, str) and isinstance(value, kind) else None
@@ -138,7 +142,8 @@ def _kind_name(kind: Any) -> str:
 
 def describe_unknown(name: str, names: Sequence[str]) -> str:
     """The text of an error about an unknown name: the most similar of ``names``, or all of them."""
-    similar = difflib.get_close_matches(name.replace("_", "-"), names, 1)
+    short = shorten(name)  # the search takes long for long names
+    similar = difflib.get_close_matches(short.replace("_", "-"), names, 1)
     if similar:
-        return f"unknown {name!r}; did you mean {similar[0]!r}?"
-    return f"unknown {name!r}; expected one of {', '.join(names)}"
+        return f"unknown {short!r}; did you mean {similar[0]!r}?"
+    return f"unknown {short!r}; expected one of {', '.join(names)}"

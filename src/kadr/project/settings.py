@@ -12,6 +12,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
+from kadr.core.formatting import shorten
 from kadr.core.parsing import parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
@@ -27,6 +28,12 @@ from kadr.stylize.registry import stylizer_options
 
 FORMAT = 1
 """Version of the format; raised when an older kadr would read a newer file wrongly."""
+
+_MOST_CHARACTERS = 200_000
+"""Of a file: the parser takes long for more, and no project has as many."""
+
+_LONGEST_MESSAGE = 600
+"""A longer one quotes a value that is much too long."""
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
@@ -73,7 +80,8 @@ class EntryErrors:
             match = re.match(r"range ([\d:]+): ", str(error))
             value = match[1] if match is not None and key == "ranges" else None
             line = line_of(self._text, section, key, value)
-            raise OptionsError(f"{self._path}, line {line}: {error}") from error
+            message = shorten(error, _LONGEST_MESSAGE)
+            raise OptionsError(f"{self._path}, line {line}: {message}") from error
 
     @contextlib.contextmanager
     def any_of(self, section: str, names: Mapping[str, str]) -> Iterator[None]:
@@ -81,7 +89,7 @@ class EntryErrors:
         try:
             yield
         except OptionsError as error:
-            message = str(error)
+            message = shorten(error, _LONGEST_MESSAGE)
             key = next((name for name in names if re.search(rf"\b{name}\b", message)), None)
             line = line_of(self._text, section, key)
             raise OptionsError(f"{self._path}, line {line}: {message}") from error
@@ -156,6 +164,11 @@ def check_sections(
 
 def parse_toml(path: Path, text: str) -> dict[str, Any]:
     """The sections of a TOML text. Raises OptionsError naming the file and the line."""
+    if len(text) > _MOST_CHARACTERS:
+        raise OptionsError(
+            f"{path}: {len(text)} characters; expected at most {_MOST_CHARACTERS}, is it the right "
+            "file?"
+        )
     try:
         content: dict[str, Any] = tomlkit.parse(text).unwrap()
     except TOMLKitError as error:
@@ -163,8 +176,37 @@ def parse_toml(path: Path, text: str) -> dict[str, Any]:
         line = repeated_line(text) if "already exists" in message else None
         if line is None:
             line = error.line if isinstance(error, ParseError) else 1
-        raise OptionsError(f"{path}, line {line}: not TOML: {message}") from error
+        raise OptionsError(f"{path}, line {line}: not TOML: {shorten(message, 200)}") from error
+    except RecursionError as error:
+        raise OptionsError(f"{path}: not TOML that can be read: it is nested too deeply") from error
+    except Exception as error:  # tomlkit raises many kinds for what it does not foresee
+        raise OptionsError(f"{path}: not TOML that can be read ({shorten(error)})") from error
+    _check_values(content, path, text)
     return content
+
+
+def _check_values(content: Mapping[str, Any], path: Path, text: str) -> None:
+    """Raise OptionsError for a number or a text that TOML can write but no entry can hold."""
+    rest: list[tuple[tuple[str, ...], Any]] = [((name,), content[name]) for name in content]
+    while rest:
+        names, value = rest.pop()
+        if isinstance(value, dict):
+            rest += [((*names, name), inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            rest += [(names, inner) for inner in value]
+        elif isinstance(value, int) and value.bit_length() > 63:
+            _refuse(names, "a number of more than 64 bits; give a smaller one", path, text)
+        elif isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
+            _refuse(names, "holds a character that no name may have; take it out", path, text)
+
+
+def _is_unicode(value: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _refuse(names: tuple[str, ...], problem: str, path: Path, text: str) -> None:
+    line = line_of(text, *names[:2])
+    raise OptionsError(f"{path}, line {line}: {shorten(names[-1])}: {problem}")
 
 
 def _check_format(version: Any, path: Path, text: str) -> None:
@@ -175,7 +217,7 @@ def _check_format(version: Any, path: Path, text: str) -> None:
         )
     if version != FORMAT or isinstance(version, bool):
         raise OptionsError(
-            f"{path}, line {line}: format {version!r}: expected {FORMAT}; "
+            f"{path}, line {line}: format {shorten(repr(version))}: expected {FORMAT}; "
             "if a newer kadr wrote it, use that kadr"
         )
 
@@ -236,7 +278,9 @@ def _check(
             raise OptionsError('[clip] has no path; say which clip, path = "…"')
     with entry_errors("clip", "sha256"):
         if settings.sha256 and not _HEXADECIMAL.fullmatch(settings.sha256):
-            raise OptionsError(f"sha256 {settings.sha256!r}: expected 64 hexadecimal digits")
+            raise OptionsError(
+                f"sha256 {shorten(settings.sha256)!r}: expected 64 hexadecimal digits"
+            )
     with entry_errors("output", "path"):
         if not settings.output:
             raise OptionsError('[output] has no path; say where the video goes, path = "…"')

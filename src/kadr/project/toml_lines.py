@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 _HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+|\s*\.\s*)+?)\s*=""")
-_PART = re.compile(r""""((?:[^"\\]|\\.)*)"|'([^']*)'|([\w-]+)""")
+_PART = re.compile(r""""((?:[^"\\]|\\.)*+)"|'([^']*+)'|([\w-]++)""")
+_ANY_PART = r"""(?:"(?:[^"\\]|\\.)*+"|'[^']*+'|[\w-]++)"""
+# possessive, since what does not match must not be tried again in other pieces
+_KEY = re.compile(rf"\s*+({_ANY_PART}(?:\s*+\.\s*+{_ANY_PART})*+)\s*+=")
 _ESCAPE = re.compile(r'\\(["\\])')
+_MOST_TRIES = 200
+"""Places for new entries that are tried: each one takes as long as reading the file."""
+
 _LONG = re.compile(r'"""|' + "'''")
 
 
@@ -58,7 +64,7 @@ def add_empty_entries(text: str, section: str, names: Collection[str]) -> str:
     lines = text.split("\n")
     line_end = "\r" if "\r\n" in text else ""
     new_lines = [f'{name} = ""{line_end}' for name in missing]
-    for index in _insertion_points(lines, section):
+    for index in itertools.islice(_insertion_points(lines, section), _MOST_TRIES):
         changed = "\n".join([*lines[:index], *new_lines, *lines[index:]])
         # what looks like a header or a comment may be part of a value: check the result
         with suppress(tomllib.TOMLDecodeError):

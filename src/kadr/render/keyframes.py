@@ -96,9 +96,11 @@ class _KeyInfo:
     def unpack(cls, arrays: Mapping[str, NDArray[Any]] | None) -> _KeyInfo | None:
         """None if there is nothing that can be read."""
         try:
-            return cls(**json.loads((arrays or {})["info"].tobytes()))
-        except (KeyError, ValueError, TypeError):
+            info = cls(**json.loads((arrays or {})["info"].tobytes()))
+        except (KeyError, ValueError, TypeError, RecursionError):
             return None
+        typed = isinstance(info.digest, str) and isinstance(info.parameters, str)
+        return info if typed and info.channels in (3, 4) else None
 
 
 class KeyStyles:

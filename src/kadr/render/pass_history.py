@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kadr.core.formatting import shorten
 from kadr.files import read_json_object, write_json_object
 from kadr.render.key_pass import VERSION, KeyPass
 from kadr.render.schedule import RunSchedule
@@ -42,7 +43,7 @@ def stale_reason(schedule: RunSchedule, key_pass: KeyPass, history: History) -> 
         return "this version of kadr makes it another way"
     changes = _changed_options(previous.get("options"), current["options"])
     if previous.get("seed") != current["seed"]:
-        changes.append(f"seed {previous.get('seed')} → {current['seed']}")
+        changes.append(f"seed {shorten(previous.get('seed'))} → {current['seed']}")
     if previous.get("style") != current["style"]:
         changes.insert(0, "key repainted")
     return ", ".join(changes) or "made from something else"
@@ -67,7 +68,7 @@ def _changed_options(previous: object, current: Mapping[str, Any]) -> list[str]:
     if not isinstance(previous, Mapping):
         return []
     return [
-        f"{name.replace('_', '-')} {previous.get(name)} → {value}"
+        f"{name.replace('_', '-')} {shorten(previous.get(name))} → {value}"
         for name, value in current.items()
         if previous.get(name) != value
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.core.events import CancelToken, Event
+from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
 from kadr.core.generators import map_items
 from kadr.files import read_json_object, write_json_object
@@ -144,12 +145,18 @@ def _stored_shots(file: Path, frames: FrameRange) -> list[FrameRange] | None:
     if content is None:
         return None
     try:
-        shots = [FrameRange(*pair) for pair in content]
+        shots = [FrameRange(*map(_index, pair)) for pair in content]
         edges = [shot.start for shot in shots] + [frames.stop]
         fits = edges[0] == frames.start and all(
             shot.stop == after for shot, after in zip(shots, edges[1:], strict=True)
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, IndexError) as error:
         _log.warning("%s: damaged (%s); it will be made again", file, error)
         return None
     return shots if fits else None
+
+
+def _index(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{shorten(value)} is no frame index")
+    return value

@@ -12,7 +12,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path, PurePath
 
-from kadr.core.formatting import counted, date, duration, percent, size
+from kadr.core.formatting import counted, date, duration, percent, printable, size
 from kadr.files import atomic_file
 from kadr.report.chart import error_chart, timeline
 from kadr.report.record import RunRecord, plain_values, write_record
@@ -108,7 +108,7 @@ def _asset(name: str) -> str:
 
 
 def _text(value: object) -> str:
-    return escape(str(value))
+    return escape(printable(str(value)))
 
 
 def _script_data(record: RunRecord) -> str:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange
 from kadr.files import atomic_file
 
@@ -202,7 +203,12 @@ def record_text(record: RunRecord) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the name of a file in an unknown encoding
+        return json.dumps(value, allow_nan=False)
+    return text
 
 
 def write_record(record: RunRecord, path: Path) -> None:
@@ -217,8 +223,8 @@ def read_record(path: Path) -> RunRecord | None:
         return _parse(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = shorten(str(error).partition("\n")[0] or type(error).__name__)
         _log.warning("%s: not a readable record of a run (%s); ignored", path, reason)
         return None
 
@@ -233,24 +239,41 @@ def _parse(values: dict[str, Any]) -> RunRecord:
     values["keys"] = tuple(_build(KeyRecord, key) for key in values["keys"])
     values["shots"] = tuple(_build(FrameRange, shot) for shot in values["shots"])
     values["steps"] = tuple(_build(StepRecord, step) for step in values["steps"])
-    values["numbers"] = tuple(int(number) for number in values["numbers"])
+    values["numbers"] = tuple(_checked(number, int) for number in values["numbers"])
     values["measured"] = tuple(_number(error) for error in values["measured"])
     if values["predicted"] is not None:
-        values["predicted"] = tuple(float(error) for error in values["predicted"])
+        values["predicted"] = tuple(_checked(error, float) for error in values["predicted"])
     if values["next_key"] is not None:
         values["next_key"] = _build(NextKey, values["next_key"])
-    values["notes"] = tuple(str(note) for note in values["notes"])
+    values["notes"] = tuple(_checked(note, str) for note in values["notes"])
+    for name in ("options", "versions"):
+        if not isinstance(values.get(name), dict | None):
+            raise TypeError(f"{name}: expected an object")
+    for version in (values.get("versions") or {}).values():
+        _checked(version, str)
+    if values["first_frame"] < 0:
+        raise ValueError(f"first_frame {values['first_frame']}, expected 0 or more")
     return _build(RunRecord, values)
 
 
 def _build(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
     """A dataclass from JSON values, with checked types of numbers and texts."""
     for name, hint in get_type_hints(kind).items():
-        json_types = _JSON_TYPES.get(hint, (object,))
-        if name in values and not isinstance(values[name], json_types):
-            raise TypeError(f"{name} {values[name]!r}, expected {hint.__name__}")
+        if name in values and hint in _JSON_TYPES:
+            _checked(values[name], hint)
     return kind(**values)
 
 
+def _checked(value: Any, kind: type[_Kind]) -> _Kind:
+    """The value, if it is one that a run may have written."""
+    plain_type = type(value) in _JSON_TYPES[kind]
+    if not plain_type or (isinstance(value, float) and not math.isfinite(value)):
+        raise TypeError(f"{shorten(value)}, expected {kind.__name__}")
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise ValueError(f"{shorten(value)}, expected a smaller number")
+    result: _Kind = value
+    return result
+
+
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else _checked(value, float)

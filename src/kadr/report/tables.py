@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from kadr.core.formatting import duration, percent
+from kadr.core.formatting import duration, percent, printable
 from kadr.report.chart import record_range
 from kadr.report.record import KeyRecord, RunRecord
 
@@ -76,7 +76,7 @@ def settings_list(record: RunRecord) -> str:
     for title, values in (("Options", record.options), ("Versions", record.versions)):
         if values:
             rows = "".join(
-                f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+                f"<div><dt>{escape(printable(name))}</dt><dd>{escape(printable(value))}</dd></div>"
                 for name, value in _flatten(values)
             )
             open_attribute = " open" if title == "Options" else ""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
 import os
 import re
+import stat
+import tempfile
 from pathlib import Path
 
 import platformdirs
 
+from kadr.errors import OutputError
 from kadr.storage.ownership import is_marked
 
 VARIABLE = "KADR_CACHE"
@@ -20,11 +25,58 @@ RUNS = "runs"
 _UNSAFE = re.compile(r"[^\w.-]+")
 _MOST_CHARACTERS = 40
 
+_log = logging.getLogger(__name__)
+
 
 def cache_root() -> Path:
-    """The cache folder itself. It need not exist yet."""
+    """The cache folder itself. It need not exist yet.
+
+    Without a home folder, or with one that cannot be written, it is a folder among temporary files,
+    which a warning names. Raises OutputError if there is none either.
+    """
     folder = os.environ.get(VARIABLE)
-    return Path(folder) if folder else Path(platformdirs.user_cache_dir("kadr", appauthor=False))
+    if folder:
+        return Path(folder).expanduser()
+    usual = Path(platformdirs.user_cache_dir("kadr", appauthor=False))
+    return usual if is_writable(usual) else _temporary_root(usual)
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a folder can be written, or made if it is missing."""
+    if not folder.is_absolute():  # there is no home folder: ``~`` stands for none
+        return False
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError:
+        return False
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+@functools.cache
+def _temporary_root(usual: Path) -> Path:
+    """A folder of this user alone among temporary files; the same one in each run."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    remedy = f"set {VARIABLE} to a folder that you may write"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"kadr-{user}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise OutputError(f"{usual}: no work files can be written; {remedy}") from error
+    # somebody else may have made one by this name, to read what is put there or to change it
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != user):
+        raise OutputError(f"{folder}: belongs to somebody else; {remedy}")
+    _log.warning("%s: is no folder that can be written; %s is used: %s", usual, folder, remedy)
+    return folder
+
+
+def log_folder() -> Path:
+    """Where reports of faults of kadr go. It need not exist yet. Raises OutputError."""
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        return Path(folder).expanduser() / "logs"
+    usual = Path(platformdirs.user_log_dir("kadr", appauthor=False))
+    return usual if is_writable(usual) else _temporary_root(usual) / "logs"
 
 
 def cache_folders(clip: str | Path, output: str | Path) -> tuple[Path, Path]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
+from kadr.files import list_folder
 from kadr.frame_names import NumberedClip, frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES, decode_image, read_bytes
 from kadr.option_fields import option
@@ -116,7 +117,7 @@ def _key_files(paths: Sequence[Path], kind: str = "key") -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(file for file in path.iterdir() if file.is_file())
+            files += [file for file in list_folder(path) if file.is_file()]
         elif path.exists():
             files.append(path)
         else:

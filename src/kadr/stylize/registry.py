@@ -9,6 +9,7 @@ from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
+from kadr.core.formatting import shorten
 from kadr.errors import OptionsError
 from kadr.stylize.base import Stylizer
 
@@ -52,6 +53,6 @@ def create_stylizer(name: str, **options: Any) -> Stylizer:
 
 def _stylizer_class(name: str) -> Any:
     if name not in _STYLIZERS:
-        raise OptionsError(f"stylizer {name!r}: expected one of {', '.join(_STYLIZERS)}")
+        raise OptionsError(f"stylizer {shorten(name)!r}: expected one of {', '.join(_STYLIZERS)}")
     module, class_name = _STYLIZERS[name].split(":")
     return getattr(import_module(module), class_name)

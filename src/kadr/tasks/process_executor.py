@@ -54,7 +54,8 @@ class ProcessExecutor(Closing):
         if self._closed or self._run is not None:
             raise RuntimeError("executor closed" if self._closed else "executor runs already")
         stop = cancel or CancelToken()
-        task_queue = TaskQueue(self._cores, self._workers, self._free_memory)
+        slots = min(self._workers, self._pool.most_workers)
+        task_queue = TaskQueue(self._cores, slots, self._free_memory)
         self._run = supervisor = Supervisor(self._pool, task_queue, stop)
         try:
             complete = yield from _events(supervisor, iter(tasks), window)

@@ -47,6 +47,10 @@ class TaskQueue:
         unfinished = self._waiting or self._running
         return not unfinished and all(failure is None for failure in self._ended.values())
 
+    def limit_slots(self, count: int) -> None:
+        """Let at most ``count`` tasks run at a time from now on."""
+        self._slots = min(self._slots, count)
+
     def add(self, task: Task) -> None:
         """Add a task. Raises OptionsError if its id was used or it depends on unknown tasks."""
         ids = self._waiting.keys() | self._running.keys() | self._ended.keys()

@@ -15,11 +15,14 @@ from kadr.errors import BackendError, Cancelled
 from kadr.tasks.executor import Done, Failed, ItemStored, NoticeGiven, Started, TaskEvent, is_fault
 from kadr.tasks.queue import TaskQueue
 from kadr.tasks.task import Task, digest_of
-from kadr.tasks.worker import CancelTask, Compiling, RunTask, SetThreads, TaskFinished
-from kadr.tasks.worker_process import WorkerExited, WorkerProcess
+from kadr.tasks.worker import CancelTask, Compiling, Ready, RunTask, SetThreads, TaskFinished
+from kadr.tasks.worker_process import LOW_MEMORY, WorkerExited, WorkerProcess
 
 _TICK = 0.1
 """Seconds between checks of what no message tells: cancel flags, deadlines, free memory."""
+
+START_LIMIT = 60.0
+"""Seconds that a worker may take to start: a hundred times as long as one takes."""
 
 COMPILING = "compiling kernels, on the first run on this machine only"
 
@@ -31,6 +34,8 @@ class Pool:
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.workers: list[WorkerProcess] = []
         self.compiling_announced = False
+        self.most_workers = cores
+        """Fewer, once one could not be started."""
         self._cores = cores
 
     def idle(self) -> WorkerProcess:
@@ -90,6 +95,7 @@ class Supervisor:
         self._digests: dict[str, dict[int, str]] = {}
         self._threads: dict[str, int] = {}
         self._delayed: list[Failed] = []
+        self._start_failures = 0
         self._thread = threading.Thread(target=self._supervise, name="kadr-run", daemon=True)
         self._thread.start()
 
@@ -148,9 +154,13 @@ class Supervisor:
         """Handle a message of a worker."""
         if worker not in self._pool.workers:
             return  # it was ended with an earlier run
-        if isinstance(message, WorkerExited):
+        if isinstance(message, Ready):
+            worker.ready = True
+        elif isinstance(message, WorkerExited):
             self._pool.workers.remove(worker)
-            if worker.task_id is not None:
+            if not worker.ready and not worker.asked_to_stop:
+                self._not_started(worker, message.reason)
+            elif worker.task_id is not None:
                 self._lost(worker, worker.task_id, message.reason)
         elif isinstance(message, Compiling):
             if not self._pool.compiling_announced and worker.task_id is not None:
@@ -172,6 +182,28 @@ class Supervisor:
                 digests = self._digests.setdefault(message.task, {})
                 digests[message.item.index] = message.item.digest
             self.events.put(message)
+
+    def _not_started(self, worker: WorkerProcess, reason: str) -> None:
+        """A worker ended before it was ready. Raises BackendError if no other one is there."""
+        self._start_failures += 1
+        text = f"a worker process could not be started ({reason})"
+        # one that ended by itself may have had bad luck, one that hangs will hang again
+        again = self._start_failures == 1 and not worker.killed
+        if not self._use_fewer() and not again:
+            raise BackendError(f"{text}; {LOW_MEMORY}")
+        if worker.task_id is not None:
+            self._attempts[worker.task_id] -= 1
+            self._queue.requeue(worker.task_id)
+            rest = "going on with fewer" if self._pool.workers else "trying again"
+            self.events.put(NoticeGiven(worker.task_id, f"{text}; {rest}; {LOW_MEMORY}"))
+
+    def _use_fewer(self) -> bool:
+        """Use no more workers than there are; False if there is none."""
+        count = sum(not worker.killed for worker in self._pool.workers)
+        if count:
+            self._pool.most_workers = count
+            self._queue.limit_slots(count)
+        return count > 0
 
     def _lost(self, worker: WorkerProcess, task_id: str, reason: str) -> None:
         task, attempt = self._tasks[task_id], self._attempts[task_id]
@@ -226,6 +258,8 @@ class Supervisor:
             if worker.kill_at is not None and worker.kill_at <= time.monotonic():
                 worker.kill_at = None
                 worker.kill()
+            if not worker.ready and not worker.killed and worker.age > START_LIMIT:
+                worker.kill(f"it did not answer within {START_LIMIT:g} s")
         self._start()
         if not self._queue.running:
             for event in self._delayed:
@@ -236,16 +270,21 @@ class Supervisor:
         """Start what can start, and share the cores again."""
         started = []
         while (task := self._queue.next()) is not None:
-            worker = self._pool.idle()
+            try:
+                worker = self._pool.idle()
+            except BackendError as error:
+                self._queue.requeue(task.id)
+                if not self._use_fewer():
+                    raise
+                self.events.put(NoticeGiven(task.id, f"{error}; going on with fewer"))
+                break
             worker.task_id, worker.asked_to_stop = task.id, False
             started.append((task, worker))
         threads, previous = self._queue.shares(), self._threads
         for task_id, count in threads.items():
-            changed = (
-                self._pool.worker_of(task_id) if previous.get(task_id, count) != count else None
-            )
-            if changed is not None:
-                changed.send(SetThreads(task_id, count))
+            worker_of_task = self._pool.worker_of(task_id)
+            if worker_of_task is not None and previous.get(task_id, count) != count:
+                worker_of_task.send(SetThreads(task_id, count))
         for task, worker in started:
             attempt = self._attempts[task.id] = self._attempts.get(task.id, 0) + 1
             self.events.put(Started(task.id, attempt, threads[task.id]))

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self, TypeAlias
 
 from kadr.core.events import CancelToken
+from kadr.core.formatting import shorten
 from kadr.errors import OptionsError
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -75,16 +76,20 @@ class Task:
             raise OptionsError("task without an id; give it one")
         if not _FUNCTION.fullmatch(self.function):
             raise OptionsError(
-                f"task {self.id}: function {self.function!r}; expected 'package.module:name'"
+                f"task {self.id}: function {shorten(self.function)!r}; expected "
+                "'package.module:name'"
             )
         for name, least in (("cores", 1), ("memory", 0), ("retries", 0), ("seed", 0)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise OptionsError(
-                    f"task {self.id}: {name} {value!r}; expected a whole number from {least} up"
+                    f"task {self.id}: {name} {shorten(repr(value))}; expected a whole number from "
+                    f"{least} up"
                 )
-        if not math.isfinite(self.priority):
-            raise OptionsError(f"task {self.id}: priority {self.priority}; expected a number")
+        if not isinstance(self.priority, (int, float)) or not abs(self.priority) < math.inf:
+            raise OptionsError(
+                f"task {self.id}: priority {shorten(self.priority)}; expected a number"
+            )
         if self.id in self.after:
             raise OptionsError(f"task {self.id}: comes after itself; leave that out of 'after'")
         plain = {name: _plain(value, f"task {self.id}: {name}") for name, value in _items(self)}
@@ -101,13 +106,13 @@ class Task:
             content = json.loads(text)
             unknown = content.keys() - {item.name for item in fields(cls)}
             if unknown:
-                raise OptionsError(f"task: unknown field {min(unknown)!r}; leave it out")
+                raise OptionsError(f"task: unknown field {shorten(min(unknown))!r}; leave it out")
             content["inputs"] = tuple(InputFrames(**entry) for entry in content.get("inputs", ()))
             return cls(**content)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, OptionsError):
                 raise
-            raise OptionsError(f"task: not the JSON text of a task ({error})") from error
+            raise OptionsError(f"task: not the JSON text of a task ({shorten(error)})") from error
 
 
 @dataclass(frozen=True)

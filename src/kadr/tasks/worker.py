@@ -48,6 +48,11 @@ class CancelTask:
 
 
 @dataclass(frozen=True)
+class Ready:
+    """Answer: the process has started and reads commands."""
+
+
+@dataclass(frozen=True)
 class TaskFinished:
     """Answer: a task's function has returned."""
 
@@ -64,6 +69,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this
     worker = _Worker(_take_streams())
     threading.Thread(target=worker.listen, name="kadr-commands", daemon=True).start()
+    worker.greet()
     worker.work()
 
 
@@ -93,6 +99,10 @@ class _Worker:
         except BaseException:
             traceback.print_exc()
             os._exit(1)
+
+    def greet(self) -> None:
+        """Say that this process is there."""
+        self._send(Ready())
 
     def work(self) -> NoReturn:
         """Run the tasks of the commands."""
@@ -166,7 +176,8 @@ def _portable(error: BaseException) -> Exception:
             raise ValueError("cannot be sent as it is")
         portable = error
     except Exception:  # its class may do anything when it is made again
-        portable = BackendError(f"{type(error).__name__}: {error}")
+        kind = BackendError if isinstance(error, KadrError) else RuntimeError
+        portable = kind(f"{type(error).__name__}: {error}")
     if not isinstance(error, KadrError):
         portable.add_note("".join(traceback.format_exception(error)).rstrip())
     return portable

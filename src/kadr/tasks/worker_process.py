@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from kadr.errors import BackendError
 from kadr.tasks.channel import Channel
 
 _MOST_OUTPUT = 4096
+LOW_MEMORY = "memory may be low: close other programs, or use fewer workers"
+"""What to do about a worker that cannot start."""
+
 _TIMEOUT = 5.0
 """Seconds to wait for a process to end."""
 
@@ -43,6 +47,10 @@ class WorkerProcess:
         self.asked_to_stop = False
         self.killed = False
         """It was killed; its last message comes soon."""
+        self.ready = False
+        """It has sent its first message."""
+        self.start_time = time.monotonic()
+        self._kill_reason = ""
         self.error: Exception | None = None
         """The error that it sent before its end."""
         self._inbox = inbox
@@ -52,14 +60,21 @@ class WorkerProcess:
         except OSError as error:
             self._output.close()
             raise BackendError(
-                f"{sys.executable}: no worker could be started ({error.strerror}); "
-                "use fewer workers, or close other programs"
+                f"{sys.executable}: no worker could be started ({error.strerror}); {LOW_MEMORY}"
             ) from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._channel = Channel(self._process.stdout, self._process.stdin)
         self._reader = threading.Thread(target=self._read, name="kadr-answers", daemon=True)
-        self._reader.start()
+        try:
+            self._reader.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._process.kill()
+            self._process.wait()
+            self._close_streams()
+            raise BackendError(
+                f"{sys.executable}: no worker could be started ({error}); {LOW_MEMORY}"
+            ) from error
 
     @property
     def pid(self) -> int:
@@ -71,9 +86,14 @@ class WorkerProcess:
         with contextlib.suppress(OSError, ValueError):
             self._channel.send(command)
 
-    def kill(self) -> None:
-        """Kill it; its last message comes as if it had ended by itself."""
-        self.killed = True
+    @property
+    def age(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self.start_time
+
+    def kill(self, reason: str = "") -> None:
+        """Kill it; its last message comes as if it had ended by itself, or with this reason."""
+        self.killed, self._kill_reason = True, reason
         self._process.kill()
 
     def close(self, *, at_once: bool) -> None:
@@ -100,10 +120,13 @@ class WorkerProcess:
             self.error = BackendError(f"worker {self.pid}: sent what cannot be read ({error})")
             self._process.kill()
         reason = _reason(self._process.wait(), self._last_line())
+        self._close_streams()
+        self._inbox.put((self, WorkerExited(self._kill_reason or reason)))
+
+    def _close_streams(self) -> None:
         for stream in (self._process.stdin, self._process.stdout, self._output):
             with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]  # it was given all three
-        self._inbox.put((self, WorkerExited(reason)))
 
     def _last_line(self) -> str:
         """The last line that it printed."""

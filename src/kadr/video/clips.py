@@ -41,11 +41,16 @@ def open_clip(
     Raises InputError naming the file and the remedy.
     """
     path = Path(path)
-    if path.is_dir() or _is_sequence_name(path):
+    try:
+        is_images = path.is_dir() or _is_sequence_name(path)
+        exists = is_images or path.exists()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    if is_images:
         from kadr.video.image_clip import open_images
 
         return open_images(path, frame_rate=frame_rate)
-    if not path.exists():
+    if not exists:
         raise InputError(f"{path}: no such file; check the path")
     if path.suffix.lower() in _ANIMATED_SUFFIXES:
         from kadr.video.animated_clip import is_animated, open_animated

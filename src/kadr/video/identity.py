@@ -67,9 +67,13 @@ def clip_files(path: Path) -> tuple[Path, ...]:
 
     Raises InputError if there are none.
     """
-    if path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    if is_file:
         return (path,)
-    is_sequence = path.is_dir() or sequence_pattern(path.name) is not None or is_glob(path.name)
+    is_sequence = is_folder or sequence_pattern(path.name) is not None or is_glob(path.name)
     if not is_sequence:
         raise InputError(f"{path}: no such file; check the path")
     return find_sequence(path).files

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.errors import InputError
+from kadr.files import list_folder
 from kadr.frame_names import frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES
 
 _LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
 _DIGITS = re.compile(r"\d+")
-_PLACEHOLDER = re.compile(r"%(0?)(\d*)d|\[(#+)\]|(#+)")
+_PLACEHOLDER = re.compile(r"%(0?)(\d{0,2})d|\[(#+)\]|(#+)")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -78,19 +79,26 @@ def find_sequence(path: Path) -> NumberedFiles:
     If there are several sequences, the longest is used. Raises InputError if there is none, if two
     are equally long, if numbers repeat or if some are missing.
     """
-    pattern = None if path.is_dir() else sequence_pattern(path.name)
-    folder = path if path.is_dir() else path.parent
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    pattern = None if is_folder else sequence_pattern(path.name)
+    folder = path if is_folder else path.parent
     if not folder.is_dir():
         raise InputError(f"{path}: the folder {folder} does not exist; check the path")
     names = sorted(_image_names(folder))
     considered: Sequence[str] = ()
     if pattern is not None:
         numbered = [(n, name) for name in names if (n := pattern.number(name)) is not None]
-    elif path.is_dir():
+    elif is_folder:
         considered = names
         numbered = _longest_sequence(path, names)
     else:
-        matching = {file.name for file in folder.glob(path.name)}
+        try:
+            matching = {file.name for file in folder.glob(path.name)}
+        except ValueError as error:  # two stars
+            raise InputError(f"{path}: not a pattern of names ({error})") from error
         considered = [name for name in names if name in matching]
         numbered = _longest_sequence(path, considered)
     if not numbered:
@@ -101,7 +109,7 @@ def find_sequence(path: Path) -> NumberedFiles:
 
 
 def _image_names(folder: Path) -> Iterable[str]:
-    for entry in folder.iterdir():
+    for entry in list_folder(folder):
         if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith("."):
             yield entry.name
 
