@@ -41,7 +41,7 @@ def read_infotext(path: Path) -> Infotext:
 def parameters_text(data: bytes) -> str | None:
     """The parameters text in the bytes of a PNG, JPEG or WebP; None if there is none."""
     if data.startswith(SIGNATURE):
-        return _png_text(data)
+        return png_text(data, PARAMETERS)
     if data.startswith(b"\xff\xd8"):
         return _user_comment(_jpeg_exif(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -57,10 +57,11 @@ def embed_parameters(png: bytes, text: str) -> bytes:
     return with_text(png, PARAMETERS, text)
 
 
-def _png_text(data: bytes) -> str | None:
-    for kind, body in png_chunks(data):
+def png_text(png: bytes, text_name: str) -> str | None:
+    """The text with a name in the bytes of a PNG; None if there is none."""
+    for kind, body in png_chunks(png):
         name, nul, rest = body.partition(b"\0")
-        if kind not in TEXT_CHUNKS or name != PARAMETERS.encode() or not nul:
+        if kind not in TEXT_CHUNKS or name != text_name.encode() or not nul:
             continue
         if kind == b"tEXt":
             return rest.decode("latin-1")

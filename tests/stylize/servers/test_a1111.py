@@ -47,6 +47,12 @@ def _request(server: FakeA1111) -> dict:
     return server.requests_to("/img2img")[-1].json
 
 
+def _answer(info: object) -> Response:
+    """An image with a description of it."""
+    png = cv2.imencode(".png", picture(96, 128))[1].tobytes()
+    return json_response({"images": [base64.b64encode(png).decode()], "info": info})
+
+
 def _image(text: str) -> np.ndarray:
     data = np.frombuffer(base64.b64decode(text), np.uint8)
     return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
@@ -115,6 +121,10 @@ def test_one_seed_for_all_frames_or_one_for_each(server: FakeA1111) -> None:
 def test_the_servers_parameters_are_in_the_info(server: FakeA1111) -> None:
     (styled,) = _run(server, prompt="oil", seed=5)
     assert styled.info[PARAMETERS] == "oil\nSteps: 20, Seed: 5, Size: 8x8"
+    for info in ("[" * 100_000, 7, None, [1], "NaN", "{", '{"infotexts": [[1]]}'):
+        server.fail("/img2img", _answer(info))
+        (styled,) = _run(server)
+        assert styled.info[PARAMETERS].startswith("Steps: 20, Sampler: Euler a")
     server.info = {"infotexts": None}
     (styled,) = _run(server, prompt="oil", seed=5, negative_prompt="photo")
     assert styled.info[PARAMETERS] == (
@@ -151,6 +161,24 @@ def test_a_model_is_found_by_any_of_its_names(server: FakeA1111, name: str) -> N
     _run(server, model=name)
     title = "sd-v1-5-inpainting.ckpt [c6bbc15e32]"
     assert _request(server)["override_settings"] == {"sd_model_checkpoint": title}
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        [{"title": ["a"], "hash": {}, "model_name": None, "filename": 5}, "x", None, [1]],
+        [{"model_name": "sdxl\nbase"}],
+        [],
+    ],
+)
+def test_a_list_of_models_that_is_none_is_one_line(server: FakeA1111, models: list) -> None:
+    server.fail("/sd-models", json_response(models))
+    with pytest.raises(OptionsError, match="'a': the server has") as caught:
+        _run(server, model="a")
+    assert "\n" not in str(caught.value)
+    server.fail("/sd-models", json_response([{"model_name": "a", "hash": []}]))
+    _run(server, model="a")
+    assert _request(server)["override_settings"] == {"sd_model_checkpoint": "a"}
 
 
 def test_an_unknown_model_is_an_error_before_any_frame(server: FakeA1111) -> None:
@@ -191,6 +219,12 @@ def test_a_missing_script_is_an_error_before_any_frame(server: FakeA1111) -> Non
         _run(server, inversion="plain")
     server.scripts = [{**ALTERNATIVE, "args": ALTERNATIVE["args"][1:]}]
     with pytest.raises(OptionsError, match="takes 10 arguments, not the 11 of A1111"):
+        _run(server, inversion="plain")
+    server.scripts = [{**ALTERNATIVE, "args": 5}, None, {"name": [], "is_img2img": True}]
+    with pytest.raises(OptionsError, match="takes 0 arguments"):
+        _run(server, inversion="plain")
+    server.scripts = [{**ALTERNATIVE, "args": ["x", None, {"label": []}]}]
+    with pytest.raises(OptionsError, match="takes 3 arguments"):
         _run(server, inversion="plain")
     server.scripts = [{**ALTERNATIVE, "args": ALTERNATIVE["args"][::-1]}]
     with pytest.raises(OptionsError, match="takes 11 arguments"):
@@ -297,7 +331,10 @@ def test_an_image_of_one_colour_is_an_error(server: FakeA1111) -> None:
     [
         (json_response({"images": []}), "holds no images"),
         (json_response([1]), "holds no images"),
-        (json_response({"images": ["!!"]}), "0 bytes that are no image"),
+        (json_response({"images": ["!!"]}), "sent an image that is not base64 text"),
+        (json_response({"images": [None]}), "sent an image that is not base64 text"),
+        (json_response({"images": [{"a": [1]}]}), "sent an image that is not base64 text"),
+        (json_response({"images": "abc"}), "holds no images"),
         (
             json_response({"images": [base64.b64encode(b"GIF89a").decode()]}),
             "6 bytes that are no image",

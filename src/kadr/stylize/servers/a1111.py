@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +16,9 @@ from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
 from kadr.stylize.servers.a1111_resolve import ResolvedOptions, resolve_options
 from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
+from kadr.stylize.servers.error_text import join_names
 from kadr.stylize.servers.images import check_not_flat, decode_base64, fit_to_frame
+from kadr.stylize.servers.json_values import as_list, as_number, as_object, as_text, parse_json
 
 _HINT = "start the web interface with --api, or give its address as url"
 _PROGRESS_SECONDS = 1.0
@@ -92,9 +93,11 @@ def _progress_poller(
         nonlocal last_time
         if time.monotonic() - last_time < _PROGRESS_SECONDS:
             return
-        with suppress(ServerError, TypeError, ValueError, AttributeError):
+        with suppress(ServerError):
             state = status_client.get_json("/sdapi/v1/progress", skip_current_image="true")
-            context.progress(job.index, min(1.0, max(0.0, float(state.get("progress")))))
+            share = as_number(as_object(state).get("progress"))
+            if share is not None:
+                context.progress(job.index, min(1.0, max(0.0, share)))
         last_time = time.monotonic()
 
     return poll
@@ -105,7 +108,7 @@ def _interrupt(client: Client, task_id: str) -> None:
     status_client = Client(client.endpoint, _STATUS_TIMEOUT, retries=0)
     with suppress(ServerError):
         state = status_client.get_json("/sdapi/v1/progress", skip_current_image="true")
-        current_task = state.get("current_task") if isinstance(state, dict) else None
+        current_task = as_object(state).get("current_task")
         if current_task is None or current_task == task_id:
             status_client.post_json("/sdapi/v1/interrupt", {})
 
@@ -134,24 +137,23 @@ def _select_image(answer: Any, size: tuple[int, int], where: str) -> tuple[Image
 
     Raises ServerError if no image has the requested size.
     """
-    images = answer.get("images") if isinstance(answer, Mapping) else None
-    if not isinstance(images, list) or not images:
+    images = as_list(as_object(answer).get("images"))
+    if not images:
         raise ServerError(f"{where}: the answer holds no images; is there another program at url?")
     info = _parse_info(answer)
     first = info.get("index_of_first_image")
     positions = list(range(len(images)))
-    if isinstance(first, int) and 0 < first < len(images):
+    if type(first) is int and 0 < first < len(images):
         positions = positions[first:] + positions[:first]
     sizes = []
     for position in positions:
         image = decode_base64(images[position], where)
         if (image.shape[1], image.shape[0]) == size:
-            texts = info.get("infotexts")
-            texts = texts if isinstance(texts, list) else []
-            return image, str(texts[position]) if position < len(texts) else ""
+            texts = as_list(info.get("infotexts"))
+            return image, as_text(texts[position]) if position < len(texts) else ""
         sizes.append(f"{image.shape[1]}×{image.shape[0]}")
     raise ServerError(
-        f"{where}: sent {', '.join(sizes)} pixels for {size[0]}×{size[1]}; turn off what changes "
+        f"{where}: sent {join_names(sizes)} pixels for {size[0]}×{size[1]}; turn off what changes "
         "the size there, or give that size as width and height"
     )
 
@@ -159,10 +161,9 @@ def _select_image(answer: Any, size: tuple[int, int], where: str) -> tuple[Image
 def _parse_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """The field ``info``, which is JSON inside JSON; empty if it is not valid."""
     try:
-        info = json.loads(answer.get("info") or "{}")
-    except (TypeError, ValueError):
+        return as_object(parse_json(as_text(answer.get("info"))))
+    except ValueError:
         return {}
-    return info if isinstance(info, dict) else {}
 
 
 def _infotext(options: A1111Options, job: StylizeJob, size: tuple[int, int]) -> str:

@@ -19,6 +19,7 @@ from kadr.stylize.servers.comfyui_graph import (
     set_value,
 )
 from kadr.stylize.servers.comfyui_options import ComfyUIOptions
+from kadr.stylize.servers.error_text import join_names
 
 _SEED_INPUTS = ("seed", "noise_seed")
 _MODEL_INPUTS = ("ckpt_name",)
@@ -149,4 +150,4 @@ def _full_model_name(name: str, models: Sequence[str]) -> str:
         file = PurePath(model.replace("\\", "/"))
         if name in (model, file.name, file.stem):
             return model
-    raise OptionsError(f"model {name!r}: the server has {', '.join(models[:8]) or 'none'}")
+    raise OptionsError(f"model {name!r}: the server has {join_names(models)}")

@@ -13,6 +13,7 @@ from kadr.errors import BackendError
 from kadr.image_files import PNG_OPTIONS
 from kadr.stylize.base import Mask, StylizeContext, StylizeJob
 from kadr.stylize.layout.sizes import flatten_on_white, resize
+from kadr.stylize.servers.json_values import as_text
 
 _MAX_STRETCH = 1.25
 """The largest ratio between the aspects of a frame and a returned image of the same scene."""
@@ -52,9 +53,12 @@ def add_mask(image: Image, mask: Mask | None) -> Image:
 def decode_base64(text: object, where: str) -> Image:
     """Decode an image out of JSON, with or without ``data:image/png;base64,`` before it."""
     try:
-        data = base64.b64decode(str(text).rpartition(",")[2], validate=True)
+        encoded = as_text(text).rpartition(",")[2]
+        data = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
         data = b""
+    if not data:
+        raise BackendError(f"{where}: sent an image that is not base64 text; see its log")
     return decode_image(data, where)
 
 
@@ -64,11 +68,15 @@ def decode_image(data: bytes, where: str) -> Image:
     Raises BackendError that begins with ``where`` if they are not an image.
     """
     buffer = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    try:
+        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    except cv2.error:
+        image = None
     if image is None:
         raise BackendError(f"{where}: sent {len(data)} bytes that are no image; see its log")
-    if image.dtype == np.uint16:
-        image = to_8_bits(image)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise BackendError(f"{where}: sent {image.dtype} pixels; make it save 8 or 16 bits")
+    image = to_8_bits(image)
     if image.ndim == 2:
         return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
     code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
