@@ -13,6 +13,8 @@ from kadr.stylize.infotext import PARAMETERS, Infotext, parse_infotext
 _MOST_TEXT = 1 << 24
 """Bytes that a compressed text may expand to; more is an attack, not a prompt."""
 
+_MOST_CHARACTERS = 1 << 20
+
 _EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a length field."""
@@ -23,17 +25,31 @@ def read_infotext(path: Path) -> Infotext:
 
     Raises InputError if the file cannot be read or has none.
     """
+    return infotext_of(read_picture(path), path)
+
+
+def read_picture(path: Path) -> bytes:
+    """The bytes of an image file. Raises InputError if it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give an image that kadr or A1111 made"
         ) from error
+
+
+def infotext_of(data: bytes, path: Path) -> Infotext:
+    """The generation parameters in a file's bytes. Raises InputError if there are none."""
     text = parameters_text(data)
     if text is None:
         raise InputError(
             f"{path}: has no generation parameters; expected a PNG, JPEG or WebP as written by "
             "kadr or A1111, not one that another program saved again"
+        )
+    if len(text) > _MOST_CHARACTERS:
+        raise InputError(
+            f"{path}: generation parameters of {len(text)} characters; kadr reads up to "
+            f"{_MOST_CHARACTERS}"
         )
     return parse_infotext(text)
 
