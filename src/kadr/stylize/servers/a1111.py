@@ -17,7 +17,7 @@ from kadr.stylize.servers.a1111_request import frame_request, frame_seed
 from kadr.stylize.servers.a1111_resolve import ResolvedOptions, resolve_options
 from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
 from kadr.stylize.servers.error_text import join_names
-from kadr.stylize.servers.images import check_not_flat, decode_base64, fit_to_frame
+from kadr.stylize.servers.images import decode_base64, fit_to_frame
 from kadr.stylize.servers.json_values import as_list, as_number, as_object, as_text, parse_json
 
 _HINT = "start the web interface with --api, or give its address as url"
@@ -76,7 +76,6 @@ class A1111:
             raise _with_advice(error, size) from error
         where = client.endpoint.address
         image, text = _select_image(answer, size, where)
-        check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         info = {PARAMETERS: text or _infotext(self._options, job, size), "server": where}
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)

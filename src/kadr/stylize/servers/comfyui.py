@@ -28,7 +28,6 @@ from kadr.stylize.servers.comfyui_settings import apply_options, graph_infotext,
 from kadr.stylize.servers.error_text import join_names, one_line
 from kadr.stylize.servers.images import (
     add_mask,
-    check_not_flat,
     decode_image,
     encode_png,
     fit_to_frame,
@@ -94,12 +93,10 @@ class ComfyUI:
         if self._options.seed_each:
             set_seed(graph, self._options, job.seed)
         files = self._run(job, context, client, graph)
-        where = client.endpoint.address
         image = self._download(client, files, graph, job)
-        check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         text = graph_infotext(graph, self._options, (image.shape[1], image.shape[0]))
-        info = {PARAMETERS: text, "server": where}
+        info = {PARAMETERS: text, "server": client.endpoint.address}
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)
 
     def _run(

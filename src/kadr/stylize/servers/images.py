@@ -18,9 +18,6 @@ from kadr.stylize.servers.json_values import as_text
 _MAX_STRETCH = 1.25
 """The largest ratio between the aspects of a frame and a returned image of the same scene."""
 
-_FLAT_RANGE = 2
-"""Levels within which all pixels count as one colour."""
-
 
 def encode_png(image: Image) -> bytes:
     """(H, W, 3 or 4) RGB(A) or (H, W) gray uint8 as a PNG file."""
@@ -68,15 +65,11 @@ def decode_image(data: bytes, where: str) -> Image:
     Raises BackendError that begins with ``where`` if they are not an image.
     """
     buffer = np.frombuffer(data, np.uint8)
-    try:
-        image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
-    except cv2.error:
-        image = None
+    image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
     if image is None:
         raise BackendError(f"{where}: sent {len(data)} bytes that are no image; see its log")
-    if image.dtype not in (np.uint8, np.uint16):
-        raise BackendError(f"{where}: sent {image.dtype} pixels; make it save 8 or 16 bits")
-    image = to_8_bits(image)
+    if image.dtype == np.uint16:
+        image = to_8_bits(image)
     if image.ndim == 2:
         return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
     code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
@@ -87,16 +80,6 @@ def has_same_aspect(size: tuple[int, int], frame_size: tuple[int, int]) -> bool:
     """Whether an image of a size can show the whole frame; its sides may be rounded."""
     stretch = size[0] * frame_size[1] / (size[1] * frame_size[0])
     return 1 / _MAX_STRETCH <= stretch <= _MAX_STRETCH
-
-
-def check_not_flat(image: Image, job: StylizeJob, where: str) -> None:
-    """Raise BackendError if an image has one colour only but its frame has not: an overflow."""
-    is_flat = np.ptp(image.reshape(-1, 3), axis=0).max() <= _FLAT_RANGE
-    if is_flat and np.ptp(job.frame.rgb.reshape(-1, 3), axis=0).max() > 8 * _FLAT_RANGE:
-        raise BackendError(
-            f"{where}: frame {job.index} came back all of one colour, as when half precision "
-            "overflows; start the server with --no-half-vae or --no-half (ComfyUI: --fp32-vae)"
-        )
 
 
 def fit_to_frame(image: Image, job: StylizeJob, context: StylizeContext) -> Image:
