@@ -342,11 +342,11 @@ def test_an_image_of_one_colour_is_no_error(server: FakeA1111) -> None:
         (json_response({"detail": "Script not found"}, 422), "422, Script not found"),
         (
             json_response({"detail": "Sampler not found"}, 404),
-            "give a sampler that the web interface",
+            "give --sampler NAME as the web interface lists it",
         ),
         (
             json_response({"error": "OutOfMemoryError", "errors": "CUDA out of memory"}, 500),
-            "ran out of memory at 128×96; give pixels=6144",
+            "ran out of memory at 128×96; give -O pixels=6144",
         ),
         (
             json_response({"error": "NansException", "errors": "A tensor with all NaNs was"}, 500),
@@ -392,7 +392,7 @@ def test_an_overflow_is_not_retried(server: FakeA1111) -> None:
     server.fail(
         "/img2img", json_response({"error": "NansException", "errors": detail}, 500), times=9
     )
-    with pytest.raises(BackendError, match=r"--no-half-vae .* another vae") as caught:
+    with pytest.raises(BackendError, match=r"--no-half-vae .* another -O vae=NAME") as caught:
         _run(server, retries=3)
     assert "\n" not in str(caught.value)
     assert len(server.requests_to("/img2img")) == 1
@@ -477,10 +477,13 @@ def test_the_same_seed_gives_the_same_bytes(server: FakeA1111) -> None:
         ({"controlnet": ("a",)}, "control: 0 given for 1 ControlNets"),
         ({"original_prompt": "a"}, "original-prompt: is for inversion"),
         ({"original_negative_prompt": "a"}, "original-negative-prompt: is for inversion"),
-        ({"decode_cfg_scale": 2.0}, "decode-cfg-scale: is for inversion; give inversion, or"),
+        (
+            {"decode_cfg_scale": 2.0},
+            "decode-cfg-scale: is for inversion; give --inversion plain, or",
+        ),
         ({"decode_steps": 9}, "decode-steps: is for inversion"),
         ({"randomness": 0.5}, "randomness: is for inversion"),
-        ({"mask_blur": 9}, "mask-blur: is for a mask that is sent; give send-mask, or"),
+        ({"mask_blur": 9}, "mask-blur: is for a mask that is sent; give -O send-mask=yes, or"),
         (
             {"width": 512, "height": 512, "pixels": 9999},
             "pixels: not used with width and height; leave out one",

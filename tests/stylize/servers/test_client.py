@@ -99,7 +99,10 @@ def test_a_dropped_connection_is_one_line(server: FakeServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (Response(401), r"/a: 401, the server wants a user and a password; give auth"),
+        (
+            Response(401),
+            r"/a: 401, the server wants a user and a password; give -O auth=user:password",
+        ),
         (Response(403, b"<html><body>No<br>entry</body></html>"), r"403, No entry$"),
         (
             Response(404, b'{"detail": "Not Found"}'),
@@ -110,7 +113,10 @@ def test_a_dropped_connection_is_one_line(server: FakeServer) -> None:
             Response(422, b'{"detail": [{"loc": ["body", "steps"], "msg": "not an integer"}]}'),
             r"422, body\.steps: not an integer$",
         ),
-        (Response(302, headers={"Location": "https://x/"}), r"302, moved to https://x/; give that"),
+        (
+            Response(302, headers={"Location": "https://x/"}),
+            r"302, moved to https://x/; give --url https://x/",
+        ),
         (Response(500, b'{"error": "OutOfMemoryError"}'), r"500, OutOfMemoryError$"),
         (Response(500, b'{"error": "NansException"}'), r"500, NansException$"),
         (Response(500, b'{"errors": "A tensor with all NaNs was produced in VAE"}'), r"all NaNs"),

@@ -239,7 +239,9 @@ def test_of_several_saved_images_one_must_be_named(server: FakeComfyUI, tmp_path
     graph = _users_graph()
     graph["30"]["class_type"] = "SaveImage"
     path = _saved(tmp_path, graph)
-    with pytest.raises(OptionsError, match="output-node: nodes 8, 30 made images; say which"):
+    with pytest.raises(
+        OptionsError, match="output-node: nodes 8, 30 made images; give -O output-node=NODE"
+    ):
         _run(server, workflow=path)
     _run(server, workflow=path, output_node="8")
     with pytest.raises(OptionsError, match=r"output-node 7: made no image; 8, 30 did"):
@@ -459,7 +461,7 @@ def test_a_refused_graph_is_an_error(server: FakeComfyUI, tmp_path: Path) -> Non
 def test_the_model_must_exist_and_be_unambiguous(server: FakeComfyUI) -> None:
     with pytest.raises(OptionsError, match=r"model 'sd2': the server has sd15/v1-5"):
         _run(server, model="sd2")
-    with pytest.raises(OptionsError, match=r"model: say which of sd15/v1-5.*, sdxl"):
+    with pytest.raises(OptionsError, match=r"model: give --model NAME, one of sd15/v1-5.*, sdxl"):
         _run(server, model="")
     server.models = ["only.safetensors"]
     _run(server, model="")

@@ -12,6 +12,7 @@ from uuid import uuid4
 from kadr.core.frames import Image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS, format_infotext
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
 from kadr.stylize.servers.a1111_resolve import ResolvedOptions, resolve_options
@@ -20,7 +21,7 @@ from kadr.stylize.servers.error_text import join_names
 from kadr.stylize.servers.images import decode_base64, fit_to_frame
 from kadr.stylize.servers.json_values import as_list, as_number, as_object, as_text, parse_json
 
-_HINT = "start the web interface with --api, or give its address as url"
+_HINT = f"start the web interface with --api, or give {with_option('url', 'ADDRESS')}"
 _PROGRESS_SECONDS = 1.0
 """Seconds between two requests for the progress."""
 
@@ -117,15 +118,15 @@ def _with_advice(error: ServerError, size: tuple[int, int]) -> ServerError:
     detail = error.detail.lower()
     advice = ""
     if "outofmemory" in detail or "out of memory" in detail:
-        pixels = size[0] * size[1] // 2
-        advice = f"it ran out of memory at {size[0]}×{size[1]}; give pixels={pixels}"
+        smaller = with_option("pixels", str(size[0] * size[1] // 2))
+        advice = f"it ran out of memory at {size[0]}×{size[1]}; give {smaller}"
     elif "nan" in detail.split() or "nans" in detail:
         advice = (
             "half precision overflowed; start it with --no-half-vae (or --no-half), or give "
-            "another vae"
+            f"another {with_option('vae', 'NAME')}"
         )
     elif "sampler" in detail:
-        advice = "give a sampler that the web interface lists"
+        advice = f"give {with_option('sampler', 'NAME')} as the web interface lists it"
     if not advice:
         return error
     return ServerError(f"{error}; {advice}", error.status, error.detail)
@@ -138,7 +139,7 @@ def _select_image(answer: Any, size: tuple[int, int], where: str) -> tuple[Image
     """
     images = as_list(as_object(answer).get("images"))
     if not images:
-        raise ServerError(f"{where}: the answer holds no images; is there another program at url?")
+        raise ServerError(f"{where}: the answer holds no images; is there another program there?")
     info = _parse_info(answer)
     first = info.get("index_of_first_image")
     positions = list(range(len(images)))
@@ -153,7 +154,8 @@ def _select_image(answer: Any, size: tuple[int, int], where: str) -> tuple[Image
         sizes.append(f"{image.shape[1]}×{image.shape[0]}")
     raise ServerError(
         f"{where}: sent {join_names(sizes)} pixels for {size[0]}×{size[1]}; turn off what changes "
-        "the size there, or give that size as width and height"
+        f"the size there, or give that size as {with_option('width', 'W')} "
+        f"{with_option('height', 'H')}"
     )
 
 

@@ -17,6 +17,7 @@ import httpx
 from kadr.core.events import CancelToken
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, Cancelled
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.endpoint import Endpoint
 from kadr.stylize.servers.error_text import error_text, one_line
 from kadr.stylize.servers.json_values import parse_json
@@ -210,7 +211,7 @@ class Client:
                 if time.monotonic() > end:
                     raise ServerError(
                         f"{where}: no answer within {self.timeout:g} s; "
-                        "give a longer timeout, or ask for less"
+                        f"give a longer {with_option('timeout', 'SECONDS')}, or ask for less"
                     )
                 if on_poll is not None:
                     on_poll()
@@ -245,10 +246,10 @@ class Client:
         if status == 401:
             user = self.endpoint.user
             problem = f"refuses user {user!r}" if user else "wants a user and a password"
-            problem = f"the server {problem}; give auth as user:password"
+            problem = f"the server {problem}; give {with_option('auth', 'user:password')}"
         elif status in range(300, 400):
-            target = response.headers.get("location", "nowhere")
-            problem = f"moved to {one_line(target)}; give that address as url"
+            target = one_line(response.headers.get("location", "nowhere"))
+            problem = f"moved to {target}; give {with_option('url', target)}"
         elif status == 404 and not detail.removeprefix("Not Found"):
             problem = f"the server has no such interface; {self.hint}"
         else:

@@ -13,6 +13,7 @@ from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.layout.sizes import resize
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.client import Client, ServerError
 from kadr.stylize.servers.comfyui_file import load_graph
 from kadr.stylize.servers.comfyui_graph import (
@@ -36,7 +37,7 @@ from kadr.stylize.servers.images import (
 from kadr.stylize.servers.json_values import as_list, as_number, as_object, as_text, parse_json
 from kadr.stylize.servers.listener import listening
 
-_HINT = "start ComfyUI, or give its address as url"
+_HINT = f"start ComfyUI, or give {with_option('url', 'ADDRESS')}"
 _UPLOAD_FOLDER = "kadr"
 _MAX_RUNS = 3
 """How often a frame is queued: a server may forget it, or return no image for a known prompt."""
@@ -78,7 +79,9 @@ class ComfyUI:
         if options.workflow is not None:
             graph = load_graph(options.workflow)
         elif not options.model and len(models) != 1:
-            raise OptionsError(f"model: say which of {join_names(models)} to use")
+            raise OptionsError(
+                f"model: give {with_option('model', 'NAME')}, one of {join_names(models)}"
+            )
         else:
             graph = plain_graph(models[0] if models else "")
         if options.output_node:
@@ -136,7 +139,8 @@ class ComfyUI:
         if not has_same_aspect(size, job.frame.size):
             raise BackendError(
                 f"{where}: {size[0]}×{size[1]} pixels, the frame has {job.frame.size[0]}×"
-                f"{job.frame.size[1]}; the workflow must keep the frame's shape, or say output-node"
+                f"{job.frame.size[1]}; the workflow must keep the frame's shape, or give "
+                f"{with_option('output_node', 'NODE')}"
             )
         return image
 
@@ -152,7 +156,8 @@ class ComfyUI:
         candidates = saved or list(files)
         if len(candidates) > 1:
             raise OptionsError(
-                f"output-node: nodes {join_names(candidates)} made images; say which"
+                f"output-node: nodes {join_names(candidates)} made images; give "
+                f"{with_option('output_node', 'NODE')}"
             )
         return candidates[0]
 
@@ -192,7 +197,7 @@ def _list_models(client: Client) -> list[str]:
     names = first if isinstance(first, list) else as_object(second).get("options")
     if not isinstance(names, list):
         raise ServerError(
-            f"{client.endpoint.address}: lists no checkpoints; is there another program at url?"
+            f"{client.endpoint.address}: lists no checkpoints; is there another program there?"
         )
     return [as_text(name) for name in names if as_text(name)]
 
@@ -203,5 +208,5 @@ def _upload(client: Client, name: str, data: bytes) -> str:
     answer = as_object(client.post_file("/upload/image", fields, "image", name, data))
     file, folder = as_text(answer.get("name")), as_text(answer.get("subfolder"))
     if not file:
-        raise ServerError(f"{client.endpoint.address}: took no image; is another program at url?")
+        raise ServerError(f"{client.endpoint.address}: took no image; is another program there?")
     return f"{folder}/{file}" if folder else file

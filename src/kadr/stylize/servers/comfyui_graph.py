@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from kadr.errors import OptionsError
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.error_text import one_line
 from kadr.stylize.servers.json_values import parse_json
 
@@ -79,7 +80,7 @@ def find_image_node(graph: Graph, name: str) -> str:
         nodes = join_nodes(graph, keys) if keys else "none"
         raise OptionsError(
             f"image-node: expected one LoadImage in the workflow, found {nodes}; "
-            "add one, or say which node takes the frame"
+            f"add one, or give {with_option('image_node', 'NODE')}"
         )
     return keys[0]
 
@@ -161,7 +162,8 @@ def set_value(
         key, name = matches[0]
         nodes = join_nodes(graph, [key for key, _ in matches])
         raise OptionsError(
-            f"{option}: {nodes} have {name}; give sampler-node, or patch={key}.{name}={value}"
+            f"{option}: {nodes} have {name}; give {with_option('sampler_node', 'NODE')}, or "
+            f"{with_option('patch', f'{key}.{name}={value}')}"
         )
     for key, name in matches:
         graph[key]["inputs"][name] = value

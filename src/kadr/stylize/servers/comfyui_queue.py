@@ -10,6 +10,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from kadr.errors import Cancelled
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
 from kadr.stylize.servers.comfyui_graph import Graph, join_nodes
 from kadr.stylize.servers.error_text import one_line
@@ -48,7 +49,7 @@ def run_graph(
         )
     prompt_id = as_text(as_object(answer).get("prompt_id"))
     if not prompt_id:
-        raise ServerError(f"{where}: queued no prompt; is there another program at url?")
+        raise ServerError(f"{where}: queued no prompt; is there another program there?")
     try:
         entry = _wait(client, prompt_id, on_poll)
     except (Cancelled, KeyboardInterrupt, ServerError):
@@ -78,7 +79,7 @@ def _wait(client: Client, prompt_id: str, on_poll: Callable[[], object]) -> Mapp
         if time.monotonic() > end:
             raise ServerError(
                 f"{client.endpoint.address}: no image within {client.timeout:g} s; "
-                "give a longer timeout, or ask for less"
+                f"give a longer {with_option('timeout', 'SECONDS')}, or ask for less"
             )
         on_poll()
         client.wait(delay)

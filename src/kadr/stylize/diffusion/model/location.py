@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kadr.errors import BackendError, InputError, OptionsError
+from kadr.stylize.option_hints import with_option
 
 OWN_PIPELINES = frozenset(
     {
@@ -50,8 +51,9 @@ def locate_model(model: str, *, download: bool = False) -> ModelLocation:
     """
     if not model:
         raise InputError(
-            "model: none is given; give model=PATH of a .safetensors or .ckpt file or of a "
-            "diffusers folder, or a hub name such as owner/name together with download=yes"
+            f"model: none is given; give {with_option('model', 'PATH')} of a .safetensors or .ckpt "
+            "file or of a diffusers folder, or a hub name such as owner/name together with "
+            f"{with_option('download')}"
         )
     path = Path(model).expanduser()
     if path.is_file():
@@ -113,7 +115,7 @@ def _find_in_hub(name: str, download: bool) -> Path:
         if not download:
             raise InputError(
                 f"{name}: is not on this machine, and kadr downloads nothing by itself; give "
-                "download=yes to download it, or the path of a model"
+                f"{with_option('download')} to download it, or the path of a model"
             ) from error
         raise BackendError(
             f"{name}: could not be downloaded ({reason}); run again to resume the download, or "
