@@ -126,6 +126,7 @@ def test_a_dropped_connection_is_one_line(server: FakeServer) -> None:
         (Response(400, b'{"detail": [{"loc": 5, "msg": [1]}]}'), r"400, body: \[1\]$"),
         (Response(400, b'{"error": null, "detail": 3, "errors": [[{"a": "b"}]]}'), r"400, b$"),
         (Response(400, b'{"error":' * 900 + b"1" + b"}" * 900), r'400, {"error":{"error"'),
+        (Response(400, b'{"error":' * 60 + b"1" + b"}" * 60), "400, Bad Request"),
         (Response(400, b'{"error": "a\\ud800b"}'), r"400, a\?b$"),
     ],
 )

@@ -18,6 +18,11 @@ _MAX_PAGE = 1 << 13
 
 _MAX_LISTED = 8
 
+_MESSAGE_KEYS = (
+    "error", "message", "detail", "details", "errors", "exception_message", "node_errors",
+)  # fmt: skip
+"""Fields that carry a message, in the order in which they are shown."""
+
 
 def one_line(text: str, max_length: int = _MAX_LENGTH) -> str:
     """Remove line breaks and control characters from a text, and cut it to a length."""
@@ -52,8 +57,6 @@ def _messages(value: Any) -> list[str]:
     if "loc" in value and "msg" in value:  # a field that failed validation
         location = ".".join(str(part) for part in as_list(value["loc"])) or "body"
         return [f"{location}: {value['msg']}"]
-    keys = ("error", "message", "detail", "details", "errors", "exception_message", "node_errors")
-    messages = [message for key in keys for message in _messages(value.get(key))]
-    return messages or [
-        message for item in as_object(value).values() for message in _messages(item)
-    ]
+    messages = [message for key in _MESSAGE_KEYS for message in _messages(value.get(key))]
+    others = (item for key, item in as_object(value).items() if key not in _MESSAGE_KEYS)
+    return messages or [message for item in others for message in _messages(item)]
