@@ -17,6 +17,8 @@ def dry_run_lines(dry_run: DryRun, options: RunOptions) -> Iterator[str]:
     """What a run would do: a line per key, then frames, time and bytes."""
     if dry_run.stylized and options.stylizer != "external":
         yield f"would stylize {formatting.counted(len(dry_run.stylized), 'key')}"
+    if dry_run.missing:
+        yield f"but {dry_run.missing}"
     yield from pass_lines(dry_run)
     yield amount_line(dry_run)
     if dry_run.edited:
@@ -48,6 +50,9 @@ def amount_line(dry_run: DryRun) -> str:
     if dry_run.passes:
         passes = f"{dry_run.pass_frames} of {dry_run.pass_total} frames of passes, "
         seconds = f"about {formatting.duration(dry_run.seconds)}, "
+    if dry_run.stylizes:
+        rest = f"without it {seconds}" if seconds else ""
+        seconds = f"how long stylizing takes is unknown, {rest}"
     return (
         f"would make {passes}{dry_run.finished} of "
         f"{formatting.counted(dry_run.frames, 'finished frame')}: "
@@ -74,6 +79,8 @@ def dry_run_facts(dry_run: DryRun) -> dict[str, Any]:
         "frames": dry_run.frames,
         "edited": len(dry_run.edited),
         "seconds": round(dry_run.seconds, 3),
+        "stylizes": dry_run.stylizes,
+        "missing": dry_run.missing,
         "work_bytes": dry_run.work_bytes,
         "output_bytes": dry_run.output_bytes,
     }

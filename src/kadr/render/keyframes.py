@@ -157,6 +157,11 @@ class KeyStyles:
             missing += absent
         return sorted(missing)
 
+    def missing_parts(self) -> str:
+        """What the stylizer needs and is not on this machine; "" if it is, or if none can tell."""
+        check = getattr(self._stylizer, "missing_parts", None)
+        return str(check()) if check is not None else ""
+
     def stylize(self, cancel: CancelToken) -> Iterator[Event]:
         """Stylize the missing keys into the store; an Event for each, and more in between.
 

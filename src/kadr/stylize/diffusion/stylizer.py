@@ -54,6 +54,12 @@ class Diffusion:
         """How many frames are restyled at once at most."""
         return self._options.batch
 
+    def missing_parts(self) -> str:
+        """Which part of what a run needs is not on this machine, and what to do; "" if none."""
+        from kadr.stylize.diffusion.model.location import missing_model
+
+        return missing_model(self._options.model, download=self._options.download)
+
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
