@@ -51,9 +51,10 @@ class DryRun:
     stylized: keys, by frame index, that would be stylized. passes: what would be propagated.
     pass_frames, pass_total: frames that the passes would compute, and frames that they have.
     finished, frames: finished frames that would be made, and frames of the run.
-    edited: frames changed by hand, which would stay. edited_files: their files.
-    seconds: of propagating and blending.
-    work_bytes, output_bytes: bytes that would be written.
+    edited: frames changed by hand, which would stay. edited_files: their files. seconds: of
+    propagating and blending. work_bytes, output_bytes: bytes that would be written. stylizes:
+    whether a stylizer makes keys, which takes a time that is not known. missing: what it lacks on
+    this machine, and what to do.
     """
 
     stylized: tuple[int, ...]
@@ -67,6 +68,8 @@ class DryRun:
     seconds: float
     work_bytes: int
     output_bytes: int
+    stylizes: bool = False
+    missing: str = ""
 
 
 def make_dry_run(
@@ -117,6 +120,8 @@ def make_dry_run(
             _seconds(run, missing),
             round(missing.pass_frames * frame_bytes(run)),
             round(finished * _FINISHED_BYTES_PER_PIXEL * run.pixels),
+            bool(stylized) and options.stylizer != "external",
+            keys.missing_parts() if stylized else "",
         )
 
 

@@ -120,8 +120,9 @@ def check_fields(options: Any) -> None:
         value = getattr(options, item.name)
         if value is None or (low is None and high is None):
             continue
-        bad = not isinstance(value, (int, float))
-        bad = bad or (isinstance(value, float) and not math.isfinite(value))
+        # isfinite fails on whole numbers of more digits than a float has
+        is_whole = isinstance(value, int) and abs(value) < 1 << 64
+        bad = not is_whole and not (isinstance(value, float) and math.isfinite(value))
         if bad or (low is not None and value < low) or (high is not None and value > high):
             bounds = f"{low} to {high}" if high is not None else f"at least {low}"
             raise OptionsError(f"{item.name.replace('_', '-')} {shorten(value)}: expected {bounds}")

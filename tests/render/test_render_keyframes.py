@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,44 @@ def test_a_stylizer_must_keep_the_size(sequence: Clip, monkeypatch: pytest.Monke
     keys = _keys(sequence, stylizer="paint")
     with pytest.raises(BackendError, match="made frame 1001 60×50, the clip has 32×24"):
         _events(keys)
+
+
+class _Blank:
+    """A stylizer whose pictures are all black."""
+
+    VERSION = 1
+    name, joint, sequential, max_batch = "blank", False, False, 1
+
+    @dataclass(frozen=True)
+    class Options:
+        """None."""
+
+    def __init__(self, options: Any) -> None:
+        """Nothing to keep."""
+
+    def stylize(
+        self, jobs: Iterator[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
+        """Black frames."""
+        for job in jobs:
+            yield [StyledFrame(job.index, np.zeros_like(_rgb(job.frame)))]
+
+
+def test_frames_that_look_wrong_are_told_and_stored(
+    sequence: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kadr.stylize.registry._stylizer_class", lambda name: _Blank)
+    keys = _keys(sequence, stylizer="paint", keys_budget=3)
+    messages = [event.message for event in _events(keys) if event.message]
+    assert [message.partition(";")[0] for message in messages] == [
+        "stylizer blank: frame 1001 came back all of one colour",
+        "stylizer blank: 3 of 3 frames came back all of one colour: 1001, 1005, 1008",
+    ]
+    assert not keys.style(4).any()
+
+
+def test_painted_keys_may_be_black(sequence: Clip, tmp_path: Path) -> None:
+    for name in ("1002.png", "1003.png"):
+        write_image(tmp_path / "keys" / name, np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    events = _events(_keys(sequence, tmp_path / "keys"))
+    assert not any(event.message for event in events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +11,12 @@ import cv2
 import pytest
 from stylize_samples import picture
 
+from kadr.core.png import with_text
+from kadr.errors import InputError
 from kadr.stylize.image_settings import ImageSettings, read_image_settings
 from kadr.stylize.infotext import format_infotext
 from kadr.stylize.infotext_files import embed_parameters
+from kadr.stylize.servers.comfyui_graph import plain_graph
 
 FIELDS = "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 512x512"
 
@@ -124,7 +128,80 @@ def test_schedules_of_others(
 def test_what_is_not_understood_is_named(tmp_path: Path) -> None:
     further = "Model hash: 6ce0161689, Variation seed: 5, Hires upscale: 2, Version: v1.9.4"
     like = _like(tmp_path, f"oil\n{FIELDS}, {further}", "diffusion")
-    assert like.left_out == {"Variation seed": "5", "Hires upscale": "2"}
+    others = {"Variation seed": "5", "Hires upscale": "2"}
+    assert like.left_out == {"Model hash": "6ce0161689"} | others
+    like = _like(tmp_path, f"oil\n{FIELDS}, {further}", "a1111")
+    assert like.options["model"] == "6ce0161689"
+    assert like.left_out == others
+
+
+@pytest.mark.parametrize("size", ["9" * 400 + "x64", "0x0", "64x", "64x64x64"])
+def test_a_size_that_no_picture_has_is_left_out(tmp_path: Path, size: str) -> None:
+    like = _like(tmp_path, f"oil\n{FIELDS}, ENSD: {'9' * 400}".replace("512x512", size), "a1111")
+    assert not {"width", "height"} & set(like.options)
+    assert "Size" in like.left_out or {"width", "height"} <= set(like.left_out)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "a\nb"])
+def test_a_model_that_no_file_can_be_is_left_out(tmp_path: Path, name: str) -> None:
+    like = _like(tmp_path, f"oil\n{FIELDS}, Model: {json.dumps(name)}", "diffusion")
+    assert like.left_out["model"] == name
+
+
+def _picture_of_graph(folder: Path, graph: Any) -> Path:
+    path = folder / "graph.png"
+    png = cv2.imencode(".png", picture())[1].tobytes()
+    path.write_bytes(with_text(png, "prompt", json.dumps(graph)))
+    return path
+
+
+def _graph() -> dict[str, Any]:
+    graph = plain_graph("sdxl\\base.safetensors")
+    graph["4"]["inputs"]["text"], graph["5"]["inputs"]["text"] = "oil painting", "ugly"
+    graph["6"]["inputs"] |= {"seed": 77, "steps": 12, "cfg": 6.5, "scheduler": "karras"}
+    return graph
+
+
+def test_a_picture_of_comfyui_gives_what_its_graph_says(tmp_path: Path) -> None:
+    path = _picture_of_graph(tmp_path, _graph())
+    expected = {
+        "prompt": "oil painting", "negative_prompt": "ugly", "steps": 12, "cfg_scale": 6.5,
+        "seed": 77, "denoising_strength": 0.5,
+    }  # fmt: skip
+    like = read_image_settings(path, "comfyui")
+    assert like.options == expected | {"sampler": "Euler a Karras", "model": "base"}
+    assert "--stylizer comfyui --workflow" in like.note
+    assert like.left_out == {}
+    like = read_image_settings(path, "diffusion")
+    assert like.options == expected | {"sampler": "Euler a Karras", "noise_source": "cpu"}
+    assert like.left_out == {"model": "base"}
+    like = read_image_settings(path, "a1111")
+    assert (like.options["sampler"], like.options["scheduler"]) == ("Euler a", "Karras")
+
+
+def test_what_a_graph_has_beyond_that_is_named(tmp_path: Path) -> None:
+    graph = _graph()
+    graph["9"] = {"class_type": "LoraLoader", "inputs": {"lora_name": "ink"}}
+    graph["3"] = {"class_type": "EmptyLatentImage", "inputs": {"width": 64}}
+    graph["10"] = {"class_type": "KSampler", "inputs": {"seed": 5, "steps": [1], "cfg": {"a": 1}}}
+    graph["6"]["inputs"]["sampler_name"] = "res_multistep"
+    like = read_image_settings(_picture_of_graph(tmp_path, graph), "a1111")
+    assert like.options["sampler"] == "res_multistep"
+    assert "denoising_strength" not in like.options
+    assert like.left_out == {
+        "Seed of node 10": "5",
+        "Denoising strength": "0.5",
+        "nodes": "LoraLoader",
+    }
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [([1], "not a ComfyUI graph"), ({"nodes": 1, "links": 2}, "as the editor saves it")],
+)
+def test_a_picture_of_another_graph_is_an_error(tmp_path: Path, graph: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_image_settings(_picture_of_graph(tmp_path, graph), "comfyui")
 
 
 def test_a_server_gets_no_inversion_of_kadrs_own(tmp_path: Path) -> None:

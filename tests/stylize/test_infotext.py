@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from kadr.stylize.infotext import (
     Infotext,
     format_infotext,
     infotext_settings,
+    other_fields,
     parse_infotext,
 )
 from kadr.stylize.infotext_files import embed_parameters, parameters_text, read_infotext
@@ -116,9 +118,80 @@ def test_the_schedule_joins_the_sampler(sampler: str, schedule: str, expected: s
         ("Sigma Adjustment", "2"),
     ],
 )
-def test_an_odd_value_is_named(field: str, value: str) -> None:
-    with pytest.raises(InputError, match=f"parameters: {field} '{value}': expected"):
-        infotext_settings(Infotext("a", fields={field: value}))
+def test_an_odd_value_is_no_setting_but_is_not_lost(field: str, value: str) -> None:
+    info = Infotext("a", fields={field: value, "Steps ": "1"})
+    assert infotext_settings(info) == {"prompt": "a", "negative_prompt": ""}
+    assert other_fields(info) == {field: value, "Steps ": "1"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "setting"),
+    [
+        ("Seed", "5.0", {"seed": 5}),
+        ("Seed", " 5. ", {"seed": 5}),
+        ("Seed", "-1", {"seed": -1}),
+        ("Steps", "20.00", {"steps": 20}),
+        ("Clip skip", "2.0", {"clip_skip": 2}),
+        ("CFG scale", "7", {"cfg_scale": 7.0}),
+    ],
+)
+def test_whole_numbers_may_have_decimals(field: str, value: str, setting: dict) -> None:
+    info = Infotext("a", fields={field: value})
+    assert infotext_settings(info) == {"prompt": "a", "negative_prompt": "", **setting}
+    assert other_fields(info) == {}
+
+
+FIELDS_OF_A1111 = """Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 128x64, \
+Model hash: 6ce0161689, Model: v1-5, VAE hash: 735e4c3a44, VAE: mse.pt, Variation seed: 3, \
+Variation seed strength: 0.4, Seed resize from: 64x64, Denoising strength: 0.5, Clip skip: 2, \
+ENSD: 31337, RNG: CPU, Face restoration: CodeFormer, Hires prompt: "a, b", Hires upscale: 2, \
+Hires steps: 10, Hires upscaler: Latent, Lora hashes: "x: abc123, y: def", TI hashes: "z: 456", \
+Refiner: xl [1234], Refiner switch at: 0.8, ControlNet 0: "Module: canny, Model: x", Eta: 0.6, \
+Mask blur: 4, Masked content: fill, Tiling: True, Emphasis: No norm, Hashes: \
+{"model": "6ce0161689", "lora:x": "abc123"}, ADetailer model: face.pt, Version: v1.8.0"""
+
+
+def test_each_field_is_a_setting_or_is_named() -> None:
+    info = parse_infotext(f"oil\r\nNegative prompt: bad\r\n{FIELDS_OF_A1111}\r\n")
+    settings, others = infotext_settings(info), other_fields(info)
+    assert (settings["seed"], settings["vae"], settings["clip_skip"]) == (5, "mse.pt", 2)
+    assert others["Lora hashes"] == "x: abc123, y: def"
+    assert others["Hashes"] == '{"model": "6ce0161689", "lora:x": "abc123"}'
+    assert list(others) == [
+        "Variation seed", "Variation seed strength", "Seed resize from", "Face restoration",
+        "Hires prompt", "Hires upscale", "Hires steps", "Hires upscaler", "Lora hashes",
+        "TI hashes", "Refiner", "Refiner switch at", "ControlNet 0", "Eta", "Masked content",
+        "Tiling", "Emphasis", "Hashes", "ADetailer model",
+    ]  # fmt: skip
+
+
+def test_a_hash_stands_for_a_file_that_has_no_name() -> None:
+    info = parse_infotext("oil\nSteps: 1, Seed: 2, Model hash: 6ce0161689, VAE hash: 73")
+    assert other_fields(info) == {"Model hash": "6ce0161689", "VAE hash": "73"}
+
+
+def test_lines_that_extensions_add_after_the_fields_become_fields() -> None:
+    text = "oil: thick\nSteps: 4, Seed: 5, Size: 8x8\nTemplate: {oil|ink}\nof a man\nMore: x, y"
+    info = parse_infotext(text)
+    assert (info.prompt, info.fields["Steps"]) == ("oil: thick", "4")
+    assert info.fields["Template"] == "{oil|ink}\nof a man"
+    assert other_fields(info) == {"Template": "{oil|ink}\nof a man", "More": "x, y"}
+    info = parse_infotext("oil\nSteps: 4, Seed: 5, Size: 8x8\n(c) me")
+    assert other_fields(info) == {"Further text": "(c) me"}
+
+
+@pytest.mark.parametrize("part", ["a", " ", "a: ", 'aa: "\\"', "aa: {", 'aa: {"', "-", '"', "é"])
+def test_long_texts_take_little_time(part: str) -> None:
+    start = time.monotonic()
+    parse_infotext(part * (200_000 // len(part)))
+    assert time.monotonic() - start < 3
+
+
+def test_a_text_that_is_too_long_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "long.png"
+    path.write_bytes(embed_parameters(_png(), "a" * ((1 << 20) + 1)))
+    with pytest.raises(InputError, match=r"long\.png: generation parameters of 1048577 characters"):
+        read_infotext(path)
 
 
 def test_the_form_of_the_text() -> None:

@@ -20,6 +20,8 @@ def dry_run_lines(dry_run: DryRun, options: RunOptions) -> Iterator[str]:
     """What a run would do: a line per key, then frames, time and bytes."""
     if dry_run.stylized and options.stylizer != "external":
         yield f"would stylize {formatting.counted(len(dry_run.stylized), 'key')}"
+    if dry_run.missing:
+        yield f"but {dry_run.missing}"
     yield from pass_lines(dry_run)
     yield amount_line(dry_run)
     if dry_run.edited_files:
@@ -60,6 +62,9 @@ def amount_line(dry_run: DryRun) -> str:
     if dry_run.passes:
         passes = f"{dry_run.pass_frames} of {dry_run.pass_total} frames of passes, "
         seconds = f"about {formatting.duration(dry_run.seconds)}, "
+    if dry_run.stylizes:
+        rest = f"without it {seconds}" if seconds else ""
+        seconds = f"how long stylizing takes is unknown, {rest}"
     return (
         f"would make {passes}{dry_run.finished} of "
         f"{formatting.counted(dry_run.frames, 'finished frame')}: "
@@ -87,6 +92,8 @@ def dry_run_facts(dry_run: DryRun) -> dict[str, Any]:
         "edited": len(dry_run.edited),
         "edited_files": [str(file) for file in dry_run.edited_files],
         "seconds": round(dry_run.seconds, 3),
+        "stylizes": dry_run.stylizes,
+        "missing": dry_run.missing,
         "work_bytes": dry_run.work_bytes,
         "output_bytes": dry_run.output_bytes,
     }

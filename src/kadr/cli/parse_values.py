@@ -21,11 +21,13 @@ def parse_assignments(texts: Sequence[str], kind: type[Any], owner: str) -> dict
     for text in texts:
         name, equals, value = text.partition("=")
         name = name.strip().replace("-", "_")
+        dashed = name.replace("_", "-")
         if not equals:
             raise OptionsError(f"{owner}: option {shorten(repr(text))}: expected name=value")
         if name not in names:
-            raise OptionsError(f"{owner}: no option {shorten(name)!r}; it has {', '.join(names)}")
-        values[name] = parse_value(value, hints[name], f"{owner}: {name}")
+            options = ", ".join(names).replace("_", "-")
+            raise OptionsError(f"{owner}: no option {shorten(dashed)!r}; it has {options}")
+        values[name] = parse_value(value, hints[name], f"{owner}: {dashed}")
     return values
 
 

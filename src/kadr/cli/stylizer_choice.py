@@ -38,7 +38,7 @@ LikeImage = Annotated[
         "--like",
         parser=parse_path,
         metavar="FRAME.png",
-        help="Take the settings that an image made by kadr or A1111 carries.",
+        help="Take the settings that an image made by kadr, A1111 or ComfyUI carries.",
         rich_help_panel=STYLIZER,
     ),
 ]
@@ -108,6 +108,7 @@ class StylizerChoice:
             return {}
         from kadr.stylize.image_settings import read_image_settings
         from kadr.stylize.registry import stylizer_options
+        from kadr.stylize.servers.error_text import one_line
 
         kind = stylizer_options(stylizer)
         names = {item.name for item in fields(kind)}
@@ -118,8 +119,12 @@ class StylizerChoice:
             like = read_image_settings(self.like, stylizer)
             options |= like.options
             unused = [
-                f"{name} {value}" for name, value in like.left_out.items() if name not in self.flags
+                f"{name.replace('_', '-')} {one_line(str(value), 80)}"
+                for name, value in like.left_out.items()
+                if name not in self.flags
             ]
+            if like.note:
+                notice(like.note)
             if unused:
                 notice(f"{self.like}: left out {', '.join(unused)}")
         assignments = [f"{name}={_text(value)}" for name, value in self.flags.items()]

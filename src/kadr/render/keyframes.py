@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,14 @@ from kadr.render.masks import FrameMasks
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
 from kadr.render.soft_masks import SoftMaskStylizer
+from kadr.render.styled_check import StyledCheck
 from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
 from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile, find_keys
 from kadr.stylize.infotext import PARAMETERS
-from kadr.stylize.registry import create_stylizer
+from kadr.stylize.registry import create_stylizer, stylizer_options
 from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import Clip
 
@@ -176,6 +177,11 @@ class KeyStyles:
             missing += absent
         return sorted(missing)
 
+    def missing_parts(self) -> str:
+        """What the stylizer needs and is not on this machine; "" if it is, or if none can tell."""
+        check = getattr(self._stylizer, "missing_parts", None)
+        return str(check()) if check is not None else ""
+
     def stylize(self, cancel: CancelToken) -> Iterator[Event]:
         """Stylize the missing keys into the store; an Event for each, and more in between.
 
@@ -217,7 +223,9 @@ class KeyStyles:
             run.clip, self.indices, self._shots, self._stored_image, self._masks.mask
         )
         context = provider.context(cancel, run.options.threads, run.layout.noise)
-        jobs = self._jobs(indices, provider)
+        # painted keys may be anything; their fit is another matter
+        check = None if self._files else self._styled_check()
+        jobs = self._jobs(indices, provider, check)
         stylizer = self._stylizer
         if run.options.masks is not None:
             stylizer = SoftMaskStylizer(stylizer, self._masks.matte)
@@ -234,11 +242,16 @@ class KeyStyles:
                 for styled in result:
                     self._check(styled, missing)
                     self._check_file(styled)
+                    done = total - len(missing)
+                    for message in self._doubts(check, styled):
+                        yield Event(STEP, done, total, message=message)
                     self._store(styled)
                     missing.remove(styled.index)
                     del shares[styled.index]
                     cancel.check()
                     yield Event(STEP, total - len(missing), total, styled.image[..., :3])
+        for message in check.summary() if check is not None else ():
+            yield Event(STEP, total - len(missing), total, message=message)
         if missing:
             frames = ", ".join(str(run.clip.number(index)) for index in sorted(missing))
             raise self._contract_error(f"left out frames {frames}")
@@ -275,15 +288,29 @@ class KeyStyles:
                 "start again to use the new key"
             )
 
+    def _styled_check(self) -> StyledCheck:
+        options = fields(stylizer_options(self._run.options.stylizer))
+        resizes = any(option.name == "width" for option in options)
+        return StyledCheck(self._stylizer.name, self._run.clip.number, resizes)
+
+    def _doubts(self, check: StyledCheck | None, styled: StyledFrame) -> Iterator[str]:
+        """Notices about a stylized frame that looks wrong."""
+        if check is not None:
+            yield from check.check(styled.index, styled.image, self._masks.mask(styled.index))
+
     def _contract_error(self, fault: str) -> BackendError:
         return BackendError(
             f"stylizer {self._stylizer.name}: {fault}; this is a fault of the stylizer, use another"
         )
 
-    def _jobs(self, indices: Sequence[int], provider: ContextProvider) -> Iterator[StylizeJob]:
+    def _jobs(
+        self, indices: Sequence[int], provider: ContextProvider, check: StyledCheck | None
+    ) -> Iterator[StylizeJob]:
         for index in indices:
             frame = self._run.clip.frame(index)
             provider.add_input(frame)
+            if check is not None:
+                check.add_frame(frame)
             seed = derive_seed(self._run.options.seed, STEP, index)
             yield StylizeJob(frame, group=self._shots[index], seed=seed)
 

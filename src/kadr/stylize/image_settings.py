@@ -16,8 +16,10 @@ from kadr.stylize.infotext import (
     infotext_settings,
     other_fields,
 )
-from kadr.stylize.infotext_files import read_infotext
+from kadr.stylize.infotext_files import infotext_of, parameters_text, read_picture
 from kadr.stylize.registry import stylizer_options
+from kadr.stylize.servers.comfyui_file import graph_text, parse_graph
+from kadr.stylize.servers.comfyui_settings import read_graph_settings
 
 _FILES = ("model", "vae", "lora", "embedding", "controlnet")
 """Options that are names in an image and files for kadr's own stylizer."""
@@ -34,14 +36,16 @@ class ImageSettings:
     """Settings with which an image was made.
 
     options: options that the stylizer has and accepts. left_out: the other settings, by name.
+    note: what else to tell about the image, or "".
     """
 
     options: Mapping[str, Any]
     left_out: Mapping[str, Any]
+    note: str = ""
 
 
 def read_image_settings(image: Path, stylizer: str) -> ImageSettings:
-    """Read the generation parameters in an image as options of a stylizer.
+    """Read the generation parameters in an image, or its ComfyUI graph, as options of a stylizer.
 
     A model that is not a file under its name is left out, since an image holds no path. Options
     that the stylizer would refuse are left out too, for example kadr's own inversion for a server.
@@ -49,8 +53,10 @@ def read_image_settings(image: Path, stylizer: str) -> ImageSettings:
     stylizer.
     """
     options_class = stylizer_options(stylizer)
-    info = read_infotext(image)
+    info, rest, note = _read(image)
     settings, others = _settings(info, stylizer)
+    if note and stylizer == "comfyui":
+        settings.pop("noise_source", None)  # it has no other
     names = {item.name for item in fields(options_class)}
     options: dict[str, Any] = {}
     left_out: dict[str, Any] = {}
@@ -62,12 +68,28 @@ def read_image_settings(image: Path, stylizer: str) -> ImageSettings:
             options |= group
         else:
             left_out |= {name: _to_text(value) for name, value in group.items() if value != ""}
-    return ImageSettings(options, left_out | others)
+    return ImageSettings(options, left_out | others | rest, note)
+
+
+def _read(image: Path) -> tuple[Infotext, dict[str, str], str]:
+    """Parameters, what else a ComfyUI graph has, and a note if they come from such a graph."""
+    data = read_picture(image)
+    text = graph_text(data) if parameters_text(data) is None else None
+    if text is None:
+        return infotext_of(data, image), {}, ""
+    note = (
+        f"{image}: made by ComfyUI; its settings were read from its graph. To run the graph itself "
+        f"give --stylizer comfyui --workflow {image}"
+    )
+    return *read_graph_settings(parse_graph(text, image)), note
 
 
 def _settings(info: Infotext, stylizer: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The settings under a stylizer's option names, and the other fields."""
     settings, others = infotext_settings(info), other_fields(info)
+    if stylizer == "a1111" and "Model hash" in others:
+        # the web interface finds a checkpoint by its hash too
+        settings["model"] = others.pop("Model hash")
     sampler, schedule = info.fields.get("Sampler"), info.fields.get(SCHEDULE_FIELD, "")
     if sampler is None or not schedule:
         return settings, others
@@ -109,9 +131,15 @@ def _files_exist(value: str | tuple[str, ...]) -> bool:
     """Whether all files in a value exist; a file name may end in a colon and a weight."""
     files = (value,) if isinstance(value, str) else value
     return all(
-        Path(file).exists() or (":" in file and Path(file.rpartition(":")[0]).exists())
-        for file in files
+        _exists(file) or (":" in file and _exists(file.rpartition(":")[0])) for file in files
     )
+
+
+def _exists(file: str) -> bool:
+    try:
+        return Path(file).exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _to_text(value: Any) -> Any:

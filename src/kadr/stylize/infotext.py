@@ -11,12 +11,11 @@ program that reads such images, and see how the frame was made::
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from kadr.errors import InputError
 
 PARAMETERS = "parameters"
 """The name of the text in a PNG, and in ``StyledFrame.info``."""
@@ -31,7 +30,10 @@ LIST_SEPARATOR = ", "
 """Separates the values of a field that has several."""
 
 _NEGATIVE = "Negative prompt:"
-_FIELD = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# names have a limit because a search for one begins at every letter
+_NAME = r"(\w[\w \-/]{1,80}):\s*"
+_FIELD = re.compile(_NAME + r"""("(?:\\.|[^\\"])+"|\{"[^{}]*\}|[^,]*)(?:,|$)""")
+_LATER_FIELD = re.compile(_NAME + "(.*)")
 _LEAST_FIELDS = 3
 """A last line with fewer fields is the end of a prompt that contains a colon."""
 
@@ -68,7 +70,7 @@ def _quote(value: str | int | float | bool) -> str:
     text = str(value)
     if (
         any(separator in text for separator in ",:\n")
-        or text.startswith('"')
+        or text.startswith(('"', '{"'))
         or text != text.strip()
     ):
         return json.dumps(text, ensure_ascii=False)
@@ -78,14 +80,14 @@ def _quote(value: str | int | float | bool) -> str:
 def parse_infotext(text: str) -> Infotext:
     """Parse a parameters text, also one that other programs or people wrote; never fails.
 
-    A text without a line of fields is a prompt only.
+    A text without a line of fields is a prompt only. Extensions write lines of their own after the
+    fields: they become fields too.
     """
     lines = text.replace("\r\n", "\n").strip().split("\n")
-    fields = {name: _unquote(value) for name, value in _FIELD.findall(lines[-1])}
-    if len(fields) >= _LEAST_FIELDS:
-        lines.pop()
-    else:
-        fields = {}
+    position = _field_line(lines)
+    fields = _parse_fields(lines[position]) if position < len(lines) else {}
+    fields |= _later_fields(lines[position + 1 :])
+    del lines[position:]
     prompt: list[str] = []
     negative: list[str] = []
     part = prompt
@@ -95,6 +97,30 @@ def parse_infotext(text: str) -> Infotext:
             part, stripped = negative, stripped.removeprefix(_NEGATIVE).strip()
         part.append(stripped)
     return Infotext("\n".join(prompt).strip(), "\n".join(negative).strip(), fields)
+
+
+def _field_line(lines: Sequence[str]) -> int:
+    """The position of the line of fields: the last line, or else one as A1111 begins it."""
+    for position in range(len(lines) - 1, -1, -1):
+        is_candidate = position == len(lines) - 1 or lines[position].startswith("Steps:")
+        if is_candidate and len(_parse_fields(lines[position])) >= _LEAST_FIELDS:
+            return position
+    return len(lines)
+
+
+def _parse_fields(line: str) -> dict[str, str]:
+    return {name: _unquote(value) for name, value in _FIELD.findall(line)}
+
+
+def _later_fields(lines: Iterable[str]) -> dict[str, str]:
+    """Fields in lines of their own, whose values may have several lines."""
+    fields: dict[str, str] = {}
+    name = "Further text"
+    for line in lines:
+        if match := _LATER_FIELD.match(line):
+            name, line = match[1], match[2]
+        fields[name] = f"{fields.get(name, '')}\n{line}".strip()
+    return {name: value for name, value in fields.items() if value}
 
 
 def _unquote(value: str) -> str:
@@ -114,36 +140,36 @@ def infotext_settings(info: Infotext) -> dict[str, Any]:
     ``_OPTIONS``. The sampler is "DPM++ 2M Karras" even if the text has the schedule in a field of
     its own, and "Euler" with the even schedule. A1111 and Forge leave the noise source out if it is
     the GPU: then it is "nv", which makes the same numbers. An option that depends on another, such
-    as original_prompt on inversion, comes after it.
-    Raises InputError naming a field with an invalid value.
+    as original_prompt on inversion, comes after it. A field with an invalid value is no setting.
     """
     fields = info.fields
     settings: dict[str, Any] = {"prompt": info.prompt, "negative_prompt": info.negative_prompt}
-    for name, (option, parse) in _OPTIONS.items():
-        if name in fields:
-            settings[option] = _parse_value(name, fields[name], parse)
+    for name, (option, _) in _OPTIONS.items():
+        value = _parse_value(info, name)
+        if value is not None:
+            settings[option] = value
     if "sampler" in settings and SCHEDULE_FIELD in fields:
         settings["sampler"] = _with_schedule(settings["sampler"], fields[SCHEDULE_FIELD].strip())
     if "seed" in settings and re.match(r"[vf]\d", fields.get("Version", "")):
         settings.setdefault("noise_source", "nv")
-    if "Size" in fields:
-        size = re.fullmatch(r"\s*(\d+)\s*x\s*(\d+)\s*", fields["Size"])
-        if size is None:
-            raise InputError(f"parameters: Size {fields['Size']!r}: expected e.g. 512x512")
-        settings["width"], settings["height"] = int(size[1]), int(size[2])
+    if size := _parse_size(fields.get("Size", "")):
+        settings["width"], settings["height"] = size
     return settings
 
 
 def other_fields(info: Infotext) -> dict[str, str]:
-    """The fields of a text that set something but are not in ``infotext_settings``."""
-    settings = {*_OPTIONS, "Size", SCHEDULE_FIELD}
-    return {
-        name: value
-        for name, value in info.fields.items()
-        if name not in settings
-        and name not in _NO_SETTINGS
-        and not name.endswith((" hash", " hashes"))
-    }
+    """The fields of a text that are not in ``infotext_settings``, but no mere descriptions."""
+    return {name: value for name, value in info.fields.items() if not _is_used(info, name)}
+
+
+def _is_used(info: Infotext, name: str) -> bool:
+    if name in _OPTIONS:
+        return _parse_value(info, name) is not None
+    if name == "Size":
+        return _parse_size(info.fields[name]) is not None
+    if name in _HASHES:  # the file is named beside it
+        return _HASHES[name] in info.fields
+    return name == SCHEDULE_FIELD or name in _NO_SETTINGS
 
 
 def _with_schedule(sampler: str, schedule: str) -> str:
@@ -153,12 +179,33 @@ def _with_schedule(sampler: str, schedule: str) -> str:
     return sampler if name in EVEN_SCHEDULES else f"{sampler} {schedule}"
 
 
-def _parse_value(name: str, text: str, parse: Callable[[str], Any]) -> Any:
+def _parse_value(info: Infotext, name: str) -> Any:
+    """The value of a field of ``_OPTIONS``; None if it is missing or invalid."""
+    text = info.fields.get(name)
     try:
-        return parse(text)
-    except ValueError as error:
-        expected = _EXPECTED.get(parse, "a number")
-        raise InputError(f"parameters: {name} {text!r}: expected {expected}") from error
+        return None if text is None else _OPTIONS[name][1](text)
+    except ValueError:
+        return None
+
+
+def _parse_size(text: str) -> tuple[int, int] | None:
+    size = re.fullmatch(r"\s*([0-9]{1,9})\s*x\s*([0-9]{1,9})\s*", text)
+    return (int(size[1]), int(size[2])) if size else None
+
+
+def _whole(text: str) -> int:
+    """A whole number; some programs write it with decimals, such as 5.0."""
+    match = re.fullmatch(r"\s*([+-]?[0-9]+)(\.0*)?\s*", text)
+    if match is None:
+        raise ValueError(text)
+    return int(match[1])
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number) or "_" in text:
+        raise ValueError(text)
+    return number
 
 
 def _inversion_kind(text: str) -> str:
@@ -186,59 +233,55 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(text.split(LIST_SEPARATOR))
 
 
-_EXPECTED: dict[Callable[[str], Any], str] = {
-    int: "a whole number",
-    _boolean: "True or False",
-    _inversion_kind: "True or False",
-    _area: "Only masked or Whole picture",
-}
-
 _KARRAS_BY_DEFAULT = frozenset({"DPM++ 2M", "DPM++ SDE", "DPM++ 2S a", "DPM2", "DPM2 a"})
 """Samplers that A1111 runs on Karras' noise levels when its schedule is "Automatic"."""
 
-_NO_SETTINGS = frozenset({"Hashes", "Version", "User", "Pipeline"})
+_NO_SETTINGS = frozenset({"Version", "User", "Pipeline"})
 """Fields that describe an image and are not settings."""
 
+_HASHES = {"Model hash": "Model", "VAE hash": "VAE"}
+"""Field of a file's hash → the field of its name, which stands for it."""
+
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "Steps": ("steps", int),
+    "Steps": ("steps", _whole),
     "Sampler": ("sampler", str),
-    "CFG scale": ("cfg_scale", float),
-    "Seed": ("seed", int),
-    "Denoising strength": ("denoising_strength", float),
+    "CFG scale": ("cfg_scale", _number),
+    "Seed": ("seed", _whole),
+    "Denoising strength": ("denoising_strength", _number),
     "Model": ("model", str),
     "VAE": ("vae", str),
-    "Clip skip": ("clip_skip", int),
+    "Clip skip": ("clip_skip", _whole),
     "RNG": ("noise_source", _noise_source),
-    "ENSD": ("eta_noise_seed_delta", int),
-    "Noise multiplier": ("noise_multiplier", float),
-    "Conditional mask weight": ("inpainting_mask_weight", float),
+    "ENSD": ("eta_noise_seed_delta", _whole),
+    "Noise multiplier": ("noise_multiplier", _number),
+    "Conditional mask weight": ("inpainting_mask_weight", _number),
     "Sigma Adjustment": ("inversion", _inversion_kind),
     "Inversion": ("inversion", str),
     "Decode prompt": ("original_prompt", str),
     "Decode negative prompt": ("original_negative_prompt", str),
-    "Decode CFG scale": ("decode_cfg_scale", float),
-    "Decode steps": ("decode_steps", int),
-    "Randomness": ("randomness", float),
-    "Refinements": ("refinements", int),
+    "Decode CFG scale": ("decode_cfg_scale", _number),
+    "Decode steps": ("decode_steps", _whole),
+    "Randomness": ("randomness", _number),
+    "Refinements": ("refinements", _whole),
     "Exact steps": ("exact_steps", _boolean),
     "Color correction": ("color_correction", _boolean),
     "Lora": ("lora", _list),
     "Embedding": ("embedding", _list),
     "ControlNets": ("controlnet", _list),
     "Controls": ("control", _list),
-    "Control until": ("control_until", float),
+    "Control until": ("control_until", _number),
     "Prediction": ("prediction", str),
     "VAE tiling": ("vae_tiling", _boolean),
-    "Mask blur": ("mask_blur", float),
+    "Mask blur": ("mask_blur", _number),
     "Inpaint area": ("inpaint_area", _area),
-    "Masked area padding": ("mask_padding", int),
-    "Resize mode": ("resize_mode", int),
+    "Masked area padding": ("mask_padding", _whole),
+    "Resize mode": ("resize_mode", _whole),
     "Carry noise": ("carry_noise", _boolean),
-    "Previous start": ("previous_start", float),
-    "Previous blend": ("previous_blend", float),
+    "Previous start": ("previous_start", _number),
+    "Previous blend": ("previous_blend", _number),
     "Cross frame": ("cross_frame", str),
-    "Anchor every": ("anchor_every", int),
+    "Anchor every": ("anchor_every", _whole),
     "Joint": ("joint", str),
-    "Joint size": ("joint_size", int),
+    "Joint size": ("joint_size", _whole),
 }
 """Field of the text → option, and the function that parses its value; the last field wins."""

@@ -13,6 +13,8 @@ from kadr.stylize.infotext import PARAMETERS, Infotext, parse_infotext
 _MOST_TEXT = 1 << 24
 """Bytes that a compressed text may expand to; more is an attack, not a prompt."""
 
+_MOST_CHARACTERS = 1 << 20
+
 _EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a length field."""
@@ -23,17 +25,31 @@ def read_infotext(path: Path) -> Infotext:
 
     Raises InputError if the file cannot be read or has none.
     """
+    return infotext_of(read_picture(path), path)
+
+
+def read_picture(path: Path) -> bytes:
+    """The bytes of an image file. Raises InputError if it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give an image that kadr or A1111 made"
         ) from error
+
+
+def infotext_of(data: bytes, path: Path) -> Infotext:
+    """The generation parameters in a file's bytes. Raises InputError if there are none."""
     text = parameters_text(data)
     if text is None:
         raise InputError(
             f"{path}: has no generation parameters; expected a PNG, JPEG or WebP as written by "
             "kadr or A1111, not one that another program saved again"
+        )
+    if len(text) > _MOST_CHARACTERS:
+        raise InputError(
+            f"{path}: generation parameters of {len(text)} characters; kadr reads up to "
+            f"{_MOST_CHARACTERS}"
         )
     return parse_infotext(text)
 
@@ -41,7 +57,7 @@ def read_infotext(path: Path) -> Infotext:
 def parameters_text(data: bytes) -> str | None:
     """The parameters text in the bytes of a PNG, JPEG or WebP; None if there is none."""
     if data.startswith(SIGNATURE):
-        return _png_text(data)
+        return png_text(data, PARAMETERS)
     if data.startswith(b"\xff\xd8"):
         return _user_comment(_jpeg_exif(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -57,10 +73,11 @@ def embed_parameters(png: bytes, text: str) -> bytes:
     return with_text(png, PARAMETERS, text)
 
 
-def _png_text(data: bytes) -> str | None:
-    for kind, body in png_chunks(data):
+def png_text(png: bytes, text_name: str) -> str | None:
+    """The text with a name in the bytes of a PNG; None if there is none."""
+    for kind, body in png_chunks(png):
         name, nul, rest = body.partition(b"\0")
-        if kind not in TEXT_CHUNKS or name != PARAMETERS.encode() or not nul:
+        if kind not in TEXT_CHUNKS or name != text_name.encode() or not nul:
             continue
         if kind == b"tEXt":
             return rest.decode("latin-1")

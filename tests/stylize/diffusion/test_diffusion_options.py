@@ -16,7 +16,7 @@ from kadr.stylize.registry import create_stylizer
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model": ""}, "no model; give model=PATH"),
+        ({"model": ""}, "no model; give --model PATH"),
         ({"denoising_strength": 1.5}, r"denoising-strength 1\.5: expected 0 to 1"),
         ({"steps": 0}, "steps 0"),
         ({"inversion": "magic"}, "inversion 'magic': expected one of none, refined"),
@@ -30,7 +30,10 @@ from kadr.stylize.registry import create_stylizer
         ({"control_until": 0.5}, "control-until: is for controlnet"),
         ({"mask_padding": 3}, "mask-padding: is for inpaint-area mask"),
         ({"randomness": 0.5}, "randomness: is for inversion"),
-        ({"inversion": "plain", "refinements": 2}, "refinements: is for inversion; give inversion"),
+        (
+            {"inversion": "plain", "refinements": 2},
+            "refinements: is for inversion; give --inversion refined",
+        ),
         ({"width": 100, "height": 64}, "width 100: expected a multiple of 8, such as 96"),
         ({"noise_cache": Path("x")}, "noise-cache: is for inversion"),
         ({"offload": "moon"}, "offload 'moon'"),

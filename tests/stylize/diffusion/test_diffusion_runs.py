@@ -223,7 +223,7 @@ def test_a_picture_tells_the_settings_of_others_like_it(
     )  # fmt: skip
     assert code == 2
     assert "left out model" in said
-    assert "no model; give model=PATH" in said.splitlines()[-1]
+    assert "no model; give --model PATH" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -415,7 +415,7 @@ def test_smaller_batches_when_memory_is_short(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Model, "encode_pixels", never)
-    with pytest.raises(BackendError, match=r"64×64 does not fit into memory; try width=64"):
+    with pytest.raises(BackendError, match=r"64×64 does not fit into memory; try -O width=64"):
         restyle(disc_frames[:2], batch=2)
 
 

@@ -21,6 +21,7 @@ from kadr.errors import Cancelled, OptionsError
 from kadr.stylize.servers.client import Client, ServerError
 from kadr.stylize.servers.endpoint import parse_endpoint
 from kadr.stylize.servers.error_text import error_text, one_line
+from kadr.stylize.servers.retry_after import retry_after
 
 
 def _echo(request: ReceivedRequest) -> Response:
@@ -98,7 +99,10 @@ def test_a_dropped_connection_is_one_line(server: FakeServer) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (Response(401), r"/a: 401, the server wants a user and a password; give auth"),
+        (
+            Response(401),
+            r"/a: 401, the server wants a user and a password; give -O auth=user:password",
+        ),
         (Response(403, b"<html><body>No<br>entry</body></html>"), r"403, No entry$"),
         (
             Response(404, b'{"detail": "Not Found"}'),
@@ -109,13 +113,21 @@ def test_a_dropped_connection_is_one_line(server: FakeServer) -> None:
             Response(422, b'{"detail": [{"loc": ["body", "steps"], "msg": "not an integer"}]}'),
             r"422, body\.steps: not an integer$",
         ),
-        (Response(302, headers={"Location": "https://x/"}), r"302, moved to https://x/; give that"),
+        (
+            Response(302, headers={"Location": "https://x/"}),
+            r"302, moved to https://x/; give --url https://x/",
+        ),
         (Response(500, b'{"error": "OutOfMemoryError"}'), r"500, OutOfMemoryError$"),
         (Response(500, b'{"error": "NansException"}'), r"500, NansException$"),
         (Response(500, b'{"errors": "A tensor with all NaNs was produced in VAE"}'), r"all NaNs"),
         (Response(418), r"418, I'm a Teapot"),
         (Response(200, b"<html>Sign in</html>"), r"is not JSON but begins '<html>Sign in"),
         (Response(200, b"[" * 100_000), r"is not JSON but begins"),
+        (Response(400, b'{"detail": [{"loc": 5, "msg": [1]}]}'), r"400, body: \[1\]$"),
+        (Response(400, b'{"error": null, "detail": 3, "errors": [[{"a": "b"}]]}'), r"400, b$"),
+        (Response(400, b'{"error":' * 900 + b"1" + b"}" * 900), r'400, {"error":{"error"'),
+        (Response(400, b'{"error":' * 60 + b"1" + b"}" * 60), "400, Bad Request"),
+        (Response(400, b'{"error": "a\\ud800b"}'), r"400, a\?b$"),
     ],
 )
 def test_refusals_are_not_retried(server: FakeServer, fault: Response, message: str) -> None:
@@ -260,12 +272,12 @@ def test_ctrl_c_does_not_wait_for_the_server(server: FakeServer) -> None:
 def test_a_response_above_the_limit_is_not_read_to_its_end(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kadr.stylize.servers.transport.MAX_BYTES", 1000)
+    monkeypatch.setattr("kadr.stylize.servers.client._MAX_BYTES", 1000)
     server.fail("/a", Response(body=bytes(1000)))
     assert _client(server).get("/a") == bytes(1000)
     server.fail("/a", Response(body=bytes(2000), cut=1001, stall=5))
     start = time.monotonic()
-    with pytest.raises(ServerError, match=r"/a: the answer is larger than .* MiB$"):
+    with pytest.raises(ServerError, match=r"/a: the answer is larger than .* MiB; see"):
         _client(server).get("/a")
     assert time.monotonic() - start < 2
     assert len(server.requests_to("/a")) == 2
@@ -352,7 +364,20 @@ def test_addresses(url: str, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://host", "http://", "http://host:port", "http://h:99999", "http://ü..x"]
+    "url",
+    [
+        "",
+        "ftp://host",
+        "http://",
+        "http://host:port",
+        "http://h:99999",
+        "http://ü..x",
+        "http://[::1",
+        "[",
+        "http://[v1.a]",
+        "http://a\udc80b",
+        "//",
+    ],
 )
 def test_invalid_addresses_are_named(url: str) -> None:
     with pytest.raises(OptionsError, match=r"expected an address such as http://127.0.0.1:7860"):
@@ -362,6 +387,9 @@ def test_invalid_addresses_are_named(url: str) -> None:
 def test_invalid_passwords_are_refused_without_being_shown() -> None:
     with pytest.raises(OptionsError, match=r"auth: expected user:password") as caught:
         parse_endpoint("http://host", "s3cret")
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(OptionsError, match=r"expected an address") as caught:
+        parse_endpoint("http://anna:s3cret@[::1")
     assert "s3cret" not in str(caught.value)
     with pytest.raises(OptionsError, match=r"auth \$KADR_NO_SUCH: no such environment variable"):
         parse_endpoint("http://host", "$KADR_NO_SUCH")
@@ -375,6 +403,52 @@ def test_retry_delays_grow_and_have_a_jitter_from_the_seed() -> None:
     assert delays == [client._backoff(attempt) for attempt in range(1, 5)]
     assert delays != [replace(client, seed=1)._backoff(attempt) for attempt in range(1, 5)]
     assert client._backoff(50) == 30
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2", 2.0),
+        (" 0 ", 0.0),
+        ("120", 30.0),
+        ("9" * 5000, 30.0),
+        ("-5", None),
+        ("1.5", None),
+        ("²", None),
+        ("٣", None),
+        ("", None),
+        ("soon", None),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ("Fri, 31 Dec 2999 23:59:59 GMT", 30.0),
+        ("Fri, 31 Dec 2999 23:59:59", 30.0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+    ],
+)
+def test_the_time_to_retry_is_read_or_ignored(text: str, seconds: float | None) -> None:
+    assert retry_after(text, 30.0) == seconds
+
+
+def test_a_server_may_ask_for_any_time_to_retry(server: FakeServer) -> None:
+    for value in ("²".encode().decode("latin-1"), "-1", "0", "Fri, 31 Dec 1999 23:59:59 GMT"):
+        server.fail("/a", Response(503, headers={"Retry-After": value}))
+        assert _client(server).get_json("/a")["path"] == "/a"
+
+
+def test_an_answer_without_images_has_a_smaller_limit(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kadr.stylize.servers.client._MAX_JSON_BYTES", 1 << 20)
+    server.fail("/a", Response(body=b"[" + b"[]," * (1 << 19) + b"[]]"), times=2)
+    with pytest.raises(ServerError, match="larger than 1 MiB"):
+        _client(server).get_json("/a")
+    assert len(_client(server).get("/a")) > 1 << 20
+
+
+def test_an_answer_shorter_than_it_says_is_one_line(server: FakeServer) -> None:
+    server.fail("/a", Response(body=b"[1]", headers={"Content-Length": "9"}), times=9)
+    with pytest.raises(ServerError, match="the connection broke off") as caught:
+        _client(server, retries=0).get_json("/a")
+    assert "\n" not in str(caught.value)
 
 
 @given(st.binary(max_size=200))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -18,10 +19,12 @@ from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
+from kadr.core.png import with_text
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
+from kadr.stylize.servers.comfyui import _StepProgress
 from kadr.stylize.servers.comfyui_graph import plain_graph
 
 SIZE = {"width": 128, "height": 96}
@@ -236,7 +239,9 @@ def test_of_several_saved_images_one_must_be_named(server: FakeComfyUI, tmp_path
     graph = _users_graph()
     graph["30"]["class_type"] = "SaveImage"
     path = _saved(tmp_path, graph)
-    with pytest.raises(OptionsError, match="output-node: nodes 8, 30 made images; say which"):
+    with pytest.raises(
+        OptionsError, match="output-node: nodes 8, 30 made images; give -O output-node=NODE"
+    ):
         _run(server, workflow=path)
     _run(server, workflow=path, output_node="8")
     with pytest.raises(OptionsError, match=r"output-node 7: made no image; 8, 30 did"):
@@ -317,6 +322,97 @@ def test_a_run_without_images_is_repeated(server: FakeComfyUI, times: int, tmp_p
         assert len(_run(server, workflow=path)) == 1
 
 
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (
+            {"gifs": [{"filename": "a.mp4", "type": "output"}]},
+            r"node 8 \(SaveImage\) wrote gifs, and no node .*; end the workflow in a SaveImage",
+        ),
+        ({"images": ["x"]}, r"node 8 \(SaveImage\) wrote images, and no node wrote an image that"),
+        ({"images": [{"filename": 5}], "text": ["a"]}, "wrote images, and no node"),
+    ],
+)
+def test_a_run_that_leaves_no_image_is_not_repeated(
+    server: FakeComfyUI, output: dict, message: str
+) -> None:
+    real_respond = server.respond
+
+    def respond(request: ReceivedRequest) -> Response:
+        name = request.path.rpartition("/")[2]
+        if request.path.startswith("/history/") and name in server.history:
+            return json_response({name: {"outputs": {"8": output, "99": {"text": [5]}}}})
+        return real_respond(request)
+
+    server.respond = respond
+    with pytest.raises(BackendError, match=message):
+        _run(server)
+    assert len(server.requests_to("/prompt")) == 1
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        [],
+        {"outputs": "x"},
+        {"outputs": {"8": [1]}, "status": [1]},
+        {"outputs": {"8": {"images": 5}}},
+        {"outputs": {"8": {"text": ["a"]}}},
+        {"status": {"status_str": ["error"]}},
+    ],
+)
+def test_a_history_of_other_values_is_no_image(
+    server: FakeComfyUI, monkeypatch: pytest.MonkeyPatch, entry: Any
+) -> None:
+    for name in ("_MIN_POLL_SECONDS", "_MAX_POLL_SECONDS"):
+        monkeypatch.setattr(f"kadr.stylize.servers.comfyui_queue.{name}", 0.01)
+    real_respond = server.respond
+
+    def respond(request: ReceivedRequest) -> Response:
+        name = request.path.rpartition("/")[2]
+        if request.path.startswith("/history/"):
+            return json_response({name: entry})
+        return real_respond(request)
+
+    server.respond = respond
+    with pytest.raises(BackendError, match="ran 3 times and left no image"):
+        _run(server)
+
+
+@pytest.mark.parametrize(
+    "choices", [None, 5, [], ["COMBO"], ["COMBO", 5], ["COMBO", {"options": "abc"}], {"0": []}]
+)
+def test_a_list_of_checkpoints_that_is_none_is_one_line(server: FakeComfyUI, choices: Any) -> None:
+    info = {"input": {"required": {"ckpt_name": choices}}}
+    server.fail("CheckpointLoaderSimple", json_response({"CheckpointLoaderSimple": info}))
+    with pytest.raises(BackendError, match="lists no checkpoints"):
+        _run(server)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[" * 100_000,
+        "NaN",
+        '{"type": "progress", "data": {"value": 1, "max": 0}}',
+        '{"type": "progress", "data": {"value": 1e999, "max": "x"}}',
+        '{"type": "progress", "data": [1]}',
+        '{"type": ["progress"], "data": {"value": 1, "max": 2}}',
+    ],
+)
+def test_messages_of_other_values_are_no_progress(message: str) -> None:
+    shares: list[float] = []
+    context = StylizeContext(progress=lambda index, share: shares.append(share))
+    (job,) = jobs((4,))
+    progress = _StepProgress(job, context)
+    progress.on_message(message)
+    progress.report()
+    assert shares == []
+    progress.on_message('{"type": "progress", "data": {"value": 1, "max": 4}}')
+    progress.report()
+    assert shares == [0.25]
+
+
 def test_a_lost_prompt_is_queued_again(
     server: FakeComfyUI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,7 +461,7 @@ def test_a_refused_graph_is_an_error(server: FakeComfyUI, tmp_path: Path) -> Non
 def test_the_model_must_exist_and_be_unambiguous(server: FakeComfyUI) -> None:
     with pytest.raises(OptionsError, match=r"model 'sd2': the server has sd15/v1-5"):
         _run(server, model="sd2")
-    with pytest.raises(OptionsError, match=r"model: say which of sd15/v1-5.*, sdxl"):
+    with pytest.raises(OptionsError, match=r"model: give --model NAME, one of sd15/v1-5.*, sdxl"):
         _run(server, model="")
     server.models = ["only.safetensors"]
     _run(server, model="")
@@ -387,17 +483,61 @@ def test_the_model_must_exist_and_be_unambiguous(server: FakeComfyUI) -> None:
         ('{"a": 1}', "not a ComfyUI graph"),
         ("{}", "not a ComfyUI graph"),
         ('{"nodes": [], "links": []}', "as the editor saves it"),
+        ("[" * 100_000, r"not JSON \(more than 100 levels of brackets\)"),
+        ('{"1": {"inputs": {"a": ' + '{"a":' * 200 + "1" + "}" * 203, "more than 100 levels"),
+        ("[NaN, 1e999]", "not a ComfyUI graph"),
+        ("GIF89a\xff", "not JSON but other data"),
+        (json.dumps({str(key): {"inputs": {}} for key in range(6000)}), "6000 nodes"),
     ],
 )
 def test_other_files_are_errors(
     server: FakeComfyUI, tmp_path: Path, content: str, message: str
 ) -> None:
     path = tmp_path / "graph.json"
-    path.write_text(content)
-    with pytest.raises(InputError, match=message):
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(InputError, match=message) as caught:
         _run(server, workflow=path)
+    assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"missing\.json: cannot be read"):
         _run(server, workflow=tmp_path / "missing.json")
+
+
+def _comfyui_picture(folder: Path, **texts: str) -> Path:
+    """A PNG with texts, as ComfyUI saves them."""
+    png = cv2.imencode(".png", picture())[1].tobytes()
+    for name, text in texts.items():
+        png = with_text(png, name, text)
+    path = folder / "picture.png"
+    path.write_bytes(png)
+    return path
+
+
+def test_the_graph_of_a_picture_is_a_workflow(server: FakeComfyUI, tmp_path: Path) -> None:
+    graph = _users_graph()
+    graph["2"]["is_changed"] = [math.nan]
+    editor = json.dumps({"nodes": [], "links": []})
+    path = _comfyui_picture(tmp_path, workflow=editor, prompt=json.dumps(graph))
+    assert len(_run(server, workflow=path)) == 1
+    sent = _graph(server)
+    del graph["2"]["is_changed"]
+    graph["2"]["inputs"]["image"] = sent["2"]["inputs"]["image"]
+    assert sent == graph
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"workflow": "{}"}, "holds only the workflow as the editor saves it"),
+        ({"parameters": "oil"}, "a picture without a ComfyUI graph"),
+        ({"prompt": "oil"}, r"picture\.png: not JSON"),
+        ({"prompt": "[1]"}, "not a ComfyUI graph"),
+    ],
+)
+def test_a_picture_without_a_graph_is_an_error(
+    server: FakeComfyUI, tmp_path: Path, texts: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        _run(server, workflow=_comfyui_picture(tmp_path, **texts))
 
 
 def test_a_graph_inside_a_request_is_accepted(server: FakeComfyUI, tmp_path: Path) -> None:
@@ -475,10 +615,9 @@ def test_an_image_of_another_aspect_is_an_error(server: FakeComfyUI, tmp_path: P
     assert _run(server, workflow=_saved(tmp_path, graph))[0].image.shape == (48, 64, 3)
 
 
-def test_an_image_of_one_colour_is_an_error(server: FakeComfyUI) -> None:
+def test_an_image_of_one_colour_is_no_error(server: FakeComfyUI) -> None:
     server.paint = lambda image, request: np.zeros_like(image)
-    with pytest.raises(BackendError, match="came back all of one colour"):
-        _run(server)
+    assert not _run(server)[0].image.any()
 
 
 def test_a_slow_server_is_interrupted_after_the_time_out() -> None:

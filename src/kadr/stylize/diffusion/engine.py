@@ -63,6 +63,7 @@ from kadr.stylize.layout.sizes import (
     nearest_size,
     resize,
 )
+from kadr.stylize.option_hints import with_option
 
 _log = logging.getLogger(__name__)
 
@@ -332,6 +333,7 @@ class Engine:
         smaller = nearest_size((width, height), pixels=max(64 * 64, width * height // 2))
         raise BackendError(
             f"{self.model.device}: one frame at {width}×{height} does not fit into memory; try "
-            f"width={smaller[0]} height={smaller[1]}, vae_tiling=yes, offload=parts or "
-            "dtype=float16"
+            f"{with_option('width', str(smaller[0]))} {with_option('height', str(smaller[1]))}, "
+            f"{with_option('vae_tiling')}, {with_option('offload', 'parts')} or "
+            f"{with_option('dtype', 'float16')}"
         ) from error

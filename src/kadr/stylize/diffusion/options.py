@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kadr.errors import OptionsError
 from kadr.option_fields import FILMED_FRAME, OTHER_FRAMES, check_fields, check_unused, option
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.shared_help import SHARED_HELP
 
 _CHOICES = {
@@ -208,8 +209,9 @@ class DiffusionOptions:
         """Refuse options that have no effect together with others."""
         if not self.model:
             raise OptionsError(
-                "stylizer diffusion: no model; give model=PATH of a .safetensors or .ckpt file or "
-                "of a diffusers folder, or a hub name such as owner/name"
+                f"stylizer diffusion: no model; give {with_option('model', 'PATH')} of a "
+                ".safetensors or .ckpt file or of a diffusers folder, or a hub name such as "
+                "owner/name"
             )
         if (self.width is None) != (self.height is None):
             raise OptionsError("width and height: give both, or neither for the nearest size")
@@ -225,9 +227,9 @@ class DiffusionOptions:
                 "give as many, in their order"
             )
         if self.inversion == "none":
-            check_unused(self, _OF_INVERSION, "inversion", "inversion=refined")
+            check_unused(self, _OF_INVERSION, "inversion", with_option("inversion", "refined"))
         if self.inversion != "refined":
-            check_unused(self, ("refinements",), "inversion", "inversion=refined")
+            check_unused(self, ("refinements",), "inversion", with_option("inversion", "refined"))
         if self.joint == "none":
             check_unused(self, ("joint_size",), "joint", "that too")
         if not self.controlnet:

@@ -12,6 +12,7 @@ from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, batches
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
 from kadr.stylize.infotext import PARAMETERS, format_infotext
+from kadr.stylize.option_hints import with_option
 
 
 class FrameRestyler(Protocol):
@@ -52,6 +53,12 @@ class Diffusion:
     def max_batch(self) -> int:
         """How many frames are restyled at once at most."""
         return self._options.batch
+
+    def missing_parts(self) -> str:
+        """Which part of what a run needs is not on this machine, and what to do; "" if none."""
+        from kadr.stylize.diffusion.model.location import missing_model
+
+        return missing_model(self._options.model, download=self._options.download)
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
@@ -126,5 +133,6 @@ def _out_of_memory(error: Exception, model: str) -> BackendError | None:
     if not is_out_of_memory(error):
         return None
     return BackendError(
-        f"{model}: does not fit into memory; try dtype=float16, offload=parts or a smaller model"
+        f"{model}: does not fit into memory; try {with_option('dtype', 'float16')}, "
+        f"{with_option('offload', 'parts')} or a smaller model"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -13,13 +12,16 @@ from uuid import uuid4
 from kadr.core.frames import Image
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS, format_infotext
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
 from kadr.stylize.servers.a1111_resolve import ResolvedOptions, resolve_options
 from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
-from kadr.stylize.servers.images import check_not_flat, decode_base64, fit_to_frame
+from kadr.stylize.servers.error_text import join_names
+from kadr.stylize.servers.images import decode_base64, fit_to_frame
+from kadr.stylize.servers.json_values import as_list, as_number, as_object, as_text, parse_json
 
-_HINT = "start the web interface with --api, or give its address as url"
+_HINT = f"start the web interface with --api, or give {with_option('url', 'ADDRESS')}"
 _PROGRESS_SECONDS = 1.0
 """Seconds between two requests for the progress."""
 
@@ -75,7 +77,6 @@ class A1111:
             raise _with_advice(error, size) from error
         where = client.endpoint.address
         image, text = _select_image(answer, size, where)
-        check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         info = {PARAMETERS: text or _infotext(self._options, job, size), "server": where}
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)
@@ -92,9 +93,11 @@ def _progress_poller(
         nonlocal last_time
         if time.monotonic() - last_time < _PROGRESS_SECONDS:
             return
-        with suppress(ServerError, TypeError, ValueError, AttributeError):
+        with suppress(ServerError):
             state = status_client.get_json("/sdapi/v1/progress", skip_current_image="true")
-            context.progress(job.index, min(1.0, max(0.0, float(state.get("progress")))))
+            share = as_number(as_object(state).get("progress"))
+            if share is not None:
+                context.progress(job.index, min(1.0, max(0.0, share)))
         last_time = time.monotonic()
 
     return poll
@@ -105,7 +108,7 @@ def _interrupt(client: Client, task_id: str) -> None:
     status_client = Client(client.endpoint, _STATUS_TIMEOUT, retries=0)
     with suppress(ServerError):
         state = status_client.get_json("/sdapi/v1/progress", skip_current_image="true")
-        current_task = state.get("current_task") if isinstance(state, dict) else None
+        current_task = as_object(state).get("current_task")
         if current_task is None or current_task == task_id:
             status_client.post_json("/sdapi/v1/interrupt", {})
 
@@ -115,15 +118,15 @@ def _with_advice(error: ServerError, size: tuple[int, int]) -> ServerError:
     detail = error.detail.lower()
     advice = ""
     if "outofmemory" in detail or "out of memory" in detail:
-        pixels = size[0] * size[1] // 2
-        advice = f"it ran out of memory at {size[0]}×{size[1]}; give pixels={pixels}"
+        smaller = with_option("pixels", str(size[0] * size[1] // 2))
+        advice = f"it ran out of memory at {size[0]}×{size[1]}; give {smaller}"
     elif "nan" in detail.split() or "nans" in detail:
         advice = (
             "half precision overflowed; start it with --no-half-vae (or --no-half), or give "
-            "another vae"
+            f"another {with_option('vae', 'NAME')}"
         )
     elif "sampler" in detail:
-        advice = "give a sampler that the web interface lists"
+        advice = f"give {with_option('sampler', 'NAME')} as the web interface lists it"
     if not advice:
         return error
     return ServerError(f"{error}; {advice}", error.status, error.detail)
@@ -134,35 +137,34 @@ def _select_image(answer: Any, size: tuple[int, int], where: str) -> tuple[Image
 
     Raises ServerError if no image has the requested size.
     """
-    images = answer.get("images") if isinstance(answer, Mapping) else None
-    if not isinstance(images, list) or not images:
-        raise ServerError(f"{where}: the answer holds no images; is there another program at url?")
+    images = as_list(as_object(answer).get("images"))
+    if not images:
+        raise ServerError(f"{where}: the answer holds no images; is there another program there?")
     info = _parse_info(answer)
     first = info.get("index_of_first_image")
     positions = list(range(len(images)))
-    if isinstance(first, int) and 0 < first < len(images):
+    if type(first) is int and 0 < first < len(images):
         positions = positions[first:] + positions[:first]
     sizes = []
     for position in positions:
         image = decode_base64(images[position], where)
         if (image.shape[1], image.shape[0]) == size:
-            texts = info.get("infotexts")
-            texts = texts if isinstance(texts, list) else []
-            return image, str(texts[position]) if position < len(texts) else ""
+            texts = as_list(info.get("infotexts"))
+            return image, as_text(texts[position]) if position < len(texts) else ""
         sizes.append(f"{image.shape[1]}×{image.shape[0]}")
     raise ServerError(
-        f"{where}: sent {', '.join(sizes)} pixels for {size[0]}×{size[1]}; turn off what changes "
-        "the size there, or give that size as width and height"
+        f"{where}: sent {join_names(sizes)} pixels for {size[0]}×{size[1]}; turn off what changes "
+        f"the size there, or give that size as {with_option('width', 'W')} "
+        f"{with_option('height', 'H')}"
     )
 
 
 def _parse_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """The field ``info``, which is JSON inside JSON; empty if it is not valid."""
     try:
-        info = json.loads(answer.get("info") or "{}")
-    except (TypeError, ValueError):
+        return as_object(parse_json(as_text(answer.get("info"))))
+    except ValueError:
         return {}
-    return info if isinstance(info, dict) else {}
 
 
 def _infotext(options: A1111Options, job: StylizeJob, size: tuple[int, int]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kadr.errors import OptionsError
 from kadr.option_fields import FILMED_FRAME, check_unused, option
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.options import ServerOptions, as_tuple
 from kadr.stylize.shared_help import SHARED_HELP
 
@@ -101,6 +102,6 @@ class A1111Options(ServerOptions):
                 "give one for each, in the same order"
             )
         if self.inversion == "none":
-            check_unused(self, _INVERSION_OPTIONS, "inversion", "inversion")
+            check_unused(self, _INVERSION_OPTIONS, "inversion", with_option("inversion", "plain"))
         if not self.send_mask:
-            check_unused(self, ("mask_blur",), "a mask that is sent", "send-mask")
+            check_unused(self, ("mask_blur",), "a mask that is sent", with_option("send_mask"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from typing import Any
 from kadr.errors import InputError, OptionsError
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.client import Client, ServerError
+from kadr.stylize.servers.error_text import join_names
+from kadr.stylize.servers.json_values import as_list, as_object, as_text, parse_json
 
 INVERSION_SCRIPT = "img2img alternative test"
 _SCRIPT_ARGUMENT_COUNT = 11
@@ -23,7 +24,7 @@ _SCRIPT_LABELS = {
 }
 """Position of an argument of the script → what its label contains, if the server sends labels."""
 
-_MAX_LISTED = 8
+_MODEL_NAMES = ("title", "model_name", "hash", "sha256")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _load_payload(options: A1111Options) -> Mapping[str, Any]:
     if options.payload is None:
         return {}
     try:
-        value = json.loads(options.payload.read_text(encoding="utf-8"))
+        value = parse_json(options.payload.read_bytes())
     except OSError as error:
         raise InputError(f"{options.payload}: cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -80,8 +81,8 @@ def _override_settings(client: Client, options: A1111Options) -> dict[str, Any]:
         requested["CLIP_stop_at_last_layers"] = options.clip_skip
     if options.vae:
         requested["sd_vae"] = options.vae
-    current = client.get_json("/sdapi/v1/options")
-    if not isinstance(current, dict):
+    current = as_object(client.get_json("/sdapi/v1/options"))
+    if not current:
         raise ServerError(f"{client.endpoint.address}: sends no settings; {client.hint}")
     settings = {}
     for name, value in requested.items():
@@ -96,14 +97,15 @@ def _override_settings(client: Client, options: A1111Options) -> dict[str, Any]:
 
 def _model_title(client: Client, name: str) -> str:
     """The full title of a checkpoint from any of its names."""
-    models = [item for item in _get_list(client, "/sdapi/v1/sd-models") if isinstance(item, dict)]
-    for model in models:
-        names = {model.get(key) for key in ("title", "model_name", "hash", "sha256")}
-        file = PurePath(str(model.get("filename", "")).replace("\\", "/"))
-        if name in names | {file.name, file.stem}:
-            return str(model["title"])
-    available = [str(model.get("model_name")) for model in models]
-    raise OptionsError(f"model {name!r}: the server has {_join_names(available)}")
+    models = [as_object(item) for item in _get_list(client, "/sdapi/v1/sd-models")]
+    titles = [as_text(model.get("title")) or as_text(model.get("model_name")) for model in models]
+    for model, title in zip(models, titles):
+        names = {as_text(model.get(key)) for key in _MODEL_NAMES}
+        file = PurePath(as_text(model.get("filename")).replace("\\", "/"))
+        if title and name in names | {file.name, file.stem}:
+            return title
+    available = [as_text(model.get("model_name")) or title for model, title in zip(models, titles)]
+    raise OptionsError(f"model {name!r}: the server has {join_names(available)}")
 
 
 def _controlnet_models(client: Client, options: A1111Options) -> tuple[tuple[str, float], ...]:
@@ -118,8 +120,8 @@ def _controlnet_models(client: Client, options: A1111Options) -> tuple[tuple[str
                 "install it there"
             ) from error
         raise
-    names = answer.get("model_list") if isinstance(answer, dict) else None
-    available = [str(name) for name in names] if isinstance(names, list) else []
+    names = map(as_text, as_list(as_object(answer).get("model_list")))
+    available = [name for name in names if name]
     return tuple(_controlnet_model(text, available) for text in options.controlnet)
 
 
@@ -131,7 +133,7 @@ def _controlnet_model(text: str, available: list[str]) -> tuple[str, float]:
         # "control_v11p_sd15_canny [d14c016b]": the hash may be left out
         if name in (full_name, full_name.partition(" [")[0]):
             return full_name, weight
-    raise OptionsError(f"controlnet {name!r}: the server has {_join_names(available)}")
+    raise OptionsError(f"controlnet {name!r}: the server has {join_names(available)}")
 
 
 def _check_inversion_script(client: Client) -> None:
@@ -143,9 +145,9 @@ def _check_inversion_script(client: Client) -> None:
             f"inversion: {where} has no script {INVERSION_SCRIPT!r}; put A1111's own "
             "img2imgalt.py into its scripts folder, or use the stylizer diffusion"
         )
-    arguments = script.get("args")
-    count = len(arguments) if isinstance(arguments, list) else 0
-    labels = [str(item.get("label") or "").lower() for item in arguments or []]
+    arguments = as_list(script.get("args"))
+    count = len(arguments)
+    labels = [as_text(as_object(item).get("label")).lower() for item in arguments]
     is_other_order = count == _SCRIPT_ARGUMENT_COUNT and any(
         labels[position] and label not in labels[position]
         for position, label in _SCRIPT_LABELS.items()
@@ -157,11 +159,9 @@ def _check_inversion_script(client: Client) -> None:
         )
 
 
-def _find_inversion_script(client: Client) -> dict[str, Any] | None:
-    for script in _get_list(client, "/sdapi/v1/script-info"):
-        if not isinstance(script, dict) or not script.get("is_img2img"):
-            continue
-        if str(script.get("name", "")).lower() == INVERSION_SCRIPT:
+def _find_inversion_script(client: Client) -> Mapping[str, Any] | None:
+    for script in map(as_object, _get_list(client, "/sdapi/v1/script-info")):
+        if script.get("is_img2img") and as_text(script.get("name")).lower() == INVERSION_SCRIPT:
             return script
     return None
 
@@ -171,9 +171,3 @@ def _get_list(client: Client, path: str) -> list[Any]:
     if not isinstance(answer, list):
         raise ServerError(f"{client.endpoint.address}{path}: expected a list; {client.hint}")
     return answer
-
-
-def _join_names(names: list[str]) -> str:
-    text = ", ".join(names[:_MAX_LISTED]) or "none"
-    rest = len(names) - _MAX_LISTED
-    return text if rest <= 0 else f"{text} and {rest} more"

@@ -17,9 +17,12 @@ import httpx
 from kadr.core.events import CancelToken
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, Cancelled
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.endpoint import Endpoint
 from kadr.stylize.servers.error_text import error_text, one_line
-from kadr.stylize.servers.transport import MAX_BYTES, PendingRequest, Response, TooLargeError
+from kadr.stylize.servers.json_values import parse_json
+from kadr.stylize.servers.retry_after import retry_after
+from kadr.stylize.servers.transport import PendingRequest, Response, TooLargeError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,15 @@ _POLL_SECONDS = 0.05
 
 _MAX_RETRY_DELAY = 30.0
 
+_MAX_MESSAGE = 1000
+"""Characters of an error: names that a server made up may be in it."""
+
+_MAX_BYTES = 1 << 28
+"""Of any answer."""
+
+_MAX_JSON_BYTES = 1 << 25
+"""Of an answer without images: parsed, it may take twenty times as much memory."""
+
 
 class ServerError(BackendError):
     """A server that is down, refuses, fails or sends an invalid answer.
@@ -43,7 +55,7 @@ class ServerError(BackendError):
     """
 
     def __init__(self, message: str, status: int | None = None, detail: str = "") -> None:
-        super().__init__(message)
+        super().__init__(one_line(message, _MAX_MESSAGE))
         self.status = status
         self.detail = detail
 
@@ -93,7 +105,8 @@ class Client:
 
     def get_json(self, path: str, **query: str) -> Any:
         """The JSON value at a path."""
-        return self._parse(path, self.get(path, **query))
+        request = self._request("GET", path, params=query or None)
+        return self._parse(path, self._send(path, request, max_bytes=_MAX_JSON_BYTES))
 
     def post_json(
         self,
@@ -147,8 +160,8 @@ class Client:
 
     def _parse(self, path: str, body: bytes) -> Any:
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
+            return parse_json(body)
+        except ValueError as error:
             raise ServerError(
                 f"{self.endpoint.address}{path}: the answer is not JSON but begins "
                 f"{one_line(body[:60].decode('utf-8', 'replace'))!r}; {self.hint}"
@@ -160,12 +173,13 @@ class Client:
         request: httpx.Request,
         on_poll: Callable[[], object] | None = None,
         before_retry: Callable[[], object] | None = None,
+        max_bytes: int | None = None,
     ) -> bytes:
         attempt = 0
         while True:
             self.cancel.check()
             try:
-                return self._send_once(path, request, on_poll)
+                return self._send_once(path, request, on_poll, max_bytes or _MAX_BYTES)
             except _TemporaryError as failure:
                 if attempt >= self.retries:
                     raise failure.error from failure.__cause__
@@ -182,18 +196,22 @@ class Client:
         return min(_MAX_RETRY_DELAY, self.retry_delay * 2.0 ** (attempt - 1) * (0.5 + jitter))
 
     def _send_once(
-        self, path: str, request: httpx.Request, on_poll: Callable[[], object] | None
+        self,
+        path: str,
+        request: httpx.Request,
+        on_poll: Callable[[], object] | None,
+        max_bytes: int,
     ) -> bytes:
         where = f"{self.endpoint.address}{path}"
         end = time.monotonic() + self.timeout
-        pending = PendingRequest(request, self.timeout)
+        pending = PendingRequest(request, self.timeout, max_bytes)
         try:
             while not pending.wait(_POLL_SECONDS):
                 self.cancel.check()
                 if time.monotonic() > end:
                     raise ServerError(
                         f"{where}: no answer within {self.timeout:g} s; "
-                        "give a longer timeout, or ask for less"
+                        f"give a longer {with_option('timeout', 'SECONDS')}, or ask for less"
                     )
                 if on_poll is not None:
                     on_poll()
@@ -209,7 +227,7 @@ class Client:
     def _connection_error(self, where: str, error: Exception) -> Exception:
         """What to raise when there is no complete response."""
         if isinstance(error, TooLargeError):
-            return ServerError(f"{where}: the answer is larger than {MAX_BYTES >> 20} MiB")
+            return ServerError(f"{where}: the answer is larger than {error}; see the server's log")
         address, cause = self.endpoint.address, _os_error(error)
         if isinstance(cause, socket.gaierror):
             return ServerError(f"{address}: no such host ({one_line(str(cause))}); {self.hint}")
@@ -228,10 +246,10 @@ class Client:
         if status == 401:
             user = self.endpoint.user
             problem = f"refuses user {user!r}" if user else "wants a user and a password"
-            problem = f"the server {problem}; give auth as user:password"
+            problem = f"the server {problem}; give {with_option('auth', 'user:password')}"
         elif status in range(300, 400):
-            target = response.headers.get("location", "nowhere")
-            problem = f"moved to {target}; give that address as url"
+            target = one_line(response.headers.get("location", "nowhere"))
+            problem = f"moved to {target}; give {with_option('url', target)}"
         elif status == 404 and not detail.removeprefix("Not Found"):
             problem = f"the server has no such interface; {self.hint}"
         else:
@@ -239,8 +257,7 @@ class Client:
         error = ServerError(f"{where}: {status}, {problem}", status, detail)
         if status not in _TEMPORARY_STATUSES or any(text in detail for text in _PERMANENT_ERRORS):
             return error
-        seconds = response.headers.get("retry-after", "")
-        delay = min(_MAX_RETRY_DELAY, float(seconds)) if seconds.isdigit() else None
+        delay = retry_after(response.headers.get("retry-after", ""), _MAX_RETRY_DELAY)
         return _TemporaryError(error, delay)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -14,29 +13,31 @@ from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.layout.sizes import resize
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.client import Client, ServerError
+from kadr.stylize.servers.comfyui_file import load_graph
 from kadr.stylize.servers.comfyui_graph import (
     Graph,
     copy_graph,
     find_image_node,
     find_node,
-    load_graph,
     plain_graph,
 )
 from kadr.stylize.servers.comfyui_options import ComfyUIOptions
 from kadr.stylize.servers.comfyui_queue import ImageFiles, LostPromptError, run_graph
 from kadr.stylize.servers.comfyui_settings import apply_options, graph_infotext, set_seed
+from kadr.stylize.servers.error_text import join_names, one_line
 from kadr.stylize.servers.images import (
     add_mask,
-    check_not_flat,
     decode_image,
     encode_png,
     fit_to_frame,
     has_same_aspect,
 )
+from kadr.stylize.servers.json_values import as_list, as_number, as_object, as_text, parse_json
 from kadr.stylize.servers.listener import listening
 
-_HINT = "start ComfyUI, or give its address as url"
+_HINT = f"start ComfyUI, or give {with_option('url', 'ADDRESS')}"
 _UPLOAD_FOLDER = "kadr"
 _MAX_RUNS = 3
 """How often a frame is queued: a server may forget it, or return no image for a known prompt."""
@@ -78,7 +79,9 @@ class ComfyUI:
         if options.workflow is not None:
             graph = load_graph(options.workflow)
         elif not options.model and len(models) != 1:
-            raise OptionsError(f"model: say which of {', '.join(models) or 'none'} to use")
+            raise OptionsError(
+                f"model: give {with_option('model', 'NAME')}, one of {join_names(models)}"
+            )
         else:
             graph = plain_graph(models[0] if models else "")
         if options.output_node:
@@ -93,12 +96,10 @@ class ComfyUI:
         if self._options.seed_each:
             set_seed(graph, self._options, job.seed)
         files = self._run(job, context, client, graph)
-        where = client.endpoint.address
         image = self._download(client, files, graph, job)
-        check_not_flat(image, job, where)
         context.progress(job.index, 1.0)
         text = graph_infotext(graph, self._options, (image.shape[1], image.shape[0]))
-        info = {PARAMETERS: text, "server": where}
+        info = {PARAMETERS: text, "server": client.endpoint.address}
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)
 
     def _run(
@@ -131,14 +132,15 @@ class ComfyUI:
     def _download(self, client: Client, files: ImageFiles, graph: Graph, job: StylizeJob) -> Image:
         """The image of the output node, or of the only node that saves or previews one."""
         file = files[self._output_node(files, graph)][0]
-        query = {key: str(file.get(key, "")) for key in ("filename", "subfolder", "type")}
-        where = f"{client.endpoint.address}: {query['filename']}"
+        query = {key: as_text(file.get(key)) for key in ("filename", "subfolder", "type")}
+        where = f"{client.endpoint.address}: {one_line(query['filename'], 100)}"
         image = decode_image(client.get("/view", **query), where)
         size = (image.shape[1], image.shape[0])
         if not has_same_aspect(size, job.frame.size):
             raise BackendError(
                 f"{where}: {size[0]}×{size[1]} pixels, the frame has {job.frame.size[0]}×"
-                f"{job.frame.size[1]}; the workflow must keep the frame's shape, or say output-node"
+                f"{job.frame.size[1]}; the workflow must keep the frame's shape, or give "
+                f"{with_option('output_node', 'NODE')}"
             )
         return image
 
@@ -146,12 +148,17 @@ class ComfyUI:
         if self._options.output_node:
             node = find_node(graph, self._options.output_node, "output-node")
             if node not in files:
-                raise OptionsError(f"output-node {node}: made no image; {', '.join(files)} did")
+                raise OptionsError(
+                    f"output-node {node}: made no image; {join_names(list(files))} did"
+                )
             return node
         saved = [node for node, images in files.items() if images[0].get("type") == "output"]
         candidates = saved or list(files)
         if len(candidates) > 1:
-            raise OptionsError(f"output-node: nodes {', '.join(candidates)} made images; say which")
+            raise OptionsError(
+                f"output-node: nodes {join_names(candidates)} made images; give "
+                f"{with_option('output_node', 'NODE')}"
+            )
         return candidates[0]
 
 
@@ -164,11 +171,12 @@ class _StepProgress:
 
     def on_message(self, message: str) -> None:
         """Read a message; those of the sampler say which of how many steps is done."""
-        with suppress(ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
-            value = json.loads(message)
-            if value["type"] == "progress":
-                share = value["data"]["value"] / value["data"]["max"]
-                self._share = min(1.0, max(0.0, float(share)))
+        with suppress(ValueError):
+            value = as_object(parse_json(message))
+            data = as_object(value.get("data"))
+            done, total = as_number(data.get("value")), as_number(data.get("max"))
+            if value.get("type") == "progress" and done is not None and total:
+                self._share = min(1.0, max(0.0, done / total))
 
     def report(self) -> None:
         """Report the progress if it has changed."""
@@ -180,23 +188,25 @@ class _StepProgress:
 def _list_models(client: Client) -> list[str]:
     """The checkpoints that the server has, as its plain loader lists them."""
     loader = "CheckpointLoaderSimple"
-    answer = client.get_json(f"/object_info/{loader}")
-    try:
-        choices = answer[loader]["input"]["required"]["ckpt_name"]
-        # older servers send [names, ...], newer ones ["COMBO", {"options": names}]
-        names = choices[0] if isinstance(choices[0], list) else choices[1]["options"]
-        return [str(name) for name in names]
-    except (KeyError, IndexError, TypeError) as error:
+    value = client.get_json(f"/object_info/{loader}")
+    for name in (loader, "input", "required"):
+        value = as_object(value).get(name)
+    choices = as_object(value).get("ckpt_name")
+    # older servers send [names, ...], newer ones ["COMBO", {"options": names}]
+    first, second = (*as_list(choices), None, None)[:2]
+    names = first if isinstance(first, list) else as_object(second).get("options")
+    if not isinstance(names, list):
         raise ServerError(
-            f"{client.endpoint.address}: lists no checkpoints; is there another program at url?"
-        ) from error
+            f"{client.endpoint.address}: lists no checkpoints; is there another program there?"
+        )
+    return [as_text(name) for name in names if as_text(name)]
 
 
 def _upload(client: Client, name: str, data: bytes) -> str:
     """Send an image file; returns the name by which LoadImage finds it."""
     fields = {"type": "input", "subfolder": _UPLOAD_FOLDER, "overwrite": "true"}
-    answer = client.post_file("/upload/image", fields, "image", name, data)
-    if not isinstance(answer, dict) or not isinstance(answer.get("name"), str):
-        raise ServerError(f"{client.endpoint.address}: took no image; is another program at url?")
-    folder = answer.get("subfolder")
-    return f"{folder}/{answer['name']}" if folder else str(answer["name"])
+    answer = as_object(client.post_file("/upload/image", fields, "image", name, data))
+    file, folder = as_text(answer.get("name")), as_text(answer.get("subfolder"))
+    if not file:
+        raise ServerError(f"{client.endpoint.address}: took no image; is another program there?")
+    return f"{folder}/{file}" if folder else file

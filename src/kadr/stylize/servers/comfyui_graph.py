@@ -1,4 +1,4 @@
-"""Load a ComfyUI graph, find its nodes, and change their inputs.
+"""Find the nodes of a ComfyUI graph, and change their inputs.
 
 A graph is what "Export (API)" writes: ``{id: {"class_type": ..., "inputs": {name: value}}}``,
 where a value may be a link, ``[id, slot]``, to another node.
@@ -6,39 +6,20 @@ where a value may be a link, ``[id, slot]``, to another node.
 
 from __future__ import annotations
 
-import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
-from kadr.errors import InputError, OptionsError
+from kadr.errors import OptionsError
+from kadr.stylize.option_hints import with_option
+from kadr.stylize.servers.error_text import one_line
+from kadr.stylize.servers.json_values import parse_json
 
 Graph = dict[str, dict[str, Any]]
 
 _TEXT_INPUTS = ("text", "text_g", "text_l", "clip_l", "t5xxl", "prompt", "value", "string")
 """Inputs that hold a prompt: of encoders for one or several text models, and of text nodes."""
-
-
-def load_graph(path: Path) -> Graph:
-    """Read a workflow file. Raises InputError if it is no graph in API format."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a workflow") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); export it from ComfyUI again") from error
-    if isinstance(value, dict) and isinstance(value.get("prompt"), dict):
-        value = value["prompt"]
-    if isinstance(value, dict) and "nodes" in value and "links" in value:
-        raise InputError(
-            f"{path}: a workflow as the editor saves it; export it with Export (API) instead"
-        )
-    nodes = value.values() if isinstance(value, dict) else ()
-    valid = [isinstance(node, dict) and isinstance(node.get("inputs"), dict) for node in nodes]
-    if not valid or not all(valid):
-        raise InputError(f"{path}: not a ComfyUI graph; export it with Export (API)")
-    return {str(key): node for key, node in value.items()}
 
 
 def plain_graph(model: str) -> Graph:
@@ -84,9 +65,9 @@ def find_node(graph: Graph, name: str, option: str) -> str:
             return keys[0]
         if keys:
             raise OptionsError(
-                f"{option} {name!r}: {_join_nodes(graph, keys)} have this name; give an id"
+                f"{option} {name!r}: {join_nodes(graph, keys)} have this name; give an id"
             )
-    nodes = _join_nodes(graph, list(graph))
+    nodes = join_nodes(graph, list(graph))
     raise OptionsError(f"{option} {name!r}: no such node; there are {nodes}")
 
 
@@ -96,10 +77,10 @@ def find_image_node(graph: Graph, name: str) -> str:
         return find_node(graph, name, "image-node")
     keys = [key for key, node in graph.items() if _class(node) == "LoadImage"]
     if len(keys) != 1:
-        nodes = _join_nodes(graph, keys) if keys else "none"
+        nodes = join_nodes(graph, keys) if keys else "none"
         raise OptionsError(
             f"image-node: expected one LoadImage in the workflow, found {nodes}; "
-            "add one, or say which node takes the frame"
+            f"add one, or give {with_option('image_node', 'NODE')}"
         )
     return keys[0]
 
@@ -126,7 +107,7 @@ def find_prompt_nodes(graph: Graph, side: str, name: str) -> list[str]:
     if not keys:
         raise OptionsError(
             f"{option}: no node of the workflow was found to hold it; there are "
-            f"{_join_nodes(graph, list(graph))}"
+            f"{join_nodes(graph, list(graph))}"
         )
     return list(keys)
 
@@ -179,9 +160,10 @@ def set_value(
         raise OptionsError(f"{option}: no node of the workflow has {' or '.join(names)} to set")
     if len(matches) > 1 and not all_nodes:
         key, name = matches[0]
-        nodes = _join_nodes(graph, [key for key, _ in matches])
+        nodes = join_nodes(graph, [key for key, _ in matches])
         raise OptionsError(
-            f"{option}: {nodes} have {name}; give sampler-node, or patch={key}.{name}={value}"
+            f"{option}: {nodes} have {name}; give {with_option('sampler_node', 'NODE')}, or "
+            f"{with_option('patch', f'{key}.{name}={value}')}"
         )
     for key, name in matches:
         graph[key]["inputs"][name] = value
@@ -199,7 +181,7 @@ def apply_patch(graph: Graph, patch: str) -> None:
     if name not in inputs:
         raise OptionsError(f"patch {patch!r}: the node has {', '.join(inputs) or 'no inputs'}")
     try:
-        inputs[name] = json.loads(value)
+        inputs[name] = parse_json(value)
     except ValueError:
         inputs[name] = value
 
@@ -229,9 +211,9 @@ def _value_inputs(node: dict[str, Any]) -> list[str]:
 
 def _upstream_texts(graph: Graph, start: str, side: str) -> Iterator[str]:
     """The nearest nodes with a text, following the links backwards but not to the other side."""
-    visited, queue = {start}, [start]
+    visited, queue = {start}, deque([start])
     while queue:
-        key = queue.pop(0)
+        key = queue.popleft()
         inputs = graph[key]["inputs"]
         if any(isinstance(inputs.get(name), str) for name in _TEXT_INPUTS):
             yield key
@@ -245,16 +227,19 @@ def _upstream_texts(graph: Graph, start: str, side: str) -> Iterator[str]:
 
 def _upstream(graph: Graph, start: str) -> list[str]:
     """A node and all that lead to it, nearest first, except those that make its first latent."""
-    keys = [start]
+    keys, visited = [start], {start}
     for key in keys:
         for name, link in graph[key]["inputs"].items():
             is_followed = name != "latent_image" and _is_link(link, graph)
-            if is_followed and str(link[0]) not in keys:
+            if is_followed and str(link[0]) not in visited:
+                visited.add(str(link[0]))
                 keys.append(str(link[0]))
     return keys
 
 
-def _join_nodes(graph: Graph, keys: Sequence[str], max_count: int = 8) -> str:
-    names = [f"{key} ({_title(graph[key]) or _class(graph[key])})" for key in keys[:max_count]]
+def join_nodes(graph: Graph, keys: Sequence[str], max_count: int = 8) -> str:
+    """The ids of nodes with their titles or classes, for messages."""
+    nodes = [(key, graph.get(key, {})) for key in keys[:max_count]]
+    names = [one_line(f"{key} ({_title(node) or _class(node)})", 80) for key, node in nodes]
     rest = f" and {len(keys) - max_count} more" if len(keys) > max_count else ""
     return ", ".join(names) + rest

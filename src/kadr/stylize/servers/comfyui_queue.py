@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from kadr.errors import Cancelled
+from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
-from kadr.stylize.servers.comfyui_graph import Graph
+from kadr.stylize.servers.comfyui_graph import Graph, join_nodes
+from kadr.stylize.servers.error_text import one_line
+from kadr.stylize.servers.json_values import as_list, as_object, as_text
 
 _MIN_POLL_SECONDS, _MAX_POLL_SECONDS = 0.05, 1.0
 _MAX_MISSING = 3
@@ -43,15 +47,15 @@ def run_graph(
         answer = client.post_json(
             "/prompt", {"prompt": graph, "client_id": client_id, "prompt_id": new_id}
         )
-    prompt_id = answer.get("prompt_id") if isinstance(answer, dict) else None
-    if not isinstance(prompt_id, str):
-        raise ServerError(f"{where}: queued no prompt; is there another program at url?")
+    prompt_id = as_text(as_object(answer).get("prompt_id"))
+    if not prompt_id:
+        raise ServerError(f"{where}: queued no prompt; is there another program there?")
     try:
         entry = _wait(client, prompt_id, on_poll)
     except (Cancelled, KeyboardInterrupt, ServerError):
         stop_prompt(client, prompt_id)
         raise
-    return _image_files(entry, where)
+    return _image_files(entry, graph, where)
 
 
 def stop_prompt(client: Client, prompt_id: str) -> None:
@@ -69,13 +73,13 @@ def _wait(client: Client, prompt_id: str, on_poll: Callable[[], object]) -> Mapp
     """Poll until a prompt has run; returns its entry in the history."""
     end, delay, missing_count = time.monotonic() + client.timeout, _MIN_POLL_SECONDS, 0
     while True:
-        history = client.get_json(f"/history/{prompt_id}")
-        if isinstance(history, dict) and isinstance(history.get(prompt_id), dict):
-            return dict(history[prompt_id])
+        history = as_object(client.get_json(f"/history/{quote(prompt_id, safe='')}"))
+        if entry := as_object(history.get(prompt_id)):
+            return entry
         if time.monotonic() > end:
             raise ServerError(
                 f"{client.endpoint.address}: no image within {client.timeout:g} s; "
-                "give a longer timeout, or ask for less"
+                f"give a longer {with_option('timeout', 'SECONDS')}, or ask for less"
             )
         on_poll()
         client.wait(delay)
@@ -89,33 +93,45 @@ def _wait(client: Client, prompt_id: str, on_poll: Callable[[], object]) -> Mapp
 
 def _queued_ids(client: Client, part: str) -> set[str]:
     """The prompt ids in a part of the queue: its entries are [number, prompt id, ...]."""
-    answer = client.get_json("/queue")
-    entries = answer.get(part) if isinstance(answer, dict) else None
-    entries = entries if isinstance(entries, list) else []
-    return {str(entry[1]) for entry in entries if isinstance(entry, list) and len(entry) > 1}
+    entries = as_list(as_object(client.get_json("/queue")).get(part))
+    return {as_text(entry[1]) for entry in map(as_list, entries) if len(entry) > 1}
 
 
-def _image_files(entry: Mapping[str, Any], where: str) -> ImageFiles:
-    status = entry.get("status")
-    if isinstance(status, dict) and status.get("status_str") == "error":
+def _image_files(entry: Mapping[str, Any], graph: Graph, where: str) -> ImageFiles:
+    """The images of each node. Raises ServerError if there are only files of other kinds."""
+    status = as_object(entry.get("status"))
+    if status.get("status_str") == "error":
         raise ServerError(f"{where}: {_failure(status)}")
-    outputs = entry.get("outputs")
-    nodes = outputs.items() if isinstance(outputs, dict) else ()
-    images = {key: output.get("images") for key, output in nodes if isinstance(output, dict)}
-    return {key: files for key, files in images.items() if isinstance(files, list) and files}
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    others: dict[str, str] = {}
+    for node, output in as_object(entry.get("outputs")).items():
+        for kind, items in as_object(output).items():
+            entries = map(as_object, as_list(items))
+            named = [item for item in entries if as_text(item.get("filename"))]
+            if named and kind == "images":
+                files[node] = named
+            elif named or (kind == "images" and as_list(items)):
+                others.setdefault(node, kind)
+    if others and not files:
+        node, kind = next(iter(others.items()))
+        # the same graph would leave the same files again
+        raise ServerError(
+            f"{where}: node {join_nodes(graph, [node])} wrote {one_line(kind, 40)}, and no node "
+            "wrote an image that has a name; end the workflow in a SaveImage node"
+        )
+    return files
 
 
 def _failure(status: Mapping[str, Any]) -> str:
     """What went wrong, from the messages of a run: each is [name, details]."""
-    messages = status.get("messages")
-    for message in messages if isinstance(messages, list) else ():
-        if not isinstance(message, list) or len(message) != 2 or not isinstance(message[1], dict):
+    for message in map(as_list, as_list(status.get("messages"))):
+        if len(message) != 2:
             continue
-        name, details = message
+        name, details = message[0], as_object(message[1])
         if name == "execution_interrupted":
             return "the work was interrupted at the server; run again to go on"
         if name == "execution_error":
-            text = " ".join(str(details.get("exception_message", "")).split())[:200]
+            text = one_line(str(details.get("exception_message", "")), 200)
             node = f"node {details.get('node_id')} ({details.get('node_type')})"
             advice = "; give fewer pixels" if "out of memory" in text.lower() else ""
             return f"{node}: {details.get('exception_type')}: {text}{advice}"

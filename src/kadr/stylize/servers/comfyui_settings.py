@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from kadr.errors import OptionsError
-from kadr.stylize.infotext import format_infotext
+from kadr.stylize.infotext import Infotext, format_infotext
 from kadr.stylize.servers.comfyui_graph import (
     Graph,
     apply_patch,
@@ -19,6 +19,7 @@ from kadr.stylize.servers.comfyui_graph import (
     set_value,
 )
 from kadr.stylize.servers.comfyui_options import ComfyUIOptions
+from kadr.stylize.servers.error_text import join_names
 
 _SEED_INPUTS = ("seed", "noise_seed")
 _MODEL_INPUTS = ("ckpt_name",)
@@ -57,6 +58,41 @@ _SCHEDULERS = {
     "DDIM": "ddim_uniform",
     "Beta": "beta",
 }
+
+
+_TO_A1111 = {comfyui_name: name for name, comfyui_name in _SAMPLERS.items()}
+_TO_SCHEDULE = {comfyui_name: name for name, comfyui_name in _SCHEDULERS.items()}
+"""ComfyUI's name → A1111's."""
+
+_FIELD_INPUTS: dict[str, tuple[str, ...]] = {
+    "Steps": ("steps",),
+    "Sampler": ("sampler_name",),
+    "Schedule type": ("scheduler",),
+    "CFG scale": ("cfg",),
+    "Seed": _SEED_INPUTS,
+    "Model": (*_MODEL_INPUTS, "unet_name"),
+    "Denoising strength": ("denoise",),
+}
+"""Field of the parameters → inputs of nodes that hold it."""
+
+_PLAIN_CLASSES = frozenset(
+    {
+        "CheckpointLoaderSimple",
+        "UNETLoader",
+        "CLIPLoader",
+        "DualCLIPLoader",
+        "VAELoader",
+        "LoadImage",
+        "EmptyLatentImage",
+        "VAEEncode",
+        "VAEDecode",
+        "CLIPTextEncode",
+        "KSampler",
+        "SaveImage",
+        "PreviewImage",
+    }
+)
+"""Nodes that change nothing beyond what their settings say."""
 
 
 def apply_options(graph: Graph, options: ComfyUIOptions, models: Sequence[str]) -> Graph:
@@ -119,22 +155,20 @@ def sampler_names(name: str) -> tuple[str, str]:
 def graph_infotext(graph: Graph, options: ComfyUIOptions, size: tuple[int, int]) -> str:
     """The generation parameters of a graph, as far as it contains them."""
 
-    def value(*inputs: str) -> Any:
+    def value(*inputs: str) -> str | int | float | bool | None:
         for key, name in find_inputs(graph, inputs, options.sampler_node):
-            return graph[key]["inputs"][name]
+            return _plain(graph[key]["inputs"][name])
         return None
 
     sampler, model = value("sampler_name"), value(*_MODEL_INPUTS, "unet_name")
-    samplers = {comfyui_name: name for name, comfyui_name in _SAMPLERS.items()}
-    schedulers = {comfyui_name: name for name, comfyui_name in _SCHEDULERS.items()}
     fields: dict[str, str | int | float | bool | None] = {
         "Steps": value("steps"),
-        "Sampler": samplers.get(sampler, sampler),
-        "Schedule type": schedulers.get(value("scheduler")),
+        "Sampler": _TO_A1111.get(str(sampler), sampler),
+        "Schedule type": _TO_SCHEDULE.get(str(value("scheduler"))),
         "CFG scale": value("cfg"),
         "Seed": value(*_SEED_INPUTS),
         "Size": f"{size[0]}x{size[1]}",
-        "Model": PurePath(str(model)).stem if model else None,
+        "Model": _file_stem(str(model)) if model else None,
         "Denoising strength": value("denoise"),
         "RNG": "CPU",
         "Version": "ComfyUI",
@@ -143,10 +177,48 @@ def graph_infotext(graph: Graph, options: ComfyUIOptions, size: tuple[int, int])
     return format_infotext(positive, get_prompt(graph, "negative", options.negative_node), fields)
 
 
+def read_graph_settings(graph: Graph) -> tuple[Infotext, dict[str, str]]:
+    """What a graph sets, as the parameters that A1111 writes, and what else there is in it.
+
+    Of several nodes that set the same thing the first counts; the others are among the rest.
+    """
+    fields, rest = {"RNG": "CPU"}, dict[str, str]()
+    for field, inputs in _FIELD_INPUTS.items():
+        nodes = find_inputs(graph, inputs, "")
+        texts = [(key, _plain(graph[key]["inputs"][name])) for key, name in nodes]
+        values = [(key, str(value)) for key, value in texts if value is not None]
+        if values:
+            fields[field] = values[0][1]
+        rest |= {f"{field} of node {key}": text for key, text in values if text != values[0][1]}
+    classes = [str(node.get("class_type", "")) for node in graph.values()]
+    if "Denoising strength" in fields and any("Empty" in name for name in classes):
+        # a picture of a prompt alone: this is no choice of how far from a frame to go
+        rest["Denoising strength"] = fields.pop("Denoising strength")
+    convert = {"Sampler": _TO_A1111, "Schedule type": _TO_SCHEDULE}
+    for field, names in convert.items():
+        if field in fields:
+            fields[field] = names.get(fields[field], fields[field])
+    if "Model" in fields:
+        fields["Model"] = _file_stem(fields["Model"])
+    others = sorted(set(classes) - _PLAIN_CLASSES)
+    if others:
+        rest["nodes"] = join_names(others)
+    positive, negative = get_prompt(graph, "positive", ""), get_prompt(graph, "negative", "")
+    return Infotext(positive, negative, fields), rest
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    return value if isinstance(value, (str, int, float, bool)) else None
+
+
+def _file_stem(name: str) -> str:
+    return PurePath(name.replace("\\", "/")).stem
+
+
 def _full_model_name(name: str, models: Sequence[str]) -> str:
     """A checkpoint's full name on the server, from its file name with or without suffix."""
     for model in models:
         file = PurePath(model.replace("\\", "/"))
         if name in (model, file.name, file.stem):
             return model
-    raise OptionsError(f"model {name!r}: the server has {', '.join(models[:8]) or 'none'}")
+    raise OptionsError(f"model {name!r}: the server has {join_names(models)}")

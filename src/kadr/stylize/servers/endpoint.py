@@ -46,15 +46,17 @@ def parse_endpoint(url: str, auth: str = "") -> Endpoint:
     auth: "user:password" or "". ``$NAME`` reads it from that environment variable, so that it
     need not be written down. Raises OptionsError for anything else.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    secure = parts.scheme == "https"
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        secure = parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(url)
         httpx.URL(parts.geturl())
     except (ValueError, httpx.InvalidURL):
-        port = 0
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port:
-        raise OptionsError(f"url {url!r}: expected an address such as http://127.0.0.1:7860")
+        raise OptionsError(
+            f"url {_without_password(url)!r}: expected an address such as http://127.0.0.1:7860"
+        ) from None
     if auth.startswith("$"):
         if auth[1:] not in os.environ:
             raise OptionsError(f"auth {auth}: no such environment variable; set it or give another")
@@ -68,6 +70,14 @@ def parse_endpoint(url: str, auth: str = "") -> Endpoint:
         parts.hostname,
         port,
         parts.path.rstrip("/"),
-        "Basic " + base64.b64encode(auth.encode()).decode() if auth else None,
+        "Basic " + base64.b64encode(auth.encode("utf-8", "surrogateescape")).decode()
+        if auth
+        else None,
         auth.partition(":")[0],
     )
+
+
+def _without_password(url: str) -> str:
+    """An address that could not be parsed, without what may be a password in it."""
+    start, _, rest = url.rpartition("@")
+    return f"{start.rpartition('//')[0]}…@{rest}" if start else rest

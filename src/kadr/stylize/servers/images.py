@@ -13,12 +13,10 @@ from kadr.errors import BackendError
 from kadr.image_files import PNG_OPTIONS
 from kadr.stylize.base import Mask, StylizeContext, StylizeJob
 from kadr.stylize.layout.sizes import flatten_on_white, resize
+from kadr.stylize.servers.json_values import as_text
 
 _MAX_STRETCH = 1.25
 """The largest ratio between the aspects of a frame and a returned image of the same scene."""
-
-_FLAT_RANGE = 2
-"""Levels within which all pixels count as one colour."""
 
 
 def encode_png(image: Image) -> bytes:
@@ -52,9 +50,12 @@ def add_mask(image: Image, mask: Mask | None) -> Image:
 def decode_base64(text: object, where: str) -> Image:
     """Decode an image out of JSON, with or without ``data:image/png;base64,`` before it."""
     try:
-        data = base64.b64decode(str(text).rpartition(",")[2], validate=True)
+        encoded = as_text(text).rpartition(",")[2]
+        data = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
         data = b""
+    if not data:
+        raise BackendError(f"{where}: sent an image that is not base64 text; see its log")
     return decode_image(data, where)
 
 
@@ -79,16 +80,6 @@ def has_same_aspect(size: tuple[int, int], frame_size: tuple[int, int]) -> bool:
     """Whether an image of a size can show the whole frame; its sides may be rounded."""
     stretch = size[0] * frame_size[1] / (size[1] * frame_size[0])
     return 1 / _MAX_STRETCH <= stretch <= _MAX_STRETCH
-
-
-def check_not_flat(image: Image, job: StylizeJob, where: str) -> None:
-    """Raise BackendError if an image has one colour only but its frame has not: an overflow."""
-    is_flat = np.ptp(image.reshape(-1, 3), axis=0).max() <= _FLAT_RANGE
-    if is_flat and np.ptp(job.frame.rgb.reshape(-1, 3), axis=0).max() > 8 * _FLAT_RANGE:
-        raise BackendError(
-            f"{where}: frame {job.index} came back all of one colour, as when half precision "
-            "overflows; start the server with --no-half-vae or --no-half (ComfyUI: --fp32-vae)"
-        )
 
 
 def fit_to_frame(image: Image, job: StylizeJob, context: StylizeContext) -> Image:

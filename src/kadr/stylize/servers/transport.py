@@ -13,9 +13,6 @@ from typing import Any
 
 import httpx
 
-MAX_BYTES = 1 << 28
-"""A larger response body is not read to its end."""
-
 _CONNECT_SECONDS = 10.0
 _GRACE_SECONDS = 5.0
 """The thread's own timeout is longer by this, so that the caller's timeout comes first."""
@@ -33,19 +30,20 @@ class Response:
 
 
 class TooLargeError(Exception):
-    """A response body over ``MAX_BYTES``."""
+    """A response body over the limit, which is the text of the error."""
 
 
 class PendingRequest:
     """A request that a thread sends; when it is finished, ``response`` or ``error`` is set.
 
-    Connects directly to the server: no proxy is used, and no redirect is followed.
+    Connects directly to the server: no proxy is used, and no redirect is followed. A body of more
+    than ``max_bytes`` is not read to its end.
     """
 
-    def __init__(self, request: httpx.Request, timeout: float) -> None:
+    def __init__(self, request: httpx.Request, timeout: float, max_bytes: int) -> None:
         self.response: Response | None = None
         self.error: Exception | None = None
-        self._request = request
+        self._request, self._max_bytes = request, max_bytes
         self._timeout = httpx.Timeout(
             timeout + _GRACE_SECONDS, connect=min(timeout, _CONNECT_SECONDS)
         )
@@ -81,7 +79,9 @@ class PendingRequest:
         with httpx.Client(verify=_tls_context(), trust_env=False) as client:
             self._request.extensions = {"trace": self._trace, "timeout": self._timeout.as_dict()}
             with closing(client.send(self._request, stream=True)) as response:
-                return Response(response.status_code, response.headers, _read_body(response))
+                return Response(
+                    response.status_code, response.headers, _read_body(response, self._max_bytes)
+                )
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Store the socket once it is connected: only closing it ends a read that blocks."""
@@ -95,14 +95,14 @@ class PendingRequest:
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _read_body(response: httpx.Response) -> bytes:
+def _read_body(response: httpx.Response, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     for chunk in response.iter_bytes():
         chunks.append(chunk)
         size += len(chunk)
-        if size > MAX_BYTES:
-            raise TooLargeError
+        if size > max_bytes:
+            raise TooLargeError(f"{max_bytes >> 20} MiB")
     return b"".join(chunks)
 
 

@@ -176,7 +176,7 @@ def test_missing_and_unexpected_paths(tmp_path: Path) -> None:
 
 def test_hub_name_is_not_fetched_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=r"nobody/nothing: is not on this machine.*download=yes"):
+    with pytest.raises(InputError, match=r"nobody/nothing: is not on this machine.*--download to"):
         load_model("nobody/nothing")
 
 
@@ -192,7 +192,7 @@ def test_damaged_file(suffix: str, tiny_model, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "what"),
     [
-        (["lora_unet_down_blocks_0_attentions_0.lora_up.weight"], "holds a LoRA.*lora=FILE"),
+        (["lora_unet_down_blocks_0_attentions_0.lora_up.weight"], "holds a LoRA.*--lora FILE"),
         (["control_model.time_embed.0.weight"], "holds a ControlNet"),
         (["emb_params"], "textual inversion"),
         (["double_blocks.0.img_attn.norm.key_norm.scale"], "FLUX.*diffusers folder"),

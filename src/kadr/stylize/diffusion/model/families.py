@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kadr.errors import InputError
+from kadr.stylize.option_hints import with_option
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -32,11 +33,23 @@ _OTHER_KINDS = (
     (r"^(double_blocks|model\.diffusion_model\.double_blocks)\.", "a FLUX model"),
     (r"^(model\.diffusion_model\.)?joint_blocks\.", "a Stable Diffusion 3 model"),
     (r"^conditioner\.embedders\.0\.model\.", "the SDXL refiner, which has no first text encoder"),
-    (r"(^|\.)(lora_|lora\.)|\.lora_|^lora_|\.hada_|\.lokr_", "a LoRA; give it as lora=FILE"),
-    (r"^control_model\.|controlnet_cond_embedding", "a ControlNet; give it as controlnet=FILE"),
-    (r"^(string_to_param|emb_params|clip_[lg])$", "a textual inversion; give it as embedding=FILE"),
+    (
+        r"(^|\.)(lora_|lora\.)|\.lora_|^lora_|\.hada_|\.lokr_",
+        f"a LoRA; give it as {with_option('lora', 'FILE')}",
+    ),
+    (
+        r"^control_model\.|controlnet_cond_embedding",
+        f"a ControlNet; give it as {with_option('controlnet', 'FILE')}",
+    ),
+    (
+        r"^(string_to_param|emb_params|clip_[lg])$",
+        f"a textual inversion; give it as {with_option('embedding', 'FILE')}",
+    ),
     (r"^(down_blocks|transformer_blocks)\.", "one network of a diffusers folder; give the folder"),
-    (r"^(encoder|decoder)\.", "an autoencoder alone; give it as vae=FILE beside a model"),
+    (
+        r"^(encoder|decoder)\.",
+        f"an autoencoder alone; give it as {with_option('vae', 'FILE')} beside a model",
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kadr.errors import BackendError, InputError, OptionsError
+from kadr.stylize.option_hints import with_option
 
 OWN_PIPELINES = frozenset(
     {
@@ -50,8 +51,9 @@ def locate_model(model: str, *, download: bool = False) -> ModelLocation:
     """
     if not model:
         raise InputError(
-            "model: none is given; give model=PATH of a .safetensors or .ckpt file or of a "
-            "diffusers folder, or a hub name such as owner/name together with download=yes"
+            f"model: none is given; give {with_option('model', 'PATH')} of a .safetensors or .ckpt "
+            "file or of a diffusers folder, or a hub name such as owner/name together with "
+            f"{with_option('download')}"
         )
     path = Path(model).expanduser()
     if path.is_file():
@@ -63,6 +65,39 @@ def locate_model(model: str, *, download: bool = False) -> ModelLocation:
     raise InputError(
         f"{model}: no such model; give the path of a .safetensors or .ckpt file or of a diffusers "
         "folder (one that holds model_index.json), or a hub name such as owner/name"
+    )
+
+
+def missing_model(model: str, *, download: bool = False) -> str:
+    """Why a run could not begin with a model, or that it would download it; "" if it is here.
+
+    Imports neither torch nor diffusers.
+    """
+    path = Path(model).expanduser()
+    is_hub_name = _HUB_NAME.fullmatch(model) and path.suffix != ".safetensors"
+    if not is_hub_name or path.exists():
+        try:
+            locate_model(model)
+        except InputError as error:
+            return str(error)
+        return ""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return (
+            f"{model}: the package huggingface_hub is not installed; pip install 'kadr[diffusion]'"
+        )
+    if isinstance(try_to_load_from_cache(model, "model_index.json"), str):
+        return ""
+    if download:
+        return f"{model}: is not on this machine; the run would download it"
+    return _not_here(model)
+
+
+def _not_here(name: str) -> str:
+    return (
+        f"{name}: is not on this machine, and kadr downloads nothing by itself; give "
+        f"{with_option('download')} to download it, or the path of a model"
     )
 
 
@@ -111,10 +146,7 @@ def _find_in_hub(name: str, download: bool) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
         if not download:
-            raise InputError(
-                f"{name}: is not on this machine, and kadr downloads nothing by itself; give "
-                "download=yes to download it, or the path of a model"
-            ) from error
+            raise InputError(_not_here(name)) from error
         raise BackendError(
             f"{name}: could not be downloaded ({reason}); run again to resume the download, or "
             "give the path of a model"
