@@ -54,7 +54,7 @@ FRONT_ENDS = {"cli", "studio"}
 
 LIBRARIES = {
     "av":           "video",
-    "PIL":          "stylize video",
+    "PIL":          "core image_files stylize video",
     "numba":        "blend guides stylize synth tasks",
     "llvmlite":     "synth",
     "scenedetect":  "plan",

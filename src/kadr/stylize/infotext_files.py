@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kadr.core.png import SIGNATURE, TEXT_CHUNKS, png_chunks, with_text
 from kadr.errors import InputError
+from kadr.image_files import read_image_bytes
 from kadr.stylize.infotext import PARAMETERS, Infotext, parse_infotext
 
 _MOST_TEXT = 1 << 24
@@ -23,12 +24,7 @@ def read_infotext(path: Path) -> Infotext:
 
     Raises InputError if the file cannot be read or has none.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); give an image that kadr or A1111 made"
-        ) from error
+    data = read_image_bytes(path)
     text = parameters_text(data)
     if text is None:
         raise InputError(
