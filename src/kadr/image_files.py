@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from kadr.core.image_header.avif import open_avif
 from kadr.core.image_header.header import ImageHeader
 from kadr.core.image_header.jpeg import is_complete_jpeg
-from kadr.core.image_header.read import READABLE_TYPES, read_header
+from kadr.core.image_header.read import READABLE_TYPES, is_image, read_header
 from kadr.core.limits import check_file_bytes
 from kadr.core.png import is_complete_png, with_text
 from kadr.core.to_srgb import cmyk_to_srgb, to_srgb
@@ -85,6 +85,12 @@ def read_image_header(path: Path) -> ImageHeader:
     """
     with _open_file(path) as file:
         return read_header(path, file)
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a file begins as an image of a type that is read, or as a GIF."""
+    with _open_file(path) as file:
+        return is_image(file)
 
 
 def read_image_bytes(path: Path) -> bytes:

@@ -59,7 +59,7 @@ class FrameMasks:
         path = self._files.get(index)
         if path is None:
             return None
-        image = read_image(path)
+        image = read_image(path, as_stored=True)
         threshold = _WHITE * (257 if image.dtype == np.uint16 else 1)
         mask: NDArray[np.bool_] = np.all(image >= threshold, axis=2)
         if (mask.shape[1], mask.shape[0]) != self._size:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError
-from kadr.image_files import IMAGE_SUFFIXES
+from kadr.image_files import WRITABLE_SUFFIXES
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip
 
@@ -34,8 +34,8 @@ def extract_frames(
     At the end the folder has all images or none. Raises OutputError if one exists already and
     ``overwrite`` is off.
     """
-    if suffix.lower() not in IMAGE_SUFFIXES:
-        raise OptionsError(f"image type {suffix!r}: expected one of {sorted(IMAGE_SUFFIXES)}")
+    if suffix.lower() not in WRITABLE_SUFFIXES:
+        raise OptionsError(f"image type {suffix!r}: expected one of {sorted(WRITABLE_SUFFIXES)}")
     if every < 1 or (fps is not None and fps <= 0):
         raise OptionsError(f"every {every}, fps {fps}: expected numbers above 0")
     indices = range(0, len(clip), every) if fps is None else _indices_at_rate(clip, fps)

@@ -7,17 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
-from kadr.image_files import read_image
+from kadr.image_files import read_image, read_image_header
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
 from kadr.video.base_clip import BaseClip
 from kadr.video.sequence import NumberedFiles, find_sequence
-
-_EXIF_ORIENTATION = 274
 
 
 class ImageClip(BaseClip):
@@ -55,7 +51,7 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
     """
     sequence = find_sequence(path)
     rate = frame_rate or DEFAULT_FRAME_RATE
-    headers = [_header(file) for file in sequence.files]
+    headers = [read_image_header(file) for file in sequence.files]
     first = headers[0]
     for file, header in zip(sequence.files, headers, strict=True):
         if header.size != first.size:
@@ -71,41 +67,11 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         codec=sequence.files[0].suffix.lower().lstrip("."),
         pixel_format=first.mode,
         container="images",
-        has_alpha=any(header.alpha for header in headers),
+        has_alpha=any(header.has_alpha for header in headers),
         bits=first.bits,
         time_base=1 / rate,
     )
     return ImageClip(info, sequence)
-
-
-class _Header:
-    __slots__ = ("alpha", "bits", "mode", "size")
-
-    def __init__(self, image: PillowImage.Image) -> None:
-        self.mode = image.mode
-        self.size = image.size
-        self.alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-        self.bits = 16 if _has_16_bits(image) else 8
-        sideways = image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
-        if sideways:
-            self.size = (image.height, image.width)
-
-
-def _has_16_bits(image: PillowImage.Image) -> bool:
-    """Pillow's modes do not show the depth of 16-bit colour; its raw modes do."""
-    return image.mode.startswith("I") or any(
-        "16" in str(part[3]) for part in getattr(image, "tile", ())
-    )
-
-
-def _header(file: Path) -> _Header:
-    try:
-        with PillowImage.open(file) as image:
-            return _Header(image)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{file}: not an image that can be read; save it again") from error
-    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
-        raise InputError(f"{file}: cannot be read ({error}); save it again") from error
 
 
 def _to_channels(image: Image, channels: int) -> Image:

@@ -72,6 +72,12 @@ def read_header(name: object, file: BinaryIO) -> ImageHeader:
     return header
 
 
+def is_image(file: BinaryIO) -> bool:
+    """Whether an open file begins as one of READABLE_TYPES, or as a GIF."""
+    file.seek(0)
+    return _reader(file.read(32)) is not None
+
+
 def _reader(head: bytes) -> Callable[[BinaryIO], ImageHeader] | None:
     """The function that reads the header of a file that begins with ``head``."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
