@@ -56,7 +56,7 @@ FRONT_ENDS = {"cli", "studio", "__main__"}
 
 LIBRARIES = {
     "av":           "video",
-    "PIL":          "stylize video",
+    "PIL":          "core image_files stylize video",
     "numba":        "blend guides stylize synth tasks",
     "llvmlite":     "synth",
     "scenedetect":  "plan",

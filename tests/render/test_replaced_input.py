@@ -209,7 +209,7 @@ def test_a_key_replaced_before_it_is_read_is_not_kept(
 ) -> None:
     key = root / "keys" / "010.png"
     content = key.read_bytes()
-    original = external.read_bytes
+    original = external.read_image_bytes
 
     def read(path: Path) -> bytes:
         if path == key:
@@ -217,7 +217,7 @@ def test_a_key_replaced_before_it_is_read_is_not_kept(
             (root / "new.png").replace(key)
         return original(path)
 
-    monkeypatch.setattr(external, "read_bytes", read)
+    monkeypatch.setattr(external, "read_image_bytes", read)
     with pytest.raises(InputError, match=r"010\.png: was changed while the run read it; start"):
         restyle(_options(root))
     monkeypatch.undo()

@@ -63,7 +63,7 @@ def preview(
     After a key was changed, the result is an estimate that takes seconds, and the output says so.
     """
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
-        from kadr.image_files import IMAGE_SUFFIXES
+        from kadr.image_files import WRITABLE_SUFFIXES
         from kadr.project.folder import open_project
         from kadr.render.run_inputs import run_inputs
         from kadr.video.clip_source import ClipSource
@@ -81,7 +81,7 @@ def preview(
             path = Path(out) if out else _default_path(opened, clip, frames, range_ is None)
             if out and path.exists() and not overwrite:
                 raise OutputError(f"{path}: exists already; use --overwrite or another name")
-            if frame is not None and path.suffix.lower() not in IMAGE_SUFFIXES:
+            if frame is not None and path.suffix.lower() not in WRITABLE_SUFFIXES:
                 raise OutputError(f"{path}: not an image; expected a name such as frame.png")
             check_outputs_apart([path], run_inputs(options))
             _make(options, clip, frames, path, range_ is None, session)

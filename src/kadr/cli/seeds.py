@@ -188,11 +188,11 @@ def _axis_values(axis_texts: Mapping[str, str], stylizer: str) -> dict[str, list
 def _check_outputs(sheet: Path, images: Path | None, overwrite: bool) -> None:
     """Raise OutputError, before any work, if the sheet or the images cannot be written."""
     from kadr.files import make_folder, remove_empty
-    from kadr.image_files import IMAGE_SUFFIXES
+    from kadr.image_files import WRITABLE_SUFFIXES
 
     suffix = sheet.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
-        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+    if suffix not in WRITABLE_SUFFIXES:
+        suffixes = ", ".join(sorted(WRITABLE_SUFFIXES))
         raise OutputError(f"{sheet}: unknown image type {suffix!r}; use one of {suffixes}")
     if sheet.is_dir():
         raise OutputError(f"{sheet}: is a folder; use another name with -o")

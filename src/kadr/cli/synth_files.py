@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kadr.cli.synth_arguments import GuideFiles, SynthArguments
 from kadr.errors import InputError, OutputError
 from kadr.files import atomic_file
-from kadr.image_files import IMAGE_SUFFIXES, read_image, write_image
+from kadr.image_files import WRITABLE_SUFFIXES, read_image, write_image
 from kadr.stylize.base import Mask
 from kadr.synth.types import Synthesis
 from kadr.video.outputs_apart import check_outputs_apart
@@ -36,8 +36,8 @@ class Images:
 def check_outputs(arguments: SynthArguments) -> None:
     """Raise OutputError, before any work, for a file that cannot be written."""
     suffix = arguments.output.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
-        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+    if suffix not in WRITABLE_SUFFIXES:
+        suffixes = " ".join(sorted(WRITABLE_SUFFIXES))
         raise OutputError(
             f"{arguments.output}: unknown image type {suffix!r}; use one of {suffixes}"
         )
@@ -148,7 +148,7 @@ def _modulation(guides: list[GuideFiles], target: Bytes) -> Bytes | None:
     factors = np.full((*target.shape[:2], len(guides)), 255, np.uint8)
     for index, guide in enumerate(guides):
         if guide.modulation is not None:
-            image = _eight_bits(read_image(guide.modulation))
+            image = _eight_bits(read_image(guide.modulation, as_stored=True))
             _check_size(guide.modulation, image, guides[0].target, target)
             factors[..., index] = image[..., :3].mean(axis=2).round()
     return factors

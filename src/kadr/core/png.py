@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -49,3 +50,10 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         length = int.from_bytes(data[offset : offset + 4], "big")
         yield data[offset + 4 : offset + 8], data[offset + 8 : offset + 8 + length]
         offset += 12 + length
+
+
+def is_complete_png(data: bytes) -> bool:
+    """Whether the last chunk of a PNG is there; other data may follow it."""
+    if data.endswith(_END):
+        return True
+    return any(kind == b"IEND" for kind, _ in png_chunks(data))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kadr.core.formatting import counted
 from kadr.errors import InputError
 from kadr.files import file_digest
-from kadr.image_files import decode_image, read_bytes
+from kadr.image_files import decode_image, read_image_bytes
 from kadr.stylize.external import find_keys
 from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import Clip
@@ -151,12 +151,12 @@ class FrameMasks:
 
         Raises InputError if the file is not the one that the run was planned with.
         """
-        content = read_bytes(path)
+        content = read_image_bytes(path)
         if hashlib.sha256(content).hexdigest() != self._digests[path]:
             raise InputError(
                 f"{path}: was changed while the run read it; start again to use the new mask"
             )
-        image = decode_image(path, content)
+        image = decode_image(path, content, as_stored=True)
         return image.min(axis=2), 257 if image.dtype == np.uint16 else 1
 
     def _check_shape(self, path: Path, width: int, height: int) -> None:

@@ -15,7 +15,7 @@ from kadr.core.frames import Image, to_8_bits
 from kadr.errors import InputError, OptionsError
 from kadr.files import list_folder
 from kadr.frame_names import NumberedClip, frame_numbers
-from kadr.image_files import IMAGE_SUFFIXES, decode_image, read_bytes
+from kadr.image_files import IMAGE_SUFFIXES, decode_image, read_image_bytes
 from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.unused_files import list_names
@@ -86,7 +86,7 @@ class External:
                     f"there are {_format_numbers(sorted(files))}"
                 )
             key = KeyFile(job.index, files[number])
-            content = read_bytes(key.path)
+            content = read_image_bytes(key.path)
             image = _decode_key(key, content, job.frame.size, fit=self._options.fit)
             info = {"file": str(key.path), FILE_DIGEST: hashlib.sha256(content).hexdigest()}
             yield [StyledFrame(job.index, image, info)]
@@ -182,7 +182,7 @@ def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False) -> Image
     its sides to some multiple but still show all of it. A key whose aspect differs by more than a
     quarter was cropped or turned, and still raises InputError.
     """
-    return _decode_key(key, read_bytes(key.path), size, fit=fit)
+    return _decode_key(key, read_image_bytes(key.path), size, fit=fit)
 
 
 def _decode_key(key: KeyFile, content: bytes, size: tuple[int, int], *, fit: bool) -> Image:

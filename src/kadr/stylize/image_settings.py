@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kadr.errors import OptionsError
+from kadr.image_files import read_image_bytes
 from kadr.stylize.infotext import (
     EVEN_SCHEDULES,
     LIST_SEPARATOR,
@@ -16,7 +17,7 @@ from kadr.stylize.infotext import (
     infotext_settings,
     other_fields,
 )
-from kadr.stylize.infotext_files import infotext_of, parameters_text, read_picture
+from kadr.stylize.infotext_files import infotext_of, parameters_text
 from kadr.stylize.registry import stylizer_options
 from kadr.stylize.servers.comfyui_file import graph_text, parse_graph
 from kadr.stylize.servers.comfyui_settings import read_graph_settings
@@ -73,7 +74,7 @@ def read_image_settings(image: Path, stylizer: str) -> ImageSettings:
 
 def _read(image: Path) -> tuple[Infotext, dict[str, str], str]:
     """Parameters, what else a ComfyUI graph has, and a note if they come from such a graph."""
-    data = read_picture(image)
+    data = read_image_bytes(image)
     text = graph_text(data) if parameters_text(data) is None else None
     if text is None:
         return infotext_of(data, image), {}, ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kadr.core.png import SIGNATURE, TEXT_CHUNKS, png_chunks, with_text
 from kadr.errors import InputError
+from kadr.image_files import read_image_bytes
 from kadr.stylize.infotext import PARAMETERS, Infotext, parse_infotext
 
 _MOST_TEXT = 1 << 24
@@ -25,17 +26,7 @@ def read_infotext(path: Path) -> Infotext:
 
     Raises InputError if the file cannot be read or has none.
     """
-    return infotext_of(read_picture(path), path)
-
-
-def read_picture(path: Path) -> bytes:
-    """The bytes of an image file. Raises InputError if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); give an image that kadr or A1111 made"
-        ) from error
+    return infotext_of(read_image_bytes(path), path)
 
 
 def infotext_of(data: bytes, path: Path) -> Infotext:

@@ -1,22 +1,37 @@
-"""Read an animated image (GIF, WebP, APNG) as a Clip, through Pillow."""
+"""Read an animated image (GIF, WebP, APNG, AVIF) as a Clip, through Pillow."""
 
 from __future__ import annotations
 
+import contextlib
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
+from PIL.GifImagePlugin import GifImageFile
 
 from kadr.core.frames import Frame, Image
+from kadr.core.limits import check_animation
 from kadr.errors import InputError
+from kadr.image_files import is_image_file, read_image_header
 from kadr.video.base import ClipInfo
 from kadr.video.base_clip import BaseClip
 from kadr.video.file_watch import FileWatch
 
 # milliseconds; browsers show frames with such short delays for 100 ms
 _TOO_SHORT, _BROWSER_DELAY = 10, 100
+
+_ERRORS = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+    PillowImage.DecompressionBombError,
+)
+"""What Pillow raises for damaged files."""
 
 
 class AnimatedClip(BaseClip):
@@ -35,12 +50,14 @@ class AnimatedClip(BaseClip):
 
 
 def is_animated(path: Path) -> bool:
-    """Whether the file is a GIF, or a WebP or PNG with more than one frame."""
-    try:
-        with PillowImage.open(path) as image:
-            return image.format == "GIF" or bool(getattr(image, "is_animated", False))
-    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError):
+    """Whether the file is a GIF, or another image with more than one frame.
+
+    Raises InputError if it is an image beyond the limits.
+    """
+    if not is_image_file(path):
         return False
+    header = read_image_header(path)
+    return header.type == "GIF" or header.frames > 1
 
 
 def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
@@ -49,6 +66,7 @@ def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
     delays: list[int] = []
     alpha = False
     damage: InputError | None = None
+    _check_limits(path)
     try:
         for image, delay in _decode(watch, path, True, 0, None):
             delays.append(delay)
@@ -62,6 +80,17 @@ def open_animated(path: Path, *, allow_truncated: bool = False) -> AnimatedClip:
         ) from damage
     info, times = _facts(path, image.shape[:2], delays, alpha, damage is not None)
     return AnimatedClip(info, times, watch)
+
+
+def _check_limits(path: Path) -> None:
+    """Raise InputError for too many frames or pixels; a GIF's frames are counted, not decoded."""
+    header = read_image_header(path)
+    count = header.frames
+    if header.type == "GIF":
+        # not Image.open, which warns of sizes that the limits here decide on
+        with contextlib.suppress(*_ERRORS), path.open("rb") as file:
+            count = GifImageFile(file).n_frames
+    check_animation(path, header.width, header.height, count, path.stat().st_size)
 
 
 def _facts(
@@ -107,5 +136,5 @@ def _decode(
         raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
-    except (OSError, EOFError, SyntaxError, ValueError) as error:
+    except _ERRORS as error:
         raise InputError(f"{path}: cannot be read ({error}); save it again") from error

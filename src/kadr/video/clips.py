@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from kadr.errors import InputError, OptionsError, OutputError
-from kadr.image_files import IMAGE_SUFFIXES
+from kadr.image_files import IMAGE_SUFFIXES, WRITABLE_SUFFIXES
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
@@ -28,7 +28,7 @@ ENCODER_PRESETS = (
 )
 """Presets of libx264, from fast encoding to small files."""
 
-_ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".apng"})
+_ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".apng", ".avif"})
 
 
 def open_clip(
@@ -52,6 +52,8 @@ def open_clip(
         return open_images(path, frame_rate=frame_rate)
     if not exists:
         raise InputError(f"{path}: no such file; check the path")
+    if not path.is_file():
+        raise InputError(f"{path}: is not a regular file; give a video file or a folder of images")
     if path.suffix.lower() in _ANIMATED_SUFFIXES:
         from kadr.video.animated_clip import is_animated, open_animated
 
@@ -103,7 +105,7 @@ def create_clip(
     as_folder = str(path).endswith(("/", "\\"))
     path = Path(path)
     suffix = path.suffix.lower()
-    pattern = sequence_pattern(path.name) if suffix in IMAGE_SUFFIXES else None
+    pattern = sequence_pattern(path.name) if suffix in WRITABLE_SUFFIXES else None
     is_folder = as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES)
     if is_folder or pattern is not None:
         _check_no_quality(path, crf, preset)
@@ -138,7 +140,7 @@ def _check_file(path: Path, overwrite: bool) -> None:
     suffix = path.suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         types = " ".join(VIDEO_SUFFIXES)
-        hint = f"frame_%05d{suffix}, " if suffix in IMAGE_SUFFIXES else ""
+        hint = f"frame_%05d{suffix}, " if suffix in WRITABLE_SUFFIXES else ""
         raise OptionsError(
             f"{path}: unknown output type {suffix!r}; use {types}, {hint}or a folder"
         )

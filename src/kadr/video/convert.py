@@ -11,7 +11,7 @@ from pathlib import Path
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError
-from kadr.image_files import IMAGE_SUFFIXES
+from kadr.image_files import WRITABLE_SUFFIXES
 from kadr.video.base import Clip
 from kadr.video.clips import create_clip
 from kadr.video.outputs_apart import check_outputs_apart
@@ -39,8 +39,8 @@ def extract_frames(
     At the end the folder has all images or none. Raises OutputError if one exists already and
     ``overwrite`` is off.
     """
-    if suffix is not None and suffix.lower() not in IMAGE_SUFFIXES:
-        raise OptionsError(f"image type {suffix!r}: expected one of {sorted(IMAGE_SUFFIXES)}")
+    if suffix is not None and suffix.lower() not in WRITABLE_SUFFIXES:
+        raise OptionsError(f"image type {suffix!r}: expected one of {sorted(WRITABLE_SUFFIXES)}")
     if start_number is not None and start_number < 0:
         raise OptionsError(f"start number {start_number}: expected a number from 0 on")
     if every < 1 or (fps is not None and fps <= 0):
@@ -69,7 +69,7 @@ def _image_target(target: str | Path, suffix: str | None) -> str | Path:
     if sequence_pattern(name) is None or str(target).endswith(("/", "\\")):
         return f"{target}/"
     own = Path(name).suffix
-    if own.lower() not in IMAGE_SUFFIXES:
+    if own.lower() not in WRITABLE_SUFFIXES:
         raise OptionsError(
             f"{target}: a pattern without an image type; end it in one, such as {name}.png"
         )

@@ -7,20 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
 from kadr.core.formatting import counted
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
-from kadr.image_files import decode_image
+from kadr.image_files import decode_image, read_image_header
 from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo
 from kadr.video.base_clip import BaseClip
 from kadr.video.file_watch import FileWatch
 from kadr.video.sequence import NumberedFiles, find_sequence
-
-_EXIF_ORIENTATION = 274
 
 
 class ImageClip(BaseClip):
@@ -60,7 +56,7 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
     sequence = find_sequence(path)
     watch = FileWatch(path, sequence.files)
     rate = frame_rate or DEFAULT_FRAME_RATE
-    headers = [_header(file) for file in sequence.files]
+    headers = [read_image_header(file) for file in sequence.files]
     first = headers[0]
     for file, header in zip(sequence.files, headers, strict=True):
         if header.size != first.size:
@@ -76,7 +72,7 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         codec=sequence.files[0].suffix.lower().lstrip("."),
         pixel_format=first.mode,
         container="images",
-        has_alpha=any(header.alpha for header in headers),
+        has_alpha=any(header.has_alpha for header in headers),
         bits=first.bits,
         time_base=1 / rate,
         rate_is_assumed=frame_rate is None,
@@ -94,36 +90,6 @@ def _unused(path: Path, sequence: NumberedFiles) -> Iterator[str]:
         )
     if path.is_dir():
         yield from unused_file_notices([path])
-
-
-class _Header:
-    __slots__ = ("alpha", "bits", "mode", "size")
-
-    def __init__(self, image: PillowImage.Image) -> None:
-        self.mode = image.mode
-        self.size = image.size
-        self.alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-        self.bits = 16 if _has_16_bits(image) else 8
-        sideways = image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
-        if sideways:
-            self.size = (image.height, image.width)
-
-
-def _has_16_bits(image: PillowImage.Image) -> bool:
-    """Pillow's modes do not show the depth of 16-bit colour; its raw modes do."""
-    return image.mode.startswith("I") or any(
-        "16" in str(part[3]) for part in getattr(image, "tile", ())
-    )
-
-
-def _header(file: Path) -> _Header:
-    try:
-        with PillowImage.open(file) as image:
-            return _Header(image)
-    except UnidentifiedImageError as error:
-        raise InputError(f"{file}: not an image that can be read; save it again") from error
-    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
-        raise InputError(f"{file}: cannot be read ({error}); save it again") from error
 
 
 def _to_channels(image: Image, channels: int) -> Image:

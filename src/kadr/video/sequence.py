@@ -16,7 +16,9 @@ from kadr.image_files import IMAGE_SUFFIXES
 
 _LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$", re.DOTALL)
 _DIGITS = re.compile(r"\d+")
-_PLACEHOLDER = re.compile(r"%(0?)(\d{0,2})d|\[(#+)\]|(#+)")
+_PLACEHOLDER = re.compile(r"%(0?)(\d*)d|\[(#+)\]|(#+)")
+_MOST_DIGITS = 200
+_MOST_WIDTH_FIGURES = 9
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -56,16 +58,28 @@ class SequencePattern:
 
 
 def sequence_pattern(name: str) -> SequencePattern | None:
-    """Parse a file name as a pattern; None if it has no placeholder for a number."""
+    """Parse a file name as a pattern; None if it has no placeholder for a number.
+
+    Raises InputError for a number of more digits than a file name can hold.
+    """
     placeholders = list(_PLACEHOLDER.finditer(name))
     if not placeholders:
         return None
     last = placeholders[-1]
     zero, width, bracketed, bare = last.groups()
+    # a name padded to millions of digits would fill the memory
+    if len(width or "") > _MOST_WIDTH_FIGURES:
+        raise InputError(_too_wide(name))
     digits = len(bracketed or bare or "") or (int(width or 0) if zero else 0)
+    if digits > _MOST_DIGITS:
+        raise InputError(_too_wide(name))
     return SequencePattern(
         name[: last.start()].replace("%%", "%"), name[last.end() :].replace("%%", "%"), digits
     )
+
+
+def _too_wide(name: str) -> str:
+    return f"{name[:80]}: its number has more than {_MOST_DIGITS} digits; give fewer, such as %05d"
 
 
 def is_glob(name: str) -> bool:
@@ -102,7 +116,9 @@ def find_sequence(path: Path) -> NumberedFiles:
         considered = [name for name in names if name in matching]
         numbered = _longest_sequence(path, considered)
     if not numbered:
-        raise InputError(f"{path}: no images found; expected png, jpg, webp, tif or bmp files")
+        raise InputError(
+            f"{path}: no images found; expected png, jpg, webp, tif, bmp or avif files"
+        )
     used = {name for _, name in numbered}
     unused = tuple(folder / name for name in considered if name not in used)
     return replace(_in_order(path, folder, numbered), unused=unused)

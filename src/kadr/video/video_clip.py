@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kadr.core.frames import Frame
+from kadr.core.limits import check_size
 from kadr.errors import InputError
 from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, describe_size_change
 from kadr.video.base_clip import BaseClip, reverse_in_chunks
@@ -119,6 +120,7 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
         )
     decoder = Decoder(path)
     try:
+        check_size(path, decoder.stream.width or 1, decoder.stream.height or 1)
         first = next(decoder.decode(), None)
         if first is None:
             raise InputError(f"{path}: no frame can be decoded; copy or export it again")

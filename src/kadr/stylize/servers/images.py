@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
-from kadr.errors import BackendError
+from kadr.errors import BackendError, InputError
 from kadr.image_files import PNG_OPTIONS
+from kadr.image_files import decode_image as read_image_data
 from kadr.stylize.base import Mask, StylizeContext, StylizeJob
 from kadr.stylize.layout.sizes import flatten_on_white, resize
 from kadr.stylize.servers.json_values import as_text
@@ -62,18 +63,17 @@ def decode_base64(text: object, where: str) -> Image:
 def decode_image(data: bytes, where: str) -> Image:
     """(H, W, 3) uint8 of an image file's bytes; transparent parts become white.
 
-    Raises BackendError that begins with ``where`` if they are not an image.
+    Raises BackendError that begins with ``where`` if they are not an image, or one beyond the
+    limits.
     """
-    buffer = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
-    if image is None:
-        raise BackendError(f"{where}: sent {len(data)} bytes that are no image; see its log")
-    if image.dtype == np.uint16:
-        image = to_8_bits(image)
-    if image.ndim == 2:
-        return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
-    code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    return flatten_on_white(np.ascontiguousarray(cv2.cvtColor(image, code)))
+    try:
+        image = read_image_data(where, data)
+    except InputError as error:
+        reason = str(error).removeprefix(f"{where}: ")
+        raise BackendError(
+            f"{where}: sent {len(data)} bytes that are no image to be used ({reason}); see its log"
+        ) from error
+    return flatten_on_white(to_8_bits(image))
 
 
 def has_same_aspect(size: tuple[int, int], frame_size: tuple[int, int]) -> bool:
