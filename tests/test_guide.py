@@ -302,7 +302,7 @@ def test_the_index_names_every_page() -> None:
 
 
 def test_the_files_that_documents_name_exist() -> None:
-    roots = (ROOT, ROOT / "src" / "kadr", ROOT / "benchmarks")
+    roots = (ROOT, ROOT / "src" / "kadr", ROOT / "benchmarks", ROOT / "tests")
     for page in (ROOT / "CONTRIBUTING.md", *PAGES, *(ROOT / "docs" / "notes").glob("*.md")):
         for name in re.findall(r"`([\w./-]+\.(?:py|md|yml))`", page.read_text(encoding="utf-8")):
             exists = any((root / name).exists() for root in (*roots, page.parent))

@@ -429,7 +429,7 @@ def test_opaque_alpha_gets_no_notice(tmp_path: Path, clip: Path, images: list[np
     )
     events: list[Event] = []
     restyle(options, on_event=events.append)
-    assert not any("alpha" in event.message for event in events)
+    assert not any("transparent" in event.message for event in events)
 
 
 def test_a_clip_with_alpha_lies_over_black_as_it_did(

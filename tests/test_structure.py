@@ -26,7 +26,7 @@ IMPORTS = {
     "files":         "errors",
     "frame_names":   "errors",
     "image_files":   "errors core files",
-    "unused_files":  "image_files",
+    "unused_files":  "files image_files",
     # how results are stored and how tasks run; neither knows what is made
     "storage":       BASE,
     "tasks":         BASE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -210,10 +211,11 @@ def test_a_key_replaced_before_it_is_read_is_not_kept(
     key = root / "keys" / "010.png"
     content = key.read_bytes()
     original = external.read_image_bytes
+    seeds = itertools.count(9)
 
     def read(path: Path) -> bytes:
         if path == key:
-            write_image(root / "new.png", texture(40, 56, seed=9))
+            write_image(root / "new.png", texture(40, 56, seed=next(seeds)))
             (root / "new.png").replace(key)
         return original(path)
 

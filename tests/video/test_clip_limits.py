@@ -22,7 +22,7 @@ def no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a decoder was called")
 
     monkeypatch.setattr(animated_clip, "_decode", fail)
-    monkeypatch.setattr(image_clip, "read_image", fail)
+    monkeypatch.setattr(image_clip, "decode_image", fail)
 
 
 @pytest.mark.usefixtures("no_decoder")

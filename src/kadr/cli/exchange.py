@@ -161,6 +161,6 @@ def _export_frames(
 def _numbers(text: str) -> list[int]:
     numbers = [parse_number(part) for part in text.split(",")]
     if None in numbers:
-        shown = formatting.shorten(text)
-        raise OptionsError(f"numbers {shown}: expected frame numbers such as 0,12,40")
+        quoted = formatting.shorten(text)
+        raise OptionsError(f"numbers {quoted}: expected frame numbers such as 0,12,40")
     return [number for number in numbers if number is not None]

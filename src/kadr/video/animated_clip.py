@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -88,7 +89,11 @@ def _check_limits(path: Path) -> None:
     count = header.frames
     if header.type == "GIF":
         # not Image.open, which warns of sizes that the limits here decide on
-        with contextlib.suppress(*_ERRORS), path.open("rb") as file:
+        with (
+            contextlib.suppress(*_ERRORS),
+            warnings.catch_warnings(action="ignore"),
+            path.open("rb") as file,
+        ):
             count = GifImageFile(file).n_frames
     check_animation(path, header.width, header.height, count, path.stat().st_size)
 

@@ -178,7 +178,7 @@ def test_bad_ends(clip: Path, model: str, capsys: pytest.CaptureFixture[str]) ->
         ([str(clip), "--keep", "3", "--seed", "5"], "--seed: is not for --keep"),
         ([str(clip), "--frame", "1", *stylizer], "frame 1: the clip has frames 5–7"),
         ([str(clip / "f_005.png"), "--frame", "1", *stylizer], "is one image; leave out --frame"),
-        ([str(clip), "--cfg-scale", "5,x", *stylizer], "cfg_scale 'x': expected a number"),
+        ([str(clip), "--cfg-scale", "5,x", *stylizer], "cfg-scale 'x': expected a number"),
         ([str(clip), "--stylizer", "paint"], "stylizer paint: has no seed"),
     ):
         assert main(["seeds", *words]) == 2
