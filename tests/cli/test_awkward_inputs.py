@@ -3,6 +3,7 @@
 One row a kind of input; the details of each are tested where the work is done.
 """
 
+# ruff: noqa: PT018
 from __future__ import annotations
 
 import json
