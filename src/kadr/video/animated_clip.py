@@ -123,12 +123,18 @@ def _facts(
     return info, [Fraction(start, 1000) for start in starts]
 
 
+def _open_quietly(path: Path) -> PillowImage.Image:
+    """Open without Pillow's warning of large images: the limits here have decided already."""
+    with warnings.catch_warnings(action="ignore"):
+        return PillowImage.open(path)
+
+
 def _decode(
     watch: FileWatch, path: Path, alpha: bool, start: int, stop: int | None
 ) -> Iterator[tuple[Image, int]]:
     """Frames ``[start, stop)`` with their delays in milliseconds, decoded one after the other."""
     try:
-        with watch.open(lambda: PillowImage.open(path)) as image:
+        with watch.open(lambda: _open_quietly(path)) as image:
             count = getattr(image, "n_frames", 1)
             for index in range(min(stop or count, count)):
                 image.seek(index)
