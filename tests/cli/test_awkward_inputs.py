@@ -366,13 +366,6 @@ def _bombs(desk: Desk) -> None:
     ):
         assert "00000.png" in line
         assert "KADR_MAX_PIXELS" in line
-    gif = desk.folder / "big.gif"
-    small = [Image.new("P", (4, 4), color) for color in (0, 1)]
-    small[0].save(gif, save_all=True, append_images=small[1:] + small * 99)
-    content = bytearray(gif.read_bytes())
-    content[6:10] = struct.pack("<2H", 13000, 13000)  # the logical screen
-    gif.write_bytes(content)
-    assert "KADR_MAX_PIXELS" in desk.refused("--stylizer", "paint", clip=gif)
 
 
 def _hostile_files(desk: Desk) -> None:
