@@ -7,6 +7,7 @@ One row a kind of input; the details of each are tested where the work is done.
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -15,14 +16,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from cli_samples import Call, Done, frames_of
 from fake_comfyui import FakeComfyUI
 from PIL import Image, ImageCms, PngImagePlugin
 
+from core.image_samples import gif
 from kadr import Frame, create_clip, write_image
-from scenes import paint, sliding, write_sequence
+from scenes import paint, sliding, texture, write_sequence
 
 COUNT = 24
 WIDTH, HEIGHT = 96, 72
@@ -170,6 +173,18 @@ def _key_turned_by_exif(desk: Desk) -> None:
     assert np.array_equal(_output(desk)[0], paint(SCENE[12]))
 
 
+def _key_shifted(desk: Desk) -> None:
+    picture = cv2.GaussianBlur(texture(90, 160, seed=3), (0, 0), 2)
+    cv2.circle(picture, (60, 45), 18, (230, 60, 40), -1)
+    cv2.rectangle(picture, (110, 10), (125, 80), (20, 40, 200), -1)
+    clip = _video(desk.folder / "still.mp4", [picture] * 4)
+    key = 255 - cv2.medianBlur(picture, 7)
+    write_image(desk.folder / "keys" / "00000.png", np.roll(key, 12, axis=1))
+    done = desk.run("--keys", desk.folder / "keys", clip=clip)
+    assert done.code == 0, done
+    assert "00000.png: lies beside its frame 0, about 12 pixels to the right" in done.err
+
+
 def _key_with_alpha(desk: Desk) -> None:
     keys = desk.folder / "keys"
     key = np.dstack([paint(SCENE[12]), np.zeros((HEIGHT, WIDTH), np.uint8)])
@@ -257,6 +272,29 @@ def _sound_of_an_odd_rate(desk: Desk) -> None:
     assert desk.run("--stylizer", "paint", output="out.mp4", clip=clip).code == 0
     with av.open(str(desk.folder / "out.mp4")) as container:
         assert len(container.streams.audio) == 1
+
+
+def _size_changes(desk: Desk) -> None:
+    """With time stamps that go on in the second part, and with some that repeat."""
+    for start in (24, 12):
+        clip, parts = desk.folder / f"{start}.ts", []
+        for number, size in enumerate(((96, 72), (128, 96))):
+            part = desk.folder / "part.ts"
+            with av.open(str(part), "w", format="mpegts") as container:
+                video = container.add_stream("libx264", rate=24)
+                (video.width, video.height), video.pix_fmt = size, "yuv420p"
+                for index, image in enumerate(SCENE[:12]):
+                    frame = av.VideoFrame.from_ndarray(cv2.resize(image, size), format="rgb24")
+                    frame.pts, frame.time_base = index + start * number, Fraction(1, 24)
+                    container.mux(video.encode(frame))
+                container.mux(video.encode())
+            parts.append(part.read_bytes())
+        clip.write_bytes(b"".join(parts))
+        told = "from frame 12 on it is 128×96"
+        assert told in desk.kadr("info", clip).out
+        assert told in desk.refused("--stylizer", "paint", "--ignore-cuts", clip=clip)
+        assert desk.run("--stylizer", "paint", "--frames", "0:1", clip=clip).code == 0
+        shutil.rmtree(desk.folder / "out")
 
 
 GRAPH = {
@@ -368,6 +406,12 @@ def _bombs(desk: Desk) -> None:
         assert "KADR_MAX_PIXELS" in line
 
 
+def _bomb_of_frames(desk: Desk) -> None:
+    clip = desk.folder / "big.gif"
+    clip.write_bytes(gif(13_000, 13_000, 200))
+    assert "KADR_MAX_PIXELS" in desk.refused("--stylizer", "paint", clip=clip)
+
+
 def _hostile_files(desk: Desk) -> None:
     project = desk.folder / "long.kadr"
     project.mkdir()
@@ -394,17 +438,20 @@ ROWS: tuple[Callable[[Desk], None], ...] = (
     _keys_of_many_formats,
     _key_in_display_p3,
     _key_turned_by_exif,
+    _key_shifted,
     _key_with_alpha,
     _masks_of_zero_and_one,
     _soft_mask,
     _output_onto_masks_and_keys,
     _two_sound_tracks,
     _sound_of_an_odd_rate,
+    _size_changes,
     _graph_in_a_picture,
     _workflow_without_images,
     _infotext,
     _temporalkit_split,
     _bombs,
+    _bomb_of_frames,
     _hostile_files,
 )
 

@@ -20,6 +20,9 @@ from kadr.video.file_watch import FileWatch
 from kadr.video.frame_index import DECODER_THREADS, FrameIndex, scan
 from kadr.video.pixels import PixelFormat, ToRgb, pixel_format
 
+_Timing = tuple[list[Fraction], Fraction, Fraction]
+"""The time of each frame, how long the last one is shown, and a step that divides all times."""
+
 _MOST_STEPS = 16
 """Single frames at most this far ahead are reached by decoding on, not by seeking."""
 
@@ -127,17 +130,17 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
         pixels = pixel_format(first)
         index = _start_at(index, first)
         if index is None:
-            times, last_duration, base, truncated = _count_frames(path, decoder, allow_truncated)
+            timing, truncated, change = _count_frames(path, decoder, allow_truncated)
         else:
             truncated = False
             if allow_truncated:
                 index, truncated = _good_part(path, index)
-            times, last_duration, base = _times(decoder.stream, index)
-        info = _info(path, decoder, first, pixels, (times, last_duration, base), index)
+            timing, change = _times(decoder.stream, index), _size_change(index)
+        info = _info(path, decoder, first, pixels, timing, index, change)
         if info.size_change is not None:
             info = dataclasses.replace(info, notices=(describe_size_change(info),))
         info = dataclasses.replace(info, truncated=truncated)
-        return VideoClip(info, times, index, pixels, watch)
+        return VideoClip(info, timing[0], index, pixels, watch)
     finally:
         decoder.close()
 
@@ -175,19 +178,25 @@ def _good_part(path: Path, index: FrameIndex) -> tuple[FrameIndex, bool]:
 
 def _count_frames(
     path: Path, decoder: Decoder, allow_truncated: bool
-) -> tuple[list[Fraction], Fraction, Fraction, bool]:
-    """Count by decoding everything, for streams whose packets have no usable time stamps."""
+) -> tuple[_Timing, bool, tuple[int, int, int] | None]:
+    """Count by decoding everything, for streams whose packets have no usable time stamps.
+
+    Returns the timing, whether the end is damaged, and where the size changes.
+    """
     rate = Fraction(decoder.stream.average_rate or DEFAULT_FRAME_RATE)
-    count = sum(1 for _ in decoder.decode())
+    sizes = [(frame.width, frame.height) for frame in decoder.decode()]
+    count = len(sizes)
+    change = next(((i, *size) for i, size in enumerate(sizes) if size != sizes[0]), None)
     if decoder.damage and not allow_truncated:
         raise InputError(
             f"{path}: cut off or damaged: only the first {count} frames are good; "
             f"use --allow-truncated to use these"
         )
-    return [index / rate for index in range(count)], 1 / rate, 1 / rate, bool(decoder.damage)
+    timing = [index / rate for index in range(count)], 1 / rate, 1 / rate
+    return timing, bool(decoder.damage), change
 
 
-def _times(stream: Any, index: FrameIndex) -> tuple[list[Fraction], Fraction, Fraction]:
+def _times(stream: Any, index: FrameIndex) -> _Timing:
     """Exact times, the last frame's duration and a step of which all times are multiples.
 
     In containers with coarse clocks (Matroska: a millisecond) the times jitter around a constant
@@ -210,8 +219,9 @@ def _info(
     decoder: Decoder,
     first: Any,
     pixels: PixelFormat,
-    timing: tuple[list[Fraction], Fraction, Fraction],
+    timing: _Timing,
     index: FrameIndex | None,
+    size_change: tuple[int, int, int] | None,
 ) -> ClipInfo:
     times, last_duration, base = timing
     stream, container = decoder.stream, decoder.container
@@ -219,6 +229,8 @@ def _info(
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     if pixels.orientation.transpose:
         width, height, aspect = height, width, 1 / aspect
+        if size_change is not None:
+            size_change = size_change[0], size_change[2], size_change[1]
     duration = times[-1] + last_duration
     gaps = {b - a for a, b in itertools.pairwise(times)}
     first_pts = index.pts[0] if index else (first.pts or 0)
@@ -245,15 +257,13 @@ def _info(
         color_transfer=pixels.transfer,
         first_time=first_pts * Fraction(stream.time_base),
         time_base=base,
-        size_change=_size_change(index, pixels),
+        size_change=size_change,
     )
 
 
-def _size_change(index: FrameIndex | None, pixels: PixelFormat) -> tuple[int, int, int] | None:
-    """Position, width and height of the first frame of another size, upright."""
-    if index is None or index.size_change is None or index.size_change[0] not in index.pts:
+def _size_change(index: FrameIndex) -> tuple[int, int, int] | None:
+    """Position, width and height as stored of the first frame of another size."""
+    if index.size_change is None or index.size_change[0] not in index.pts:
         return None
     pts, width, height = index.size_change
-    if pixels.orientation.transpose:
-        width, height = height, width
     return index.pts.index(pts), width, height
