@@ -5,34 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stylize_samples import NumberedFrames
 
 from kadr.errors import InputError
 from kadr.frame_names import frame_numbers
 
 
-class _Frames:
+def _frames(name: str = "frame_{:05d}", first: int = 0) -> NumberedFrames:
     """A clip of 60 frames as far as its names."""
-
-    def __init__(self, name: str = "frame_{:05d}", first: int = 0) -> None:
-        self._name, self._numbers = name, range(first, first + 60)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def number(self, index: int) -> int:
-        return self._numbers[index]
-
-    def index_of(self, number: int) -> int | None:
-        return self._numbers.index(number) if number in self._numbers else None
-
-    def name(self, index: int) -> str:
-        return self._name.format(self._numbers[index])
+    return NumberedFrames(60, first, name)
 
 
-VIDEO = _Frames()
+VIDEO = _frames()
 
 
-def _numbers(*names: str, clip: _Frames | None = VIDEO, offset: int = 0) -> list[int]:
+def _numbers(*names: str, clip: NumberedFrames | None = VIDEO, offset: int = 0) -> list[int]:
     return frame_numbers([Path(name) for name in names], clip, offset)
 
 
@@ -127,10 +114,10 @@ def test_variants_of_one_frame_are_not_two_frames() -> None:
 
 
 def test_the_names_of_the_clips_own_frames_tell() -> None:
-    clip = _Frames("shot_02_{:d}_comp")
+    clip = _frames("shot_02_{:d}_comp")
     assert _numbers("shot_02_45_comp_9.png", clip=clip) == [45]
     assert _numbers("9 shot_02_45_comp.png", clip=clip) == [45]
-    assert _numbers("1045_2.png", clip=_Frames("{:d}", first=1001)) == [1045]
+    assert _numbers("1045_2.png", clip=_frames("{:d}", first=1001)) == [1045]
 
 
 def test_an_offset_counts_for_what_the_clip_has() -> None:

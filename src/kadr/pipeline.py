@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from kadr.core.events import CancelToken, Event, follow
+from kadr.core.events import CancelToken, Event, follow, notice
 from kadr.core.frames import Frame
 from kadr.options import RunOptions
 from kadr.render.keyframes import KeyStyles
@@ -68,8 +68,8 @@ def restyle_events(
                 PerKeyWriter(options.per_key, run.clip, options.overwrite)
             )
             writer = outputs.enter_context(run.create_output())
-            for notice in writer.notices:
-                yield Event("write", 0, None, message=f"note: {notice}")
+            for text in writer.notices:
+                yield notice("write", text)
             with recorder.step("plan"):
                 recorder.plan = plan = yield from plan_run(run, cancel)
             keys = KeyStyles(run, plan.keys, plan.painted)

@@ -53,10 +53,13 @@ class Echo:
 
 
 class NumberedFrames:
-    """A clip as far as its numbering: ``count`` frames numbered from ``first``."""
+    """A clip as far as its numbering: ``count`` frames numbered from ``first``.
 
-    def __init__(self, count: int, first: int = 0) -> None:
-        self._numbers = range(first, first + count)
+    name: of a frame's file, to be filled with its number.
+    """
+
+    def __init__(self, count: int, first: int = 0, name: str = "frame_{:05d}") -> None:
+        self._numbers, self._name = range(first, first + count), name
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -71,4 +74,4 @@ class NumberedFrames:
 
     def name(self, index: int) -> str:
         """The file stem of a frame."""
-        return f"frame_{self._numbers[index]:05d}"
+        return self._name.format(self._numbers[index])

@@ -38,6 +38,11 @@ class Event:
     share: float = 0.0
 
 
+def notice(step: str, text: str, index: int = 0, total: int | None = None) -> Event:
+    """An event that tells people what was left out or guessed."""
+    return Event(step, index, total, message=f"note: {text}")
+
+
 Result = TypeVar("Result")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, notice
 from kadr.core.frames import FrameRange
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, InputError
@@ -190,8 +190,8 @@ class KeyStyles:
         missing = self.missing()
         if missing:
             yield from self._stylize(missing, cancel)
-            for notice in self._masks.notices():
-                yield Event(STEP, len(missing), len(missing), message=f"note: {notice}")
+            for text in self._masks.notices():
+                yield notice(STEP, text, len(missing), len(missing))
         if self._check_stored():  # it removed damaged entries
             yield from self._stylize(self.missing(), cancel)
             self._check_stored()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kadr.core.events import Event
+from kadr.core.events import Event, notice
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.render.run_context import RunContext
 from kadr.video.clips import keeps_alpha
@@ -33,7 +33,7 @@ def over_film(
             if isinstance(result, Frame) and result.channels == 4:
                 if not notified and result.image[..., 3].min() < 255:
                     notified = True
-                    yield Event(STEP, 0, len(run.frames), message=_notice(run))
+                    yield notice(STEP, _what_shows(run), total=len(run.frames))
                 yield replace(
                     result, image=_composite(to_8_bits(result.image), film.rgb(result.index))
                 )
@@ -41,9 +41,9 @@ def over_film(
                 yield result
 
 
-def _notice(run: RunContext) -> str:
+def _what_shows(run: RunContext) -> str:
     return (
-        f"note: {run.options.output}: cannot store alpha; where the keys are transparent it shows "
+        f"{run.options.output}: cannot store alpha; where the keys are transparent it shows "
         "the film; a folder of images keeps alpha"
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, notice
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
 from kadr.core.row_bands import default_threads
@@ -128,7 +128,7 @@ class Renderer:
                     raise
                 self._discard_damaged()
                 self.counts.notes.append(str(error))
-                yield Event(PROPAGATE, self.counts.pass_frames, None, message=f"note: {error}")
+                yield notice(PROPAGATE, str(error), self.counts.pass_frames)
             missing = self._find_missing()
             if missing and len(self._pending) == pending:
                 raise ResumeError(

@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, notice
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
 from kadr.core.generators import map_items
@@ -70,14 +70,14 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     """
     options, clip, frames = run.options, run.clip, run.frames
     painted = painted_keys(options, clip, frames)
-    for notice in (*clip.info.notices, *unused_key_notices(options, clip, frames)):
-        yield _note(notice)
+    for text in (*clip.info.notices, *unused_key_notices(options, clip, frames)):
+        yield notice(STEP, text)
     survey: Survey | None = None
     if painted:
         shots = yield from _shots(run, cancel)
         indices = [file.index for file in painted]
-        for notice in key_fit_notices(run, painted, cancel):
-            yield _note(notice)
+        for text in key_fit_notices(run, painted, cancel):
+            yield notice(STEP, text)
     elif options.every_frame:
         shots = yield from _shots(run, cancel)
         indices = [index for shot in shots for index in every_nth(shot, options.every)]
@@ -99,12 +99,10 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), survey)
     for shot in plan.without_key:
         first, last = clip.number(shot.start), clip.number(shot.stop - 1)
-        yield _note(f"no key in the shot {first}–{last}; the keys around it are carried over")
+        yield notice(
+            STEP, f"no key in the shot {first}–{last}; the keys around it are carried over"
+        )
     return plan
-
-
-def _note(text: str) -> Event:
-    return Event(STEP, 0, None, message=f"note: {text}")
 
 
 def every_nth(shot: FrameRange, every: int) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, notice
 from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import WRITABLE_SUFFIXES
@@ -127,8 +127,8 @@ def encode_frames(
     total = len(source)
     with writer:
         yield Event("encode", 0, total)
-        for notice in (*_part_notices(source, like, indices), *writer.notices):
-            yield Event("encode", 0, total, message=f"note: {notice}")
+        for text in (*_part_notices(source, like, indices), *writer.notices):
+            yield notice("encode", text, total=total)
         for frame, index in zip(source.frames(), indices, strict=True):
             if cancel is not None:
                 cancel.check()
