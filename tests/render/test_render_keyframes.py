@@ -17,7 +17,8 @@ from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, Cancelled, InputError, OptionsError
 from kadr.image_files import write_image
 from kadr.options import RunOptions
-from kadr.render.keyframes import KeyStyles, painted_keys
+from kadr.render.keyframes import KeyStyles
+from kadr.render.painted_keys import painted_keys
 from kadr.render.run_context import RunContext
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
@@ -58,7 +59,7 @@ def _keys(clip: Clip, *paths: Path, frames: FrameRange | None = None, **options:
         FolderStore(work / "store"),
         FrameFolder(work / "frames", clip.name),
     )
-    painted = painted_keys(run_options, clip, run_frames)
+    painted, _ = painted_keys(run_options, clip, run_frames)
     indices = [file.index for file in painted] or CHOSEN
     return KeyStyles(run, dict.fromkeys(indices, 0), painted)
 

@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event, notice
-from kadr.core.frames import FrameRange
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, InputError
 from kadr.files import file_digest
-from kadr.options import RunOptions
 from kadr.render.masks import FrameMasks
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
@@ -28,11 +26,9 @@ from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
-from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile, find_keys
+from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options
-from kadr.unused_files import list_names, unused_file_notices
-from kadr.video.base import Clip
 
 STEP = "stylize"
 VERSION = 2
@@ -49,36 +45,6 @@ class KeyEntry:
 
     entry: str
     digest: str
-
-
-def painted_keys(options: RunOptions, clip: Clip, frames: FrameRange) -> list[KeyFile]:
-    """The painted keys of a run that lie in its frames; none for other stylizers.
-
-    Raises InputError if they do not fit the clip, or if none lies in the frames.
-    """
-    if not options.keys:
-        return []
-    keys = find_keys(options.keys, clip, options.key_offset)
-    files = [file for file in keys if file.index in frames]
-    if not files:
-        raise InputError(
-            f"{options.keys[0]}: no key lies in the frames "
-            f"{clip.number(frames.start)}–{clip.number(frames.stop - 1)} that were asked for"
-        )
-    return files
-
-
-def unused_key_notices(options: RunOptions, clip: Clip, frames: FrameRange) -> list[str]:
-    """What among the painted keys of a run is not used: other files, and keys of other frames."""
-    notices = unused_file_notices(options.keys)
-    keys = find_keys(options.keys, clip, options.key_offset) if options.keys else []
-    outside = [key.path for key in keys if key.index not in frames]
-    if outside:
-        notices.append(
-            f"{options.keys[0]}: not used, outside of frames {clip.number(frames.start)}–"
-            f"{clip.number(frames.stop - 1)}: {list_names(outside)}"
-        )
-    return notices
 
 
 @dataclass(frozen=True)

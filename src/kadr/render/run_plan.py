@@ -20,7 +20,7 @@ from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import CutFinder
 from kadr.plan.survey import survey_clip
 from kadr.render.key_fit import key_fit_notices
-from kadr.render.keyframes import painted_keys, unused_key_notices
+from kadr.render.painted_keys import painted_keys
 from kadr.render.run_context import RunContext
 from kadr.storage.store import fingerprint
 from kadr.stylize.external import KeyFile
@@ -69,8 +69,8 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     the keys or keyframes that cannot be chosen as asked.
     """
     options, clip, frames = run.options, run.clip, run.frames
-    painted = painted_keys(options, clip, frames)
-    for text in (*clip.info.notices, *unused_key_notices(options, clip, frames)):
+    painted, unused = painted_keys(options, clip, frames)
+    for text in (*clip.info.notices, *unused):
         yield notice(STEP, text)
     survey: Survey | None = None
     if painted:

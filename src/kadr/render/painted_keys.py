@@ -1,0 +1,36 @@
+"""Options and a clip in, the painted keys of a run and notices on what is not used out."""
+
+from __future__ import annotations
+
+from kadr.core.frames import FrameRange
+from kadr.errors import InputError
+from kadr.options import RunOptions
+from kadr.stylize.external import KeyFile, find_keys
+from kadr.unused_files import list_names, unused_file_notices
+from kadr.video.base import Clip
+
+
+def painted_keys(
+    options: RunOptions, clip: Clip, frames: FrameRange
+) -> tuple[list[KeyFile], list[str]]:
+    """The painted keys of a run that lie in its frames, and notices on other files and keys.
+
+    Other stylizers have none. Raises InputError if keys do not fit the clip, or if none lies in the
+    frames.
+    """
+    if not options.keys:
+        return [], []
+    keys = find_keys(options.keys, clip, options.key_offset)
+    files = [key for key in keys if key.index in frames]
+    asked = f"{clip.number(frames.start)}–{clip.number(frames.stop - 1)}"
+    if not files:
+        raise InputError(
+            f"{options.keys[0]}: no key lies in the frames {asked} that were asked for"
+        )
+    notices = unused_file_notices(options.keys)
+    outside = [key.path for key in keys if key.index not in frames]
+    if outside:
+        notices.append(
+            f"{options.keys[0]}: not used, outside of frames {asked}: {list_names(outside)}"
+        )
+    return files, notices
