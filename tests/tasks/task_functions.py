@@ -53,8 +53,9 @@ def report_threads(task: Task, context: TaskContext) -> Iterator[Notice]:
 def wait_for_threads(task: Task, context: TaskContext) -> Iterator[Item]:
     """Yield items until the task has ``threads`` threads."""
     for index in range(MAX_SECONDS * 100):
-        yield Item(index, "", str(context.threads))
-        if context.threads == task.values["threads"]:
+        threads = context.threads  # read once: it may change at any time
+        yield Item(index, "", str(threads))
+        if threads == task.values["threads"]:
             return
         time.sleep(0.01)
     raise AssertionError(f"still {context.threads} threads")
