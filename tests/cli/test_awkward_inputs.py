@@ -274,6 +274,16 @@ def _sound_of_an_odd_rate(desk: Desk) -> None:
         assert len(container.streams.audio) == 1
 
 
+def _dissolve(desk: Desk) -> None:
+    weights = np.clip((np.arange(50) - 14) / 21, 0, 1)
+    before, after = texture(72, 96, seed=1, fine=3), texture(72, 96, seed=2, fine=3)
+    images = [cv2.addWeighted(before, 1 - weight, after, weight, 0) for weight in weights]
+    clip = _video(desk.folder / "dissolve.mp4", images)
+    done = desk.kadr("plan", clip, "--keys-budget", 2, "-o", desk.folder / "plan", "--json")
+    [_, (start, _)] = json.loads(done.out.splitlines()[-1])["shots"]
+    assert abs(start - 24.5) <= 3
+
+
 def _size_changes(desk: Desk) -> None:
     """With time stamps that go on in the second part, and with some that repeat."""
     for start in (24, 12):
@@ -446,6 +456,7 @@ ROWS: tuple[Callable[[Desk], None], ...] = (
     _two_sound_tracks,
     _sound_of_an_odd_rate,
     _size_changes,
+    _dissolve,
     _graph_in_a_picture,
     _workflow_without_images,
     _infotext,

@@ -10,7 +10,7 @@ import pytest
 
 from kadr import open_clip
 from kadr.core.frames import FrameRange
-from kadr.plan.shots import CutFinder, find_shots
+from kadr.plan.shots import DELAY, BoundaryFinder, find_shots
 from scenes import as_frames, sliding
 
 
@@ -59,18 +59,18 @@ def test_stutter_makes_no_shots_of_a_few_frames() -> None:
     assert len(shots) == 2
 
 
-def test_a_cut_is_reported_soon() -> None:
-    finder, reported_at = CutFinder(), {}
-    for frame in as_frames([*_scene(1, 12), *_scene(2, 12)]):
+def test_a_cut_is_reported_after_the_delay() -> None:
+    finder, reported_at = BoundaryFinder(), {}
+    for frame in as_frames([*_scene(1, 12, 0), *_scene(2, DELAY + 2, 0)]):
         for cut in finder.add(frame.index, frame.rgb):
             reported_at[cut] = frame.index
     assert reported_at.keys() == {12}
-    assert reported_at[12] - 12 <= 5
+    assert reported_at[12] - 12 == DELAY
     assert finder.finish() == []
 
 
 def test_a_late_cut_is_reported_at_the_end() -> None:
-    finder, cuts = CutFinder(), []
+    finder, cuts = BoundaryFinder(), []
     for frame in as_frames([*_scene(1, 12), *_scene(2, 3)]):
         cuts += finder.add(frame.index, frame.rgb)
     assert (cuts, finder.finish()) == ([], [12])

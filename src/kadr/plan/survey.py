@@ -27,7 +27,7 @@ from kadr.errors import OutputError
 from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.transport import identity, register
 from kadr.plan.coverage import UNEXPLAINED, Survey
-from kadr.plan.shots import LAG, CutFinder
+from kadr.plan.shots import DELAY, BoundaryFinder
 from kadr.storage.layout import WorkLayout
 from kadr.storage.ownership import adopt_folder
 from kadr.storage.store import FolderStore, fingerprint
@@ -35,7 +35,7 @@ from kadr.video.base import Clip
 from kadr.video.identity import identify
 
 STEP = "survey"
-VERSION = 2
+VERSION = 3
 
 REACH = 64
 """Number of frames before and after a candidate that are compared with it."""
@@ -161,8 +161,8 @@ class _SurveyBuilder:
     """Builds a survey frame by frame; keeps the frames within reach."""
 
     def __init__(self) -> None:
-        self._cuts = CutFinder()
-        self._cut_indices: list[int] = []
+        self._finder = BoundaryFinder()
+        self._boundaries: list[int] = []
         self._starts: list[int] = []
         self._pending: deque[tuple[int, Image]] = deque()
         self._window: deque[_ReducedFrame] = deque(maxlen=REACH + 1)
@@ -172,14 +172,14 @@ class _SurveyBuilder:
 
     def add(self, index: int, image: Image) -> None:
         """Add the next frame; it is processed once it is certain whether a shot starts with it."""
-        self._cut_indices += self._cuts.add(index, image)
+        self._boundaries += self._finder.add(index, image)
         self._pending.append((index, image))
-        if len(self._pending) > LAG:
+        if len(self._pending) > DELAY:
             self._process_next()
 
     def finish(self, frames: FrameRange) -> Survey:
         """The survey of all added frames."""
-        self._cut_indices += self._cuts.finish()
+        self._boundaries += self._finder.finish()
         while self._pending:
             self._process_next()
         edges = [*self._starts, frames.stop]
@@ -188,7 +188,7 @@ class _SurveyBuilder:
 
     def _process_next(self) -> None:
         index, image = self._pending.popleft()
-        if not self._starts or index in self._cut_indices:
+        if not self._starts or index in self._boundaries:
             self._starts.append(index)
             self._window.clear()
             self._forward.clear()
@@ -204,7 +204,7 @@ class _SurveyBuilder:
         self._forward = [
             (row, tracker) for row, tracker in self._forward if index - tracker.index < REACH
         ]
-        is_last = not self._pending or self._pending[0][0] in self._cut_indices
+        is_last = not self._pending or self._pending[0][0] in self._boundaries
         if (index - self._starts[-1]) % SPACING == 0 or is_last:
             self._add_candidate(frame)
 

@@ -17,7 +17,7 @@ from kadr.files import read_json_object, write_json_object
 from kadr.plan.coverage import Survey
 from kadr.plan.key_spans import assign_spans
 from kadr.plan.keyframes import choose_keyframes
-from kadr.plan.shots import CutFinder
+from kadr.plan.shots import BoundaryFinder
 from kadr.plan.survey import survey_clip
 from kadr.render.key_fit import key_fit_notices
 from kadr.render.painted_keys import painted_keys
@@ -26,7 +26,7 @@ from kadr.storage.store import fingerprint
 from kadr.stylize.external import KeyFile
 
 STEP = "plan"
-VERSION = 1
+VERSION = 2
 
 _FEW = 8
 """So few frames may all be keys, without a survey."""
@@ -124,14 +124,15 @@ def _shots(run: RunContext, cancel: CancelToken) -> Generator[Event, None, list[
     stored = _stored_shots(file, frames)
     if stored is not None:
         return stored
-    total, finder, cuts = len(frames), CutFinder(), []
+    total, finder = len(frames), BoundaryFinder()
+    starts = [frames.start]
     yield Event(STEP, 0, total)
     for frame in run.clip.frames(frames.start, frames.stop):
         cancel.check()
-        cuts += finder.add(frame.index, frame.rgb)
+        starts += finder.add(frame.index, frame.rgb)
         yield Event(STEP, frame.index - frames.start + 1, total)
-    cuts += finder.finish()
-    edges = [frames.start, *cuts, frames.stop]
+    starts += finder.finish()
+    edges = [*starts, frames.stop]
     shots = [FrameRange(*pair) for pair in itertools.pairwise(edges)]
     write_json_object(file, {"shots": [[shot.start, shot.stop] for shot in shots]})
     return shots
