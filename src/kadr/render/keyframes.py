@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event, notice
 from kadr.core.seeds import derive_seed
-from kadr.errors import BackendError, InputError
+from kadr.errors import BackendError
 from kadr.files import file_digest
 from kadr.render.masks import FrameMasks
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
+from kadr.render.run_inputs import check_planned
 from kadr.render.soft_masks import SoftMaskStylizer
 from kadr.render.styled_check import StyledCheck
 from kadr.render.stylize_context import ContextProvider
@@ -248,11 +249,9 @@ class KeyStyles:
     def _check_file(self, styled: StyledFrame) -> None:
         """Raise InputError if a painted key is not the file that its entry is named by."""
         named_by = self._file_digests.get(styled.index)
-        if named_by is not None and styled.info.get(FILE_DIGEST) != named_by:
-            raise InputError(
-                f"{self._files[styled.index]}: was changed while the run read it; "
-                "start again to use the new key"
-            )
+        if named_by is not None:
+            digest = styled.info.get(FILE_DIGEST)
+            check_planned(self._files[styled.index], "key", digest, named_by)
 
     def _styled_check(self) -> StyledCheck:
         options = fields(stylizer_options(self._run.options.stylizer))
