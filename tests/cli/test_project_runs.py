@@ -97,6 +97,18 @@ def test_an_output_beside_a_project_is_not_replaced(
     assert out.read_text() == "dear"
 
 
+def test_passes_beside_a_project_are_written_by_every_run(
+    kadr: Call, refused: Callable[..., str], project: ProjectFolder, tmp_path: Path
+) -> None:
+    passes = tmp_path / "passes"
+    assert kadr("run", project.root).code == 0
+    done = kadr("run", project.root, "--per-key", passes)
+    assert done.code == 0, done
+    assert len(list(passes.rglob("*.png"))) == 2 * (COUNT - 1)
+    line = refused("run", project.root, "--per-key", passes)
+    assert line.startswith(f"error: {passes}: is not empty; use --overwrite")
+
+
 def test_another_stylizer_beside_a_project(
     kadr: Call, refused: Callable[..., str], project: ProjectFolder
 ) -> None:

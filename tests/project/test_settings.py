@@ -123,6 +123,7 @@ NOT_IN_A_PROJECT = {
     "stylizer_options": "the entries of [stylizer]",
     "propagate": "the entries of [picture]",
     "overwrite": "a run may replace the outputs in its own project",
+    "replace_in": "the folder of the project",
     "work": "the folder work/ of the project",
     "frames_folder": "the folder out/frames of the project",
     "report": "the folder out/ of the project",

@@ -111,7 +111,7 @@ def create_clip(
         _check_no_quality(path, crf, preset)
     if not as_folder and pattern is not None:
         name = _image_name(like, pattern, suffix, start_number)
-        return _create_images(path.parent, name, like, overwrite, indices)
+        return _create_images(path.parent, name, like, overwrite, indices, path.name)
     if is_folder:
         name = _image_name(like, None, image_suffix, start_number)
         return _create_images(path, name, like, overwrite, indices)
@@ -195,6 +195,7 @@ def _create_images(
     like: Clip | None,
     overwrite: bool,
     indices: Sequence[int] | None,
+    pattern: str = "",
 ) -> ClipWriter:
     from kadr.video.image_writer import ImageWriter
 
@@ -203,4 +204,4 @@ def _create_images(
 
     if indices is None:
         indices = range(0 if like is None else len(like))
-    return ImageWriter(folder, name, expected=indices, overwrite=overwrite)
+    return ImageWriter(folder, name, expected=indices, overwrite=overwrite, pattern=pattern)
