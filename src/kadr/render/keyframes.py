@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
 from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile
 from kadr.stylize.infotext import PARAMETERS
-from kadr.stylize.registry import create_stylizer, stylizer_options
+from kadr.stylize.registry import create_stylizer
 
 STEP = "stylize"
 VERSION = 2
@@ -191,7 +191,8 @@ class KeyStyles:
         )
         context = provider.context(cancel, run.options.threads, run.layout.noise)
         # painted keys may be anything; their fit is another matter
-        check = None if self._files else self._styled_check()
+        stylizer_name, number = run.options.stylizer, run.clip.number
+        check = None if self._files else StyledCheck.of(stylizer_name, number)
         jobs = self._jobs(indices, provider, check)
         stylizer = self._stylizer
         if run.options.masks is not None:
@@ -252,11 +253,6 @@ class KeyStyles:
         if named_by is not None:
             digest = styled.info.get(FILE_DIGEST)
             check_planned(self._files[styled.index], "key", digest, named_by)
-
-    def _styled_check(self) -> StyledCheck:
-        options = fields(stylizer_options(self._run.options.stylizer))
-        resizes = any(option.name == "width" for option in options)
-        return StyledCheck(self._stylizer.name, self._run.clip.number, resizes)
 
     def _doubts(self, check: StyledCheck | None, styled: StyledFrame) -> Iterator[str]:
         """Notices about a stylized frame that looks wrong."""
