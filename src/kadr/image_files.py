@@ -226,6 +226,14 @@ def _turned(image: NDArray[Any], orientation: int) -> NDArray[Any]:
     return image
 
 
+def over_black(image: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 4) straight alpha, 8 or 16 bits → (H, W, 3), laid over black."""
+    largest = np.iinfo(image.dtype).max
+    product = image[..., :3].astype(np.uint32) * image[..., 3:]
+    mixed: NDArray[Any] = ((product + largest // 2) // largest).astype(image.dtype)
+    return mixed
+
+
 def write_image(
     path: Path,
     image: NDArray[np.uint8] | NDArray[np.uint16],
@@ -234,6 +242,7 @@ def write_image(
 ) -> None:
     """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all.
 
+    Alpha is laid over black where the file type has none (JPEG).
     texts: text entries of a PNG for other programs, by name; other file types ignore them.
     sync: what is on the disk at the end.
     """
@@ -241,6 +250,8 @@ def write_image(
     if suffix not in WRITABLE_SUFFIXES:
         raise OutputError(f"{path}: unknown image type {suffix!r}; use .png, .jpg, .webp or .tif")
     if image.ndim == 3:
+        if image.shape[2] == 4 and suffix in (".jpg", ".jpeg"):
+            image = over_black(image)
         code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
         image = cv2.cvtColor(image, code)
     options = {
