@@ -237,7 +237,8 @@ class RunOptions:
         None, "speed of the H.264 encoder, ultrafast to veryslow", section="output", group=OUTPUT
     )
     threads: int | None = option(
-        None, "how many cores to use", low=1, high=1024, unset="all cores",
+        None, "how many cores to use; torch on a CPU uses as many as OMP_NUM_THREADS says",
+        low=1, high=1024, unset="all cores",
         section="run", group=RUN,
     )  # fmt: skip
     seed: int = option(0, "same seed, same output", low=0, section="run", group=RUN)
