@@ -50,17 +50,19 @@ def test_alpha_stays_and_gray_is_converted() -> None:
 
 
 def test_sixteen_bits_are_told() -> None:
-    told: list[str] = []
-    result = to_srgb("x.png", COLOURS.astype(np.uint16) * 257, P3, told.append)
+    messages: list[str] = []
+    result = to_srgb("x.png", COLOURS.astype(np.uint16) * 257, P3, messages.append)
     assert np.array_equal(result, to_srgb("x.png", COLOURS, P3, _never))
-    assert told == ["converted to 8 bits together with its colour profile"]
+    assert messages == ["converted to 8 bits together with its colour profile"]
 
 
 @pytest.mark.parametrize("profile", [BROKEN, b"nonsense" * 50, SRGB[:200]])
 def test_a_broken_profile_is_told(profile: bytes) -> None:
-    told: list[str] = []
-    assert to_srgb("x.png", COLOURS, profile, told.append) is COLOURS
-    assert told == ["its colour profile is damaged or does not fit; its colours are taken for sRGB"]
+    messages: list[str] = []
+    assert to_srgb("x.png", COLOURS, profile, messages.append) is COLOURS
+    assert messages == [
+        "its colour profile is damaged or does not fit; its colours are taken for sRGB"
+    ]
 
 
 def test_high_dynamic_range_is_refused() -> None:

@@ -251,8 +251,7 @@ class KeyStyles:
         """Raise InputError if a painted key is not the file that its entry is named by."""
         named_by = self._file_digests.get(styled.index)
         if named_by is not None:
-            digest = styled.info.get(FILE_DIGEST)
-            check_planned(self._files[styled.index], "key", digest, named_by)
+            check_planned(self._files[styled.index], styled.info.get(FILE_DIGEST), named_by)
 
     def _doubts(self, check: StyledCheck | None, styled: StyledFrame) -> Iterator[str]:
         """Notices about a stylized frame that looks wrong."""

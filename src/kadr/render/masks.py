@@ -188,7 +188,7 @@ class FrameMasks:
         """
         content = read_image_bytes(path)
         digest = hashlib.sha256(content).hexdigest()
-        check_planned(path, "mask", digest, self._digests[path])
+        check_planned(path, digest, self._digests[path])
         image = decode_image(path, content, as_stored=True)
         return image.min(axis=2), 257 if image.dtype == np.uint16 else 1
 

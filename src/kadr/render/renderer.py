@@ -232,7 +232,7 @@ class Renderer:
         yield Event(PROPAGATE, counts.pass_frames, counts.pass_total)
         types: dict[str, str] = {}
         expected: dict[str, list[int]] = {}
-        told: set[str] = set()
+        messages: set[str] = set()
         tasks = self._tasks(missing, types, expected)
         try:
             with closing(self._executor(missing)) as executor:
@@ -252,8 +252,8 @@ class Renderer:
                             yield from finished.ready()
                         case Failed():
                             raise event.error
-                        case NoticeGiven() if event.text not in told:
-                            told.add(event.text)  # each process may say it
+                        case NoticeGiven() if event.text not in messages:
+                            messages.add(event.text)  # each process may say it
                             done, total = counts.pass_frames, counts.pass_total
                             yield Event(PROPAGATE, done, total, message=event.text)
         finally:

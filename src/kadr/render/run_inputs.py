@@ -24,15 +24,15 @@ def check_run_outputs(options: RunOptions) -> None:
     check_outputs_apart([options.output], run_inputs(options), trees=per_key, reserved=own_folders)
 
 
-def check_planned(file: Path, kind: str, digest: str | None, planned: str) -> None:
+def check_planned(file: Path, digest: str | None, planned: str) -> None:
     """Raise InputError if a key or mask that was read is not the one of the plan.
 
-    kind: "key" or "mask". digest: the hash of the bytes that were decoded. planned: the hash of the
-    file when the run began, by which its results are named.
+    digest: the hash of the bytes that were decoded. planned: the hash of the file when the run
+    began, by which its results are named.
     """
     if digest != planned:
         raise InputError(
-            f"{file}: was changed while the run read it; start again to use the new {kind}"
+            f"{file}: was changed while the run read it; start again to use the new file"
         )
 
 

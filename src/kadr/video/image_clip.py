@@ -36,7 +36,7 @@ class ImageClip(BaseClip):
         times = [index / info.frame_rate for index in range(len(sequence.files))]
         super().__init__(info, times, watch, first_number=sequence.first)
         self._files, self._kinds = sequence.files, kinds
-        self._told: set[tuple[int, str]] = set()
+        self._messages: set[tuple[int, str]] = set()
         self._lock = threading.Lock()
 
     def name(self, index: int) -> str:
@@ -58,8 +58,8 @@ class ImageClip(BaseClip):
 
     def _tell(self, kind: int, text: str) -> None:
         with self._lock:
-            is_new = (kind, text) not in self._told
-            self._told.add((kind, text))
+            is_new = (kind, text) not in self._messages
+            self._messages.add((kind, text))
         if is_new:
             first, count = self._files[self._kinds.index(kind)], self._kinds.count(kind)
             rest = f"; the same holds for {counted(count - 1, 'more image')} of the sequence"
