@@ -1,12 +1,8 @@
-"""Hostile content: every parser gives a value or an error of one line, in bounded time.
-
-``KADR_FUZZ=2000`` runs so many inputs for each parser.
-"""
+"""Hostile content: every parser gives a value or an error of one line, in bounded time."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from project_samples import make_project
+from project_samples import make_project, with_entries
 from report_samples import make_record
 
+from fuzz_settings import fuzz
 from kadr import InputError, KadrError, write_image
 from kadr.cli.parse_values import parse_assignments, parse_value
 from kadr.core.formatting import printable
@@ -38,19 +35,8 @@ from kadr.tasks.task import Task
 from kadr.video.identity import clip_files, clip_identity
 from kadr.video.sequence import find_sequence, sequence_pattern
 
-_COUNT = int(os.environ.get("KADR_FUZZ", "0"))
 _MOST_SECONDS = 10.0
 _MOST_CHARACTERS = 1500
-
-
-def hostile(count: int) -> settings:
-    """So many examples in the suite, or as many as KADR_FUZZ asks for."""
-    return settings(
-        max_examples=_COUNT or count,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-        derandomize=not _COUNT,
-        database=None,
-    )
 
 
 @contextmanager
@@ -108,45 +94,23 @@ def project_toml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_project(tmp_path_factory.mktemp("project")).toml
 
 
-# a module's fixture cannot give a strategy its text, so the text is drawn from a short file here
-TOML = """\
-format = 1
-[clip]
-path = "clip.mp4"
-sha256 = "42b1d2d168475b5aaacbcbaf2632e53215bd1e35ddd52c9f9d55a2f3853844ac"
-size = 48648
-frames = "0:9"
-frame-rate = 24.5
-[keys]
-folder = "keys"
-ranges = [
-  "0:3:5",
-  "4:6:9",
-]
-masks = "~/masks"
-[stylizer]
-name = "paint"
-radius = 5
-[picture]
-detail = "low"
-deflicker = 1
-[output]
-path = "out.mp4"
-crf = 20
-[run]
-seed = 4
-work-limit = "20GB"
-"""
+# a module's fixture cannot give a strategy its text
+TOML = with_entries(
+    clip='sha256 = "42b1d2d168475b5aaacbcbaf2632e53215bd1e35ddd52c9f9d55a2f3853844ac"\n'
+    'size = 48648\nframes = "0:9"\nframe-rate = 24.5',
+    keys='folder = "keys"\nmasks = "~/masks"',
+    run='work-limit = "20GB"',
+)
 
 
-@hostile(100)
+@fuzz(60)
 @given(text=mutated(TOML))
 def test_project_files(text: str) -> None:
     with a_value_or_one_line():
         read_settings(Path("p.kadr/project.toml"), text)
 
 
-@hostile(40)
+@fuzz(40)
 @given(data=mutated_bytes(TOML.encode()))
 def test_project_files_that_may_be_no_text(data: bytes, project_toml: Path) -> None:
     project_toml.write_bytes(data)
@@ -154,7 +118,7 @@ def test_project_files_that_may_be_no_text(data: bytes, project_toml: Path) -> N
         open_project(project_toml.parent).options()
 
 
-@hostile(60)
+@fuzz(60)
 @given(data=st.data())
 def test_presets(data: st.DataObject, tmp_path: Path) -> None:
     name = data.draw(st.sampled_from(preset_names()))
@@ -174,7 +138,7 @@ EBS = pack_ebs(
 )
 
 
-@hostile(100)
+@fuzz(100)
 @given(data=mutated_bytes(EBS))
 def test_ebs_files(data: bytes) -> None:
     with a_value_or_one_line():
@@ -196,7 +160,7 @@ def ebs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@hostile(40)
+@fuzz(40)
 @given(data=mutated_bytes(EBS))
 def test_imports_of_ebs_files(data: bytes, ebs_folder: Path, tmp_path_factory: Any) -> None:
     file = ebs_folder / "x.ebs"
@@ -205,7 +169,7 @@ def test_imports_of_ebs_files(data: bytes, ebs_folder: Path, tmp_path_factory: A
         import_project(file, tmp_path_factory.mktemp("import") / "p.kadr")
 
 
-@hostile(100)
+@fuzz(100)
 @given(text=mutated(record_text(make_record(4))))
 def test_records(text: str, tmp_path: Path) -> None:
     path = tmp_path / "run.json"
@@ -217,7 +181,7 @@ def test_records(text: str, tmp_path: Path) -> None:
             assert all(record.number(index) is not None for index in record.worst(3))
 
 
-@hostile(100)
+@fuzz(100)
 @given(text=mutated('{"shots": [[0, 4], [4, 9]], "0+": {"options": {"mapping": 1}, "seed": 0}}'))
 def test_work_files(text: str, tmp_path: Path) -> None:
     path = tmp_path / "shots-1.json"
@@ -230,7 +194,7 @@ def test_work_files(text: str, tmp_path: Path) -> None:
         assert shots is None or shots[-1].stop == 9
 
 
-@hostile(40)
+@fuzz(40)
 @given(text=mutated('{"clip.mp4": {"state": "0", "identity": "1"}}'))
 def test_hashes_of_clips(text: str, tmp_path: Path) -> None:
     (tmp_path / "clips.json").write_text(text, encoding="utf-8", newline="")
@@ -239,7 +203,7 @@ def test_hashes_of_clips(text: str, tmp_path: Path) -> None:
         assert len(clip_identity(tmp_path / "a.mp4", tmp_path)) == 64
 
 
-@hostile(60)
+@fuzz(60)
 @given(text=mutated(Task("a", "module:name", {"x": [1, None]}).to_json()))
 def test_tasks(text: str) -> None:
     with a_value_or_one_line():
@@ -282,7 +246,7 @@ TEXTS = (
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-@hostile(60)
+@fuzz(60)
 @given(text=TEXTS)
 def test_options(name: str, text: str) -> None:
     with a_value_or_one_line():
@@ -296,7 +260,7 @@ NAMES = (
 )
 
 
-@hostile(100)
+@fuzz(100)
 @given(name=NAMES, number=st.integers(0, 10**6))
 def test_patterns(name: str, number: int, tmp_path: Path) -> None:
     with a_value_or_one_line():

@@ -439,9 +439,14 @@ def test_a_clip_with_alpha_lies_over_black_as_it_did(
     cutout = [np.concatenate([image, alpha], axis=2) for image in images[:4]]
     clip = write_sequence(tmp_path / "clip", cutout, FIRST)
     keys = _keys(tmp_path / "keys", {0: cutout[0]})
-    restyle(RunOptions(clip=clip, output=tmp_path / "film.mp4", keys=keys))
+    messages: list[str] = []
+    restyle(
+        RunOptions(clip=clip, output=tmp_path / "film.mp4", keys=keys),
+        on_event=lambda event: messages.append(event.message),
+    )
     with open_clip(tmp_path / "film.mp4") as film:
         assert film.frame(0).rgb.max() < 4
+    assert sum("film.mp4: cannot store alpha; transparent areas" in text for text in messages) == 1
 
 
 def test_the_paint_stylizer_needs_no_key_files(

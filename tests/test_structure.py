@@ -48,7 +48,7 @@ IMPORTS = {
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
     "compare":       f"{BASE} storage guides video render pipeline",
-    "seed_grid":     f"{BASE} stylize video",
+    "seed_grid":     f"{BASE} stylize video render",
 }  # fmt: skip
 """Part of the package → the other parts that it may import. Front ends may import all of them."""
 

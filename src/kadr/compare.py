@@ -100,7 +100,7 @@ def compare_methods(
         for name, every_frame in (("keyframes", False), ("every frame", True))
     }
     for path in (output, *(Path(run.output) for run in runs.values())):
-        if path.exists() and not options.overwrite:
+        if path.exists() and not options.may_replace(path):
             raise OutputError(f"{path}: exists already; use --overwrite or another name")
     check_run_outputs(options)
     with ClipSource.of(options).open() as clip:
@@ -282,7 +282,7 @@ def _write(
         with create_clip(
             options.output,
             like=like,
-            overwrite=options.overwrite,
+            overwrite=options.may_replace(options.output),
             crf=options.crf,
             preset=options.encoder_preset,
             indices=range(start, start + total),

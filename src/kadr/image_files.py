@@ -26,7 +26,7 @@ from kadr.core.image_header.jpeg import is_complete_jpeg
 from kadr.core.image_header.read import READABLE_TYPES, is_image, read_header
 from kadr.core.limits import check_file_bytes
 from kadr.core.png import is_complete_png, with_text
-from kadr.core.to_srgb import cmyk_to_srgb, to_srgb
+from kadr.core.to_srgb import Warn, cmyk_to_srgb, to_srgb
 from kadr.errors import InputError, OutputError
 from kadr.files import Sync, atomic_file
 
@@ -65,17 +65,20 @@ def read_image(path: Path, *, as_stored: bool = False) -> NDArray[np.uint8] | ND
         _check_still(path, header)
         file.seek(0)
         data = file.read()
-    return _decode(path, data, header, as_stored)
+    return _decode(path, data, header, as_stored, _log_of(path))
 
 
 def decode_image(
-    name: object, data: bytes, *, as_stored: bool = False
+    name: object, data: bytes, *, as_stored: bool = False, warn: Warn | None = None
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Decode the bytes of an image file as ``read_image`` does; ``name`` begins the messages."""
+    """Decode the bytes of an image file as ``read_image`` does; ``name`` begins the messages.
+
+    warn: takes what to tell people about the image; None: it is logged.
+    """
     check_file_bytes(name, len(data))
     header = read_header(name, io.BytesIO(data))
     _check_still(name, header)
-    return _decode(name, data, header, as_stored)
+    return _decode(name, data, header, as_stored, warn or _log_of(name))
 
 
 def read_image_header(path: Path) -> ImageHeader:
@@ -121,11 +124,15 @@ def _check_still(name: object, header: ImageHeader) -> None:
     if header.type == "GIF" or header.frames > 1:
         kind = "a GIF" if header.type == "GIF" else f"an animated {header.type}"
         raise InputError(f"{name}: is {kind}, expected one still image; save the frame as PNG")
+
+
+def _log_of(name: object) -> Warn:
+    return lambda text: _log.warning("%s: %s", name, text)
+
+
+def _decode(name: object, data: bytes, header: ImageHeader, as_stored: bool, warn: Warn) -> _Pixels:
     if header.pages > 1:
-        _log.warning("%s: has several pages; the first is used", name)
-
-
-def _decode(name: object, data: bytes, header: ImageHeader, as_stored: bool) -> _Pixels:
+        warn("has several pages; the first is used")
     if header.mode in ("F", "LAB"):
         pixels = "float32 pixels" if header.mode == "F" else "CIELAB colours"
         raise InputError(f"{name}: {pixels}; expected 8 or 16 bits a channel, gray or RGB")
@@ -133,7 +140,7 @@ def _decode(name: object, data: bytes, header: ImageHeader, as_stored: bool) -> 
         header.type == "JPEG" and not is_complete_jpeg(data)
     ):
         raise InputError(f"{name}: cut off, its end is missing; copy or save it again")
-    image = _decode_as_rgb(name, data, header, as_stored)
+    image = _decode_as_rgb(name, data, header, as_stored, warn)
     if header.type != "TIFF":  # its decoders turn it themselves
         image = _turned(image, header.orientation)
     if (image.shape[1], image.shape[0]) != header.size:
@@ -144,12 +151,14 @@ def _decode(name: object, data: bytes, header: ImageHeader, as_stored: bool) -> 
     return np.ascontiguousarray(image)
 
 
-def _decode_as_rgb(name: object, data: bytes, header: ImageHeader, as_stored: bool) -> _Pixels:
+def _decode_as_rgb(
+    name: object, data: bytes, header: ImageHeader, as_stored: bool, warn: Warn
+) -> _Pixels:
     """(H, W, 3 or 4) sRGB(A), not turned."""
     if header.mode == "CMYK":
-        return cmyk_to_srgb(name, _decode_with_pillow(name, data, header), header.profile)
+        return cmyk_to_srgb(_decode_with_pillow(name, data, header), header.profile, warn)
     stored = _decode_channels(name, data, header)
-    image = to_srgb(name, stored, None if as_stored else header.profile)
+    image = to_srgb(name, stored, None if as_stored else header.profile, warn)
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     if header.transparent_gray is not None and stored.ndim == 2:
@@ -226,6 +235,14 @@ def _turned(image: NDArray[Any], orientation: int) -> NDArray[Any]:
     return image
 
 
+def over_black(image: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 4) straight alpha, 8 or 16 bits → (H, W, 3), laid over black."""
+    largest = np.iinfo(image.dtype).max
+    product = image[..., :3].astype(np.uint32) * image[..., 3:]
+    mixed: NDArray[Any] = ((product + largest // 2) // largest).astype(image.dtype)
+    return mixed
+
+
 def write_image(
     path: Path,
     image: NDArray[np.uint8] | NDArray[np.uint16],
@@ -234,6 +251,7 @@ def write_image(
 ) -> None:
     """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all.
 
+    Alpha is laid over black where the file type has none (JPEG).
     texts: text entries of a PNG for other programs, by name; other file types ignore them.
     sync: what is on the disk at the end.
     """
@@ -241,6 +259,8 @@ def write_image(
     if suffix not in WRITABLE_SUFFIXES:
         raise OutputError(f"{path}: unknown image type {suffix!r}; use .png, .jpg, .webp or .tif")
     if image.ndim == 3:
+        if image.shape[2] == 4 and suffix in (".jpg", ".jpeg"):
+            image = over_black(image)
         code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
         image = cv2.cvtColor(image, code)
     options = {

@@ -216,6 +216,9 @@ class RunOptions:
     )  # fmt: skip
     propagate: PropagateOptions = field(default_factory=PropagateOptions)
     overwrite: bool = option(False, "replace an output that exists", group=OUTPUT)
+    replace_in: Path | None = option(
+        None, "a folder whose outputs are replaced even without overwrite", unset="none"
+    )
     allow_truncated: bool = option(
         False, "use the good frames of a damaged clip", section="clip", group=RUN
     )
@@ -234,7 +237,8 @@ class RunOptions:
         None, "speed of the H.264 encoder, ultrafast to veryslow", section="output", group=OUTPUT
     )
     threads: int | None = option(
-        None, "how many cores to use", low=1, high=1024, unset="all cores",
+        None, "how many cores to use; torch on a CPU uses as many as OMP_NUM_THREADS says",
+        low=1, high=1024, unset="all cores",
         section="run", group=RUN,
     )  # fmt: skip
     seed: int = option(0, "same seed, same output", low=0, section="run", group=RUN)
@@ -256,6 +260,12 @@ class RunOptions:
     report: Path | None = option(
         None, "a folder for a page about the run, report.html", group=OUTPUT
     )
+
+    def may_replace(self, output: Path | str | None) -> bool:
+        """Whether a run may replace what is there already under the name of an output."""
+        if self.overwrite or output is None or self.replace_in is None:
+            return self.overwrite
+        return Path(output).resolve().is_relative_to(self.replace_in.resolve())
 
     def __post_init__(self) -> None:
         check_fields(self)

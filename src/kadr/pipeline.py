@@ -28,6 +28,7 @@ STEPS = ("plan", "stylize", "propagate", "blend", "refine", "write")
 class RunResult:
     """What a run made: the output, its keyframes (frame indices), frames and seconds it took.
 
+    output: a file, a folder, or a pattern of images in a folder.
     computed: pass frames made in this run; stored ones of earlier runs do not count.
     report: the page about the run, if one was asked for.
     """
@@ -65,7 +66,7 @@ def restyle_events(
         recorder = stack.enter_context(closing(RunRecorder(run)))
         with ExitStack() as outputs:
             per_key = outputs.enter_context(
-                PerKeyWriter(options.per_key, run.clip, options.overwrite)
+                PerKeyWriter(options.per_key, run.clip, options.may_replace(options.per_key))
             )
             writer = outputs.enter_context(run.create_output())
             for text in writer.notices:

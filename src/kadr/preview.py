@@ -8,7 +8,7 @@ the pass continues from there. The result is an estimate and is marked as one.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +26,7 @@ from kadr.propagate import STATE_INTERVAL, KeyStyle, PassState, unpack_state
 from kadr.render.blend_task import BlendChunk, blend_frames
 from kadr.render.key_pass import KeyPass
 from kadr.render.keyframes import KeyStyles
+from kadr.render.over_film import over_film
 from kadr.render.pass_frame import pack_pass_frame
 from kadr.render.pass_history import load_history, previous_pass_name
 from kadr.render.pass_task import nearest_state, walk
@@ -73,7 +74,7 @@ def preview_frames(
         yield from keys.stylize(cancel)
         renderer = _PreviewRenderer(run, make_schedule(run, plan.spans, keys), keys, cancel)
         yield from renderer.compute_passes(frames)
-        yield from renderer.finished(frames)
+        yield from over_film(run, renderer.finished(frames))
         return PreviewResult(len(frames), renderer.computed, renderer.exact)
 
 
@@ -174,7 +175,7 @@ class _PreviewRenderer:
             return _restyled(packed, index, key)
         return None
 
-    def finished(self, frames: FrameRange) -> Iterator[Frame]:
+    def finished(self, frames: FrameRange) -> Generator[Frame, None, None]:
         """The frames, blended as in a run."""
         times, styles = self._run.clip.times, self._schedule.styles
         store: Store = self._run.store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -12,6 +12,7 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image
 from kadr.errors import OptionsError
 from kadr.option_fields import single_frame_options
+from kadr.render.styled_check import StyledCheck
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options
@@ -56,7 +57,8 @@ def make_seed_grid(
 
     The trials come combination by combination, with the last axis changing first; for each
     combination the seeds come in order. An image is the one that a run with that seed makes of the
-    frame alone. Raises OptionsError for a stylizer without a seed or an option it does not have.
+    frame alone; those that look wrong are told of. Raises OptionsError for a stylizer without a
+    seed or an option it does not have.
     """
     cancel, axes = cancel or CancelToken(), axes or {}
     base = _options_for_seeds(stylizer, options)
@@ -67,23 +69,40 @@ def make_seed_grid(
     yield Event(STEP, 0, total)
     for values in itertools.product(*axes.values()):
         settings = dict(zip(axes, values, strict=True))
+        check = StyledCheck.of(stylizer, lambda index: seeds[index], subject="seed")
         # a group for each job, so that no frame attends to another
-        jobs = (
-            StylizeJob(replace(frame, index=index), index, seed) for index, seed in enumerate(seeds)
-        )
+        jobs = _jobs(frame, seeds, check)
         by_index: dict[int, SeedTrial] = {}
         styled_frames = create_stylizer(stylizer, **{**base, **settings}).stylize(
             jobs, StylizeContext(cancel=cancel)
         )
         with closing(styled_frames) as batches:  # type: ignore[type-var]
             for styled in itertools.chain.from_iterable(batches):
+                done = len(trials) + len(by_index)
+                for text in check.check(styled.index, styled.image):
+                    yield Event(STEP, done, total, message=_labelled(text, settings))
                 seed = seeds[styled.index]
                 parameters = styled.info.get(PARAMETERS, "")
                 by_index[styled.index] = SeedTrial(seed, settings, styled.image, parameters)
-                image = styled.image[..., :3]
-                yield Event(STEP, len(trials) + len(by_index), total, image)
+                yield Event(STEP, done + 1, total, styled.image[..., :3])
+        for text in check.summary():
+            done = len(trials) + len(by_index)
+            yield Event(STEP, done, total, message=_labelled(text, settings))
         trials += [by_index[index] for index in range(len(seeds))]
     return trials
+
+
+def _jobs(frame: Frame, seeds: Sequence[int], check: StyledCheck) -> Iterator[StylizeJob]:
+    for index, seed in enumerate(seeds):
+        copy = replace(frame, index=index)
+        check.add_frame(copy)
+        yield StylizeJob(copy, index, seed)
+
+
+def _labelled(text: str, settings: Mapping[str, Any]) -> str:
+    """A notice with the settings that it is about."""
+    names = [f"{name.replace('_', '-')} {value}" for name, value in settings.items()]
+    return f"{', '.join(names)}: {text}" if names else text
 
 
 def _options_for_seeds(stylizer: str, options: Mapping[str, Any]) -> dict[str, Any]:

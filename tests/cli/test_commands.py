@@ -169,7 +169,7 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console only")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_no_output(tmp_path: Path, number: signal.Signals) -> None:
-    clip = make_video(tmp_path / "clip.mp4", count=200, size=(192, 128))
+    clip = make_video(tmp_path / "clip.mp4", count=80)
     (tmp_path / "temporary").mkdir()
     out = tmp_path / "new" / "out.mp4"
     words = ["run", clip, "--stylizer", "paint", "--keys-budget", "2", "-o", out, "--json"]

@@ -29,6 +29,7 @@ UNDER_ANOTHER_NAME = {
 NOT_ON_THE_COMMAND_LINE = {
     "propagate": "its fields are options",
     "frames_folder": "only a project has one, out/frames",
+    "replace_in": "only a project has one, its own folder",
 }
 
 
@@ -64,6 +65,9 @@ def test_help_shows_no_types(kadr: Call, name: str, monkeypatch: pytest.MonkeyPa
 
 def test_help_says_what_holds_by_default() -> None:
     by_name = {item.name: describe(item) for item in fields(RunOptions) if item.metadata}
-    assert by_name["threads"] == "How many cores to use (1 to 1024; default: all cores)."
+    assert by_name["threads"] == (
+        "How many cores to use; torch on a CPU uses as many as OMP_NUM_THREADS says (1 to 1024; "
+        "default: all cores)."
+    )
     assert by_name["keys_budget"].endswith("(1 to 100000; default: 10).")
     assert by_name["work_limit"].endswith("such as 20GB (default: no limit).")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from cli_samples import COUNT, Call, frames_of, make_keys, make_video, painted
 
-from kadr import new_project, open_project, read_image, write_image
+from kadr import new_project, open_clip, open_project, read_image, write_image
 from kadr.project.folder import ProjectFolder
 from kadr.render.run_context import run_purpose
 from kadr.storage.cache import cache_folder
@@ -33,6 +33,12 @@ def project(video: Path, keys: Path, tmp_path: Path) -> ProjectFolder:
 
 def _finished(project: ProjectFolder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(project.frames.iterdir())}
+
+
+def read_image_of(project: ProjectFolder, index: int) -> np.ndarray:
+    """A frame of the project's clip."""
+    with open_clip(project.clip) as clip:
+        return clip.frame(index).rgb
 
 
 def _set(project: ProjectFolder, old: str, new: str) -> None:
@@ -95,6 +101,18 @@ def test_an_output_beside_a_project_is_not_replaced(
     out.write_text("dear")
     assert "exists already; use --overwrite" in refused("run", project.root, "-o", out)
     assert out.read_text() == "dear"
+
+
+def test_passes_beside_a_project_are_written_by_every_run(
+    kadr: Call, refused: Callable[..., str], project: ProjectFolder, tmp_path: Path
+) -> None:
+    passes = tmp_path / "passes"
+    assert kadr("run", project.root).code == 0
+    done = kadr("run", project.root, "--per-key", passes)
+    assert done.code == 0, done
+    assert len(list(passes.rglob("*.png"))) == 2 * (COUNT - 1)
+    line = refused("run", project.root, "--per-key", passes)
+    assert line.startswith(f"error: {passes}: is not empty; use --overwrite")
 
 
 def test_another_stylizer_beside_a_project(
@@ -327,6 +345,22 @@ class TestPreview:
         out = tmp_path / "some.mp4"
         assert kadr("preview", project.root, "--range", "0:2", "-o", out, "-q").code == 0
         assert len(frames_of(out)) == 3
+
+    def test_a_transparent_key_shows_what_a_run_shows(
+        self, kadr: Call, project: ProjectFolder, tmp_path: Path
+    ) -> None:
+        for key in project.keys.glob("*.png"):
+            image = read_image(key)
+            write_image(key, np.dstack([image, np.zeros_like(image[..., 0])]))
+        filmed = read_image_of(project, 2)
+        done = kadr("preview", project.root, "--frame", "2")
+        assert "where the keys are transparent it shows the film" in done.err, done
+        np.testing.assert_array_equal(read_image(project.previews / "frame_00002.png"), filmed)
+        _set(project, 'path = "out/clip.mp4"', 'path = "out/images/"')
+        assert kadr("preview", project.root, "--frame", "2").err == ""
+        assert read_image(project.previews / "frame_00002.png")[..., 3].max() == 0
+        done = kadr("preview", project.root, "--range", "1:3", "-o", tmp_path / "a.mp4")
+        assert done.err.count("a.mp4: cannot store alpha; transparent areas are laid over") == 1
 
     def test_errors_are_one_line(
         self, refused: Callable[..., str], project: ProjectFolder, tmp_path: Path

@@ -83,6 +83,20 @@ def test_json_tells_every_step_and_the_result(
     assert (result["output"], result["frames"]) == (str(out), COUNT)
 
 
+@pytest.mark.parametrize("output", ["out_%03d.png", "./", "out/"])
+def test_images_are_named_as_they_were_asked_for(
+    kadr: Call,
+    video: Path,
+    keys: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    output: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = kadr("run", video, "--keys", keys, "-o", output, *QUICK)
+    assert done.out.startswith(f"{output}: {COUNT} frames from 2 keys in "), done
+
+
 def test_quiet_says_nothing(kadr: Call, video: Path, keys: Path, tmp_path: Path) -> None:
     done = kadr("run", video, "--keys", keys, "-o", tmp_path / "o", *QUICK, "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")

@@ -102,6 +102,33 @@ def test_a_video_becomes_images(tmp_path: Path) -> None:
     export(project, result.path, overwrite=True)
 
 
+@pytest.mark.parametrize("folder", ["p_keys", "p_video"])
+@pytest.mark.parametrize("is_file", [False, True])
+def test_folders_of_images_are_checked_before_any_is_written(
+    tmp_path: Path, folder: str, is_file: bool
+) -> None:
+    with create_clip(tmp_path / "clip.mp4", like=None) as writer:
+        for index in range(4):
+            writer.write(Frame(index, image(index * 60)))
+    keys = make_images(tmp_path / "painted", [1, 3], "{}.png")
+    (keys / "3.png").rename(keys / "third_3.png")  # no pattern names both
+    project = new_project(tmp_path / "clip.mp4", [keys], tmp_path / "p.kadr")
+    if is_file:
+        (tmp_path / folder).touch()
+    else:
+        make_images(tmp_path / folder, [3], "{:05d}.png")
+
+    def files() -> list[Path]:
+        return sorted(path for path in tmp_path.rglob("*") if "work" not in path.parts)
+
+    before = files()
+    events: list[Event] = []
+    with pytest.raises(OutputError, match=rf"{folder}.*: (exists already|is a file)"):
+        follow(export_ebs(project, tmp_path / "p.ebs"), events.append)
+    assert files() == before
+    assert events == []
+
+
 def test_a_cancelled_export_leaves_no_file(tmp_path: Path) -> None:
     with create_clip(tmp_path / "clip.mp4", like=None) as writer:
         writer.write(Frame(0, image(0)))

@@ -12,6 +12,38 @@ from kadr.project.folder import ProjectFolder
 SIZE = (32, 24)
 COUNT = 8
 
+PROJECT_TEXT = """\
+format = 1
+[clip]
+path = "clip.mp4"
+[keys]
+ranges = [
+  "0:3:5",
+  "4:6:9",
+]
+[stylizer]
+name = "paint"
+radius = 5
+[picture]
+detail = "low"
+deflicker = 1
+[output]
+path = "out.mp4"
+crf = 20
+[run]
+seed = 4
+"""
+"""A short project file without faults."""
+
+
+def with_entries(**entries: str) -> str:
+    """``PROJECT_TEXT`` with more lines in its sections."""
+    text = PROJECT_TEXT
+    for section, lines in entries.items():
+        assert f"[{section}]\n" in text
+        text = text.replace(f"[{section}]\n", f"[{section}]\n{lines}\n")
+    return text
+
 
 def picture(index: int) -> np.ndarray:
     """(24, 32, 3) uint8, another one for each index."""

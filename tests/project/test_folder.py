@@ -7,9 +7,26 @@ import shutil
 from pathlib import Path
 
 import pytest
-from project_samples import COUNT, make_images, make_keys, make_project, make_video, rewrite
+from project_samples import (
+    COUNT,
+    make_images,
+    make_keys,
+    make_project,
+    make_video,
+    picture,
+    rewrite,
+)
 
-from kadr import FrameRange, InputError, OptionsError, OutputError, Span, new_project, open_project
+from kadr import (
+    FrameRange,
+    InputError,
+    OptionsError,
+    OutputError,
+    Span,
+    new_project,
+    open_project,
+    write_image,
+)
 from kadr.options import DETAIL
 from kadr.project import folder as folder_module
 from kadr.project.folder import is_project, relative_path
@@ -52,12 +69,24 @@ def test_settings_become_options(tmp_path: Path) -> None:
     assert Path(options.output).resolve() == tmp_path / "made"
     assert options.per_key is not None
     assert options.per_key.resolve() == tmp_path / "per key"
-    assert not options.overwrite, "what lies outside the project may be somebody's"
+    for path in (options.output, options.per_key):
+        assert not options.may_replace(path), "what lies outside the project may be somebody's"
 
 
 def test_a_run_may_replace_what_the_project_made(tmp_path: Path) -> None:
     project = make_project(tmp_path)
-    assert project.options().overwrite
+    options = project.options(per_key=tmp_path / "per key")
+    assert options.may_replace(options.output), "whatever other outputs there are"
+    assert not options.may_replace(options.per_key)
+    assert project.options(overwrite=True).may_replace(tmp_path / "else.mp4")
+    assert not project.options(overwrite=False).may_replace(options.output)
+
+
+def test_images_of_a_pattern_are_the_output(tmp_path: Path) -> None:
+    project = make_project(tmp_path, output=tmp_path / "p.kadr" / "made" / "f_%03d.png")
+    assert not project.output_exists
+    write_image(project.root / "made" / "f_007.png", picture(0))
+    assert project.output_exists
 
 
 def test_changes_have_the_last_word(tmp_path: Path) -> None:

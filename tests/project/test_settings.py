@@ -12,7 +12,7 @@ import pytest
 import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
-from project_samples import make_project
+from project_samples import PROJECT_TEXT, make_project
 
 from kadr import InputError, OptionsError, PropagateOptions, RunOptions, open_project
 from kadr.options import DETAIL
@@ -23,37 +23,15 @@ from kadr.project.toml_lines import line_of
 
 FILE = Path("p.kadr/project.toml")
 
-GOOD = """\
-format = 1
-[clip]
-path = "clip.mp4"
-[keys]
-ranges = [
-  "0:3:5",
-  "4:6:9",
-]
-[stylizer]
-name = "paint"
-radius = 5
-[picture]
-detail = "low"
-deflicker = 1
-[output]
-path = "out.mp4"
-crf = 20
-[run]
-seed = 4
-"""
-
 
 def test_a_short_file_is_enough() -> None:
-    settings = read_settings(FILE, GOOD)
+    settings = read_settings(FILE, PROJECT_TEXT)
     assert settings.ranges == ("0:3:5", "4:6:9")
     assert settings.stylizer_options == {"radius": 5.0}
     assert settings.propagate().deflicker == 1.0
     assert settings.propagate().vote_iterations == DETAIL["low"].vote_iterations
     assert settings.run == {"crf": 20, "seed": 4}
-    assert read_settings(FILE, GOOD.replace("\n", "\r\n")) == settings
+    assert read_settings(FILE, PROJECT_TEXT.replace("\n", "\r\n")) == settings
 
 
 @pytest.mark.parametrize(
@@ -100,9 +78,9 @@ def test_a_short_file_is_enough() -> None:
     ],
 )
 def test_every_fault_names_its_line(old: str, new: str, line: int, message: str) -> None:
-    assert old in GOOD
+    assert old in PROJECT_TEXT
     with pytest.raises(OptionsError, match=message) as caught:
-        read_settings(FILE, GOOD.replace(old, new))
+        read_settings(FILE, PROJECT_TEXT.replace(old, new))
     first, colon, _ = str(caught.value).partition(": ")
     assert colon
     assert first == f"{FILE}, line {line}"
@@ -123,6 +101,7 @@ NOT_IN_A_PROJECT = {
     "stylizer_options": "the entries of [stylizer]",
     "propagate": "the entries of [picture]",
     "overwrite": "a run may replace the outputs in its own project",
+    "replace_in": "the folder of the project",
     "work": "the folder work/ of the project",
     "frames_folder": "the folder out/frames of the project",
     "report": "the folder out/ of the project",
@@ -248,7 +227,7 @@ def test_a_file_that_is_no_project_is_refused_at_once() -> None:
 def test_home_folders_are_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("USERPROFILE", "/home/me")
-    text = GOOD.replace("clip.mp4", "~/clip.mp4").replace("out.mp4", "~/out/")
+    text = PROJECT_TEXT.replace("clip.mp4", "~/clip.mp4").replace("out.mp4", "~/out/")
     text = text.replace("[keys]", '[keys]\nfolder = "~/keys"')
     text = text.replace("crf = 20", 'per-key = "~/each"')
     settings = read_settings(FILE, text)

@@ -103,6 +103,14 @@ def _run(clip: Path, **changes: Any) -> tuple[RunResult, list[np.ndarray]]:
     return result, [read_image(path) for path in sorted(Path(result.output).glob("*.png"))]
 
 
+def test_refined_areas_that_look_wrong_are_told_of(clip: Path) -> None:
+    messages: list[str] = []
+    restyle(_options(clip), on_event=lambda event: messages.append(event.message))
+    told = [text for text in messages if text.startswith("stylizer paint: ")]
+    assert told[0].startswith("stylizer paint: frame 4 came back all of one colour; values may")
+    assert told[1:] == ["stylizer paint: 3 of 3 frames came back all of one colour: 4, 5, 6"]
+
+
 def test_only_pixels_that_no_key_covers_are_refined(clip: Path) -> None:
     result, unrefined = _run(clip, refine=None, output=clip.parent / "unrefined")
     assert result.keys == (0, 8)

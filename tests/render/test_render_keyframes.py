@@ -336,8 +336,8 @@ def test_frames_that_look_wrong_are_told_and_stored(
     keys = _keys(sequence, stylizer="paint", keys_budget=3)
     messages = [event.message for event in _events(keys) if event.message]
     assert [message.partition(";")[0] for message in messages] == [
-        "stylizer blank: frame 1001 came back all of one colour",
-        "stylizer blank: 3 of 3 frames came back all of one colour: 1001, 1005, 1008",
+        "stylizer paint: frame 1001 came back all of one colour",
+        "stylizer paint: 3 of 3 frames came back all of one colour: 1001, 1005, 1008",
     ]
     assert not keys.style(4).any()
 

@@ -261,7 +261,7 @@ def test_a_work_limit_holds_and_changes_no_frame(project: Path, finished_run: Pa
 
 def test_a_work_limit_that_is_too_small_is_refused_with_the_needed_size(project: Path) -> None:
     shutil.rmtree(project / "work")
-    with pytest.raises(OptionsError, match=r"work-limit .*between two keys need about .*raise it"):
+    with pytest.raises(OptionsError, match=r"work-limit 20\.0 KB: .* need about \S+ KB; raise"):
         restyle(_options(project, work_limit=20_000))
     assert not list((project / "work" / "frames").glob("*1*.png"))
 

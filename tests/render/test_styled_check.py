@@ -66,8 +66,8 @@ def test_a_frame_that_is_black_itself_may_stay_black() -> None:
 
 def test_a_frame_that_comes_back_as_filmed_is_told() -> None:
     first, last = _notices(lambda index: FRAMES[index])
-    assert first.startswith("stylizer a1111: frame 1000 came back as filmed; raise denoising-str")
-    assert last.startswith("stylizer a1111: 6 of 6 frames came back as filmed: 1000, 1001")
+    assert first.startswith("stylizer a1111: frame 1000 came back unchanged; raise denoising-str")
+    assert last.startswith("stylizer a1111: 6 of 6 frames came back unchanged: 1000, 1001")
 
 
 @pytest.mark.parametrize("size", [(256, 144), (400, 224), (640, 360)])

@@ -13,6 +13,7 @@ from kadr.core.events import CancelToken
 from kadr.core.warp import warp
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import write_image
+from kadr.render import masks as masks_module
 from kadr.render.masks import FrameMasks
 from kadr.render.stylize_context import CONTROLS, ContextProvider
 from kadr.stylize.base import StyledFrame
@@ -161,6 +162,32 @@ def test_soft_masks_stay_soft(clip: Clip, tmp_path: Path) -> None:
     assert np.abs(masks.matte(3) - ramp / 255).max() < 0.02
     (notice,) = masks.notices()
     assert notice.endswith("12.png: soft without white: the film shows through everywhere")
+
+
+def test_each_mask_is_read_once_while_there_is_room(
+    clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ramp = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
+    masks = _masks(tmp_path / "masks", clip, dict.fromkeys(range(3), ramp))
+    read: list[str] = []
+    original = masks_module.read_image_bytes
+
+    def count(path: Path) -> bytes:
+        read.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(masks_module, "read_image_bytes", count)
+    for index in range(3):
+        masks.mask(index)[:] = False  # whoever asks may change what they get
+        masks.matte(index)[:] = 0
+        assert np.allclose(masks.matte(index), ramp / 255, atol=1e-6)
+        assert np.array_equal(masks.mask(index), ramp > 2)
+    masks.mask(0)
+    assert read == ["11.png", "12.png", "13.png"]
+    monkeypatch.setattr(masks_module, "_CACHED_BYTES", 5 * ramp.size)
+    for index in (1, 1, 2, 1):
+        masks.mask(index)
+    assert read[3:] == ["13.png", "12.png"], "only the last one fits"
 
 
 def test_grey_lines_without_white_are_named(clip: Clip, tmp_path: Path) -> None:

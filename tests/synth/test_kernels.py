@@ -185,8 +185,8 @@ def test_vote_equals_twin(colors: int, patch_size: int, weighted: bool) -> None:
     vote_rows(
         flatten(atlas, nnf, None), votes if weighted else None, atlas.style,
         np.array(packing.scales, np.float32), covered, features.reshape(-1), image.reshape(-1),
-        changed, width, features.shape[1], atlas.stride, 0, height, 5.0,
-        (None,) * packing.channels, (None,) * patch_size, (None,) * colors,
+        changed, width, features.shape[1], atlas.stride, packing.channels, 0, height, 5.0,
+        (None,) * patch_size, (None,) * colors,
     )  # fmt: skip
     weights = votes.reshape(height, width) if weighted else None
     expected = naive.vote(nnf, style, patch_size, weights)
@@ -212,7 +212,7 @@ def test_the_largest_patch_of_white_does_not_overflow_the_vote() -> None:
             flatten(atlas, identity(20, 20), None), votes, atlas.style,
             np.array(packing.scales, np.float32), np.ones(400, np.bool_), features.reshape(-1),
             image.reshape(-1), np.zeros(400, np.bool_), 20, features.shape[1], atlas.stride,
-            0, 20, 5.0, (None,) * packing.channels, (None,) * 15, (None,) * 3,
+            packing.channels, 0, 20, 5.0, (None,) * 15, (None,) * 3,
         )  # fmt: skip
         assert (image == 255).all()
 

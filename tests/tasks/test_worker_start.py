@@ -38,14 +38,19 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> Programs:
         monkeypatch.setattr(worker_process.subprocess, "Popen", start_other)
         return started
 
-    monkeypatch.setattr(supervisor, "START_LIMIT", 5.0)
     return set_programs
 
 
-def _run(*names: str, seconds: float = 0.0) -> list[TaskEvent]:
+def _run(
+    *names: str, seconds: float = 0.0, on_event: Callable[[TaskEvent], object] = lambda event: None
+) -> list[TaskEvent]:
     tasks = [Task(name, "task_functions:report_pid", {"seconds": seconds}) for name in names]
+    events = []
     with ProcessExecutor(2) as executor:
-        return list(executor.run(tasks, window=len(names)))
+        for event in executor.run(tasks, window=len(names)):
+            events.append(event)
+            on_event(event)
+    return events
 
 
 def _done(events: list[TaskEvent]) -> set[str]:
@@ -58,12 +63,21 @@ def _notices(events: list[TaskEvent]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "reason", "count"),
-    [(SILENT, "it did not answer within 5 s", 1), (DEAD, "its last output: no room for a heap", 2)],
+    ("code", "limit", "reason", "count"),
+    [
+        (SILENT, 0.2, "it did not answer within 0.2 s", 1),
+        (DEAD, 60.0, "its last output: no room for a heap", 2),
+    ],
 )
 def test_without_any_worker_the_run_ends_with_a_line(
-    programs: Programs, code: str, reason: str, count: int
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    limit: float,
+    reason: str,
+    count: int,
 ) -> None:
+    monkeypatch.setattr(supervisor, "START_LIMIT", limit)
     started, start = programs(*[code] * 9), time.monotonic()
     with pytest.raises(BackendError) as caught:
         _run("a")
@@ -84,9 +98,16 @@ def test_a_worker_that_dies_once_at_its_start_is_started_again(programs: Program
 
 
 @pytest.mark.parametrize("code", [SILENT, DEAD])
-def test_the_others_do_the_work(programs: Programs, code: str) -> None:
+def test_the_others_do_the_work(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
     started = programs(code)
-    events = _run("a", "b", "c", "d", seconds=0.1)
+
+    def end_wait(event: TaskEvent) -> None:
+        if isinstance(event, Done):  # the other worker has started, however long that took
+            monkeypatch.setattr(supervisor, "START_LIMIT", 0.1)
+
+    events = _run("a", "b", "c", "d", seconds=0.1, on_event=end_wait)
     assert _done(events) == set("abcd")
     (notice,) = _notices(events)
     assert "; going on with fewer; memory may be low" in notice

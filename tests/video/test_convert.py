@@ -7,11 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from video_samples import clicks, make_images, make_video, read_index
 
 from kadr.core.events import CancelToken, Event
 from kadr.errors import Cancelled, InputError, OptionsError, OutputError
+from kadr.image_files import write_image
 from kadr.video.clips import open_clip
 from kadr.video.convert import encode_frames, extract_frames
 
@@ -176,3 +178,28 @@ def test_a_size_that_is_made_even_is_told(tmp_path: Path) -> None:
         assert len(notices) == 1
         assert "is 96×64, the frames are 95×63" in notices[0]
         assert not _notices(encode_frames(clip, tmp_path / "o.gif"))
+
+
+@pytest.mark.parametrize("output", ["o.mp4", "o_%02d.jpg", "o.webm", "o_%02d.png"])
+def test_alpha_that_is_lost_is_told_once(tmp_path: Path, output: str) -> None:
+    image = np.full((32, 48, 4), 200, np.uint8)
+    for index in range(3):
+        image[:16, :, 3] = 255 if index == 0 else 0
+        image[16:, :, 3] = 255
+        write_image(tmp_path / "in" / f"f_{index}.png", image)
+    with open_clip(tmp_path / "in") as clip:
+        events = [*encode_frames(clip, tmp_path / output)]
+        if "%" in output:
+            suffix = Path(output).suffix
+            events += extract_frames(clip, tmp_path / "all", suffix=suffix)
+            assert (tmp_path / "all" / f"f_2{suffix}").exists()
+    told = [event.message for event in events if "cannot store alpha" in event.message]
+    loses = output.endswith(("mp4", "jpg"))
+    assert len(told) == (0 if not loses else 2 if "%" in output else 1)
+    with open_clip(tmp_path / output) as clip:
+        last = clip.frame(2).image
+    if loses:
+        assert last[:12].max() < 12, "black"
+        assert last[20:].min() > 180
+    else:
+        assert last[:12, :, 3].max() == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from video_samples import make_images, picture, read_index
 
 from kadr.errors import InputError
@@ -198,3 +199,20 @@ def test_the_rate_can_be_told(tmp_path: Path) -> None:
     clip = open_clip(folder, frame_rate=Fraction(30000, 1001))
     assert clip.times[2] == Fraction(2002, 30000)
     assert clip.info.duration == Fraction(3003, 30000)
+
+
+def test_what_holds_for_all_images_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = Image.new("RGB", (16, 8), (201, 62, 54))
+    for index in range(6):
+        profile = b"broken" * 40 if index in (1, 2, 4) else None
+        image.save(tmp_path / f"f_{index}.png", icc_profile=profile)
+    with open_clip(tmp_path) as clip, caplog.at_level("WARNING"):
+        for _ in range(2):
+            assert len(list(clip.frames())) == 6
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{tmp_path / 'f_1.png'}: its colour profile is damaged or does not fit; its colours are "
+        "taken for sRGB; the same holds for 2 more images of the sequence"
+    )

@@ -22,6 +22,7 @@ import typer
 from kadr.cli.flags import JsonObject
 from kadr.cli.reporter import json_line
 from kadr.cli.session import open_session
+from kadr.core.formatting import size
 from kadr.errors import OutputError
 from kadr.storage.cache import VARIABLE, cache_root, is_writable
 
@@ -149,8 +150,8 @@ def _temporary_folder() -> Check:
         folder = tempfile.gettempdir()
     except OSError as error:
         return Check("work files", "missing", str(error), "set TMPDIR to a folder you may write to")
-    free = shutil.disk_usage(folder).free / 2**30
-    return Check("work files", "ok", f"{folder}, {free:.1f} GiB free")
+    free = shutil.disk_usage(folder).free
+    return Check("work files", "ok", f"{folder}, {size(free)} free")
 
 
 def _cache_folder() -> Check:

@@ -13,7 +13,7 @@ from kadr.cli.flags import Json, Overwrite, ProjectArgument, Quiet, Verbose
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
-from kadr.core.events import Event
+from kadr.core.events import Event, notice
 from kadr.core.frames import Frame, FrameRange
 from kadr.core.generators import map_items
 from kadr.core.parsing import expand_home, parse_frames
@@ -113,19 +113,25 @@ def _make(
     """Make the frames, write them, and print whether they are exact."""
     from kadr.image_files import write_image
     from kadr.preview import preview_frames
-    from kadr.video.clips import create_clip
+    from kadr.video.clips import create_clip, loses_alpha, lost_alpha_notice
 
     start = time.monotonic()
     with session.report_compiling():
         items = preview_frames(options, frames, session.cancel)
+
+        def transparent(frame: Frame) -> str:
+            return lost_alpha_notice(path) if loses_alpha(path, frame) else ""
+
         if single:
-            result = session.follow(
-                _write_frames(lambda frame: write_image(path, frame.image), items)
-            )
+
+            def write(frame: Frame) -> None:
+                write_image(path, frame.image)
+
+            result = session.follow(_write_frames(write, transparent, items))
         else:
             indices = range(frames.start, frames.stop)
             with create_clip(path, like=clip, overwrite=True, indices=indices) as writer:
-                result = session.follow(_write_frames(writer.write, items))
+                result = session.follow(_write_frames(writer.write, transparent, items))
     seconds = time.monotonic() - start
     subject = f"frame {clip.number(frames.start)}"
     if not single:
@@ -142,14 +148,20 @@ def _make(
 
 
 def _write_frames(
-    write: Callable[[Frame], object], items: PreviewItems
+    write: Callable[[Frame], object], find_notice: Callable[[Frame], str], items: PreviewItems
 ) -> Generator[Event, None, PreviewResult]:
-    """Write the frames among the items, and pass the events on."""
+    """Write the frames among the items, and pass the events on; the first notice is given."""
+    notified = False
 
     def write_frame(item: Event | Frame) -> Event | None:
-        if isinstance(item, Frame):
-            write(item)
+        nonlocal notified
+        if not isinstance(item, Frame):
+            return item
+        text = "" if notified else find_notice(item)
+        write(item)
+        if not text:
             return None
-        return item
+        notified = True
+        return notice("preview", text)
 
     return (yield from map_items(items, write_frame))

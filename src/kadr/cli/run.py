@@ -215,7 +215,7 @@ def _restyle(options: RunOptions, session: Session, cached: tuple[Path, ...]) ->
         result = _make(options, session, cached)
     report = () if result.report is None else (f"{result.report}: about this run",)
     session.reporter.result(
-        f"{result.output}: {formatting.counted(result.frame_count, 'frame')} from "
+        f"{options.output}: {formatting.counted(result.frame_count, 'frame')} from "
         f"{formatting.counted(len(result.keys), 'key')} in {result.seconds:.1f} s "
         f"({result.frame_count / result.seconds:.2f} frames/s)",
         *report,

@@ -147,7 +147,7 @@ def _facts(state: _State) -> dict[str, Any]:
         "keys": asdict(state.keys),
         "work_bytes": state.work_bytes,
         "output": str(project.output),
-        "output_exists": Path(project.output).exists(),
+        "output_exists": project.output_exists,
         "last_run": None,
         "next_run": None if state.dry_run is None else dry_run_facts(state.dry_run),
     }
@@ -191,7 +191,7 @@ def _lines(state: _State) -> Iterator[tuple[str, str]]:
         if state.dry_run.edited_files:
             yield "edited", edited_line(state.dry_run)
     output = Path(project.output)
-    yield "output", f"{output}{'' if output.exists() else ', not written yet'}"
+    yield "output", f"{output}{'' if project.output_exists else ', not written yet'}"
     if project.report.exists():
         yield "report", str(project.report)
     work = state.work_bytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from kadr.core.formatting import size
 from kadr.errors import InputError, OptionsError
 
 MAX_PIXELS_VARIABLE = "KADR_MAX_PIXELS"
@@ -84,8 +85,8 @@ def check_animation(name: object, width: int, height: int, frames: int, file_byt
     most_bytes = limit * _ANIMATION_BYTES + file_bytes * _BYTES_PER_FILE_BYTE
     if decoded > most_bytes:
         raise InputError(
-            f"{name}: {frames:,} frames of {width}×{height} pixels are {decoded / 1e9:.1f} GB "
-            f"decoded, more than the limit of {most_bytes / 1e9:.1f} GB for an animated image of "
+            f"{name}: {frames:,} frames of {width}×{height} pixels are {size(decoded)} "
+            f"decoded, more than the limit of {size(most_bytes)} for an animated image of "
             f"its file's size; {_remedy(-(-decoded // _ANIMATION_BYTES))}, or give a video"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -24,7 +25,11 @@ _Pixels: TypeAlias = NDArray[Any]
 _log = logging.getLogger(__name__)
 
 
-def to_srgb(name: object, image: _Pixels, profile: bytes | None) -> _Pixels:
+Warn: TypeAlias = Callable[[str], object]
+"""Takes what to tell people about an image, without its name."""
+
+
+def to_srgb(name: object, image: _Pixels, profile: bytes | None, warn: Warn) -> _Pixels:
     """(H, W, 3 or 4) RGB(A), or (H, W) gray, as sRGB; without a profile the image as it is.
 
     Gray may become RGB. A profile that is sRGB in fact changes nothing; one that is broken or does
@@ -40,15 +45,12 @@ def to_srgb(name: object, image: _Pixels, profile: bytes | None) -> _Pixels:
     space, transform = _transform(profile)
     colours = _in_space(image, space)
     if colours is None:
-        _log.warning(
-            "%s: its colour profile is damaged or does not fit; its colours are taken for sRGB",
-            name,
-        )
+        warn("its colour profile is damaged or does not fit; its colours are taken for sRGB")
         return image
     if transform is None:
         return image
     if image.dtype == np.uint16:
-        _log.warning("%s: converted to 8 bits together with its colour profile", name)
+        warn("converted to 8 bits together with its colour profile")
     converted = _apply(transform, to_8_bits(colours))
     if image.shape[2:] == (4,):
         return np.concatenate([converted, to_8_bits(image[..., 3:])], axis=2)
@@ -66,12 +68,12 @@ def _in_space(image: _Pixels, space: str) -> _Pixels | None:
     return image[..., 0] if (image[..., :1] == image[..., 1:3]).all() else None
 
 
-def cmyk_to_srgb(name: object, image: Any, profile: bytes | None) -> NDArray[np.uint8]:
+def cmyk_to_srgb(image: Any, profile: bytes | None, warn: Warn) -> NDArray[np.uint8]:
     """Pillow's CMYK image as (H, W, 3) sRGB by its profile, or by a plain formula without one."""
     space, transform = _transform(profile) if profile else ("", None)
     if transform is None or space != "CMYK":
         reason = "no colour profile" if profile is None else "no colour profile that fits"
-        _log.warning("%s: is CMYK and has %s; its colours are a guess", name, reason)
+        warn(f"is CMYK and has {reason}; its colours are a guess")
         return np.asarray(image.convert("RGB"))
     return np.asarray(_convert(transform, image))
 

@@ -31,8 +31,6 @@ _EBSYNTH_KEYS = 20
 """Number of keys that EbSynth shows."""
 _MIN_DIGITS = 5
 
-Events = Generator[Event, None, str]
-
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -77,16 +75,16 @@ def export_ebs(
         keys = [
             key for key in find_keys(options.keys, clip, options.key_offset) if key.index in frames
         ]
-        video = yield from export.video(clip)
         spans = _spans(keys, frames, options.ranges, cuts, clip)
         ebs = replace(
             export.base,
-            video=video,
+            video=export.video(clip),
             keys=export.keys(clip, keys),
             weights=to_ebsynth(options.propagate, export.base.weights),
             ranges=export.ranges(clip, spans),
             tail=export.tail(clip),
         )
+        yield from export.write_images(clip)
     write_ebs(path, ebs)
     return ExportResult(path, len(ebs.ranges), tuple(export.notices))
 
@@ -106,7 +104,11 @@ def _spans(
 
 
 class _Export:
-    """One export: the file that the project was imported from, and the parts of the new file."""
+    """One export: the file that the project was imported from, and the parts of the new file.
+
+    ``video`` and ``keys`` decide which images have to be written and check that they can be;
+    ``write_images`` writes them.
+    """
 
     def __init__(
         self,
@@ -119,6 +121,9 @@ class _Export:
         self._project, self._options, self._path = project, options, path
         self._overwrite, self._cancel = overwrite, cancel
         self._inputs = [options.clip, *options.keys]
+        self._video_target: Path | None = None
+        self._key_copies: dict[Path, Path] = {}
+        """Painted key → its copy."""
         self.notices: list[str] = []
         self._origin = self._read_origin()
         self.base = self._origin or EbsProject("", "", weights=EbsWeights())
@@ -140,8 +145,8 @@ class _Export:
         except InputError:
             return None
 
-    def video(self, clip: Clip) -> Events:
-        """The pattern of the clip's images; writes them if they do not exist."""
+    def video(self, clip: Clip) -> str:
+        """The pattern of the clip's images, which are still to be written if there are none."""
         source = self._options.clip
         resolved = self._resolve(self.base.video, "video")
         is_pattern = not source.exists() and sequence_pattern(source.name) is not None
@@ -155,15 +160,22 @@ class _Export:
         name = self._image_name(clip)
         folder = self._path.parent / f"{self._path.stem}_video"
         check_outputs_apart([folder / name], self._inputs)
-        writer = create_clip(folder / name, like=clip, overwrite=self._overwrite)
-        total = len(clip)
-        with writer:
-            yield Event("frames", 0, total)
-            for frame in clip.frames():
-                self._cancel.check()
-                writer.write(frame)
-                yield Event("frames", frame.index + 1, total, frame.rgb)
+        self._video_target = folder / name
         return f"{folder.name}/{name}"
+
+    def write_images(self, clip: Clip) -> Generator[Event, None, None]:
+        """Write the images of the clip and the copies of keys that the file needs."""
+        if self._video_target is not None:
+            writer = create_clip(self._video_target, like=clip, overwrite=self._overwrite)
+            total = len(clip)
+            with writer:
+                yield Event("frames", 0, total)
+                for frame in clip.frames():
+                    self._cancel.check()
+                    writer.write(frame)
+                    yield Event("frames", frame.index + 1, total, frame.rgb)
+        for key, copy in self._key_copies.items():
+            write_image(copy, read_image(key))
 
     @staticmethod
     def _image_name(clip: Clip) -> str:
@@ -171,7 +183,7 @@ class _Export:
         return f"[{'#' * digits}].png"
 
     def keys(self, clip: Clip, keys: Sequence[KeyFile]) -> str:
-        """The pattern of the painted keys; copies them if no pattern names them all."""
+        """The pattern of the painted keys, which are still to be copied if none names them all."""
         numbers = [clip.number(key.index) for key in keys]
         resolved = self._resolve(self.base.keys, "keys")
         pattern = None if resolved is None else sequence_pattern(resolved.name)
@@ -191,11 +203,13 @@ class _Export:
         check_outputs_apart([folder / name], self._inputs)
         pattern = sequence_pattern(name)
         assert pattern is not None, "the name contains a number field"
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder}: is a file; give the .ebs file another name")
         for number, key in zip(numbers, keys, strict=True):
             path = folder / pattern.name(number)
             if path.exists() and not self._overwrite:
                 raise OutputError(f"{path}: exists already; use --overwrite or another name")
-            write_image(path, read_image(key.path))
+            self._key_copies[key.path] = path
         return f"{folder.name}/{name}"
 
     def ranges(self, clip: Clip, spans: Sequence[Span]) -> tuple[EbsRange, ...]:

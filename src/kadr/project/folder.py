@@ -108,6 +108,11 @@ class ProjectFolder:
         path = self.root / self.settings.output
         return f"{path}/" if self.settings.output.endswith(("/", "\\")) else path
 
+    @property
+    def output_exists(self) -> bool:
+        """Whether the output of a run is there; of a pattern, an image that it names."""
+        return _exists(Path(self.output))
+
     def locate(self, folders: Sequence[Path] = ()) -> LocatedClip:
         """The clip, where it is now; ``notices`` say if it was moved or changed.
 
@@ -171,7 +176,7 @@ class ProjectFolder:
             },
         }
         if "overwrite" not in values:
-            values["overwrite"] = self._contains(values["output"], values.get("per_key"))
+            values["replace_in"] = self.root
         return with_numbers(
             RunOptions(**values),
             () if "ranges" in changes else settings.ranges,
@@ -181,12 +186,6 @@ class ProjectFolder:
 
     def _absolute(self, value: Any) -> Any:
         return self.root / value if isinstance(value, Path) else value
-
-    def _contains(self, *outputs: Path | str | None) -> bool:
-        """Whether all outputs are in the project: a run may then replace those of the last run."""
-        root = self.root.resolve()
-        paths = [Path(output).resolve() for output in outputs if output is not None]
-        return all(path.is_relative_to(root) for path in paths)
 
     def update_clip(self, located: LocatedClip) -> ProjectFolder:
         """Write where the clip is now, and its content, into the project file if they changed.

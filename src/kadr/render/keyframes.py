@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event, notice
 from kadr.core.seeds import derive_seed
-from kadr.errors import BackendError, InputError
+from kadr.errors import BackendError
 from kadr.files import file_digest
 from kadr.render.masks import FrameMasks
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
+from kadr.render.run_inputs import check_planned
 from kadr.render.soft_masks import SoftMaskStylizer
 from kadr.render.styled_check import StyledCheck
 from kadr.render.stylize_context import ContextProvider
@@ -28,7 +29,7 @@ from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
 from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile
 from kadr.stylize.infotext import PARAMETERS
-from kadr.stylize.registry import create_stylizer, stylizer_options
+from kadr.stylize.registry import create_stylizer
 
 STEP = "stylize"
 VERSION = 2
@@ -190,7 +191,8 @@ class KeyStyles:
         )
         context = provider.context(cancel, run.options.threads, run.layout.noise)
         # painted keys may be anything; their fit is another matter
-        check = None if self._files else self._styled_check()
+        stylizer_name, number = run.options.stylizer, run.clip.number
+        check = None if self._files else StyledCheck.of(stylizer_name, number)
         jobs = self._jobs(indices, provider, check)
         stylizer = self._stylizer
         if run.options.masks is not None:
@@ -248,16 +250,8 @@ class KeyStyles:
     def _check_file(self, styled: StyledFrame) -> None:
         """Raise InputError if a painted key is not the file that its entry is named by."""
         named_by = self._file_digests.get(styled.index)
-        if named_by is not None and styled.info.get(FILE_DIGEST) != named_by:
-            raise InputError(
-                f"{self._files[styled.index]}: was changed while the run read it; "
-                "start again to use the new key"
-            )
-
-    def _styled_check(self) -> StyledCheck:
-        options = fields(stylizer_options(self._run.options.stylizer))
-        resizes = any(option.name == "width" for option in options)
-        return StyledCheck(self._stylizer.name, self._run.clip.number, resizes)
+        if named_by is not None:
+            check_planned(self._files[styled.index], styled.info.get(FILE_DIGEST), named_by)
 
     def _doubts(self, check: StyledCheck | None, styled: StyledFrame) -> Iterator[str]:
         """Notices about a stylized frame that looks wrong."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from kadr.core.formatting import counted
 from kadr.errors import InputError
 from kadr.files import file_digest
 from kadr.image_files import decode_image, read_image_bytes
+from kadr.render.run_inputs import check_planned
 from kadr.stylize.external import find_keys
 from kadr.unused_files import list_names, unused_file_notices
 from kadr.video.base import Clip
@@ -48,6 +52,23 @@ class _Kind(Enum):
     NUMBERS, NO_WHITE, DARK = auto(), auto(), auto()
 
 
+_CACHED_BYTES = 1 << 27
+"""Masks that are kept, so that each is read once for a batch of frames; the newest always is."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Mask:
+    """A mask file in the clip's size. white: (H, W) bool. matte: (H, W) float32 if it is soft."""
+
+    kind: _Kind
+    white: NDArray[np.bool_]
+    matte: NDArray[np.float32] | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.white.nbytes + (0 if self.matte is None else self.matte.nbytes)
+
+
 _NOTICES = {
     _Kind.NUMBERS: "the level above 0 counts as white",
     _Kind.NO_WHITE: "no white, only darker grey, which is not stylized",
@@ -56,7 +77,7 @@ _NOTICES = {
 
 
 class FrameMasks:
-    """Masks of frames: white is stylized, black stays as filmed.
+    """Masks of frames: white is stylized, black stays as filmed; safe to use from several threads.
 
     path: a folder of masks named by frame number, or one file for all frames.
     Raises InputError if it cannot be found or one of ``indices`` has no mask.
@@ -67,6 +88,8 @@ class FrameMasks:
         self._files: Mapping[int, Path] = {}
         self._path = path
         self._kinds: dict[Path, _Kind] = {}
+        self._cached: OrderedDict[Path, _Mask] = OrderedDict()
+        self._lock = threading.Lock()
         if path is None:
             return
         if path.suffix.lower() in _VIDEOS and not path.is_dir():
@@ -124,27 +147,39 @@ class FrameMasks:
         a soft one all that is not black. A mask of another size is resized.
         """
         path = self._files.get(index)
-        if path is None:
-            return None
-        mask, self._kinds[path] = _white(*self._levels(path), path)
-        if (mask.shape[1], mask.shape[0]) != self._size:
-            self._check_shape(path, mask.shape[1], mask.shape[0])
-            mask = cv2.resize(
-                mask.astype(np.uint8), self._size, interpolation=cv2.INTER_NEAREST
-            ).astype(np.bool_)
-        return mask
+        return None if path is None else self._read(path).white.copy()
 
     def matte(self, index: int) -> NDArray[np.float32] | None:
         """(H, W) float32, 0–1, of a soft mask that ``mask`` has read; None for other masks."""
         path = self._files.get(index)
-        if path is None or self._kinds.get(path) not in (_Kind.SOFT, _Kind.DARK):
+        if path is None or path not in self._kinds:
             return None
+        matte = self._read(path).matte
+        return None if matte is None else matte.copy()
+
+    def _read(self, path: Path) -> _Mask:
+        """A mask from its file, or from the last that were read."""
+        with self._lock:
+            mask = self._cached.pop(path, None) or self._decode(path)
+            self._cached[path], self._kinds[path] = mask, mask.kind
+            total = sum(cached.nbytes for cached in self._cached.values())
+            while total > _CACHED_BYTES and len(self._cached) > 1:
+                total -= self._cached.popitem(last=False)[1].nbytes
+            return mask
+
+    def _decode(self, path: Path) -> _Mask:
         levels, unit = self._levels(path)
-        matte = levels.astype(np.float32) / np.float32(255 * unit)
-        if (matte.shape[1], matte.shape[0]) != self._size:
-            self._check_shape(path, matte.shape[1], matte.shape[0])
-            matte = cv2.resize(matte, self._size, interpolation=cv2.INTER_LINEAR)
-        return matte
+        white, kind = _white(levels, unit, path)
+        matte = None
+        if kind in (_Kind.SOFT, _Kind.DARK):
+            matte = levels.astype(np.float32) / np.float32(255 * unit)
+        if (white.shape[1], white.shape[0]) != self._size:
+            self._check_shape(path, white.shape[1], white.shape[0])
+            numbers = white.astype(np.uint8)
+            white = cv2.resize(numbers, self._size, interpolation=cv2.INTER_NEAREST).astype(bool)
+            if matte is not None:
+                matte = cv2.resize(matte, self._size, interpolation=cv2.INTER_LINEAR)
+        return _Mask(kind, white, matte)
 
     def _levels(self, path: Path) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], int]:
         """(H, W), the least of a pixel's channels; and how much of it is 1 of 255 levels.
@@ -152,10 +187,8 @@ class FrameMasks:
         Raises InputError if the file is not the one that the run was planned with.
         """
         content = read_image_bytes(path)
-        if hashlib.sha256(content).hexdigest() != self._digests[path]:
-            raise InputError(
-                f"{path}: was changed while the run read it; start again to use the new mask"
-            )
+        digest = hashlib.sha256(content).hexdigest()
+        check_planned(path, digest, self._digests[path])
         image = decode_image(path, content, as_stored=True)
         return image.min(axis=2), 257 if image.dtype == np.uint16 else 1
 

@@ -11,31 +11,37 @@ import numpy as np
 from kadr.core.events import Event, notice
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.render.run_context import RunContext
-from kadr.video.clips import keeps_alpha
+from kadr.video.clips import keeps_alpha, loses_alpha, lost_alpha_notice
 
 STEP = "write"
 
 
 def over_film(
-    run: RunContext, results: Generator[Event | Frame, None, None]
+    run: RunContext, results: Generator[Event | Frame, None, None] | Generator[Frame, None, None]
 ) -> Generator[Event | Frame, None, None]:
     """Pass results on; where a key was transparent the film shows, with a notice at the first.
 
     Frames are changed only for an output without alpha, and for a clip without: its own would say
-    what lies below it.
+    what lies below it, and they are laid over black.
     """
-    if keeps_alpha(run.options.output) or run.clip.info.has_alpha:
+    output = run.options.output
+    if keeps_alpha(output):
         yield from results
         return
-    notified = False
+    notified, clip_alpha = False, run.clip.info.has_alpha
     with closing(results), closing(_Film(run)) as film:
         for result in results:
             if isinstance(result, Frame) and result.channels == 4:
-                if not notified and result.image[..., 3].min() < 255:
+                if not notified and loses_alpha(output, result):
                     notified = True
-                    yield notice(STEP, _what_shows(run), total=len(run.frames))
-                yield replace(
-                    result, image=_composite(to_8_bits(result.image), film.rgb(result.index))
+                    text = lost_alpha_notice(output) if clip_alpha else _what_shows(run)
+                    yield notice(STEP, text, total=len(run.frames))
+                yield (
+                    result
+                    if clip_alpha
+                    else replace(
+                        result, image=_composite(to_8_bits(result.image), film.rgb(result.index))
+                    )
                 )
             else:
                 yield result

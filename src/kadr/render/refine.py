@@ -25,6 +25,7 @@ from kadr.option_fields import single_frame_options
 from kadr.render.pass_frame import read_pass_frame
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import RunSchedule
+from kadr.render.styled_check import StyledCheck
 from kadr.storage.frame_folder import FrameState
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import Mask, StyledFrame, StylizeContext, StylizeJob
@@ -63,6 +64,7 @@ class Refiner:
         self._settings, self._threshold = settings, options.refine
         self._run, self._schedule, self._cancel = run, schedule, cancel
         self._final = run.final_frames
+        self._check = StyledCheck.of(options.stylizer, run.clip.number, strength="refine-strength")
         self.refined, self.reused = 0, 0
         self.seconds = 0.0
         """Time spent on refining, stored frames included."""
@@ -87,6 +89,8 @@ class Refiner:
                 yield from self._batch(waiting)
                 waiting = []
         yield from self._batch(waiting)
+        for text in self._check.summary():
+            yield Event(STEP, self.refined, None, message=text)
         self._final.sync()
 
     def mask(self, index: int) -> Mask | None:
@@ -140,6 +144,15 @@ class Refiner:
             if mask is not None and styled is None:
                 raise BackendError(f"stylizer {self._stylizer.name}: left out a frame; use another")
             if styled is not None and mask is not None:
+                if styled.image.shape[:2] != mask.shape:
+                    height, width = styled.image.shape[:2]
+                    raise BackendError(
+                        f"stylizer {self._stylizer.name}: made {width}×{height} of a frame of "
+                        f"{mask.shape[1]}×{mask.shape[0]}; this is a fault of the stylizer, use "
+                        "another"
+                    )
+                for text in self._check.check(frame.index, styled.image, mask):
+                    yield Event(STEP, self.refined, None, message=text)
                 image, parameters = (
                     _composite(to_8_bits(frame.image), styled, mask),
                     styled.info.get(PARAMETERS),
@@ -160,21 +173,22 @@ class Refiner:
         if not masks:
             return
         seed = self._run.options.seed
-        jobs = (
-            # each in a group of its own: frames must not use each other
-            StylizeJob(
-                Frame(frame.index, frame.rgb), frame.index, derive_seed(seed, STEP, frame.index)
-            )
-            for frame, _, mask in waiting
-            if mask is not None
-        )
+
+        def read() -> Iterator[StylizeJob]:
+            for frame, _, mask in waiting:
+                if mask is not None:
+                    sent = Frame(frame.index, frame.rgb)
+                    self._check.add_frame(sent)
+                    # each in a group of its own: frames must not use each other
+                    yield StylizeJob(sent, frame.index, derive_seed(seed, STEP, frame.index))
+
         context = StylizeContext(
             mask=masks.get,
             number=self._run.clip.number,
             cancel=self._cancel,
             threads=self._run.options.threads,
         )
-        results = self._stylizer.stylize(jobs, context)
+        results = self._stylizer.stylize(read(), context)
         with closing(results) as batches:  # type: ignore[type-var]
             yield from itertools.chain.from_iterable(batches)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event, notice
+from kadr.core.formatting import size
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
 from kadr.core.row_bands import default_threads
@@ -159,11 +160,11 @@ class Renderer:
         """As much as the limit for work files allows at a time."""
         frame_size = frame_bytes(self._run)
         part = missing.first_gaps(self._budget.free, frame_size)
-        limit, needed = self._budget.limit, part.pass_frames * frame_size
+        limit, needed = self._budget.limit, round(part.pass_frames * frame_size)
         if limit is not None and needed > limit:
             raise OptionsError(
-                f"work-limit {limit / 1e9:.2g}G: the frames between two keys need about "
-                f"{needed / 1e9:.2g}G; raise it, or add a key between them"
+                f"work-limit {size(limit)}: the frames between two keys need about "
+                f"{size(needed)}; raise it, or add a key between them"
             )
         return part
 
@@ -231,6 +232,7 @@ class Renderer:
         yield Event(PROPAGATE, counts.pass_frames, counts.pass_total)
         types: dict[str, str] = {}
         expected: dict[str, list[int]] = {}
+        messages: set[str] = set()
         tasks = self._tasks(missing, types, expected)
         try:
             with closing(self._executor(missing)) as executor:
@@ -250,7 +252,8 @@ class Renderer:
                             yield from finished.ready()
                         case Failed():
                             raise event.error
-                        case NoticeGiven():
+                        case NoticeGiven() if event.text not in messages:
+                            messages.add(event.text)  # each process may say it
                             done, total = counts.pass_frames, counts.pass_total
                             yield Event(PROPAGATE, done, total, message=event.text)
         finally:
@@ -279,7 +282,7 @@ class Renderer:
 
 def frame_bytes(run: RunContext) -> float:
     """Bytes of a pass frame in the store: measured on stored ones, else estimated."""
-    sizes = [size for _, size in files_below(run.store.folder / PROPAGATE)]
+    sizes = [count for _, count in files_below(run.store.folder / PROPAGATE)]
     return sum(sizes) / len(sizes) * 1.1 if len(sizes) > 8 else _BYTES_PER_PIXEL * run.pixels
 
 

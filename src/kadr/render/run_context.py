@@ -67,7 +67,7 @@ class RunContext:
         return create_clip(
             options.output,
             like=self.clip,
-            overwrite=options.overwrite,
+            overwrite=options.may_replace(options.output),
             crf=options.crf,
             preset=options.encoder_preset,
             indices=range(self.frames.start, self.frames.stop),

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from kadr.errors import InputError
 from kadr.options import RunOptions
 from kadr.stylize.registry import stylizer_options
 from kadr.video.outputs_apart import check_outputs_apart
@@ -21,6 +22,18 @@ def check_run_outputs(options: RunOptions) -> None:
     own_folders = [path for path in (options.work, options.frames_folder) if path is not None]
     per_key = () if options.per_key is None else (options.per_key,)
     check_outputs_apart([options.output], run_inputs(options), trees=per_key, reserved=own_folders)
+
+
+def check_planned(file: Path, digest: str | None, planned: str) -> None:
+    """Raise InputError if a key or mask that was read is not the one of the plan.
+
+    digest: the hash of the bytes that were decoded. planned: the hash of the file when the run
+    began, by which its results are named.
+    """
+    if digest != planned:
+        raise InputError(
+            f"{file}: was changed while the run read it; start again to use the new file"
+        )
 
 
 def run_inputs(options: RunOptions) -> list[Path]:

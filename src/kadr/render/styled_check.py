@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import cv2
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from kadr.core.formatting import counted
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.core.resize import shrink_to_side
+from kadr.stylize.registry import stylizer_options
 
 _SIDE = 64
 """Longest side of the reduced images that are compared: sampling them again changes little."""
@@ -41,13 +42,13 @@ _RECENT = 8
 _MAX_NUMBERS = 8
 
 _FLAT = "came back all of one colour"
-_UNCHANGED = "came back as filmed"
+_UNCHANGED = "came back unchanged"
 _REPEATED = "came back as the same picture as another frame"
 _EXCHANGED = "came back as a picture of another frame"
 _ADVICE = {
     _FLAT: "values may have overflowed (A1111: --no-half-vae, ComfyUI: --fp32-vae), or a safety "
     "checker blanked it",
-    _UNCHANGED: "raise denoising-strength, or look whether the prompt and the model are used",
+    _UNCHANGED: "raise {strength}, or look whether the prompt and the model are used",
     _REPEATED: "the filmed frames differ; look whether each frame is used",
     _EXCHANGED: "look whether something at the server keeps an older frame",
 }
@@ -69,18 +70,34 @@ class StyledCheck:
 
     stylizer: its name. number: the number of a frame index that people see. resizes: whether it
     works at a size of its own, so that even a frame that nothing was done to comes back resampled.
+    subject: what the number counts. strength: the option that says how much a frame changes.
     ``add_frame`` may be called in another thread than the rest.
     """
 
     stylizer: str
     number: Callable[[int], int]
     resizes: bool
+    subject: str = "frame"
+    strength: str = "denoising-strength"
     _filmed: dict[int, _Filmed] = field(default_factory=dict)
     _recent: deque[tuple[int, NDArray[np.float32], str]] = field(
         default_factory=lambda: deque(maxlen=_RECENT)
     )
     _indices: dict[str, list[int]] = field(default_factory=dict)
     _checked: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        stylizer: str,
+        number: Callable[[int], int],
+        *,
+        subject: str = "frame",
+        strength: str = "denoising-strength",
+    ) -> StyledCheck:
+        """The check for a stylizer of the registry."""
+        resizes = any(option.name == "width" for option in fields(stylizer_options(stylizer)))
+        return cls(stylizer, number, resizes, subject, strength)
 
     def add_frame(self, frame: Frame) -> None:
         """Remember a filmed frame until its stylized one is checked."""
@@ -109,9 +126,10 @@ class StyledCheck:
         indices.append(index)
         if len(indices) == 1:
             name = kind if other is None else f"{kind}, {self.number(other)}"
+            again = f"; {_AGAIN}" if self.subject == "frame" else ""
             yield (
-                f"stylizer {self.stylizer}: frame {self.number(index)} {name}; {_ADVICE[kind]}; "
-                f"{_AGAIN}"
+                f"stylizer {self.stylizer}: {self.subject} {self.number(index)} {name}; "
+                f"{_ADVICE[kind].format(strength=self.strength)}{again}"
             )
 
     def summary(self) -> Iterator[str]:
@@ -122,7 +140,7 @@ class StyledCheck:
                 rest = " ..." if len(indices) > _MAX_NUMBERS else ""
                 yield (
                     f"stylizer {self.stylizer}: {len(indices)} of "
-                    f"{counted(self._checked, 'frame')} {kind}: {numbers}{rest}"
+                    f"{counted(self._checked, self.subject)} {kind}: {numbers}{rest}"
                 )
 
     def _kind(

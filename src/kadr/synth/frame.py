@@ -128,7 +128,8 @@ class FrameSolver:
         """Pack the guides at ``size``, only where the mask needs them."""
         frame, mask, needed = self._frame, np.ones(size, np.bool_), None
         if frame.mask is not None:
-            mask = np.ascontiguousarray(shrink(frame.mask, size))
+            # a copy: to Numba a read-only array is another type, and all kernels compile again
+            mask = np.array(shrink(frame.mask, size), order="C")
             margin = np.pad(voting_pixels(mask, self._options, packing), packing.radius)
             needed = dilate(margin, packing.patch_size)
         features = empty_packed(*size, packing)

@@ -185,8 +185,8 @@ class LevelSolver:
             def vote_band(start: int, stop: int) -> None:
                 vote_rows(
                     target.nnf, weights, atlas.style, scales, covered, self._features, image, flags,
-                    width, self._stride, atlas.stride, start, stop, self._options.stop_threshold,
-                    self._channels, self._patch, colors,
+                    width, self._stride, atlas.stride, packing.channels, start, stop,
+                    self._options.stop_threshold, self._patch, colors,
                 )  # fmt: skip
 
             run_bands(vote_band, height, band=BAND_HEIGHT, threads=self._threads)

@@ -142,7 +142,7 @@ class ClipWriter(Protocol):
 
     @property
     def path(self) -> Path:
-        """Where the output appears."""
+        """Where the output appears: a file, a folder, or a pattern of images in a folder."""
         ...
 
     @property

@@ -60,7 +60,7 @@ class BaseWriter(ABC):
                     raise OutputError(f"{self._path}: no frame was written; nothing was made")
                 self._end()
             self._finished = True
-        return self._path
+        return self.path
 
     def abort(self) -> None:
         """Remove what was written so far."""

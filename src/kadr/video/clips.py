@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
+from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.image_files import IMAGE_SUFFIXES, WRITABLE_SUFFIXES
 from kadr.video.base import Clip, ClipWriter
@@ -111,7 +114,7 @@ def create_clip(
         _check_no_quality(path, crf, preset)
     if not as_folder and pattern is not None:
         name = _image_name(like, pattern, suffix, start_number)
-        return _create_images(path.parent, name, like, overwrite, indices)
+        return _create_images(path.parent, name, like, overwrite, indices, path.name)
     if is_folder:
         name = _image_name(like, None, image_suffix, start_number)
         return _create_images(path, name, like, overwrite, indices)
@@ -134,6 +137,21 @@ def keeps_alpha(path: str | Path) -> bool:
     from kadr.video.video_writer import ENCODINGS
 
     return suffix not in ENCODINGS or bool(ENCODINGS[suffix].alpha_format)
+
+
+def loses_alpha(path: str | Path, frame: Frame) -> bool:
+    """Whether a frame is transparent somewhere, and the output for a path cannot store that."""
+    if frame.channels < 4 or keeps_alpha(path):
+        return False
+    return bool(frame.image[..., 3].min() < np.iinfo(frame.image.dtype).max)
+
+
+def lost_alpha_notice(path: str | Path) -> str:
+    """What to tell people about an output whose frames ``loses_alpha``."""
+    return (
+        f"{path}: cannot store alpha; transparent areas are laid over black; a folder of images, "
+        "MOV or WebM keeps alpha"
+    )
 
 
 def _check_file(path: Path, overwrite: bool) -> None:
@@ -195,6 +213,7 @@ def _create_images(
     like: Clip | None,
     overwrite: bool,
     indices: Sequence[int] | None,
+    pattern: str = "",
 ) -> ClipWriter:
     from kadr.video.image_writer import ImageWriter
 
@@ -203,4 +222,4 @@ def _create_images(
 
     if indices is None:
         indices = range(0 if like is None else len(like))
-    return ImageWriter(folder, name, expected=indices, overwrite=overwrite)
+    return ImageWriter(folder, name, expected=indices, overwrite=overwrite, pattern=pattern)

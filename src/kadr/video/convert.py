@@ -13,7 +13,7 @@ from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import WRITABLE_SUFFIXES
 from kadr.video.base import Clip
-from kadr.video.clips import create_clip
+from kadr.video.clips import create_clip, loses_alpha, lost_alpha_notice
 from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import sequence_pattern
 
@@ -56,9 +56,13 @@ def extract_frames(
     )
     with writer:
         yield Event("frames", 0, len(indices))
+        notified = False
         for count, frame in enumerate(_read_frames(clip, indices), start=1):
             if cancel is not None:
                 cancel.check()
+            if not notified and loses_alpha(f"frame{suffix}" if suffix else folder, frame):
+                notified = True
+                yield notice("frames", lost_alpha_notice(folder), count - 1, len(indices))
             writer.write(frame)
             yield Event("frames", count, len(indices), preview=frame.rgb)
 
@@ -129,9 +133,13 @@ def encode_frames(
         yield Event("encode", 0, total)
         for text in (*_part_notices(source, like, indices), *writer.notices):
             yield notice("encode", text, total=total)
+        notified = False
         for frame, index in zip(source.frames(), indices, strict=True):
             if cancel is not None:
                 cancel.check()
+            if not notified and loses_alpha(output, frame):
+                notified = True
+                yield notice("encode", lost_alpha_notice(output), frame.index, total)
             writer.write(replace(frame, index=index))
             yield Event("encode", frame.index + 1, total, preview=frame.rgb)
 

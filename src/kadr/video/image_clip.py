@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,14 +20,24 @@ from kadr.video.base_clip import BaseClip
 from kadr.video.file_watch import FileWatch
 from kadr.video.sequence import NumberedFiles, find_sequence
 
+_log = logging.getLogger(__name__)
+
 
 class ImageClip(BaseClip):
-    """A Clip over an image sequence. Made by ``open_images``."""
+    """A Clip over an image sequence. Made by ``open_images``.
 
-    def __init__(self, info: ClipInfo, sequence: NumberedFiles, watch: FileWatch) -> None:
+    kinds: a number for each file, equal for files of one mode, depth and colour profile: what is to
+    be told about their images is told once for all of them.
+    """
+
+    def __init__(
+        self, info: ClipInfo, sequence: NumberedFiles, watch: FileWatch, kinds: Sequence[int]
+    ) -> None:
         times = [index / info.frame_rate for index in range(len(sequence.files))]
         super().__init__(info, times, watch, first_number=sequence.first)
-        self._files = sequence.files
+        self._files, self._kinds = sequence.files, kinds
+        self._messages: set[tuple[int, str]] = set()
+        self._lock = threading.Lock()
 
     def name(self, index: int) -> str:
         """The file's own stem."""
@@ -34,12 +46,24 @@ class ImageClip(BaseClip):
 
     def _read(self, index: int) -> Frame:
         path = self._files[index]
-        content = decode_image(path, self._watch.read(path))
+        kind = self._kinds[index]
+        content = decode_image(
+            path, self._watch.read(path), warn=lambda text: self._tell(kind, text)
+        )
         image = _to_channels(to_8_bits(content), 4 if self._info.has_alpha else 3)
         size = (image.shape[1], image.shape[0])
         if size != (self._info.width, self._info.height):
             raise _size_differs(self._files[0], (self._info.width, self._info.height), path, size)
         return Frame(index, image, self._times[index])
+
+    def _tell(self, kind: int, text: str) -> None:
+        with self._lock:
+            is_new = (kind, text) not in self._messages
+            self._messages.add((kind, text))
+        if is_new:
+            first, count = self._files[self._kinds.index(kind)], self._kinds.count(kind)
+            rest = f"; the same holds for {counted(count - 1, 'more image')} of the sequence"
+            _log.warning("%s: %s%s", first, text, rest if count > 1 else "")
 
     def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
         return map(self._read, range(start, stop))
@@ -78,7 +102,12 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         rate_is_assumed=frame_rate is None,
         notices=tuple(_unused(path, sequence)),
     )
-    return ImageClip(info, sequence, watch)
+    numbers: dict[tuple[object, ...], int] = {}
+    kinds = [
+        numbers.setdefault((header.type, header.mode, header.bits, header.profile), len(numbers))
+        for header in headers
+    ]
+    return ImageClip(info, sequence, watch, kinds)
 
 
 def _unused(path: Path, sequence: NumberedFiles) -> Iterator[str]:

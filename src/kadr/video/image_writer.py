@@ -19,6 +19,7 @@ class ImageWriter(BaseWriter):
     Files are written to a hidden folder on the same disk. A new folder appears whole at ``finish``;
     in a folder that exists by then the files are moved and other files are left alone.
     expected: indices that will be written, as far as known; their names are checked at once.
+    pattern: the name of all files together, such as f_%04d.png; then ``path`` ends in it.
     Raises OutputError when a file exists and ``overwrite`` is off, or when the disk is full.
     """
 
@@ -29,8 +30,9 @@ class ImageWriter(BaseWriter):
         *,
         expected: Iterable[int] = (),
         overwrite: bool = False,
+        pattern: str = "",
     ) -> None:
-        self._name = name
+        self._name, self._pattern = name, pattern
         self._overwrite = overwrite
         exists = folder.is_dir()
         if exists and not overwrite:
@@ -41,6 +43,11 @@ class ImageWriter(BaseWriter):
             self._hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=parent))
             self._temporary.append(self._hidden)
         self._names: dict[str, None] = {}
+
+    @property
+    def path(self) -> Path:
+        """The folder of the images, or their pattern in it."""
+        return self._path / self._pattern
 
     def _add(self, frame: Frame) -> None:
         name = self._name(frame.index)

@@ -14,6 +14,7 @@ import numpy as np
 
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.errors import InputError
+from kadr.image_files import over_black
 from kadr.video.base import Clip
 from kadr.video.base_writer import BaseWriter
 from kadr.video.pixels import CHROMA_LOCATION, FromRgb
@@ -176,8 +177,7 @@ class VideoWriter(BaseWriter):
 
     def _prepared(self, image: Image) -> Image:
         if image.shape[2] == 4 and not self._keeps_alpha:
-            alpha = image[..., 3:].astype(np.uint16)
-            image = ((image[..., :3] * alpha + 127) // 255).astype(np.uint8)
+            image = over_black(image)
         elif image.shape[2] == 3 and self._keeps_alpha:
             image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
         odd = (image.shape[0] % 2, image.shape[1] % 2)

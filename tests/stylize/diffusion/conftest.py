@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny_models import Kind, TinyNetworks, save_folder, save_single
+from tiny_models import Kind, TinyNetworks, copy_network, save_folder, save_single
 from trained_models import train_model
 
 from kadr.core.frames import Image
@@ -46,7 +45,7 @@ def _fast_loading(request: pytest.FixtureRequest) -> Iterator[None]:
     """Load each folder from disk only once, except in the tests of loading itself."""
     with pytest.MonkeyPatch.context() as patch:
         if "model" not in request.path.parts:
-            networks = _load_once(loading._load_network, 1, deepcopy)
+            networks = _load_once(loading._load_network, 1, copy_network)
             backends = _load_once(tokenizer._load_backend, 0, lambda backend: backend)
             patch.setattr(loading, "_load_network", networks)
             patch.setattr(tokenizer, "_load_backend", backends)

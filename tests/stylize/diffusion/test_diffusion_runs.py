@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image as PillowImage
 from trained_models import painted
 
@@ -142,12 +143,14 @@ def test_a_resumed_run_makes_the_same_frames(
     ]  # fmt: skip
     complete, halted = tmp_path / "complete", tmp_path / "halted"
     assert kadr(*arguments, "-o", f"{complete}/")[0] == 0
-    environment = os.environ | {"KADR_CACHE": str(tmp_path / "other")}
+    # as many threads of torch as here: sums are rounded by their number
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    environment = os.environ | threads | {"KADR_CACHE": str(tmp_path / "other")}
     with subprocess.Popen(
         [sys.executable, "-m", "kadr.cli.main", *arguments, "-o", f"{halted}/"],
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,  # as many threads of torch as here: sums are rounded by their number
+        env=environment,
     ) as process:
         assert process.stdout is not None
         done = 0

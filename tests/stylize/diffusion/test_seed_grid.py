@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ from kadr.errors import OptionsError
 from kadr.image_files import read_image, write_image
 from kadr.project.folder import open_project
 from kadr.seed_grid import make_seed_grid, seed_grid_image
+from kadr.stylize.base import StyledFrame, StylizeJob
 from kadr.stylize.infotext_files import read_infotext
 
-OPTIONS = {"pixels": 4096, "steps": 4, "denoising_strength": 0.9, "prompt": "a fox"}
-FLAGS = ("-O", "pixels=4096", "--steps", "4", "--prompt", "a fox")
+OPTIONS = {"pixels": 4096, "steps": 2, "denoising_strength": 0.9, "prompt": "a fox"}
+FLAGS = ("-O", "pixels=4096", "--steps", "2", "--prompt", "a fox")
 
 
 @pytest.fixture
@@ -52,6 +54,21 @@ def test_trials_come_by_axes_and_seeds(model: str, disc_frames: list[Image]) -> 
     assert sheet.shape[1] < 64 * 3, "two seeds wide"
     with pytest.raises(OptionsError, match="stylizer paint: has no seed to choose"):
         follow(make_seed_grid(frame, [1], "paint", {}))
+
+
+def test_seeds_that_change_nothing_are_told_of(disc_frames: list[Image], monkeypatch: Any) -> None:
+    class Unchanged:
+        def stylize(self, jobs: Iterable[StylizeJob], _: object) -> Iterator[list[StyledFrame]]:
+            yield from ([StyledFrame(job.index, job.frame.rgb)] for job in jobs)
+
+    monkeypatch.setattr("kadr.seed_grid.create_stylizer", lambda *_, **__: Unchanged())
+    messages: list[str] = []
+    frame, axes = Frame(7, disc_frames[0]), {"cfg_scale": [3.0]}
+    grid = make_seed_grid(frame, [4, 5], "diffusion", {"model": "m"}, axes)
+    follow(grid, lambda event: messages.append(event.message))
+    first, last = filter(None, messages)
+    assert first.startswith("cfg-scale 3.0: stylizer diffusion: seed 4 came back unchanged; raise ")
+    assert last == "cfg-scale 3.0: stylizer diffusion: 2 of 2 seeds came back unchanged: 4, 5"
 
 
 def test_a_sheet_from_a_project_and_the_seed_that_is_kept(

@@ -307,6 +307,7 @@ def test_inverted_noise_is_cached_and_reused(
         "original_prompt": "photo",
         "noise_cache": tmp_path / "noise" if named else None,
         "denoising_strength": 1.0,
+        "steps": 6,
     }
     first = restyle(disc_frames[:2], context, **options)
     looked = len(told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +34,34 @@ class TinyNetworks:
             self.unet = _unet(kind)
             self.vae = _vae(kind)
             self.prediction = "v_prediction" if kind == "sd2-v" else "epsilon"
+
+
+def copy_network(network: Any, copies: dict[int, Any] | None = None) -> Any:
+    """A network with weights of its own; what does not change, such as its settings, is shared.
+
+    ``copy.deepcopy`` takes three times as long, a fifth of the time of these tests. copies: those
+    made already, by the id of the original, for weights that two modules share.
+    """
+    if copies is None:
+        copies = {}
+    if id(network) in copies:
+        return copies[id(network)]
+    if isinstance(network, torch.Tensor):
+        copied: Any = network.detach().clone()
+        if isinstance(network, torch.nn.Parameter):
+            copied = torch.nn.Parameter(copied, network.requires_grad)
+    else:
+        copied = network.__class__.__new__(network.__class__)
+    copies[id(network)] = copied
+    if isinstance(network, torch.nn.Module):
+        for name, value in vars(network).items():
+            if name in ("_parameters", "_buffers", "_modules"):
+                value = {
+                    key: None if part is None else copy_network(part, copies)
+                    for key, part in value.items()
+                }
+            vars(copied)[name] = value.copy() if type(value) in (dict, OrderedDict) else value
+    return copied
 
 
 def _encoder(hidden: int, *, projection: bool, act: str, pad: int) -> torch.nn.Module:

@@ -1,7 +1,4 @@
-"""Whatever a server, a picture or a workflow holds: a value, or an error of one line, quickly.
-
-``KADR_FUZZ=2000`` runs as many inputs for each parser.
-"""
+"""Whatever a server, a picture or a workflow holds: a value, or an error of one line, quickly."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import base64
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,10 +15,11 @@ from typing import Any
 import cv2
 import pytest
 from fake_a1111 import ALTERNATIVE, MODELS
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stylize_samples import jobs, picture
 
+from fuzz_settings import fuzz
 from kadr.core.png import with_text
 from kadr.errors import KadrError
 from kadr.stylize.base import StylizeContext
@@ -44,13 +41,6 @@ from kadr.stylize.servers.endpoint import parse_endpoint
 from kadr.stylize.servers.error_text import error_text
 from kadr.stylize.servers.options import ServerOptions
 from kadr.stylize.servers.retry_after import retry_after
-
-fuzz = settings(
-    max_examples=int(os.environ.get("KADR_FUZZ", "100")),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    database=None,
-)
 
 _SECONDS = 5.0
 """More than any of these may take on a busy machine."""
@@ -125,7 +115,7 @@ ERRORS = (
 )
 
 
-@fuzz
+@fuzz(100)
 @given(texts(*ERRORS))
 def test_error_bodies(body: bytes) -> None:
     line = error_text(body)
@@ -137,14 +127,14 @@ def test_error_bodies(body: bytes) -> None:
 DATES = st.datetimes().map(lambda time: time.strftime("%a, %d %b %Y %H:%M:%S GMT"))
 
 
-@fuzz
+@fuzz(100)
 @given(st.one_of(ANY_TEXT, DATES, st.integers().map(str), st.floats().map(str)))
 def test_times_to_retry(text: str) -> None:
     seconds = retry_after(text, 30.0)
     assert seconds is None or 0 <= seconds <= 30
 
 
-@fuzz
+@fuzz(100)
 @given(
     st.one_of(ANY_TEXT, ANY_TEXT.map(lambda text: f"http://{text}")),
     st.one_of(st.just(""), ANY_TEXT),
@@ -228,7 +218,7 @@ def _stylize(name: str, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("path", [*A1111, "image"])
-@fuzz
+@fuzz(40)
 @given(data=st.data())
 def test_answers_of_a1111(path: str, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     bodies = _image_answers() if path == "image" else texts(A1111[path])
@@ -276,7 +266,7 @@ VARIANTS = {"/object_info/": (LOADER, NEW_LOADER), "/history/": HISTORY}
 
 
 @pytest.mark.parametrize("path", [*COMFYUI, "/view"])
-@fuzz
+@fuzz(40)
 @given(data=st.data())
 def test_answers_of_comfyui(
     path: str, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
@@ -293,7 +283,7 @@ def test_answers_of_comfyui(
 MESSAGE = {"type": "progress", "data": {"value": 1, "max": 20, "node": "6"}}
 
 
-@fuzz
+@fuzz(100)
 @given(texts(MESSAGE))
 def test_messages_of_comfyui(message: bytes) -> None:
     shares: list[float] = []
@@ -317,7 +307,7 @@ CHANGES: tuple[dict[str, Any], ...] = (
 )
 
 
-@fuzz
+@fuzz(100)
 @given(texts(GRAPH, {"prompt": GRAPH}), st.sampled_from(CHANGES))
 def test_workflows(text: bytes, changes: dict[str, Any]) -> None:
     options = ComfyUIOptions(**changes)
@@ -351,7 +341,7 @@ def infotexts(draw: st.DrawFn) -> str:
     return break_.join([draw(ANY_TEXT), f"Negative prompt: {draw(ANY_TEXT)}", line, draw(ANY_TEXT)])
 
 
-@fuzz
+@fuzz(100)
 @given(infotexts() | st.text())
 def test_infotexts(text: str) -> None:
     info = parse_infotext(text)
@@ -368,7 +358,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("stylizer", ["a1111", "comfyui", "diffusion"])
-@fuzz
+@fuzz(40)
 @given(data=st.data())
 def test_settings_of_pictures(stylizer: str, folder: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["parameters", "prompt"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kadr.core.formatting import size
 from kadr.core.png import SIGNATURE
 from kadr.errors import InputError
 from kadr.stylize.infotext_files import png_text
@@ -29,7 +30,7 @@ def load_graph(path: Path) -> Graph:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a workflow") from error
     if len(data) > _MAX_BYTES:
-        raise InputError(f"{path}: over {_MAX_BYTES >> 20} MiB; {_EXPORT} from ComfyUI again")
+        raise InputError(f"{path}: over {size(_MAX_BYTES)}; {_EXPORT} from ComfyUI again")
     if data.startswith(SIGNATURE):
         return parse_graph(_picture_text(data, path), path)
     return parse_graph(data, path)

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from kadr.core.formatting import size
+
 _CONNECT_SECONDS = 10.0
 _GRACE_SECONDS = 5.0
 """The thread's own timeout is longer by this, so that the caller's timeout comes first."""
@@ -97,12 +99,12 @@ class PendingRequest:
 
 def _read_body(response: httpx.Response, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
-    size = 0
+    count = 0
     for chunk in response.iter_bytes():
         chunks.append(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            raise TooLargeError(f"{max_bytes >> 20} MiB")
+        count += len(chunk)
+        if count > max_bytes:
+            raise TooLargeError(size(max_bytes))
     return b"".join(chunks)
 
 

@@ -83,10 +83,10 @@ def vote_rows(
     width: int,
     target_stride: int,
     source_stride: int,
+    channels: int,
     start: int,
     stop: int,
     threshold: float,
-    channels: tuple[None, ...],
     patch: tuple[None, ...],
     colors: tuple[None, ...],
 ) -> None:
@@ -95,9 +95,10 @@ def vote_rows(
     ``style`` is the padded source style in lanes, flat uint64, one word for every four colours.
     ``weights`` (uint16, shape of nnf) are the weights of the patches; None: plain mean. The vote
     goes into ``image`` (flat uint8) and, times ``scales``, into the packed ``target``. ``changed``
-    is set where a channel changed by at least ``threshold`` levels.
+    is set where a channel changed by at least ``threshold`` levels. ``channels`` of ``target`` is a
+    number and no tuple: it is used for positions only, and each tuple is another compilation.
     """
-    count, color_count = len(channels), len(colors)
+    color_count = len(colors)
     words = (color_count + 3) // 4
     radius = len(patch) // 2
     shape = (nnf.size // width, width, source_stride)
@@ -108,7 +109,7 @@ def vote_rows(
             if not covered[pixel]:
                 continue
             has_changed = False
-            t = ((y + radius) * target_stride + x + radius) * count
+            t = ((y + radius) * target_stride + x + radius) * channels
             for word in range(words):
                 even, odd, weight_sum = _add_votes(
                     nnf, weights, style, word, words, shape, y, x, patch
