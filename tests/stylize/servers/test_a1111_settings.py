@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from stylize_samples import jobs
 
 from kadr.core.events import CancelToken
 from kadr.errors import BackendError, Cancelled
+from kadr.storage.cache import server_folder
+from kadr.storage.undo_records import keep_record
 from kadr.stylize.base import StylizeContext
 from kadr.stylize.registry import create_stylizer
 from kadr.stylize.servers import a1111_settings
@@ -214,6 +217,52 @@ def test_the_next_run_puts_back_what_a_killed_one_left(
     assert "CLIP_stop_at_last_layers is 2, was 1" in caplog.text
     # this one the server put back by itself
     assert "randn_source" not in caplog.text
+    assert not _records(cache)
+
+
+def test_the_next_run_says_what_a_server_that_vanished_was_left_with(
+    cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Vanishing(FakeA1111):
+        """Is gone in the middle of a frame, with the frame's settings in force."""
+
+        gone = False
+
+        def respond(self, request: ReceivedRequest) -> Response:
+            if request.path.endswith("/img2img") and len(self.requests_to("/img2img")) == 2:
+                self.gone = True
+                self.saved |= request.json["override_settings"]
+            return Response(drop=True) if self.gone else super().respond(request)
+
+    with Vanishing() as server:
+        with pytest.raises(BackendError, match="the connection broke off"):
+            _run(server, clip_skip=2, retries=0, server_patience=0)
+        assert "its settings could not be put back" in caplog.text
+        assert "CLIP_stop_at_last_layers is 2, was 1; the next run on it tries again" in caplog.text
+        server.gone = False
+        caplog.clear()
+        _run(server)
+        assert "left settings changed, which are put back: CLIP_stop_at_last_layers" in caplog.text
+        assert server.options == DEFAULTS
+        assert not _records(cache)
+
+
+def test_what_a_killed_run_left_is_looked_at_only_while_the_server_is_idle(
+    server: FakeA1111, cache: Path
+) -> None:
+    content = {"own": {"CLIP_stop_at_last_layers": 1}, "sent": {"CLIP_stop_at_last_layers": 5}}
+    with suppress(KeyError), keep_record(server_folder(server.url), content):
+        raise KeyError  # as a killed process leaves it
+    server.saved["CLIP_stop_at_last_layers"] = 1
+    other = server.occupy("task(of another user)", 1, CLIP_stop_at_last_layers=5)
+    _run(server, clip_skip=3, server_patience=0.1)
+    other.join()
+    posts = [request for request in server.requests_to("/options") if request.method == "POST"]
+    # the value that it had is what the run stores, not that of the other job
+    assert [request.json["CLIP_stop_at_last_layers"] for request in posts] == [1]
+    assert len(_records(cache)) == 1
+    _run(server)
+    assert server.options == DEFAULTS
     assert not _records(cache)
 
 

@@ -55,11 +55,13 @@ def read_settings(client: Client) -> dict[str, Any]:
     force while that runs. Raises ServerError.
     """
     folder = server_folder(client.endpoint.address)
+    unfinished = living_records(folder)
     with take_over_records(folder) as records:
         for record in records:
             record.done = _put_back_abandoned(client, record)
+        unfinished += [record.content for record in records if not record.done]
     settings = _read_idle(client)
-    for content in living_records(folder):
+    for content in unfinished:
         own, sent = as_object(content.get("own")), as_object(content.get("sent"))
         settings |= {
             name: own[name]
@@ -147,7 +149,9 @@ def _put_back_abandoned(client: Client, record: UndoRecord) -> bool:
     """The same for a run that was killed, with a notice of what it had left changed."""
     own, sent = as_object(record.content.get("own")), as_object(record.content.get("sent"))
     content = {"own": own, "sent": sent}
-    _wait_until_idle(client)
+    # what another job has brought along would be taken for what the run left
+    if not _wait_until_idle(client):
+        return False
     left = _still_changed(client, content)
     if left:
         log.warning(
