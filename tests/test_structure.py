@@ -35,7 +35,7 @@ IMPORTS = {
     "guides":        BASE,
     "synth":         BASE,
     "blend":         BASE,
-    "stylize":       BASE,
+    "stylize":       f"{BASE} storage",
     "plan":          f"{BASE} storage guides video",
     "propagate":     f"{BASE} guides synth",
     # where the stages come together

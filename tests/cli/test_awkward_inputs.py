@@ -343,7 +343,8 @@ def _graph_in_a_picture(desk: Desk) -> None:
         done = desk.run(*asked, "--workflow", picture)
         assert done.code == 0, done
         assert {request.path for request in server.requests} >= {"/prompt"}
-    done = desk.run("--stylizer", "comfyui", "--like", picture, output="like/%05d.png")
+    gone = ("--url", server.url, "--server-patience", "0", "-O", "retries=0")
+    done = desk.run("--stylizer", "comfyui", *gone, "--like", picture, output="like/%05d.png")
     assert "no generation parameters" not in done.err
 
 

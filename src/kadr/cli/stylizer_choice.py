@@ -69,6 +69,7 @@ class SharedStylizerOptions:
     batch: int | None = _flag(None, SHARED_HELP["batch"])
     download: bool = _flag(False, SHARED_HELP["download"])
     url: str | None = _flag(None, "the address of a server")
+    server_patience: float | None = _flag(None, SHARED_HELP["server_patience"])
     workflow: str | None = _flag(None, SHARED_HELP["workflow"])
 
 

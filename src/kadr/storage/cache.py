@@ -104,3 +104,9 @@ def cache_folder(clip: str | Path, output: str | Path | None = None) -> Path:
 def surveys_folder() -> Path:
     """Where plans without a project keep surveys of clips. It need not exist yet."""
     return cache_root() / "surveys"
+
+
+def server_folder(address: str) -> Path:
+    """Where runs note what they change on the server at an address. It need not exist yet."""
+    digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return cache_root() / "servers" / digest

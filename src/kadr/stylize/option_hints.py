@@ -18,6 +18,7 @@ SHARED_FLAGS = frozenset(
         "batch",
         "download",
         "url",
+        "server_patience",
         "workflow",
     }
 )

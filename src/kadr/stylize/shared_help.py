@@ -20,6 +20,7 @@ SHARED_HELP: Mapping[str, str] = {
     "lora": "LoRA files, each PATH or PATH:WEIGHT",
     "batch": "frames that are stylized at once",
     "download": "download the model from the hub if it is not on this machine",
+    "server_patience": "seconds to wait for a server that starts or restarts",
     "workflow": "a graph saved by ComfyUI's Export (API), or a PNG that ComfyUI made",
     "width": "width that the model works at",
     "height": "height that the model works at",

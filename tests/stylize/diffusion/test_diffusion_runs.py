@@ -250,7 +250,19 @@ def test_a_picture_tells_the_settings_of_others_like_it(
             "every 2: is for every-frame",
         ),
         (["--stylizer", "comfyui", "--workflow", "gone.json"], "gone.json"),
-        (["--stylizer", "a1111", "--url", "http://127.0.0.1:9", "-O", "retries=0"], "127.0.0.1:9"),
+        (
+            [
+                "--stylizer",
+                "a1111",
+                "--url",
+                "http://127.0.0.1:9",
+                "--server-patience",
+                "0",
+                "-O",
+                "retries=0",
+            ],
+            "127.0.0.1:9",
+        ),
     ],
 )
 def test_bad_input_is_reported_in_one_line(

@@ -21,11 +21,15 @@ _TEXT, _BINARY, _CLOSE, _PING = 1, 2, 8, 9
 """Kinds of WebSocket frames."""
 
 Paint = Callable[[np.ndarray, dict[str, Any]], np.ndarray]
+SAMPLERS = ["euler", "euler_ancestral", "heun", "dpmpp_2m", "dpm_2", "ddim"]
+SCHEDULERS = ["normal", "karras", "simple", "sgm_uniform"]
 MODELS = ["sd15/v1-5-pruned-emaonly.safetensors", "sdxl.safetensors"]
 
 
 class FakeComfyUI(FakeServer):
     """Runs one prompt at a time; a graph that ran before has no outputs, as in some versions.
+
+    It counts as the same graph if the file that LoadImage reads has the same content as well.
 
     slow: seconds that a sampler takes, in ten steps, unless it is interrupted.
     forget: how many prompts to drop from the queue without running them.
@@ -69,6 +73,12 @@ class FakeComfyUI(FakeServer):
         if request.path == "/object_info/CheckpointLoaderSimple":
             required = {"ckpt_name": [self.models, {}]}
             return json_response({name: {"input": {"required": required}}})
+        if request.path == "/object_info/KSampler":
+            combo = ["COMBO", {"options": SCHEDULERS}]
+            required = {"sampler_name": [SAMPLERS, {}], "scheduler": combo, "steps": ["INT", {}]}
+            return json_response({name: {"input": {"required": required}}})
+        if request.path.startswith("/object_info/"):
+            return json_response({})
         routes: dict[str, Callable[[ReceivedRequest], Response]] = {
             "/prompt": self._prompt,
             "/upload/image": self._upload,
@@ -122,16 +132,14 @@ class FakeComfyUI(FakeServer):
                     "details": f"Node ID '{key}'",
                 }
                 return json_response({"error": error, "node_errors": {}}, 400)
-            model = node["inputs"].get("ckpt_name")
-            if model is not None and model not in self.models:
-                error = {
-                    "type": "prompt_outputs_failed_validation",
-                    "message": "Prompt outputs failed validation",
-                }
-                fault = {"message": "Value not in list", "details": f"ckpt_name: '{model}'"}
-                return json_response(
-                    {"error": error, "node_errors": {key: {"errors": [fault]}}}, 400
-                )
+            for name, known in (
+                ("ckpt_name", self.models),
+                ("sampler_name", SAMPLERS),
+                ("scheduler", SCHEDULERS),
+            ):
+                value = node["inputs"].get(name)
+                if value is not None and value not in known:
+                    return _value_not_in_list(key, name, value)
         name = body.get("prompt_id") or f"p{len(self.history)}"
         entry = [len(self.history), name, body["prompt"], {"client_id": body["client_id"]}, []]
         self.pending.append(entry)
@@ -165,7 +173,7 @@ class FakeComfyUI(FakeServer):
 
     def _run_entry(self, entry: list[Any]) -> dict[str, Any]:
         graph, client = entry[2], entry[3]["client_id"]
-        text = json.dumps(graph, sort_keys=True)
+        text = json.dumps([graph, self._file_hashes(graph)], sort_keys=True)
         outputs: dict[str, Any] = {}
         try:
             if self.error:
@@ -189,6 +197,15 @@ class FakeComfyUI(FakeServer):
             status = {"status_str": "error", "completed": False, "messages": [message]}
         return {"prompt": entry, "outputs": outputs, "status": status}
 
+    def _file_hashes(self, graph: dict[str, Any]) -> list[str]:
+        """What the real LoadImage tells about its file, to find out whether it changed."""
+        files = [
+            f"input/{node['inputs']['image']}"
+            for node in graph.values()
+            if node["class_type"] == "LoadImage"
+        ]
+        return [hashlib.sha256(self.files.get(file, b"")).hexdigest() for file in files]
+
     def _value(self, graph: dict[str, Any], link: Any, client: str) -> Any:
         """The value at a link: an image also for a latent, and a text for a prompt."""
         if not isinstance(link, list):
@@ -196,7 +213,7 @@ class FakeComfyUI(FakeServer):
         node = graph[link[0]]
         inputs = {k: self._value(graph, v, client) for k, v in node["inputs"].items()}
         kind = node["class_type"]
-        if kind == "LoadImage":
+        if kind in ("LoadImage", "LoadByName"):
             data = np.frombuffer(self.files[f"input/{inputs['image']}"], np.uint8)
             return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
         if kind == "SamplerCustomAdvanced":
@@ -230,6 +247,7 @@ class FakeComfyUI(FakeServer):
 _NODES = {
     "CheckpointLoaderSimple": "ckpt_name",
     "LoadImage": "image",
+    "LoadByName": "image",
     "VAEEncode": "pixels",
     "VAEDecode": "samples",
     "CLIPTextEncode": "text",
@@ -256,6 +274,15 @@ def _send(connection: socket.socket, kind: int, body: bytes) -> None:
         connection.sendall(bytes([0x80 | kind]) + length + body)
     except OSError:
         return
+
+
+def _value_not_in_list(node: str, name: str, value: str) -> Response:
+    error = {
+        "type": "prompt_outputs_failed_validation",
+        "message": "Prompt outputs failed validation",
+    }
+    fault = {"message": "Value not in list", "details": f"{name}: '{value}'"}
+    return json_response({"error": error, "node_errors": {node: {"errors": [fault]}}}, 400)
 
 
 def _png(image: np.ndarray) -> bytes:

@@ -65,8 +65,10 @@ class Fault:
 class FakeServer:
     """Serves while it is entered. Subclasses override ``respond``; faults are sent first.
 
-    auth: "user:password" that every request must carry, or "".
+    auth: "user:password" that every request must carry, or "". port: 0 for any that is free.
     """
+
+    port = 0
 
     def __init__(
         self,
@@ -101,9 +103,10 @@ class FakeServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.02,), daemon=True)
         self._thread.start()
         return self
 

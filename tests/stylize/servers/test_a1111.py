@@ -96,7 +96,6 @@ def test_the_request_contains_all_values_that_have_defaults_on_the_server(
         "width": 128,
         "height": 96,
         "resize_mode": 0,
-        "override_settings": {},
     }
     assert {name: request[name] for name in expected} == expected
     assert "script_name" not in request
@@ -104,9 +103,9 @@ def test_the_request_contains_all_values_that_have_defaults_on_the_server(
 
 
 def test_the_size_is_nearest_to_the_frames_aspect(server: FakeA1111) -> None:
-    _run(server, width=None, height=None, pixels=96 * 128)
+    _run(server, width=None, height=None, pixels=256 * 192)
     request = _request(server)
-    assert (request["width"], request["height"]) == (128, 96)
+    assert (request["width"], request["height"]) == (256, 192)
 
 
 def test_one_seed_for_all_frames_or_one_for_each(server: FakeA1111) -> None:
@@ -133,16 +132,23 @@ def test_the_servers_parameters_are_in_the_info(server: FakeA1111) -> None:
     )
 
 
-def test_only_settings_that_differ_are_sent(server: FakeA1111) -> None:
-    server.options["img2img_color_correction"] = True
-    _run(server, exact_steps=True, noise_source="cpu", clip_skip=1, vae="kl-f8.pt")
-    assert _request(server)["override_settings"] == {
+def test_settings_that_make_a_frame_what_it_is_are_sent_even_where_they_are_the_servers_own(
+    server: FakeA1111,
+) -> None:
+    server.saved["img2img_color_correction"] = True
+    server.saved["CLIP_stop_at_last_layers"] = 2
+    _run(server, exact_steps=True, noise_source="cpu", vae="kl-f8")
+    expected = {
         "img2img_fix_steps": True,
         "img2img_color_correction": False,
         "randn_source": "CPU",
+        "CLIP_stop_at_last_layers": 2,
         "sd_vae": "kl-f8.pt",
+        "sd_model_checkpoint": "v1-5-pruned-emaonly.safetensors [6ce0161689]",
     }
-    del server.options["img2img_fix_steps"]
+    assert _request(server)["override_settings"] == expected
+    server.known.remove("img2img_fix_steps")
+    del server.saved["img2img_fix_steps"]
     _run(server)
     with pytest.raises(OptionsError, match="has no setting img2img_fix_steps"):
         _run(server, exact_steps=True)
@@ -160,7 +166,7 @@ def test_only_settings_that_differ_are_sent(server: FakeA1111) -> None:
 def test_a_model_is_found_by_any_of_its_names(server: FakeA1111, name: str) -> None:
     _run(server, model=name)
     title = "sd-v1-5-inpainting.ckpt [c6bbc15e32]"
-    assert _request(server)["override_settings"] == {"sd_model_checkpoint": title}
+    assert _request(server)["override_settings"]["sd_model_checkpoint"] == title
 
 
 @pytest.mark.parametrize(
@@ -178,7 +184,7 @@ def test_a_list_of_models_that_is_none_is_one_line(server: FakeA1111, models: li
     assert "\n" not in str(caught.value)
     server.fail("/sd-models", json_response([{"model_name": "a", "hash": []}]))
     _run(server, model="a")
-    assert _request(server)["override_settings"] == {"sd_model_checkpoint": "a"}
+    assert _request(server)["override_settings"]["sd_model_checkpoint"] == "a"
 
 
 def test_an_unknown_model_is_an_error_before_any_frame(server: FakeA1111) -> None:
@@ -246,8 +252,8 @@ def test_controlnets_get_the_frame_or_a_control_image_of_the_context(server: Fak
 
 
 def test_an_unknown_controlnet_lists_the_available_ones(server: FakeA1111) -> None:
-    with pytest.raises(OptionsError, match="controlnet 'depth': the server has control_v11p"):
-        _run(server, controlnet=("depth",), control=("depth",))
+    with pytest.raises(OptionsError, match="controlnet 'depth': the server has tile, control_v11p"):
+        _run(server, controlnet=("depth",), control=("canny",))
     server.fail("/model_list", json_response({"detail": "Not Found"}, 404))
     with pytest.raises(OptionsError, match="has no ControlNet extension"):
         _run(server, controlnet=("tile",), control=("none",))
@@ -274,22 +280,29 @@ def test_alpha_and_16_bits(server: FakeA1111) -> None:
     assert (styled.image[..., 3] == 200).all()
 
 
-def test_further_fields_from_the_users_payload(server: FakeA1111, tmp_path: Path) -> None:
+def test_further_fields_from_the_users_payload(
+    server: FakeA1111, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "more.json"
     path.write_text(
         json.dumps(
             {
                 "tiling": True,
                 "init_images": ["x"],
-                "override_settings": {"sd_vae": "none"},
+                "override_settings": {"sd_vae": "kl-f8.pt"},
+                "sampler_name": "lms",
                 "alwayson_scripts": {"ADetailer": {"args": [True]}},
             }
         )
     )
     _run(server, payload=path, noise_source="cpu", controlnet=("tile",), control=("none",))
+    assert "left out init_images, which kadr sets itself" in caplog.text
     request = _request(server)
+    assert request["init_images"] != ["x"]
+    assert request["sampler_name"] == "LMS"
     assert request["tiling"] is True
-    assert request["override_settings"] == {"sd_vae": "none", "randn_source": "CPU"}
+    sent = request["override_settings"]
+    assert (sent["sd_vae"], sent["randn_source"]) == ("kl-f8.pt", "CPU")
     assert set(request["alwayson_scripts"]) == {"ControlNet", "ADetailer"}
     for content, message in (("[1]", "expected a JSON object"), ("{", "not JSON")):
         path.write_text(content)
@@ -379,6 +392,7 @@ def test_a_frame_is_interrupted_before_a_retry() -> None:
                 return Response(drop=True)
             if request.path.endswith("/interrupt"):
                 interrupted.append(tries)
+                self.task = None
             return super().respond(request)
 
     interrupted: list[int] = []
@@ -404,7 +418,7 @@ def test_another_program_at_the_address() -> None:
         with pytest.raises(BackendError, match=r"404, the server has no such.*--api"):
             _run(server)
     with pytest.raises(BackendError, match=r"no server answers there; start .* --api"):
-        _run(server, retries=0)
+        _run(server, server_patience=0, retries=0)
 
 
 def test_a_password(server: FakeA1111) -> None:
@@ -432,16 +446,41 @@ def test_cancellation_interrupts_the_server() -> None:
         assert server.interrupted.is_set()
 
 
-def test_cancellation_does_not_interrupt_other_users() -> None:
+def test_cancellation_does_not_interrupt_other_users(caplog: pytest.LogCaptureFixture) -> None:
     cancel = CancelToken()
     with FakeA1111() as server:
-        server.fail("/img2img", Response(delay=1))
-        server.task = "task(of another user)"
-        threading.Timer(0.2, cancel.cancel).start()
+        server.paint = lambda image, request: image
+
+        def jobs_after_another_user() -> Iterator[StylizeJob]:
+            yield from jobs((4,))
+            # the server is busy from here on, and our second frame waits
+            other.append(server.occupy("task(of another user)", 30))
+            threading.Timer(0.3, cancel.cancel).start()
+            yield from jobs((5,))
+
+        other: list[threading.Thread] = []
+        stylizer = create_stylizer("a1111", url=server.url, **SIZE)
+        with pytest.raises(Cancelled):
+            list(stylizer.stylize(jobs_after_another_user(), StylizeContext(cancel=cancel)))
+        assert "our frame still waits there behind other work" in caplog.text
+        assert not server.interrupted.is_set()
+        assert not server.requests_to("/interrupt")
+        server.interrupted.set()
+        other[0].join()
+
+
+def test_a_server_that_does_not_tell_whose_frame_runs_is_not_interrupted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cancel = CancelToken()
+    with FakeA1111(slow=30) as server:
+        server.has_page = False
+        threading.Timer(0.3, cancel.cancel).start()
         with pytest.raises(Cancelled):
             _run(server, StylizeContext(cancel=cancel))
-        assert server.requests_to("/progress")
         assert not server.requests_to("/interrupt")
+        assert "does not tell whose frame it is working on; nothing is interrupted" in caplog.text
+        server.interrupted.set()
 
 
 def test_progress_comes_from_the_server() -> None:

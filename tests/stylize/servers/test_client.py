@@ -395,16 +395,6 @@ def test_invalid_passwords_are_refused_without_being_shown() -> None:
         parse_endpoint("http://host", "$KADR_NO_SUCH")
 
 
-def test_retry_delays_grow_and_have_a_jitter_from_the_seed() -> None:
-    client = Client(parse_endpoint("http://host"), retry_delay=0.5)
-    delays = [client._backoff(attempt) for attempt in range(1, 5)]
-    for attempt, delay in enumerate(delays):
-        assert 0.5 * 2**attempt * 0.5 <= delay <= 0.5 * 2**attempt * 1.5
-    assert delays == [client._backoff(attempt) for attempt in range(1, 5)]
-    assert delays != [replace(client, seed=1)._backoff(attempt) for attempt in range(1, 5)]
-    assert client._backoff(50) == 30
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -115,7 +115,7 @@ def test_only_the_frame_of_a_workflow_changes(server: FakeComfyUI, tmp_path: Pat
     graph = _users_graph()
     _run(server, workflow=_saved(tmp_path, graph))
     ran = _graph(server)
-    assert ran["2"]["inputs"].pop("image").startswith("kadr/kadr-4-")
+    assert ran["2"]["inputs"].pop("image").startswith("kadr/kadr-")
     graph["2"]["inputs"].pop("image")
     assert ran == graph
 
@@ -285,9 +285,33 @@ def test_the_mask_is_sent_as_alpha(server: FakeComfyUI) -> None:
     assert (sent[:, 68:, 3] == 255).all()
 
 
-def test_file_names_contain_the_frame_number_of_the_clip(server: FakeComfyUI) -> None:
-    _run(server, StylizeContext(number=lambda index: index + 1000))
-    assert "kadr-1004-" in _graph(server)["2"]["inputs"]["image"]
+def test_the_frames_of_a_run_overwrite_one_file(server: FakeComfyUI) -> None:
+    server.paint = lambda image, request: image
+    stylizer = create_stylizer("comfyui", url=server.url, model=MODEL, **SIZE)
+    styled = [
+        batch[0]
+        for indices in ((4, 5), (6,))
+        for batch in stylizer.stylize(jobs(indices), StylizeContext())
+    ]
+    for index, frame in zip((4, 5, 6), styled, strict=True):
+        assert np.abs(frame.image.astype(int) - picture(seed=index)).mean() < 3
+    assert len([file for file in server.files if file.startswith("input/")]) == 1
+    _run(server)  # another run has a file of its own
+    assert len([file for file in server.files if file.startswith("input/")]) == 2
+
+
+def test_a_loader_that_may_know_files_by_their_names_gets_a_new_one_for_each_frame(
+    server: FakeComfyUI, tmp_path: Path
+) -> None:
+    server.paint = lambda image, request: image
+    graph = _users_graph()
+    graph["2"]["class_type"] = "LoadByName"
+    options = {"workflow": _saved(tmp_path, graph), "image_node": "2", "output_node": "8"}
+    context = StylizeContext(number=lambda index: index + 1000)
+    styled = _run(server, context, indices=(4, 5), **options)
+    for index, frame in zip((4, 5), styled, strict=True):
+        assert np.abs(frame.image.astype(int) - picture(seed=index)).mean() < 3
+    assert "kadr-1005-" in _graph(server)["2"]["inputs"]["image"]
 
 
 def test_the_same_frame_again_is_not_taken_from_the_cache(server: FakeComfyUI) -> None:
@@ -452,14 +476,36 @@ def test_a_refused_graph_is_an_error(server: FakeComfyUI, tmp_path: Path) -> Non
     graph["50"] = {"class_type": "IPAdapter", "inputs": {}}
     with pytest.raises(BackendError, match=r"400, Cannot execute because node IPAdapter does not"):
         _run(server, workflow=_saved(tmp_path, graph))
+    server.fail("/prompt", json_response({"error": {"message": "odd"}}, 400))
+    with pytest.raises(BackendError, match="400, odd"):
+        _run(server)
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "value", "message"),
+    [
+        ("1", "ckpt_name", "sdxl", r"node 1 \(CheckpointLoaderSimple\), ckpt_name 'sdxl': the"),
+        ("6", "sampler_name", "dpmpp2m", r"6 \(First pass\), sampler_name .*server has dpmpp_2m"),
+        ("6", "scheduler", "karas", r"6 \(First pass\), scheduler 'karas': the server has karras"),
+    ],
+)
+def test_an_unknown_name_in_a_graph_is_told_with_the_nearest_ones(
+    server: FakeComfyUI, tmp_path: Path, node: str, name: str, value: str, message: str
+) -> None:
     graph = _users_graph()
-    graph["1"]["inputs"]["ckpt_name"] = "missing.ckpt"
-    with pytest.raises(BackendError, match=r"400, .*Value not in list; ckpt_name: 'missing.ckpt'"):
-        _run(server, workflow=_saved(tmp_path, graph))
+    graph[node]["inputs"][name] = value
+    with pytest.raises(OptionsError, match=message):
+        _run(server, workflow=_saved(tmp_path, graph), model="")
+    # a server that does not list what it knows
+    server.fail(f"/object_info/{graph[node]['class_type']}", json_response({}, 404))
+    with pytest.raises(BackendError, match=f"400, .*Value not in list; {name}: '{value}'"):
+        _run(server, workflow=_saved(tmp_path, graph), model="")
 
 
 def test_the_model_must_exist_and_be_unambiguous(server: FakeComfyUI) -> None:
-    with pytest.raises(OptionsError, match=r"model 'sd2': the server has sd15/v1-5"):
+    with pytest.raises(
+        OptionsError, match=r"model 'sd2': the server has sdxl\.safetensors, sd15/v1"
+    ):
         _run(server, model="sd2")
     with pytest.raises(OptionsError, match=r"model: give --model NAME, one of sd15/v1-5.*, sdxl"):
         _run(server, model="")

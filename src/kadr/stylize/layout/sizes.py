@@ -19,29 +19,32 @@ RESIZE_MODES = ("stretch", "crop", "fill", "latent")
 
 _SMALLEST = 64
 
+_MULTIPLE = 64
+"""The networks work on an eighth of the size and halve that three times: other sizes do not come
+back as they went in, and programs differ in how they resize on the way. XL was trained on multiples
+of 64."""
+
 _AREA_WEIGHT = 0.25
 """Weight of a wrong number of pixels against a wrong aspect, both measured as log ratios."""
 
 
-def nearest_size(size: Size, *, pixels: int, multiple: int = 64) -> Size:
-    """The working size for a frame: sides are multiples, near its aspect and ``pixels``.
+def nearest_size(size: Size, *, pixels: int) -> Size:
+    """The working size for a frame: sides are multiples of 64, near its aspect and ``pixels``.
 
     512 × 512 pixels suit Stable Diffusion 1, 1024 × 1024 XL. Aspect counts four times as much as
     the number of pixels, so that shapes are not distorted; that number may at most double.
-    Raises OptionsError if ``multiple`` is no multiple of 8 or ``pixels`` is below 64 × 64.
+    Raises OptionsError if ``pixels`` is below 64 × 64.
     """
-    if multiple < 8 or multiple % 8:
-        raise OptionsError(f"size multiple {multiple}: expected a multiple of 8")
     if pixels < _SMALLEST**2:
         raise OptionsError(f"{pixels} pixels: expected at least {_SMALLEST}×{_SMALLEST}")
     aspect = size[0] / size[1]
-    middle = max(1, round(math.sqrt(pixels / aspect) / multiple))
+    middle = max(1, round(math.sqrt(pixels / aspect) / _MULTIPLE))
     candidates: list[tuple[float, Size]] = []
     for rows in range(max(1, middle // 2), 2 * middle + 1):
         columns = math.floor(rows * aspect)
-        max_columns = max(1, 2 * pixels // (rows * multiple**2))
+        max_columns = max(1, 2 * pixels // (rows * _MULTIPLE**2))
         for n in (columns, columns + 1):
-            width, height = min(max(1, n), max_columns) * multiple, rows * multiple
+            width, height = min(max(1, n), max_columns) * _MULTIPLE, rows * _MULTIPLE
             aspect_error = abs(math.log(width / height / aspect))
             area_error = abs(math.log(width * height / pixels))
             candidates.append((aspect_error + _AREA_WEIGHT * area_error, (width, height)))

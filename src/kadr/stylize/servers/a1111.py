@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -16,6 +16,8 @@ from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.a1111_options import A1111Options
 from kadr.stylize.servers.a1111_request import frame_request, frame_seed
 from kadr.stylize.servers.a1111_resolve import ResolvedOptions, resolve_options
+from kadr.stylize.servers.a1111_settings import settings_put_back
+from kadr.stylize.servers.a1111_task import stop_task
 from kadr.stylize.servers.client import Client, ServerError, interrupt_on_failure
 from kadr.stylize.servers.error_text import join_names
 from kadr.stylize.servers.images import decode_base64, fit_to_frame
@@ -47,16 +49,21 @@ class A1111:
     ) -> Iterator[list[StyledFrame]]:
         """Yield each frame as the server made it; outside ``context.mask`` the frame is unchanged.
 
-        Cancelling interrupts the server. Raises ServerError, a BackendError, in one line for a
-        server that is down, refuses or fails, and OptionsError for a model, script or setting that
-        it does not have.
+        Cancelling interrupts our frame on the server. In the end the server has its own settings,
+        however the run ends. Raises ServerError, a BackendError, in one line for a server that is
+        down, refuses or fails, and OptionsError for a model, sampler, script or setting that it
+        does not have.
         """
         client = self._options.client(context.cancel, _HINT)
         resolved: ResolvedOptions | None = None
-        for job in jobs:
-            context.cancel.check()
-            resolved = resolved or resolve_options(client, self._options)
-            yield [self._stylize_frame(job, context, replace(client, seed=job.seed), resolved)]
+        with ExitStack() as stack:
+            for job in jobs:
+                context.cancel.check()
+                if resolved is None:
+                    resolved = resolve_options(client, self._options)
+                    own, sent = resolved.own_settings, resolved.override_settings
+                    stack.enter_context(settings_put_back(client, own, sent))
+                yield [self._stylize_frame(job, context, replace(client, seed=job.seed), resolved)]
 
     def _stylize_frame(
         self, job: StylizeJob, context: StylizeContext, client: Client, resolved: ResolvedOptions
@@ -65,20 +72,20 @@ class A1111:
         request = frame_request(self._options, resolved, job, context) | {"force_task_id": task_id}
         size = (request["width"], request["height"])
         try:
-            with interrupt_on_failure(lambda: _interrupt(client, task_id)):
+            with interrupt_on_failure(lambda: stop_task(client, task_id)):
                 answer = client.post_json(
                     "/sdapi/v1/img2img",
                     request,
                     on_poll=_progress_poller(client, context, job),
                     # otherwise the server would finish the frame, and then make it again
-                    before_retry=lambda: _interrupt(client, task_id),
+                    before_retry=lambda: stop_task(client, task_id),
                 )
         except ServerError as error:
             raise _with_advice(error, size) from error
         where = client.endpoint.address
         image, text = _select_image(answer, size, where)
         context.progress(job.index, 1.0)
-        info = {PARAMETERS: text or _infotext(self._options, job, size), "server": where}
+        info = {PARAMETERS: text or _infotext(self._options, resolved, job, size), "server": where}
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)
 
 
@@ -101,16 +108,6 @@ def _progress_poller(
         last_time = time.monotonic()
 
     return poll
-
-
-def _interrupt(client: Client, task_id: str) -> None:
-    """Interrupt our task. A server that names its current task is left alone if it is another."""
-    status_client = Client(client.endpoint, _STATUS_TIMEOUT, retries=0)
-    with suppress(ServerError):
-        state = status_client.get_json("/sdapi/v1/progress", skip_current_image="true")
-        current_task = as_object(state).get("current_task")
-        if current_task is None or current_task == task_id:
-            status_client.post_json("/sdapi/v1/interrupt", {})
 
 
 def _with_advice(error: ServerError, size: tuple[int, int]) -> ServerError:
@@ -167,12 +164,14 @@ def _parse_info(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
 
 
-def _infotext(options: A1111Options, job: StylizeJob, size: tuple[int, int]) -> str:
+def _infotext(
+    options: A1111Options, resolved: ResolvedOptions, job: StylizeJob, size: tuple[int, int]
+) -> str:
     """The parameters that the options set, for a server that returns none."""
     fields: dict[str, str | int | float | bool | None] = {
         "Steps": options.steps,
-        "Sampler": options.sampler,
-        "Schedule type": options.scheduler or None,
+        "Sampler": resolved.sampler,
+        "Schedule type": resolved.scheduler or None,
         "CFG scale": options.cfg_scale,
         "Seed": frame_seed(options.seed, job),
         "Size": f"{size[0]}x{size[1]}",

@@ -8,11 +8,8 @@ from typing import Any
 from kadr.core.frames import Image
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.servers.a1111_options import A1111Options
-from kadr.stylize.servers.a1111_resolve import INVERSION_SCRIPT, ResolvedOptions
+from kadr.stylize.servers.a1111_resolve import CONTEXT_PREFIX, INVERSION_SCRIPT, ResolvedOptions
 from kadr.stylize.servers.images import encode_base64, mask_image
-
-_CONTEXT_PREFIX = "@"
-"""Marks a control image that comes from the run's context."""
 
 
 def frame_request(
@@ -29,7 +26,7 @@ def frame_request(
         "negative_prompt": options.negative_prompt,
         "denoising_strength": options.denoising_strength,
         "cfg_scale": options.cfg_scale,
-        "sampler_name": options.sampler,
+        "sampler_name": resolved.sampler,
         "steps": options.steps,
         "seed": frame_seed(options.seed, job),
         "batch_size": 1,
@@ -40,8 +37,8 @@ def frame_request(
         "override_settings": dict(resolved.override_settings),
         "override_settings_restore_afterwards": True,
     }
-    if options.scheduler:
-        request["scheduler"] = options.scheduler
+    if resolved.scheduler:
+        request["scheduler"] = resolved.scheduler
     if options.inversion != "none":
         request |= {"script_name": INVERSION_SCRIPT, "script_args": _script_arguments(options)}
     if resolved.controlnet:
@@ -86,8 +83,8 @@ def _controlnet_units(
     for (model, weight), control in zip(resolved.controlnet, options.control, strict=True):
         image: Image = job.frame.rgb
         module = control
-        if control.startswith(_CONTEXT_PREFIX):
-            image = context.control(control.removeprefix(_CONTEXT_PREFIX), job.index)
+        if control.startswith(CONTEXT_PREFIX):
+            image = context.control(control.removeprefix(CONTEXT_PREFIX), job.index)
             module = "none"
         units.append(
             {
@@ -121,11 +118,11 @@ def _mask_fields(options: A1111Options, job: StylizeJob, context: StylizeContext
 
 
 def _merge(request: dict[str, Any], payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge objects field by field, and replace other fields, except the frame."""
+    """Merge objects field by field, and replace other fields."""
     merged = dict(request)
     for name, value in payload.items():
         if isinstance(value, Mapping) and isinstance(merged.get(name), dict):
             merged[name] = _merge(merged[name], value)
-        elif name != "init_images":
+        else:
             merged[name] = value
     return merged

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 from kadr.errors import InputError, OptionsError
+from kadr.stylize.servers.a1111_names import find_model, find_sampler, find_vae, list_names
 from kadr.stylize.servers.a1111_options import A1111Options
+from kadr.stylize.servers.a1111_settings import read_settings
 from kadr.stylize.servers.client import Client, ServerError
 from kadr.stylize.servers.error_text import join_names
 from kadr.stylize.servers.json_values import as_list, as_object, as_text, parse_json
+from kadr.stylize.servers.names import unknown_name, warn_unchecked
+
+log = logging.getLogger(__name__)
+
+CONTEXT_PREFIX = "@"
+"""Marks a control image that comes from the run's context."""
 
 INVERSION_SCRIPT = "img2img alternative test"
 _SCRIPT_ARGUMENT_COUNT = 11
@@ -24,18 +32,23 @@ _SCRIPT_LABELS = {
 }
 """Position of an argument of the script → what its label contains, if the server sends labels."""
 
-_MODEL_NAMES = ("title", "model_name", "hash", "sha256")
+_RESERVED = ("init_images", "force_task_id", "override_settings_restore_afterwards")
+"""Fields of a request that kadr sets itself."""
 
 
 @dataclass(frozen=True)
 class ResolvedOptions:
     """What the server needs to be sent with every frame.
 
-    override_settings: settings that must differ from the server's current ones.
+    sampler, scheduler: by their names on the server; no scheduler is the sampler's own.
+    own_settings: all settings of the server. override_settings: those that every request carries.
     controlnet: full names of models, with their weights.
     payload: the user's further fields.
     """
 
+    sampler: str
+    scheduler: str
+    own_settings: Mapping[str, Any]
     override_settings: Mapping[str, Any] = field(default_factory=dict)
     controlnet: tuple[tuple[str, float], ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -48,14 +61,26 @@ def resolve_options(client: Client, options: A1111Options) -> ResolvedOptions:
     ServerError.
     """
     payload = _load_payload(options)
+    own_settings = read_settings(client)
+    sampler, scheduler = find_sampler(
+        client,
+        as_text(payload.pop("sampler_name", None)) or options.sampler,
+        as_text(payload.pop("scheduler", None)) or options.scheduler,
+    )
     if options.inversion != "none":
         _check_inversion_script(client)
+    _check_preprocessors(client, options)
     return ResolvedOptions(
-        _override_settings(client, options), _controlnet_models(client, options), payload
+        sampler,
+        scheduler,
+        own_settings,
+        _override_settings(client, options, own_settings, payload.pop("override_settings", {})),
+        _controlnet_models(client, options),
+        payload,
     )
 
 
-def _load_payload(options: A1111Options) -> Mapping[str, Any]:
+def _load_payload(options: A1111Options) -> dict[str, Any]:
     if options.payload is None:
         return {}
     try:
@@ -66,46 +91,40 @@ def _load_payload(options: A1111Options) -> Mapping[str, Any]:
         raise InputError(f"{options.payload}: not JSON ({error}); correct it") from error
     if not isinstance(value, dict):
         raise InputError(f"{options.payload}: expected a JSON object of fields, {{...}}")
-    return value
+    unused = [name for name in _RESERVED if name in value]
+    if unused:
+        log.warning("%s: left out %s, which kadr sets itself", options.payload, join_names(unused))
+    return {name: item for name, item in value.items() if name not in unused}
 
 
-def _override_settings(client: Client, options: A1111Options) -> dict[str, Any]:
-    """Settings that differ from the server's; a setting is sent only to a server that has it."""
+def _override_settings(
+    client: Client, options: A1111Options, own_settings: Mapping[str, Any], further: Any
+) -> dict[str, Any]:
+    """The settings that make a frame what it is, those of the server included.
+
+    They are sent even where they have the same values as on the server: somebody may change them
+    there during the run. further: settings of the payload, which replace others.
+    """
     requested: dict[str, Any] = {
         "img2img_fix_steps": options.exact_steps,
         "img2img_color_correction": options.color_correction,
-    }
-    if options.noise_source:
-        requested["randn_source"] = options.noise_source.upper()
-    if options.clip_skip is not None:
-        requested["CLIP_stop_at_last_layers"] = options.clip_skip
-    if options.vae:
-        requested["sd_vae"] = options.vae
-    current = as_object(client.get_json("/sdapi/v1/options"))
-    if not current:
-        raise ServerError(f"{client.endpoint.address}: sends no settings; {client.hint}")
-    settings = {}
+        "randn_source": options.noise_source.upper() or None,
+        "CLIP_stop_at_last_layers": options.clip_skip,
+        "sd_vae": options.vae or None,
+        "sd_model_checkpoint": options.model or None,
+    } | dict(as_object(further))
+    settings: dict[str, Any] = {}
     for name, value in requested.items():
-        if name in current and current[name] != value:
-            settings[name] = value
-        elif name not in current and value:
+        if name in own_settings:
+            settings[name] = own_settings[name] if value is None else value
+        elif value:
             raise OptionsError(f"{client.endpoint.address}: the server has no setting {name}")
-    if options.model:
-        settings["sd_model_checkpoint"] = _model_title(client, options.model)
-    return settings
-
-
-def _model_title(client: Client, name: str) -> str:
-    """The full title of a checkpoint from any of its names."""
-    models = [as_object(item) for item in _get_list(client, "/sdapi/v1/sd-models")]
-    titles = [as_text(model.get("title")) or as_text(model.get("model_name")) for model in models]
-    for model, title in zip(models, titles):
-        names = {as_text(model.get(key)) for key in _MODEL_NAMES}
-        file = PurePath(as_text(model.get("filename")).replace("\\", "/"))
-        if title and name in names | {file.name, file.stem}:
-            return title
-    available = [as_text(model.get("model_name")) or title for model, title in zip(models, titles)]
-    raise OptionsError(f"model {name!r}: the server has {join_names(available)}")
+    vae, model = as_text(requested["sd_vae"]), as_text(requested["sd_model_checkpoint"])
+    if vae:
+        settings["sd_vae"] = find_vae(client, vae, own_settings.get("sd_vae"))
+    if model:
+        settings["sd_model_checkpoint"] = find_model(client, model)
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _controlnet_models(client: Client, options: A1111Options) -> tuple[tuple[str, float], ...]:
@@ -120,8 +139,7 @@ def _controlnet_models(client: Client, options: A1111Options) -> tuple[tuple[str
                 "install it there"
             ) from error
         raise
-    names = map(as_text, as_list(as_object(answer).get("model_list")))
-    available = [name for name in names if name]
+    available = _texts(as_object(answer).get("model_list"))
     return tuple(_controlnet_model(text, available) for text in options.controlnet)
 
 
@@ -133,7 +151,30 @@ def _controlnet_model(text: str, available: list[str]) -> tuple[str, float]:
         # "control_v11p_sd15_canny [d14c016b]": the hash may be left out
         if name in (full_name, full_name.partition(" [")[0]):
             return full_name, weight
-    raise OptionsError(f"controlnet {name!r}: the server has {join_names(available)}")
+    raise unknown_name("controlnet", name, available)
+
+
+def _check_preprocessors(client: Client, options: A1111Options) -> None:
+    """Raise OptionsError for a preprocessor that the server's ControlNet extension lacks."""
+    names = [name for name in options.control if not name.startswith(CONTEXT_PREFIX)]
+    if not names:
+        return
+    try:
+        answer = client.get_json("/controlnet/module_list", alias_names="true")
+    except ServerError as error:
+        if error.status != 404:
+            raise
+        for name in names:
+            warn_unchecked("control", name, client.endpoint.address)
+        return
+    modules = _texts(as_object(answer).get("module_list"))
+    for name in names:
+        if name not in ("none", *modules):
+            raise unknown_name("control", name, modules)
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in map(as_text, as_list(value)) if text]
 
 
 def _check_inversion_script(client: Client) -> None:
@@ -160,14 +201,7 @@ def _check_inversion_script(client: Client) -> None:
 
 
 def _find_inversion_script(client: Client) -> Mapping[str, Any] | None:
-    for script in map(as_object, _get_list(client, "/sdapi/v1/script-info")):
+    for script in map(as_object, list_names(client, "/sdapi/v1/script-info") or []):
         if script.get("is_img2img") and as_text(script.get("name")).lower() == INVERSION_SCRIPT:
             return script
     return None
-
-
-def _get_list(client: Client, path: str) -> list[Any]:
-    answer = client.get_json(path)
-    if not isinstance(answer, list):
-        raise ServerError(f"{client.endpoint.address}{path}: expected a list; {client.hint}")
-    return answer

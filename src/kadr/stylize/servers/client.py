@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 
 from kadr.core.events import CancelToken
-from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, Cancelled
 from kadr.stylize.option_hints import with_option
 from kadr.stylize.servers.endpoint import Endpoint
 from kadr.stylize.servers.error_text import error_text, one_line
 from kadr.stylize.servers.json_values import parse_json
+from kadr.stylize.servers.retries import MAX_DELAY, Failure, Retries, RetryPolicy
 from kadr.stylize.servers.retry_after import retry_after
 from kadr.stylize.servers.transport import PendingRequest, Response, TooLargeError
 
@@ -29,13 +29,14 @@ log = logging.getLogger(__name__)
 _TEMPORARY_STATUSES = frozenset({429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 
+_ABSENT_STATUSES = frozenset({502, 503})
+"""Statuses with which a proxy, or a server that starts, says that there is no server yet."""
+
 _PERMANENT_ERRORS = ("OutOfMemory", "NansException", "tensor with all NaNs")
 """Errors that the same request, with the same seed, causes again; a retry would only take time."""
 
 _POLL_SECONDS = 0.05
 """Seconds between two checks for a response, a cancellation or a timeout."""
-
-_MAX_RETRY_DELAY = 30.0
 
 _MAX_MESSAGE = 1000
 """Characters of an error: names that a server made up may be in it."""
@@ -86,6 +87,7 @@ class Client:
 
     timeout: seconds for one whole response.
     retries: how often a request is sent again after a lost connection or a temporary error.
+    patience: seconds to wait for a server that starts or restarts; 0: that is an error like others.
     retry_delay: seconds before the first retry; the delay doubles with each further one.
     seed: determines the jitter of those delays.
     hint: what to do when no server answers, or the wrong one.
@@ -94,6 +96,7 @@ class Client:
     endpoint: Endpoint
     timeout: float = 600.0
     retries: int = 3
+    patience: float = 0.0
     retry_delay: float = 0.5
     seed: int = 0
     hint: str = "start the server or give its address"
@@ -175,25 +178,30 @@ class Client:
         before_retry: Callable[[], object] | None = None,
         max_bytes: int | None = None,
     ) -> bytes:
-        attempt = 0
+        retries = Retries(
+            RetryPolicy(self.retries, self.retry_delay, self.patience, self.seed),
+            self._announce_wait,
+        )
         while True:
             self.cancel.check()
             try:
                 return self._send_once(path, request, on_poll, max_bytes or _MAX_BYTES)
-            except _TemporaryError as failure:
-                if attempt >= self.retries:
-                    raise failure.error from failure.__cause__
-                attempt += 1
-                delay = failure.delay if failure.delay is not None else self._backoff(attempt)
-                log.info("%s; trying again in %.1f s", failure.error, delay)
-                if before_retry is not None and failure.error.may_still_run:
+            except _RetryableError as problem:
+                delay = retries.next_delay(problem.failure, problem.delay)
+                if delay is None:
+                    raise problem.error from problem.__cause__
+                log.info("%s; trying again in %.1f s", problem.error, delay)
+                if before_retry is not None and problem.error.may_still_run:
                     before_retry()
                 self.wait(delay)
 
-    def _backoff(self, attempt: int) -> float:
-        """Seconds before a retry: doubled each time, with a jitter of ±50 % to spread clients."""
-        jitter: float = derive_seed(self.seed, "retry", attempt) / 2**63
-        return min(_MAX_RETRY_DELAY, self.retry_delay * 2.0 ** (attempt - 1) * (0.5 + jitter))
+    def _announce_wait(self) -> None:
+        log.warning(
+            "%s: no server answers there yet; waiting for it up to %g s (%s)",
+            self.endpoint.address,
+            self.patience,
+            with_option("server_patience", "SECONDS"),
+        )
 
     def _send_once(
         self,
@@ -231,18 +239,21 @@ class Client:
         address, cause = self.endpoint.address, _os_error(error)
         if isinstance(cause, socket.gaierror):
             return ServerError(f"{address}: no such host ({one_line(str(cause))}); {self.hint}")
+        failure = Failure.TEMPORARY
         if isinstance(cause, ConnectionRefusedError):
             message = f"{address}: no server answers there; {self.hint}"
+            failure = Failure.ABSENT
         else:
             reason = one_line(str(error)).rstrip(".") or type(error).__name__
             message = f"{where}: the connection broke off ({reason}); see the server's log"
-        failure = _TemporaryError(ServerError(message))
-        failure.__cause__ = error
-        return failure
+        problem = _RetryableError(ServerError(message), failure)
+        problem.__cause__ = error
+        return problem
 
     def _status_error(self, where: str, response: Response) -> Exception:
         """What to raise for a status that is not a success."""
         status, detail = response.status, error_text(response.body)
+        failure = Failure.ABSENT if status in _ABSENT_STATUSES else Failure.TEMPORARY
         if status == 401:
             user = self.endpoint.user
             problem = f"refuses user {user!r}" if user else "wants a user and a password"
@@ -252,21 +263,26 @@ class Client:
             problem = f"moved to {target}; give {with_option('url', target)}"
         elif status == 404 and not detail.removeprefix("Not Found"):
             problem = f"the server has no such interface; {self.hint}"
+            failure = Failure.INTERFACE_MISSING
         else:
             problem = detail or reasons.get(status, "no reason given")
         error = ServerError(f"{where}: {status}, {problem}", status, detail)
-        if status not in _TEMPORARY_STATUSES or any(text in detail for text in _PERMANENT_ERRORS):
+        is_permanent = any(text in detail for text in _PERMANENT_ERRORS)
+        if failure is not Failure.INTERFACE_MISSING and (
+            status not in _TEMPORARY_STATUSES or is_permanent
+        ):
             return error
-        delay = retry_after(response.headers.get("retry-after", ""), _MAX_RETRY_DELAY)
-        return _TemporaryError(error, delay)
+        delay = retry_after(response.headers.get("retry-after", ""), MAX_DELAY)
+        return _RetryableError(error, failure, delay)
 
 
-class _TemporaryError(Exception):
+class _RetryableError(Exception):
     """A failure after which the request may be sent again, after ``delay`` seconds if given."""
 
-    def __init__(self, error: ServerError, delay: float | None = None) -> None:
+    def __init__(self, error: ServerError, failure: Failure, delay: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
+        self.failure = failure
         self.delay = delay
 
 

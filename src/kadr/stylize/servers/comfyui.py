@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import ClassVar
 from uuid import uuid4
 
 from kadr.core.frames import Image
+from kadr.core.png import with_text
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS
@@ -23,6 +24,7 @@ from kadr.stylize.servers.comfyui_graph import (
     find_node,
     plain_graph,
 )
+from kadr.stylize.servers.comfyui_names import check_names, list_choices
 from kadr.stylize.servers.comfyui_options import ComfyUIOptions
 from kadr.stylize.servers.comfyui_queue import ImageFiles, LostPromptError, run_graph
 from kadr.stylize.servers.comfyui_settings import apply_options, graph_infotext, set_seed
@@ -34,11 +36,14 @@ from kadr.stylize.servers.images import (
     fit_to_frame,
     has_same_aspect,
 )
-from kadr.stylize.servers.json_values import as_list, as_number, as_object, as_text, parse_json
+from kadr.stylize.servers.json_values import as_number, as_object, as_text, parse_json
 from kadr.stylize.servers.listener import listening
 
 _HINT = f"start ComfyUI, or give {with_option('url', 'ADDRESS')}"
 _UPLOAD_FOLDER = "kadr"
+_HASHED_LOADERS = frozenset({"LoadImage", "LoadImageMask"})
+"""Nodes that look at the content of a file, so that a new one under the same name is read."""
+
 _MAX_RUNS = 3
 """How often a frame is queued: a server may forget it, or return no image for a known prompt."""
 
@@ -55,6 +60,7 @@ class ComfyUI:
 
     def __init__(self, options: ComfyUIOptions) -> None:
         self._options = options
+        self._free_names: list[str] = []
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
@@ -67,10 +73,27 @@ class ComfyUI:
         """
         client = self._options.client(context.cancel, _HINT)
         graph: Graph | None = None
-        for job in jobs:
-            context.cancel.check()
-            graph = graph or self._prepare_graph(client)
-            yield [self._stylize_frame(job, context, replace(client, seed=job.seed), graph)]
+        with self._upload_name() as name:
+            for job in jobs:
+                context.cancel.check()
+                graph = graph or self._prepare_graph(client)
+                job_client = replace(client, seed=job.seed)
+                yield [self._stylize_frame(job, context, job_client, graph, name)]
+
+    @contextmanager
+    def _upload_name(self) -> Iterator[str]:
+        """A file name on the server that nobody else uses: each frame overwrites the one before.
+
+        The server offers no way to delete a file.
+        """
+        try:
+            name = self._free_names.pop()
+        except IndexError:
+            name = f"kadr-{uuid4().hex[:12]}.png"
+        try:
+            yield name
+        finally:
+            self._free_names.append(name)
 
     def _prepare_graph(self, client: Client) -> Graph:
         """The graph with all changes that are the same for every frame."""
@@ -90,12 +113,17 @@ class ComfyUI:
         return apply_options(graph, options, models)
 
     def _stylize_frame(
-        self, job: StylizeJob, context: StylizeContext, client: Client, prepared: Graph
+        self,
+        job: StylizeJob,
+        context: StylizeContext,
+        client: Client,
+        prepared: Graph,
+        upload_name: str,
     ) -> StyledFrame:
         graph = copy_graph(prepared)
         if self._options.seed_each:
             set_seed(graph, self._options, job.seed)
-        files = self._run(job, context, client, graph)
+        files = self._run(job, context, client, graph, upload_name)
         image = self._download(client, files, graph, job)
         context.progress(job.index, 1.0)
         text = graph_infotext(graph, self._options, (image.shape[1], image.shape[0]))
@@ -103,31 +131,51 @@ class ComfyUI:
         return StyledFrame(job.index, fit_to_frame(image, job, context), info)
 
     def _run(
-        self, job: StylizeJob, context: StylizeContext, client: Client, graph: Graph
+        self,
+        job: StylizeJob,
+        context: StylizeContext,
+        client: Client,
+        graph: Graph,
+        upload_name: str,
     ) -> ImageFiles:
-        """Upload the frame under a new name and run the graph; repeat if there is no image."""
+        """Upload the frame and run the graph; repeat if there is no image."""
         frame = resize(job.frame.rgb, self._options.working_size(job.frame.size))
         data = encode_png(add_mask(frame, context.mask(job.index)))
         loader = find_image_node(graph, self._options.image_node)
         progress = _StepProgress(job, context)
-        # the file name is new for each run: a graph that ran before is answered from the server's
-        # cache, without an image
+        is_hashed = graph[loader].get("class_type") in _HASHED_LOADERS
         for _ in range(_MAX_RUNS):
-            name = f"kadr-{context.number(job.index)}-{uuid4().hex[:12]}.png"
-            graph[loader]["inputs"]["image"] = _upload(client, name, data)
+            # a graph that ran before is answered from the server's cache, without an image in some
+            # versions, so the file has a text that no other one has
+            unique = uuid4().hex
+            own_name = f"kadr-{context.number(job.index)}-{unique[:12]}.png"
+            name = upload_name if is_hashed else own_name
+            file = with_text(data, "kadr", unique)
+            graph[loader]["inputs"]["image"] = _upload(client, name, file)
             client_id = uuid4().hex
             path = f"/ws?clientId={client_id}"
             with (
                 listening(client.endpoint, path, progress.on_message),
                 suppress(LostPromptError),
             ):
-                files = run_graph(client, graph, client_id, progress.report)
+                files = self._queue(client, graph, client_id, progress)
                 if files:
                     return files
         raise ServerError(
             f"{client.endpoint.address}: the workflow ran {_MAX_RUNS} times and left no image; "
             "does it end in a SaveImage node?"
         )
+
+    def _queue(
+        self, client: Client, graph: Graph, client_id: str, progress: _StepProgress
+    ) -> ImageFiles:
+        """Run the graph; for one that is refused, look for a name that the server does not have."""
+        try:
+            return run_graph(client, graph, client_id, progress.report)
+        except ServerError as error:
+            if error.status == 400:
+                check_names(client, graph)
+            raise
 
     def _download(self, client: Client, files: ImageFiles, graph: Graph, job: StylizeJob) -> Image:
         """The image of the output node, or of the only node that saves or previews one."""
@@ -136,7 +184,8 @@ class ComfyUI:
         where = f"{client.endpoint.address}: {one_line(query['filename'], 100)}"
         image = decode_image(client.get("/view", **query), where)
         size = (image.shape[1], image.shape[0])
-        if not has_same_aspect(size, job.frame.size):
+        sent_size = self._options.working_size(job.frame.size)
+        if not (has_same_aspect(size, job.frame.size) or has_same_aspect(size, sent_size)):
             raise BackendError(
                 f"{where}: {size[0]}×{size[1]} pixels, the frame has {job.frame.size[0]}×"
                 f"{job.frame.size[1]}; the workflow must keep the frame's shape, or give "
@@ -187,19 +236,12 @@ class _StepProgress:
 
 def _list_models(client: Client) -> list[str]:
     """The checkpoints that the server has, as its plain loader lists them."""
-    loader = "CheckpointLoaderSimple"
-    value = client.get_json(f"/object_info/{loader}")
-    for name in (loader, "input", "required"):
-        value = as_object(value).get(name)
-    choices = as_object(value).get("ckpt_name")
-    # older servers send [names, ...], newer ones ["COMBO", {"options": names}]
-    first, second = (*as_list(choices), None, None)[:2]
-    names = first if isinstance(first, list) else as_object(second).get("options")
-    if not isinstance(names, list):
+    names = list_choices(client, "CheckpointLoaderSimple").get("ckpt_name")
+    if names is None:
         raise ServerError(
             f"{client.endpoint.address}: lists no checkpoints; is there another program there?"
         )
-    return [as_text(name) for name in names if as_text(name)]
+    return names
 
 
 def _upload(client: Client, name: str, data: bytes) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from kadr.errors import OptionsError
 from kadr.stylize.infotext import Infotext, format_infotext
 from kadr.stylize.servers.comfyui_graph import (
     Graph,
@@ -20,6 +19,7 @@ from kadr.stylize.servers.comfyui_graph import (
 )
 from kadr.stylize.servers.comfyui_options import ComfyUIOptions
 from kadr.stylize.servers.error_text import join_names
+from kadr.stylize.servers.names import unknown_name
 
 _SEED_INPUTS = ("seed", "noise_seed")
 _MODEL_INPUTS = ("ckpt_name",)
@@ -221,4 +221,4 @@ def _full_model_name(name: str, models: Sequence[str]) -> str:
         file = PurePath(model.replace("\\", "/"))
         if name in (model, file.name, file.stem):
             return model
-    raise OptionsError(f"model {name!r}: the server has {join_names(models)}")
+    raise unknown_name("model", name, models)

@@ -24,6 +24,7 @@ class ServerOptions:
     auth: str = option("", "user:password; or $NAME to take it from that environment variable")
     timeout: float = option(600.0, "timeout of one frame in seconds", low=1, high=86400)
     retries: int = option(3, "how often a request that fails is retried", low=0, high=100)
+    server_patience: float = option(60.0, SHARED_HELP["server_patience"], low=0, high=86400)
     width: int | None = option(
         None, SHARED_HELP["width"], low=64, high=8192, unset="nearest to the frame's"
     )
@@ -49,13 +50,20 @@ class ServerOptions:
     def client(self, cancel: CancelToken, hint: str) -> Client:
         """A client for the server; ``hint`` says what to do when no server answers."""
         endpoint = parse_endpoint(self.url, self.auth)
-        return Client(endpoint, self.timeout, self.retries, hint=hint, cancel=cancel)
+        return Client(
+            endpoint,
+            self.timeout,
+            self.retries,
+            patience=self.server_patience,
+            hint=hint,
+            cancel=cancel,
+        )
 
     def working_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) of the images that the model makes for frames of ``size``."""
         if self.width is not None and self.height is not None:
             return self.width, self.height
-        return nearest_size(size, pixels=self.pixels or _PIXELS, multiple=8)
+        return nearest_size(size, pixels=self.pixels or _PIXELS)
 
 
 def as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
