@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kadr.errors import InputError, OptionsError
 from kadr.stylize.diffusion.model.model import Networks
+from kadr.stylize.diffusion.model.pickle_globals import StoredParameters
 from kadr.stylize.diffusion.model.weights import find_file, read_pickle, read_weights
 
 
@@ -39,10 +40,13 @@ def add_embedding(networks: Networks, path: Path) -> str:
 
 def _find_embeddings(entries: Mapping[str, Any]) -> list[Tensor]:
     """(count, width) for each text encoder; reads the formats of several programs."""
+    parameters = entries.get("string_to_param")
+    if isinstance(parameters, StoredParameters):
+        parameters = parameters.entries()
     if "clip_l" in entries and "clip_g" in entries:
         values = [entries["clip_l"], entries["clip_g"]]
-    elif isinstance(entries.get("string_to_param"), Mapping):
-        values = list(entries["string_to_param"].values())[:1]
+    elif isinstance(parameters, Mapping):
+        values = list(parameters.values())[:1]
     elif "emb_params" in entries:
         values = [entries["emb_params"]]
     else:
