@@ -137,11 +137,30 @@ def test_a_network_of_other_channels_is_refused(tiny_model, tmp_path: Path) -> N
 
 def test_probe_tells_v_from_noise(tiny_model) -> None:
     model = load_model(str(tiny_model("sd2")))
-    for shift, expected in ((1.0, "epsilon"), (-5.0, "v_prediction")):
+    # the input is 0.5, and the limit lies 1 below it
+    for shift, expected in ((1.0, "epsilon"), (-0.4, "epsilon"), (-0.6, "v_prediction")):
         with torch.no_grad():
             model.unet.conv_out.weight.zero_()
             model.unet.conv_out.bias.fill_(shift)
         assert model.probe_prediction() == expected
+
+
+def test_probe_of_a_network_that_overflows_is_repeated(tiny_model) -> None:
+    model = load_model(str(tiny_model("sd2")), LoadOptions(dtype="float16"))
+    with torch.no_grad():
+        model.unet.conv_norm_out.weight.fill_(6e4)
+        model.unet.conv_norm_out.bias.fill_(6e4)
+        model.unet.conv_out.weight.fill_(-1.0)
+    assert model.probe_prediction() == "v_prediction"
+    assert model.unet.dtype == torch.float16
+
+
+def test_an_inpainting_model_predicts_noise(tiny_model) -> None:
+    model = load_model(str(tiny_model("sd1-inpaint")))
+    with torch.no_grad():
+        model.unet.conv_out.weight.zero_()
+        model.unet.conv_out.bias.fill_(-5.0)
+    assert model.probe_prediction() == "epsilon"
 
 
 def test_missing_and_unexpected_paths(tmp_path: Path) -> None:

@@ -58,6 +58,19 @@ def read_weights(path: Path) -> Weights:
     return weights
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a ``.safetensors`` file; empty for other files."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix.lower() != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
 def read_pickle(path: Path) -> dict[str, Any]:
     """The content of a ``.ckpt`` or ``.pt`` file, if it is only data.
 
