@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from tiny_models import Kind, _unet_name
 
 from kadr.errors import InputError
 from kadr.stylize.diffusion.model.loading import load_model
 from kadr.stylize.diffusion.model.lora import merge_lora
+from kadr.stylize.diffusion.model.lora_names import LayerTable
+from kadr.stylize.diffusion.model.model import Networks
 
 _LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
@@ -126,14 +131,100 @@ def test_lora_names_of_all_writers(form: str, tiny_model, tmp_path: Path) -> Non
 
 def test_lora_of_another_kind(tiny_model, tmp_path: Path) -> None:
     networks = load_model(str(tiny_model("sd1"))).networks
-    path = tmp_path / "loha.safetensors"
-    save_file({"lora_unet_mid_block_attentions_0_proj_in.hada_w1_a": torch.zeros(2, 2)}, path)
-    with pytest.raises(InputError, match=r"loha\.safetensors: is not a plain LoRA"):
-        merge_lora(networks, path, 1)
-    layer = "unet.down_blocks.9.attentions.0.proj_in"
-    save_file({f"{layer}.lora.{half}.weight": torch.zeros(2, 2) for half in ("up", "down")}, path)
-    with pytest.raises(InputError, match="no layer in it fits this model"):
-        merge_lora(networks, path, 1)
-    save_file({f"{layer}.lora.up.weight": torch.zeros(2, 2)}, path)
-    with pytest.raises(InputError, match="lacks one half"):
-        merge_lora(networks, path, 1)
+    path = tmp_path / "other.safetensors"
+    layer = "lora_unet_mid_block_attentions_0_proj_in"
+    for names, said in (
+        (
+            [f"{layer}.hada_w1_a"],
+            r"does not fit .*mid_block\.attentions\.0\.proj_in: lacks hada_w1",
+        ),
+        ([f"{layer}.lora_up.weight"], r"does not fit .*proj_in: lacks down"),
+        ([f"{layer}.oft_blocks"], r"is OFT, not LoRA, LoHa, LoKr or DoRA \(it holds .*oft_blocks"),
+        ([f"{layer}.on_input", f"{layer}.alpha"], "is IA3, not LoRA"),
+        ([f"{layer}.a1.weight"], "is GLoRA, not LoRA"),
+        (["lora_controlnet", f"{layer}.up"], "is a ControlNet-LoRA"),
+        (["unet.down_blocks.9.proj_in.lora_A.weight"], "1 of its 1 layers are not in this model"),
+    ):
+        save_file({name: torch.zeros(2, 2) for name in names}, path)
+        with pytest.raises(InputError, match=rf"other\.safetensors: {said}"):
+            merge_lora(networks, path, 1)
+
+
+def test_what_belongs_to_no_layer_is_left_out_and_named(
+    tiny_model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, product = _kohya(tmp_path / "style.safetensors")
+    weights = load_file(path)
+    weights["some.metadata"] = torch.zeros(1)
+    weights["lora_unet_down_blocks_9_proj_in.lora_up.weight"] = torch.zeros(2, 2)
+    weights["lora_unet_down_blocks_9_proj_in.lora_down.weight"] = torch.zeros(2, 2)
+    save_file(weights, path)
+    networks = load_model(str(tiny_model("sd1"))).networks
+    before = networks.unet.get_submodule(_LAYER).weight.clone()
+    with caplog.at_level(logging.WARNING):
+        merge_lora(networks, path, 1.0)
+    after = networks.unet.get_submodule(_LAYER).weight
+    assert torch.allclose(after, before + 0.5 * product, atol=1e-5)
+    assert "left out 1 weights that are no part of a LoRA, such as some.metadata" in caplog.text
+    assert "changes of 1 layers that this model does not have, such as lora_unet" in caplog.text
+
+
+def test_bundled_embeddings_become_words(
+    tiny_model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, _ = _kohya(tmp_path / "style.safetensors")
+    vectors = _random(3, 32)
+    bundled = {
+        "bundle_emb.inkstyle.string_to_param.*": vectors,
+        "bundle_emb.wash.clip_l": vectors[:1].clone(),
+        "bundle_emb.wash.clip_l_out": vectors[:1].clone(),
+        "bundle_emb.wide.string_to_param.*": torch.zeros(1, 48),
+    }
+    save_file(load_file(path) | bundled, path)
+    networks = load_model(str(tiny_model("sd1"))).networks
+    with caplog.at_level(logging.WARNING):
+        merge_lora(networks, path, 1.0)
+    encoder = networks.encoders[0]
+    assert encoder.tokenizer("InkStyle wash") == [49408, 49409, 49410, 49411]
+    table = encoder.network.state_dict()["embeddings.token_embedding.weight"]
+    assert torch.equal(table[49408:], torch.cat([vectors, vectors[:1]]))
+    assert "left out its embedding wide: its vectors are 48 wide" in caplog.text
+    assert caplog.text.count("left out") == 1
+
+
+def test_alpha_of_an_adapter_is_in_its_metadata(tiny_model, tmp_path: Path) -> None:
+    halves = {"lora_A": _random(4, 32), "lora_B": _random(32, 4, seed=1)}
+    other = _LAYER.replace("to_q", "to_k")
+    path = tmp_path / "adapter.safetensors"
+    settings = {"unet.r": 4, "unet.lora_alpha": 8, "unet.alpha_pattern": {"attn1.to_k": 1}}
+    for rslora, scales in ((False, (2.0, 0.25)), (True, (4.0, 0.5))):
+        metadata = json.dumps(settings | {"unet.use_rslora": rslora})
+        weights = {
+            f"unet.{layer}.{half}.weight": value.clone()
+            for layer in (_LAYER, other)
+            for half, value in halves.items()
+        }
+        save_file(weights, path, {"lora_adapter_metadata": metadata})
+        networks = load_model(str(tiny_model("sd1"))).networks
+        layers = [networks.unet.get_submodule(layer) for layer in (_LAYER, other)]
+        before = [layer.weight.clone() for layer in layers]
+        merge_lora(networks, path, 1.0)
+        for layer, start, scale in zip(layers, before, scales, strict=True):
+            expected = start + scale * halves["lora_B"] @ halves["lora_A"]
+            assert torch.allclose(layer.weight, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+def test_every_layer_is_found_under_both_of_its_names(kind: Kind, tiny_parts) -> None:
+    """The originals are those that the tests write single files with."""
+    unet = tiny_parts(kind).unet
+    table = LayerTable(Networks(unet, None, []))
+    for name, module in unet.named_modules():
+        if not hasattr(module, "weight"):
+            continue
+        original = _unet_name(f"{name}.weight", unet).removesuffix(".weight")
+        for flat in (name.replace(".", "_"), original.replace(".", "_")):
+            layer = table.find(f"lora_unet_{flat}")
+            assert layer is not None, flat
+            assert layer.module is module
+        assert table.find(f"unet.{name}").module is module
