@@ -96,9 +96,9 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
         )
     with quiet_libraries():
         if location.kind == "file":
-            networks, found = _load_model_file(location.path, dtype, options.prediction)
+            networks, parameterization = _load_model_file(location.path, dtype, options.prediction)
         else:
-            networks, found = _load_model_folder(location, dtype, options.prediction)
+            networks, parameterization = _load_model_folder(location, dtype, options.prediction)
         channels = int(networks.unet.config.in_channels)
         if channels not in (4, 9):
             raise InputError(
@@ -110,7 +110,7 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
         _add_additions(networks, options)
     loaded = Model(
         networks,
-        found.schedule(found.prediction),
+        parameterization.schedule(parameterization.prediction),
         name=location.name,
         digest=short_hash(location.path) if location.kind == "file" else None,
         device=device,
@@ -119,10 +119,10 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
     )
     if options.compile:
         loaded.unet.compile()
-    loaded.prediction = found.prediction
-    if found.prediction == "auto":
+    loaded.prediction = parameterization.prediction
+    if parameterization.prediction == "auto":
         loaded.prediction = loaded.probe_prediction()
-        loaded.schedule = found.schedule(loaded.prediction)
+        loaded.schedule = parameterization.schedule(loaded.prediction)
     return loaded
 
 
@@ -170,7 +170,7 @@ def _load_model_file(
 
     weights = read_weights(find_file(path, "a model"))
     family = find_family({name: tuple(value.shape) for name, value in weights.items()}, path)
-    found = read_file_parameterization(
+    parameterization = read_file_parameterization(
         weights, read_metadata(path), family.scheduler, path, prediction
     )
     # the converters must see only the weights of their own network
@@ -187,7 +187,7 @@ def _load_model_file(
         encoders=_load_encoders(weights, family, path, dtype),
         zero_empty=family.name == "sdxl",
     )
-    return networks, found
+    return networks, parameterization
 
 
 def _load_encoders(
@@ -236,7 +236,7 @@ def _load_model_folder(
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
     scheduler = read_json(location.path / "scheduler" / "scheduler_config.json")
-    found = read_folder_parameterization(scheduler, location.path, prediction)
+    parameterization = read_folder_parameterization(scheduler, location.path, prediction)
     path, xl = location.path, "XL" in str(location.index.get("_class_name"))
     encoders = []
     for suffix in ("", "_2") if xl else ("",):
@@ -259,7 +259,7 @@ def _load_model_folder(
         encoders=encoders,
         zero_empty=bool(location.index.get("force_zeros_for_empty_prompt", xl)),
     )
-    return networks, found
+    return networks, parameterization
 
 
 def _pad_number(settings: Mapping[str, Any]) -> int:

@@ -123,5 +123,5 @@ def _decompose(difference: Tensor, weight: Tensor, magnitude: Tensor) -> Tensor:
     return decomposed
 
 
-def _sizes(weight: Tensor, name: str, found: Tensor) -> str:
-    return f"the weight is {tuple(weight.shape)}, its {name} {tuple(found.shape)}"
+def _sizes(weight: Tensor, name: str, value: Tensor) -> str:
+    return f"the weight is {tuple(weight.shape)}, its {name} {tuple(value.shape)}"

@@ -88,14 +88,14 @@ def read_file_parameterization(
     if _V in weights:
         prediction = "v_prediction"
     else:
-        said = metadata.get("modelspec.prediction_type") or metadata.get("modelspec.predict_key")
-        told = _METADATA.get(str(said))
-        if told == "v_prediction" and requested == "auto":
+        text = metadata.get("modelspec.prediction_type") or metadata.get("modelspec.predict_key")
+        metadata_prediction = _METADATA.get(str(text))
+        if metadata_prediction == "v_prediction" and requested == "auto":
             _log.warning(
                 "%s: its metadata says that it predicts v, so it is run as such; %s changes that",
                 path, with_option("prediction", "epsilon"),
             )  # fmt: skip
-        prediction = told or prediction
+        prediction = metadata_prediction or prediction
     zero_snr = _ZERO_SNR in weights
     return _discrete(prediction, requested, scheduler, zero_snr, path)
 

@@ -87,10 +87,10 @@ def read_pickle(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             entries = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
-        found = _NAMES_CODE.search(str(error))
-        if found is None or _is_text(path):
+        match = _NAMES_CODE.search(str(error))
+        if match is None or _is_text(path):
             raise _damaged(path, error) from error
-        name = next(filter(None, found.groups()), "")
+        name = next(filter(None, match.groups()), "")
         raise InputError(
             f"{path}: is a pickle that would run code when opened"
             f"{f' (it names {name})' if name else ''}, so it is refused; "
