@@ -23,12 +23,21 @@ from kadr.stylize.diffusion.model.weights import Weights, find_file, read_metada
 _log = logging.getLogger(__name__)
 
 
+_FOLDER_FILE = "pytorch_lora_weights.safetensors"
+
+
+def find_lora(path: Path) -> Path:
+    """The file of a LoRA: ``path``, or the file in a folder that diffusers wrote."""
+    inner = path / _FOLDER_FILE
+    return find_file(inner if inner.is_file() else path, "a LoRA")
+
+
 def read_lora(path: Path) -> tuple[Weights, LoraFile]:
     """The weights of a LoRA file, and the same sorted.
 
-    Raises InputError if the file is missing, holds no LoRA, or a kind of change that is not read.
+    Raises InputError if it holds no LoRA, or a kind of change that is not read.
     """
-    weights = read_weights(find_file(path, "a LoRA"))
+    weights = read_weights(path)
     if CONTROL_LORA in weights:
         raise InputError(f"{path}: is a ControlNet-LoRA (Control-LoRA), which kadr does not read")
     content = sort_lora(weights)
@@ -39,11 +48,6 @@ def read_lora(path: Path) -> tuple[Weights, LoraFile]:
         )
     if not content.changes:
         raise InputError(f"{path}: holds no LoRA (no weight is named as one); give another file")
-    if content.unknown:
-        _log.warning(
-            "%s: left out %d weights that are no part of a LoRA, such as %s",
-            path, len(content.unknown), content.unknown[0],
-        )  # fmt: skip
     return weights, content
 
 
@@ -54,7 +58,13 @@ def merge_lora(networks: Networks, path: Path, weight: float) -> None:
     bundled with it become words for the prompt. Raises InputError if the file is missing, of
     another kind, or made for another family of models; what is left out is logged as a warning.
     """
+    path = find_lora(path)
     _, content = read_lora(path)
+    if content.unknown:
+        _log.warning(
+            "%s: left out %d weights that are no part of a LoRA, such as %s",
+            path, len(content.unknown), content.unknown[0],
+        )  # fmt: skip
     settings = _adapter_settings(read_metadata(path), path)
     table = LayerTable(networks)
     layers = {name: table.find(name) for name in content.changes}
