@@ -51,6 +51,8 @@ _UNSUPPORTED_OPTIONS = (
     "clip_skip",
     "inpainting_mask_weight",
     "prediction",
+    "zero_terminal_snr",
+    "cfg_rescale",
     "batch",
     "compile",
 )

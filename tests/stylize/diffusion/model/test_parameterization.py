@@ -19,10 +19,11 @@ from tiny_models import original_names
 from torch import Tensor
 
 from kadr.errors import InputError, OptionsError
-from kadr.stylize.diffusion.model.loading import load_model
+from kadr.stylize.diffusion.model.loading import LoadOptions, load_model
 from kadr.stylize.diffusion.model.model import Model
 from kadr.stylize.diffusion.model.parameterization import (
     Parameterization,
+    RequestedParameterization,
     read_file_parameterization,
     read_folder_parameterization,
 )
@@ -36,13 +37,20 @@ _FAMILY = _BETAS | {"num_train_timesteps": 1000, "prediction_type": "epsilon"}
 _USUAL = NoiseSchedule.scaled_linear()
 
 
-def _file(*names: str, metadata: Mapping[str, str] | None = None, **more: Any) -> Parameterization:
+def _file(
+    *names: str,
+    metadata: Mapping[str, str] | None = None,
+    requested: str = "auto",
+    zero_snr: bool | None = None,
+) -> Parameterization:
     weights = {name: torch.zeros(0) for name in names}
-    return read_file_parameterization(weights, metadata or {}, _FAMILY, _PATH, **more)
+    request = RequestedParameterization(requested, zero_snr)
+    return read_file_parameterization(weights, metadata or {}, _FAMILY, _PATH, request)
 
 
 def _folder(requested: str = "auto", **config: Any) -> Parameterization:
-    return read_folder_parameterization(_BETAS | config, _PATH, requested)
+    request = RequestedParameterization(requested)
+    return read_folder_parameterization(_BETAS | config, _PATH, request)
 
 
 def _sigma_max(found: Parameterization) -> float:
@@ -69,6 +77,8 @@ def test_an_option_wins_over_the_markers() -> None:
     marked = _file("v_pred", "ztsnr", requested="epsilon")
     assert marked.prediction == "epsilon"
     assert _sigma_max(marked) < 15, "noise cannot be predicted where there is nothing else"
+    assert _sigma_max(_file("v_pred", zero_snr=True)) > 4000
+    assert _sigma_max(_file("v_pred", "ztsnr", zero_snr=False)) < 15
 
 
 def test_zero_snr_without_v_gets_a_notice(caplog: pytest.LogCaptureFixture) -> None:
@@ -80,6 +90,7 @@ def test_zero_snr_without_v_gets_a_notice(caplog: pytest.LogCaptureFixture) -> N
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         _file("ztsnr", requested="epsilon")
+        _file("ztsnr", zero_snr=False)
         _file("v_pred", "ztsnr")
     assert not caplog.text
 
@@ -111,7 +122,9 @@ def test_edm_that_predicts_v_has_its_own_levels() -> None:
     with pytest.raises(
         OptionsError, match=r"prediction 'epsilon': .*is an EDM model that predicts"
     ):
-        read_file_parameterization(weights, {}, _FAMILY, _PATH, "epsilon")
+        read_file_parameterization(
+            weights, {}, _FAMILY, _PATH, RequestedParameterization("epsilon")
+        )
     weights["edm_vpred.sigma_max"] = torch.tensor(float("nan"))
     with pytest.raises(InputError, match=r"model\.safetensors: noise levels 0\.002 to nan"):
         read_file_parameterization(weights, {}, _FAMILY, _PATH)
@@ -284,6 +297,21 @@ def test_a_folder_of_zero_snr_is_loaded_as_such(tiny_model, tmp_path: Path) -> N
     # at the highest level nothing of the frame is left, and all stays finite
     image = np.full((64, 64, 3), 200, np.uint8)
     assert torch.isfinite(_restyle(model, image)).all()
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [("v_pred", ""), ("edm_vpred.sigma_max", "levels of its own")],
+)
+def test_zero_snr_on_request(marker: str, said: str, tiny_model, tmp_path: Path) -> None:
+    path = tmp_path / "sd1.safetensors"
+    save_file(load_file(tiny_model("sd1", ".safetensors")) | {marker: torch.tensor(100.0)}, path)
+    options = LoadOptions(zero_terminal_snr="yes")
+    if not said:
+        assert load_model(str(path), options).schedule.sigma_max > 4000
+        return
+    with pytest.raises(OptionsError, match=rf"zero-terminal-snr yes: .*sd1\.safetensors .*{said}"):
+        load_model(str(path), options)
 
 
 def test_a_tested_file_of_zero_snr_gets_its_levels(tiny_model, tmp_path: Path) -> None:

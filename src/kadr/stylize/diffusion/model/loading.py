@@ -27,6 +27,7 @@ from kadr.stylize.diffusion.model.lora import merge_lora
 from kadr.stylize.diffusion.model.model import Model, Networks
 from kadr.stylize.diffusion.model.parameterization import (
     Parameterization,
+    RequestedParameterization,
     read_file_parameterization,
     read_folder_parameterization,
 )
@@ -45,6 +46,7 @@ from kadr.stylize.diffusion.model.weights import (
 from kadr.stylize.diffusion.prompt.text_encoder import TextEncoder
 from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
 from kadr.stylize.diffusion.sampling.guidance import PREDICTIONS
+from kadr.stylize.option_hints import with_option
 
 _PREDICTIONS = ("auto", *PREDICTIONS)
 
@@ -56,6 +58,7 @@ class LoadOptions:
     device: str = "auto"
     dtype: str = "auto"
     prediction: str = "auto"
+    zero_terminal_snr: str = "auto"
     vae: Path | None = None
     lora: tuple[str, ...] = ()
     embedding: tuple[Path, ...] = ()
@@ -66,6 +69,12 @@ class LoadOptions:
     vae_slicing: bool = False
     compile: bool = False
     download: bool = False
+
+    @property
+    def parameterization(self) -> RequestedParameterization:
+        """What is said here of the network's training, which wins over the model's own words."""
+        zero_snr = {"yes": True, "no": False}.get(self.zero_terminal_snr)
+        return RequestedParameterization(self.prediction, zero_snr)
 
     @classmethod
     def of(cls, options: Any) -> LoadOptions:
@@ -96,9 +105,9 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
         )
     with quiet_libraries():
         if location.kind == "file":
-            networks, parameterization = _load_model_file(location.path, dtype, options.prediction)
+            networks, parameterization = _load_model_file(location.path, dtype, options)
         else:
-            networks, parameterization = _load_model_folder(location, dtype, options.prediction)
+            networks, parameterization = _load_model_folder(location, dtype, options)
         channels = int(networks.unet.config.in_channels)
         if channels not in (4, 9):
             raise InputError(
@@ -123,6 +132,15 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
     if parameterization.prediction == "auto":
         loaded.prediction = loaded.probe_prediction()
         loaded.schedule = parameterization.schedule(loaded.prediction)
+    on_timesteps = parameterization.alphas_cumprod is not None
+    if options.zero_terminal_snr == "yes" and not (
+        on_timesteps and loaded.prediction == "v_prediction"
+    ):
+        kind = "predicts noise" if on_timesteps else "has noise levels of its own"
+        raise OptionsError(
+            f"zero-terminal-snr yes: is for models that predict v at timesteps; {location.path} "
+            f"{kind}; leave it out, or give {with_option('prediction', 'v_prediction')} too"
+        )
     return loaded
 
 
@@ -164,14 +182,14 @@ def load_vae(path: Path, dtype: torch.dtype, *, replaced: Mapping[str, Any]) -> 
 
 
 def _load_model_file(
-    path: Path, dtype: torch.dtype, prediction: str
+    path: Path, dtype: torch.dtype, options: LoadOptions
 ) -> tuple[Networks, Parameterization]:
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
     weights = read_weights(find_file(path, "a model"))
     family = find_family({name: tuple(value.shape) for name, value in weights.items()}, path)
     parameterization = read_file_parameterization(
-        weights, read_metadata(path), family.scheduler, path, prediction
+        weights, read_metadata(path), family.scheduler, path, options.parameterization
     )
     # the converters must see only the weights of their own network
     unet_weights = {name: value for name, value in weights.items() if name.startswith(UNET)}
@@ -230,13 +248,15 @@ def _load_encoders(
 
 
 def _load_model_folder(
-    location: ModelLocation, dtype: torch.dtype, prediction: str
+    location: ModelLocation, dtype: torch.dtype, options: LoadOptions
 ) -> tuple[Networks, Parameterization]:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
     scheduler = read_json(location.path / "scheduler" / "scheduler_config.json")
-    parameterization = read_folder_parameterization(scheduler, location.path, prediction)
+    parameterization = read_folder_parameterization(
+        scheduler, location.path, options.parameterization
+    )
     path, xl = location.path, "XL" in str(location.index.get("_class_name"))
     encoders = []
     for suffix in ("", "_2") if xl else ("",):

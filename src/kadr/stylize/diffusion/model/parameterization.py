@@ -36,6 +36,20 @@ _EDM_RANGE = {"sigma_min": 0.002, "sigma_max": 120.0}
 _METADATA = {"epsilon": "epsilon", "v": "v_prediction", "v_prediction": "v_prediction"}
 
 
+@dataclass(frozen=True)
+class RequestedParameterization:
+    """What the user says of a model.
+
+    prediction: of ``PREDICTIONS``, or "auto". zero_snr: None if the model tells it.
+    """
+
+    prediction: str = "auto"
+    zero_snr: bool | None = None
+
+
+_NOTHING = RequestedParameterization()
+
+
 @dataclass(frozen=True, eq=False)
 class Parameterization:
     """What a network predicts, and the noise levels that it was trained for.
@@ -66,11 +80,11 @@ def read_file_parameterization(
     metadata: Mapping[str, str],
     scheduler: Mapping[str, Any],
     path: Path,
-    requested: str = "auto",
+    requested: RequestedParameterization = _NOTHING,
 ) -> Parameterization:
     """That of a single file.
 
-    scheduler: the settings of its family. requested: the prediction that the user gave, or "auto".
+    scheduler: the settings of its family.
     Raises InputError, naming ``path``, for a model with the preconditioning of EDM.
     """
     if any(name in weights for name in _EDM):
@@ -90,7 +104,7 @@ def read_file_parameterization(
     else:
         text = metadata.get("modelspec.prediction_type") or metadata.get("modelspec.predict_key")
         metadata_prediction = _METADATA.get(str(text))
-        if metadata_prediction == "v_prediction" and requested == "auto":
+        if metadata_prediction == "v_prediction" and requested.prediction == "auto":
             _log.warning(
                 "%s: its metadata says that it predicts v, so it is run as such; %s changes that",
                 path, with_option("prediction", "epsilon"),
@@ -101,7 +115,9 @@ def read_file_parameterization(
 
 
 def read_folder_parameterization(
-    scheduler: Mapping[str, Any], path: Path, requested: str = "auto"
+    scheduler: Mapping[str, Any],
+    path: Path,
+    requested: RequestedParameterization = _NOTHING,
 ) -> Parameterization:
     """That of a diffusers folder with this ``scheduler_config.json``.
 
@@ -140,10 +156,13 @@ def read_folder_parameterization(
 _ELSEWHERE = "run it on a ComfyUI server (--stylizer comfyui), or give another model"
 
 
-def _continuous(sigma_min: float, sigma_max: float, path: Path, requested: str) -> Parameterization:
-    if requested not in ("auto", "v_prediction"):
+def _continuous(
+    sigma_min: float, sigma_max: float, path: Path, requested: RequestedParameterization
+) -> Parameterization:
+    if requested.prediction not in ("auto", "v_prediction"):
         raise OptionsError(
-            f"prediction {requested!r}: {path} is an EDM model that predicts v; leave it out"
+            f"prediction {requested.prediction!r}: {path} is an EDM model that predicts v; leave "
+            "it out"
         )
     try:
         schedule = ContinuousSchedule(sigma_min, sigma_max)
@@ -153,17 +172,23 @@ def _continuous(sigma_min: float, sigma_max: float, path: Path, requested: str) 
 
 
 def _discrete(
-    prediction: str, requested: str, scheduler: Mapping[str, Any], zero_snr: bool, path: Path
+    prediction: str,
+    requested: RequestedParameterization,
+    scheduler: Mapping[str, Any],
+    zero_snr: bool,
+    path: Path,
 ) -> Parameterization:
     """That of a model that was trained on timesteps."""
-    if requested != "auto":
-        prediction = requested
+    if requested.prediction != "auto":
+        prediction = requested.prediction
     if prediction not in ("auto", *PREDICTIONS):
         raise InputError(
             f"{path}: predicts {prediction!r}, which kadr does not support; expected "
             f"{' or '.join(PREDICTIONS)}"
         )
-    if zero_snr and prediction == "epsilon" and requested == "auto":
+    if requested.zero_snr is not None:
+        zero_snr = requested.zero_snr
+    elif zero_snr and prediction == "epsilon" and requested.prediction == "auto":
         # at the last timestep there is nothing but noise, from which noise tells nothing
         _log.warning(
             "%s: says that it has zero terminal SNR, but not that it predicts v, so it is run with "
