@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -228,3 +229,31 @@ def test_every_layer_is_found_under_both_of_its_names(kind: Kind, tiny_parts) ->
             assert layer is not None, flat
             assert layer.module is module
         assert table.find(f"unet.{name}").module is module
+
+
+@pytest.mark.parametrize(
+    ("names", "encoder"),
+    [
+        (("lora_te1_text_model_{}", "text_encoder.text_model.{}", "lora_te1.text_model.{}"), 0),
+        (("text_encoders.clip_l.transformer.text_model.{}", "lora_te_text_model_{}"), 0),
+        (("lora_te2_text_model_{}", "text_encoder_2.text_model.{}"), 1),
+        (("text_encoders.clip_g.transformer.text_model.{}",), 1),
+    ],
+)
+def test_layers_of_text_encoders_under_all_their_names(
+    names: tuple[str, ...], encoder: int, tiny_parts
+) -> None:
+    parts = tiny_parts("sdxl")
+    encoders = [SimpleNamespace(network=network) for network in parts.encoders]
+    table = LayerTable(Networks(parts.unet, None, encoders))
+    inner = "encoder.layers.1.self_attn.q_proj"
+    network = getattr(parts.encoders[encoder], "text_model", parts.encoders[encoder])
+    for name in names:
+        flat = inner.replace(".", "_") if "." not in name else inner
+        layer = table.find(name.format(flat))
+        assert layer is not None, name
+        assert layer.module is network.get_submodule(inner)
+    old = table.find(f"text_encoder{'_2' * encoder}.text_model.encoder.layers.1.self_attn.to_q")
+    assert old is not None
+    assert old.module is network.get_submodule(inner)
+    assert table.find("model.diffusion_model.input_blocks.0.0").module is parts.unet.conv_in

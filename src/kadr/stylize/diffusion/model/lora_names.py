@@ -43,11 +43,13 @@ _UNSUPPORTED = (
 _BUNDLED = "bundle_emb."
 
 _NETWORK_PREFIXES = (
-    ("text_encoder_2", ("lora_te2_", "lycoris_te2_", "text_encoder_2_")),
-    ("text_encoder", ("lora_te1_", "lora_te_", "lycoris_te_", "text_encoder_")),
-    ("unet", ("lora_unet_", "lycoris_unet_", "lycoris_", "unet_", "diffusion_model_", "")),
-)
-"""Network → what its names may begin with, once dots are underscores."""
+    ("text_encoder_2", ("lora_te2_", "lycoris_te2_", "text_encoder_2_", "text_encoders_clip_g_")),
+    ("text_encoder", ("lora_te1_", "lora_te_", "lycoris_te_", "text_encoder_",
+                      "text_encoders_clip_l_", "text_encoders_clip_h_")),
+    ("unet", ("lora_unet_", "lycoris_unet_", "lycoris_", "unet_", "diffusion_model_",
+              "model_diffusion_model_", "")),
+)  # fmt: skip
+"""Network → what its names may begin with, once dots are underscores; the last are ComfyUI's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,7 @@ class LayerTable:
                 if flat.startswith(prefix):
                     inner = flat.removeprefix(prefix)
                     if network != "unet":
-                        inner = inner.removeprefix("text_model_")
+                        inner = inner.removeprefix("transformer_").removeprefix("text_model_")
                     layer = self._layers.get((network, inner))
                     if layer is not None:
                         return layer
