@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from tiny_models import Kind, _unet_name
 
 from kadr.errors import InputError
-from kadr.stylize.diffusion.model.loading import load_model
 from kadr.stylize.diffusion.model.lora import merge_lora
 from kadr.stylize.diffusion.model.lora_names import LayerTable
 from kadr.stylize.diffusion.model.model import Networks
+from kadr.stylize.diffusion.prompt.text_encoder import TextEncoder
+from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
 
 _LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
@@ -31,6 +34,21 @@ _XL = {
         "lora_te2_text_model_encoder_layers_2_self_attn_out_proj"
     ),
 }
+
+
+@pytest.fixture
+def make_networks(tiny_parts) -> Callable[[Kind], Networks]:
+    """Networks of a kind, which a test may change."""
+
+    def make(kind: Kind) -> Networks:
+        parts = tiny_parts(kind)
+        encoders = [
+            TextEncoder(deepcopy(network), load_tokenizer(), pad=49407)
+            for network in parts.encoders
+        ]
+        return Networks(deepcopy(parts.unet), None, encoders)
+
+    return make
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -51,9 +69,9 @@ def _kohya(path: Path, *, width: int = 32, alpha: float = 2.0) -> tuple[Path, to
     return path, weights[f"{layer}.lora_up.weight"] @ weights[f"{layer}.lora_down.weight"]
 
 
-def test_lora_adds_its_product_times_weight_and_alpha(tiny_model, tmp_path: Path) -> None:
+def test_lora_adds_its_product_times_weight_and_alpha(make_networks, tmp_path: Path) -> None:
     path, product = _kohya(tmp_path / "style.safetensors")
-    networks = load_model(str(tiny_model("sd1"))).networks
+    networks = make_networks("sd1")
     before = {name: value.clone() for name, value in networks.unet.state_dict().items()}
     text_before = networks.encoders[0].network.state_dict()
     text_before = {name: value.clone() for name, value in text_before.items()}
@@ -70,9 +88,9 @@ def test_lora_adds_its_product_times_weight_and_alpha(tiny_model, tmp_path: Path
     ]
 
 
-def test_two_loras_add_up(tiny_model, tmp_path: Path) -> None:
+def test_two_loras_add_up(make_networks, tmp_path: Path) -> None:
     path, product = _kohya(tmp_path / "style.safetensors")
-    networks = load_model(str(tiny_model("sd1"))).networks
+    networks = make_networks("sd1")
     layer = networks.unet.get_submodule(_LAYER)
     before = layer.weight.clone()
     merge_lora(networks, path, 1.0)
@@ -82,8 +100,8 @@ def test_two_loras_add_up(tiny_model, tmp_path: Path) -> None:
     )
 
 
-def test_lora_faults(tiny_model, tmp_path: Path) -> None:
-    networks = load_model(str(tiny_model("sd1"))).networks
+def test_lora_faults(make_networks, tmp_path: Path) -> None:
+    networks = make_networks("sd1")
     with pytest.raises(InputError, match=r"gone\.safetensors: not found.*a LoRA"):
         merge_lora(networks, tmp_path / "gone.safetensors", 1)
     other = tmp_path / "other.safetensors"
@@ -96,8 +114,8 @@ def test_lora_faults(tiny_model, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["kohya", "peft", "diffusers"])
-def test_lora_names_of_all_writers(form: str, tiny_model, tmp_path: Path) -> None:
-    networks = load_model(str(tiny_model("sdxl"))).networks
+def test_lora_names_of_all_writers(form: str, make_networks, tmp_path: Path) -> None:
+    networks = make_networks("sdxl")
     owners = {
         "unet": networks.unet,
         "text_encoder": networks.encoders[0].network,
@@ -130,8 +148,8 @@ def test_lora_names_of_all_writers(form: str, tiny_model, tmp_path: Path) -> Non
         assert torch.allclose(module.weight, value, atol=1e-5)
 
 
-def test_lora_of_another_kind(tiny_model, tmp_path: Path) -> None:
-    networks = load_model(str(tiny_model("sd1"))).networks
+def test_lora_of_another_kind(make_networks, tmp_path: Path) -> None:
+    networks = make_networks("sd1")
     path = tmp_path / "other.safetensors"
     layer = "lora_unet_mid_block_attentions_0_proj_in"
     for names, said in (
@@ -152,7 +170,7 @@ def test_lora_of_another_kind(tiny_model, tmp_path: Path) -> None:
 
 
 def test_what_belongs_to_no_layer_is_left_out_and_named(
-    tiny_model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make_networks, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, product = _kohya(tmp_path / "style.safetensors")
     weights = load_file(path)
@@ -160,7 +178,7 @@ def test_what_belongs_to_no_layer_is_left_out_and_named(
     weights["lora_unet_down_blocks_9_proj_in.lora_up.weight"] = torch.zeros(2, 2)
     weights["lora_unet_down_blocks_9_proj_in.lora_down.weight"] = torch.zeros(2, 2)
     save_file(weights, path)
-    networks = load_model(str(tiny_model("sd1"))).networks
+    networks = make_networks("sd1")
     before = networks.unet.get_submodule(_LAYER).weight.clone()
     with caplog.at_level(logging.WARNING):
         merge_lora(networks, path, 1.0)
@@ -171,7 +189,7 @@ def test_what_belongs_to_no_layer_is_left_out_and_named(
 
 
 def test_bundled_embeddings_become_words(
-    tiny_model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make_networks, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, _ = _kohya(tmp_path / "style.safetensors")
     vectors = _random(3, 32)
@@ -182,7 +200,7 @@ def test_bundled_embeddings_become_words(
         "bundle_emb.wide.string_to_param.*": torch.zeros(1, 48),
     }
     save_file(load_file(path) | bundled, path)
-    networks = load_model(str(tiny_model("sd1"))).networks
+    networks = make_networks("sd1")
     with caplog.at_level(logging.WARNING):
         merge_lora(networks, path, 1.0)
     encoder = networks.encoders[0]
@@ -193,7 +211,7 @@ def test_bundled_embeddings_become_words(
     assert caplog.text.count("left out") == 1
 
 
-def test_alpha_of_an_adapter_is_in_its_metadata(tiny_model, tmp_path: Path) -> None:
+def test_alpha_of_an_adapter_is_in_its_metadata(make_networks, tmp_path: Path) -> None:
     halves = {"lora_A": _random(4, 32), "lora_B": _random(32, 4, seed=1)}
     other = _LAYER.replace("to_q", "to_k")
     path = tmp_path / "adapter.safetensors"
@@ -206,7 +224,7 @@ def test_alpha_of_an_adapter_is_in_its_metadata(tiny_model, tmp_path: Path) -> N
             for half, value in halves.items()
         }
         save_file(weights, path, {"lora_adapter_metadata": metadata})
-        networks = load_model(str(tiny_model("sd1"))).networks
+        networks = make_networks("sd1")
         layers = [networks.unet.get_submodule(layer) for layer in (_LAYER, other)]
         before = [layer.weight.clone() for layer in layers]
         merge_lora(networks, path, 1.0)

@@ -268,7 +268,7 @@ def _restyle(model: Model, image: np.ndarray) -> Tensor:
 
 
 def test_the_same_denoiser_gives_the_same_picture_whatever_it_predicts(
-    tiny_model, tiny_parts, tmp_path: Path
+    tiny_parts, tmp_path: Path
 ) -> None:
     marked = tmp_path / "v.safetensors"
     weights = {
@@ -276,10 +276,11 @@ def test_the_same_denoiser_gives_the_same_picture_whatever_it_predicts(
     }
     save_file(weights | {"v_pred": torch.zeros(0)}, marked)
     image = np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    expected = _restyle(load_model(str(tiny_model("sd1", ".safetensors"))), image)
     model = load_model(str(marked))
     assert model.prediction == "v_prediction"
-    model.unet = _AsV(model.unet, model.schedule)
+    network, model.prediction = model.unet, "epsilon"
+    expected = _restyle(model, image)
+    model.unet, model.prediction = _AsV(network, model.schedule), "v_prediction"
     level = 2 / 255
     assert float((_restyle(model, image) - expected).abs().max()) < level
     model.prediction = "epsilon"
@@ -299,19 +300,17 @@ def test_a_folder_of_zero_snr_is_loaded_as_such(tiny_model, tmp_path: Path) -> N
     assert torch.isfinite(_restyle(model, image)).all()
 
 
-@pytest.mark.parametrize(
-    ("marker", "said"),
-    [("v_pred", ""), ("edm_vpred.sigma_max", "levels of its own")],
-)
-def test_zero_snr_on_request(marker: str, said: str, tiny_model, tmp_path: Path) -> None:
+def test_zero_snr_on_request(tiny_model, tmp_path: Path) -> None:
+    requested = LoadOptions(prediction="v_prediction", zero_terminal_snr="yes").parameterization
+    assert requested == RequestedParameterization("v_prediction", True)
+    assert LoadOptions(zero_terminal_snr="no").parameterization.zero_snr is False
+    assert LoadOptions().parameterization == RequestedParameterization()
     path = tmp_path / "sd1.safetensors"
-    save_file(load_file(tiny_model("sd1", ".safetensors")) | {marker: torch.tensor(100.0)}, path)
-    options = LoadOptions(zero_terminal_snr="yes")
-    if not said:
-        assert load_model(str(path), options).schedule.sigma_max > 4000
-        return
-    with pytest.raises(OptionsError, match=rf"zero-terminal-snr yes: .*sd1\.safetensors .*{said}"):
-        load_model(str(path), options)
+    marker = {"edm_vpred.sigma_max": torch.tensor(100.0)}
+    save_file(load_file(tiny_model("sd1", ".safetensors")) | marker, path)
+    match = r"zero-terminal-snr yes: .*sd1\.safetensors has noise levels of its own"
+    with pytest.raises(OptionsError, match=match):
+        load_model(str(path), LoadOptions(zero_terminal_snr="yes"))
 
 
 def test_a_tested_file_of_zero_snr_gets_its_levels(tiny_model, tmp_path: Path) -> None:
