@@ -184,8 +184,8 @@ def test_what_belongs_to_no_layer_is_left_out_and_named(
         merge_lora(networks, path, 1.0)
     after = networks.unet.get_submodule(_LAYER).weight
     assert torch.allclose(after, before + 0.5 * product, atol=1e-5)
-    assert "left out 1 weights that are no part of a LoRA, such as some.metadata" in caplog.text
-    assert "changes of 1 layers that this model does not have, such as lora_unet" in caplog.text
+    assert "left out 1 weight, no part of a LoRA, such as some.metadata" in caplog.text
+    assert "the change of 1 layer, not in this model, such as lora_unet" in caplog.text
 
 
 def test_bundled_embeddings_become_words(

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from kadr.core.formatting import counted
 from kadr.errors import InputError
 from kadr.stylize.diffusion.model.controlnet import CONTROL_LORA
 from kadr.stylize.diffusion.model.lora_changes import UnfitPartsError, compute_change
@@ -62,8 +63,8 @@ def merge_lora(networks: Networks, path: Path, weight: float) -> None:
     _, content = read_lora(path)
     if content.unknown:
         _log.warning(
-            "%s: left out %d weights that are no part of a LoRA, such as %s",
-            path, len(content.unknown), content.unknown[0],
+            "%s: left out %s, no part of a LoRA, such as %s",
+            path, counted(len(content.unknown), "weight"), content.unknown[0],
         )  # fmt: skip
     settings = _adapter_settings(read_metadata(path), path)
     table = LayerTable(networks)
@@ -76,8 +77,8 @@ def merge_lora(networks: Networks, path: Path, weight: float) -> None:
         )
     if unknown:
         _log.warning(
-            "%s: left out the changes of %d layers that this model does not have, such as %s",
-            path, len(unknown), unknown[0],
+            "%s: left out the change of %s, not in this model, such as %s",
+            path, counted(len(unknown), "layer"), unknown[0],
         )  # fmt: skip
     for name, parts in content.changes.items():
         layer = layers[name]

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from kadr.core.formatting import counted
 from kadr.errors import BackendError, InputError
 from kadr.stylize.diffusion.model.library_logging import collect_warnings
 from kadr.stylize.diffusion.model.location import split_path_and_weight
@@ -107,8 +108,8 @@ def _report(warnings: Sequence[str], path: Path) -> None:
         if match is not None:
             keys = match[1].split(", ")
             _log.warning(
-                "%s: left out %d weights that this model does not have, such as %s",
-                path, len(keys), keys[0],
+                "%s: left out %s, not in this model, such as %s",
+                path, counted(len(keys), "weight"), keys[0],
             )  # fmt: skip
         elif not text.startswith(_HARMLESS):
             _log.warning("%s: diffusers says: %s", path, text.strip().split("\n")[0])
