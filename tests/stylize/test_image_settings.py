@@ -44,6 +44,8 @@ ROUND: list[dict[str, Any]] = [
     {"eta_noise_seed_delta": 31337, "noise_multiplier": 1.05, "noise_source": "nv"},
     {"inpainting_mask_weight": 0.3, "exact_steps": True, "color_correction": True},
     {"mask_blur": 7.5},
+    {"prediction": "v_prediction", "zero_terminal_snr": "yes", "cfg_rescale": 0.7},
+    {"zero_terminal_snr": "no"},
     {"inpaint_area": "mask", "mask_padding": 16},
     {"inpaint_area": "mask", "mask_blur": 9.0},
     {"resize_mode": 2, "prediction": "v_prediction", "vae_tiling": True},

@@ -229,6 +229,13 @@ def _area(text: str) -> str:
     return areas[text]
 
 
+def _zero_terminal_snr(text: str) -> str:
+    schedules = {"Zero Terminal SNR": "yes", "Default": "no"}
+    if text not in schedules:
+        raise ValueError(text)
+    return schedules[text]
+
+
 def _list(text: str) -> tuple[str, ...]:
     return tuple(text.split(LIST_SEPARATOR))
 
@@ -246,6 +253,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "Steps": ("steps", _whole),
     "Sampler": ("sampler", str),
     "CFG scale": ("cfg_scale", _number),
+    "CFG rescale": ("cfg_rescale", _number),
     "Seed": ("seed", _whole),
     "Denoising strength": ("denoising_strength", _number),
     "Model": ("model", str),
@@ -270,6 +278,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "ControlNets": ("controlnet", _list),
     "Controls": ("control", _list),
     "Control until": ("control_until", _number),
+    "Noise Schedule": ("zero_terminal_snr", _zero_terminal_snr),
     "Prediction": ("prediction", str),
     "VAE tiling": ("vae_tiling", _boolean),
     "Mask blur": ("mask_blur", _number),

@@ -39,6 +39,8 @@ from kadr.stylize.registry import create_stylizer
         ({"offload": "moon"}, "offload 'moon'"),
         ({"dtype": "int4"}, "dtype 'int4'"),
         ({"prediction": "x0"}, "prediction 'x0'"),
+        ({"zero_terminal_snr": "maybe"}, "zero-terminal-snr 'maybe': expected one of auto"),
+        ({"cfg_rescale": 1.5}, "cfg-rescale"),
     ],
 )
 def test_bad_options(values: dict, message: str) -> None:

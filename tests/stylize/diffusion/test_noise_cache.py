@@ -10,7 +10,12 @@ import torch
 from stylize_samples import picture
 
 from kadr.errors import OutputError
-from kadr.stylize.diffusion.noise_cache import NoiseCache, collect_file_stats
+from kadr.stylize.diffusion.noise_cache import (
+    NoiseCache,
+    collect_file_stats,
+    describe_inversion,
+)
+from kadr.stylize.diffusion.options import DiffusionOptions
 
 
 def test_noise_is_cached_for_its_image_and_settings_only(tmp_path: Path) -> None:
@@ -66,3 +71,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "noise").write_text("")
     with pytest.raises(OutputError, match="noise"):
         NoiseCache(tmp_path / "noise", "facts").put(torch.zeros(4, 6, 8), picture())
+
+
+def test_noise_of_other_noise_levels_is_not_reused() -> None:
+    options = {"model": "m", "inversion": "refined", "prediction": "v_prediction"}
+    descriptions = [
+        describe_inversion(None, DiffusionOptions(**options, zero_terminal_snr=value), None)
+        for value in ("yes", "no", "auto")
+    ]
+    assert len(set(descriptions)) == 3
+    rescaled = DiffusionOptions(**options, cfg_rescale=0.7)
+    assert describe_inversion(None, rescaled, None) == descriptions[2], "it changes sampling alone"

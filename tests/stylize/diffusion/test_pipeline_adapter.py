@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
+from safetensors.torch import save_file
 from stylize_samples import jobs, picture
 
 from kadr.core.events import CancelToken
@@ -214,3 +215,20 @@ def test_same_seed_same_picture(other_pipeline: Path) -> None:
             _restyle(PipelineAdapter.load(locate_model(options.model), options)) for _ in range(2)
         )
     assert np.array_equal(one[0], two[0])
+
+
+def test_two_loras_change_the_picture_together(other_pipeline: Path, tmp_path: Path) -> None:
+    layer = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_v"
+    paths = [tmp_path / name for name in ("ink v1.5.safetensors", "wash.safetensors")]
+    for seed, path in enumerate(paths):
+        generator = torch.Generator().manual_seed(seed)
+        down, up = torch.randn(4, 64, generator=generator), torch.randn(64, 4, generator=generator)
+        save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}, path)
+    given = tuple(map(str, paths))
+    made = []
+    for lora in (given[:1], given[1:], given):
+        options = DiffusionOptions(model=str(other_pipeline), steps=2, pixels=4096, lora=lora)
+        made.append(_restyle(PipelineAdapter.load(locate_model(options.model), options))[0])
+    first, second, both = made
+    assert not np.array_equal(both, first)
+    assert not np.array_equal(both, second)

@@ -16,6 +16,9 @@ from kadr.stylize.layout.sizes import Size
 InfotextFields = dict[str, str | int | float | None]
 """A1111's name of a setting → its value; None: the field is left out."""
 
+_NOISE_SCHEDULES = {"yes": "Zero Terminal SNR", "no": "Default"}
+"""Option → A1111's name; a model that says it itself needs none."""
+
 _MASK_BLUR, _REFINEMENTS = DiffusionOptions.mask_blur, DiffusionOptions.refinements
 
 
@@ -29,6 +32,7 @@ def build_infotext_fields(
         "Steps": settings.steps,
         "Sampler": find_sampler(settings.sampler).name,
         "CFG scale": settings.cfg_scale,
+        "CFG rescale": settings.cfg_rescale or None,
         "Seed": seed,
         "Size": f"{size[0]}x{size[1]}",
         "Model hash": model.digest,
@@ -86,6 +90,7 @@ def _additional_fields(options: DiffusionOptions) -> InfotextFields:
         "ControlNets": _join_names(options.controlnet),
         "Controls": LIST_SEPARATOR.join(options.control) if controls else None,
         "Control until": options.control_until if controls else None,
+        "Noise Schedule": _NOISE_SCHEDULES.get(options.zero_terminal_snr),
         "Prediction": options.prediction if options.prediction != "auto" else None,
         "VAE tiling": options.vae_tiling or None,
     }

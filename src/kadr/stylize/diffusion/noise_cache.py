@@ -88,8 +88,9 @@ def describe_inversion(
 
 _RELEVANT_OPTIONS = (
     "model", "vae", "lora", "embedding", "controlnet", "control", "control_until", "clip_skip",
-    "prediction", "original_prompt", "original_negative_prompt", "denoising_strength", "sampler",
-    "steps", "exact_steps", "inpainting_mask_weight", "mask_blur", "inpaint_area", "mask_padding",
+    "prediction", "zero_terminal_snr", "original_prompt", "original_negative_prompt",
+    "denoising_strength", "sampler", "steps", "exact_steps", "inpainting_mask_weight", "mask_blur",
+    "inpaint_area", "mask_padding",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ _CHOICES = {
     "inversion": ("none", "refined", "plain", "adjusted"),
     "noise_source": ("cpu", "nv"),
     "prediction": ("auto", "epsilon", "v_prediction"),
+    "zero_terminal_snr": ("auto", "yes", "no"),
     "dtype": ("auto", "float32", "float16", "bfloat16"),
     "offload": ("auto", "none", "parts", "layers"),
     "inpaint_area": ("picture", "mask"),
@@ -42,6 +43,10 @@ class DiffusionOptions:
     cfg_scale: float | None = option(
         None, SHARED_HELP["cfg_scale"], low=0, high=100, unset="7, or the pipeline's own"
     )
+    cfg_rescale: float = option(
+        0.0, "how far guidance is scaled back to the contrast of the prompt alone: 0, or about 0.7 "
+        "for models of zero terminal SNR", low=0, high=1,
+    )  # fmt: skip
     sampler: str = option(
         "", "the stepping rule, as in A1111: Euler, DPM++ 2M Karras ...",
         unset="Euler a, or Euler with inversion",
@@ -161,6 +166,10 @@ class DiffusionOptions:
     )  # fmt: skip
 
     prediction: str = option("auto", "what the model predicts: auto, epsilon, v_prediction")
+    zero_terminal_snr: str = option(
+        "auto", "whether a model that predicts v was trained to noise without any signal: auto, "
+        "yes, no"
+    )  # fmt: skip
     device: str = option("auto", "device to compute on: auto, cpu, cuda, cuda:1, mps")
     dtype: str = option("auto", "precision: auto, float32, float16, bfloat16")
     offload: str = option(

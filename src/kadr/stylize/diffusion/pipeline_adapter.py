@@ -19,7 +19,8 @@ from kadr.errors import BackendError, InputError, KadrError, OptionsError
 from kadr.stylize.base import StylizeJob
 from kadr.stylize.diffusion.infotext_fields import InfotextFields, build_shared_fields
 from kadr.stylize.diffusion.model.library_logging import quiet_libraries
-from kadr.stylize.diffusion.model.location import ModelLocation, split_path_and_weight
+from kadr.stylize.diffusion.model.location import ModelLocation
+from kadr.stylize.diffusion.model.pipeline_lora import add_loras
 from kadr.stylize.diffusion.model.precision import is_flat
 from kadr.stylize.diffusion.model.weights import has_bfloat16, pick_device, pick_dtype
 from kadr.stylize.diffusion.options import DiffusionOptions
@@ -50,6 +51,8 @@ _UNSUPPORTED_OPTIONS = (
     "clip_skip",
     "inpainting_mask_weight",
     "prediction",
+    "zero_terminal_snr",
+    "cfg_rescale",
     "batch",
     "compile",
 )
@@ -87,12 +90,7 @@ class PipelineAdapter:
                 dtype = torch.bfloat16  # most of these models were trained in it
             pipeline = _load_pipeline(location, dtype=dtype)
         pipeline.set_progress_bar_config(disable=True)
-        for text in options.lora:
-            path, weight = split_path_and_weight(text)
-            if not path.exists():
-                raise InputError(f"{path}: not found; give the path of a LoRA")
-            pipeline.load_lora_weights(str(path), adapter_name=path.stem)
-            pipeline.set_adapters([path.stem], [weight])
+        add_loras(pipeline, options.lora)
         for enabled, feature in ((options.vae_tiling, "tiling"), (options.vae_slicing, "slicing")):
             if enabled:
                 _enable_vae_feature(pipeline, feature, location)

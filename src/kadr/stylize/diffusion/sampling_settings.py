@@ -25,6 +25,7 @@ def create_sampling_settings(options: DiffusionOptions) -> SamplingSettings:
         steps=options.steps or DEFAULT_STEPS,
         denoising_strength=options.denoising_strength,
         cfg_scale=DEFAULT_CFG if options.cfg_scale is None else options.cfg_scale,
+        cfg_rescale=options.cfg_rescale,
         exact_steps=options.exact_steps,
         noise_source=options.noise_source,
         noise_multiplier=options.noise_multiplier,

@@ -76,3 +76,12 @@ def test_control_faults(tiny_model, tmp_path: Path) -> None:
     _control(model).save_pretrained(tmp_path / "control")
     with pytest.raises(InputError, match="with text 32 wide, this one has 96"):
         load_controlnet(other.networks, tmp_path / "control", 1, 1)
+
+
+def test_a_controlnet_lora_is_refused_by_name(tiny_model, tmp_path: Path) -> None:
+    path = tmp_path / "canny-rank128.safetensors"
+    weights = {"input_hint_block.0.weight": _random(16, 3, 3, 3), "input_blocks.0.0.up": _random(4)}
+    save_file(weights | {"lora_controlnet": torch.zeros(0)}, path)
+    networks = load_model(str(tiny_model("sd1"))).networks
+    with pytest.raises(InputError, match=r"canny-rank128\.safetensors: is a ControlNet-LoRA"):
+        load_controlnet(networks, path, 1, 1)

@@ -17,12 +17,14 @@ def _random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("form", ["emb_params", "string_to_param", "word", "flat"])
+@pytest.mark.parametrize("form", ["emb_params", "string_to_param", "parameters", "word", "flat"])
 def test_embedding_is_a_word_of_its_vectors(form: str, tiny_model, tmp_path: Path) -> None:
     vectors = _random(1 if form == "flat" else 3, 32)
-    if form == "string_to_param":
+    if form in ("string_to_param", "parameters"):
         path = tmp_path / "my-style.pt"
-        torch.save({"string_to_param": {"*": vectors}, "name": "other", "step": 5}, path)
+        named = {"*": vectors}
+        stored = torch.nn.ParameterDict(named) if form == "parameters" else named
+        torch.save({"string_to_param": stored, "name": "other", "step": 5}, path)
     else:
         path = tmp_path / "my-style.safetensors"
         save_file({"emb_params": vectors} if form == "emb_params" else {"<s>": vectors}, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from analytic_models import SCHEDULE, Pictures, prompt
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 from torch import Tensor
 
 from kadr.errors import OptionsError
@@ -57,6 +58,27 @@ def test_guidance_is_its_formula(scale: float, batched: bool, length: int) -> No
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
     one, both, apart = [(2, 1.5)], [(4, 1.5)], [(2, 1.5), (2, 1.5)]
     assert eps.calls == (one if scale == 1 else both if batched and length == 77 else apart)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 1.0])
+def test_guidance_is_scaled_back_as_diffusers_scales_v(share: float) -> None:
+    def eps(x: Tensor, sigma: float, conditioning: Conditioning) -> Tensor:
+        return (x * (1 + conditioning.crossattn[:, 0, 0].reshape(-1, 1, 1, 1))).sin()
+
+    sigma, scale = 1.5, 7.5
+    x = Pictures().latents(2) + 1.5
+    cond, uncond = prompt(0.5), prompt(-0.2)
+    spread = (1 + sigma**2) ** 0.5
+    cond_v, uncond_v = (
+        eps(x, sigma, text.expand(2)) * spread - x * sigma / spread for text in (cond, uncond)
+    )
+    wanted = rescale_noise_cfg(uncond_v + scale * (cond_v - uncond_v), cond_v, share)
+    found = guided_eps(eps, cond, uncond, scale, rescale=share)(x, sigma)
+    torch.testing.assert_close(found * spread - x * sigma / spread, wanted, rtol=1e-4, atol=1e-4)
+    plain = guided_eps(eps, cond, uncond, scale)(x, sigma)
+    assert float((found - plain).abs().max()) > 0.05
+    alone = guided_eps(eps, cond, uncond, scale, rescale=share)(x[1:], sigma)
+    torch.testing.assert_close(alone, found[1:], rtol=1e-4, atol=1e-4)
 
 
 def test_each_image_may_have_its_own_prompt() -> None:

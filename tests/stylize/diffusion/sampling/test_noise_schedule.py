@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from analytic_models import SCHEDULE
+from analytic_models import NO_PROMPT, SCHEDULE, gaussian_eps, gaussian_flow
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from kadr.errors import OptionsError
-from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule, img2img_sigmas
+from kadr.stylize.diffusion.sampling.guidance import Conditioning, Eps, eps_from
+from kadr.stylize.diffusion.sampling.img2img import Prompts, SamplingSettings, restyle_latents
+from kadr.stylize.diffusion.sampling.noise import create_noise
+from kadr.stylize.diffusion.sampling.schedule import (
+    ContinuousSchedule,
+    NoiseSchedule,
+    img2img_sigmas,
+    rescale_to_zero_snr,
+)
 
 # of diffusers with NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -110,3 +121,44 @@ def test_bad_numbers_are_refused() -> None:
         SCHEDULE.spread("odd", 5)
     with pytest.raises(ValueError, match="alphas_cumprod"):
         NoiseSchedule(torch.tensor([0.9, 0.0]))
+
+
+def test_continuous_levels_are_even_in_their_logarithm() -> None:
+    schedule = ContinuousSchedule(0.01, 100.0)
+    sigmas = schedule.get_sigmas(5)
+    torch.testing.assert_close(sigmas, torch.tensor([100.0, 10, 1, 0.1, 0.01, 0]))
+    timesteps = schedule.sigma_to_t(sigmas)
+    torch.testing.assert_close(timesteps[:5], torch.tensor([100.0, 10, 1, 0.1, 0.01]).log() / 4)
+    assert timesteps[5] == timesteps[4], "levels below the lowest count as the lowest"
+    torch.testing.assert_close(schedule.t_to_sigma(timesteps[:5]), sigmas[:5])
+    for low, high in ((0.0, 1.0), (2.0, 1.0), (0.1, float("inf"))):
+        with pytest.raises(ValueError, match="expected 0 < lowest < highest"):
+            ContinuousSchedule(low, high)
+
+
+def test_zero_snr_leaves_nothing_of_the_frame() -> None:
+    """The brightness of a frame shows in pure noise of the usual schedule, and must not here."""
+    rescaled = NoiseSchedule(rescale_to_zero_snr(1 / (1 + SCHEDULE.sigmas.double() ** 2)))
+    latents = torch.full((1, 4, 8, 8), 20.0)
+    settings = SamplingSettings(sampler="Heun", steps=60, denoising_strength=1.0)
+    prompts = Prompts(NO_PROMPT, NO_PROMPT)
+    for schedule, sigma in ((SCHEDULE, 14.6146), (rescaled, 4518.7)):
+        steps = restyle_latents(_gaussian_v(schedule), schedule, latents, prompts, [3], settings)
+        found = list(steps)[-1].x
+        noise = create_noise("cpu", [3], (4, 8, 8), device=latents.device).draw()
+        expected = gaussian_flow(latents + noise * sigma, sigma)
+        torch.testing.assert_close(found, expected, rtol=0, atol=2e-2)
+        left = float((found - gaussian_flow(noise * sigma, sigma)).mean())
+        assert left == pytest.approx(20 * 0.7 / sigma, abs=1e-2)
+
+
+def _gaussian_v(schedule: NoiseSchedule) -> Eps:
+    """The Gaussian denoiser as a network that predicts v, for a schedule."""
+
+    def network(x: Tensor, timestep: Tensor, conditioning: Conditioning) -> Tensor:
+        sigma = float(schedule.t_to_sigma(timestep[0]))
+        spread = math.sqrt(1 + sigma**2)
+        noise = gaussian_eps(x * spread, sigma)
+        return (noise - sigma * (x * spread - sigma * noise)) / spread
+
+    return eps_from(network, schedule, "v_prediction")

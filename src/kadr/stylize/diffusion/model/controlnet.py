@@ -12,6 +12,9 @@ from kadr.stylize.diffusion.model.model import ControlNet, Networks
 from kadr.stylize.diffusion.model.single_file import convert_network
 from kadr.stylize.diffusion.model.weights import Weights, find_file, read_weights
 
+CONTROL_LORA = "lora_controlnet"
+"""The tensor that marks a ControlNet stored as the difference from its model."""
+
 
 def load_controlnet(networks: Networks, path: Path, weight: float, until: float) -> ControlNet:
     """Load a ControlNet for this model, from a diffusers folder or a single file.
@@ -42,6 +45,11 @@ def load_controlnet(networks: Networks, path: Path, weight: float, until: float)
 def _load_file(weights: Weights, unet_config: Mapping[str, Any], path: Path, dtype: Any) -> Any:
     from diffusers import ControlNetModel
 
+    if CONTROL_LORA in weights:
+        raise InputError(
+            f"{path}: is a ControlNet-LoRA (Control-LoRA), which kadr does not read; give a full "
+            "ControlNet"
+        )
     prefixes = ("control_model.", "controlnet_cond_embedding.", "input_hint_block.")
     if not any(name.startswith(prefixes) for name in weights):
         raise InputError(f"{path}: holds no ControlNet; give a file or folder of one")

@@ -34,6 +34,10 @@ _OTHER_KINDS = (
     (r"^(model\.diffusion_model\.)?joint_blocks\.", "a Stable Diffusion 3 model"),
     (r"^conditioner\.embedders\.0\.model\.", "the SDXL refiner, which has no first text encoder"),
     (
+        r"^lora_controlnet$",
+        "a ControlNet-LoRA (Control-LoRA), which kadr does not read; give a checkpoint",
+    ),
+    (
         r"(^|\.)(lora_|lora\.)|\.lora_|^lora_|\.hada_|\.lokr_",
         f"a LoRA; give it as {with_option('lora', 'FILE')}",
     ),

@@ -1,7 +1,9 @@
-"""Silence progress bars and log messages of diffusers and transformers while they load a model."""
+"""Silence or collect the log messages of diffusers and transformers while they load something."""
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,3 +27,29 @@ def quiet_libraries() -> Iterator[None]:
             library.set_verbosity(level)
             if bars_enabled:
                 library.enable_progress_bar()
+
+
+@contextmanager
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect what diffusers warns of, instead of showing it."""
+    texts: list[str] = []
+    library = logging.getLogger("diffusers")
+    handlers, level, propagates = library.handlers[:], library.level, library.propagate
+    library.handlers, library.propagate = [_Collector(texts)], False
+    library.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield texts
+    finally:
+        library.handlers, library.propagate = handlers, propagates
+        library.setLevel(level)
+
+
+class _Collector(logging.Handler):
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._texts = texts
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._texts.append(record.getMessage())

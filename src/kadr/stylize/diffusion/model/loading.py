@@ -25,6 +25,12 @@ from kadr.stylize.diffusion.model.location import (
 )
 from kadr.stylize.diffusion.model.lora import merge_lora
 from kadr.stylize.diffusion.model.model import Model, Networks
+from kadr.stylize.diffusion.model.parameterization import (
+    Parameterization,
+    RequestedParameterization,
+    read_file_parameterization,
+    read_folder_parameterization,
+)
 from kadr.stylize.diffusion.model.single_file import convert_network
 from kadr.stylize.diffusion.model.text_encoder_names import rename_text_weights
 from kadr.stylize.diffusion.model.textual_inversion import add_embedding
@@ -33,14 +39,16 @@ from kadr.stylize.diffusion.model.weights import (
     find_file,
     pick_device,
     pick_dtype,
+    read_metadata,
     read_weights,
     short_hash,
 )
 from kadr.stylize.diffusion.prompt.text_encoder import TextEncoder
 from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
-from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
+from kadr.stylize.diffusion.sampling.guidance import PREDICTIONS
+from kadr.stylize.option_hints import with_option
 
-_PREDICTIONS = ("auto", "epsilon", "v_prediction")
+_PREDICTIONS = ("auto", *PREDICTIONS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class LoadOptions:
     device: str = "auto"
     dtype: str = "auto"
     prediction: str = "auto"
+    zero_terminal_snr: str = "auto"
     vae: Path | None = None
     lora: tuple[str, ...] = ()
     embedding: tuple[Path, ...] = ()
@@ -60,6 +69,12 @@ class LoadOptions:
     vae_slicing: bool = False
     compile: bool = False
     download: bool = False
+
+    @property
+    def parameterization(self) -> RequestedParameterization:
+        """What is said here of the network's training, which wins over the model's own words."""
+        zero_snr = {"yes": True, "no": False}.get(self.zero_terminal_snr)
+        return RequestedParameterization(self.prediction, zero_snr)
 
     @classmethod
     def of(cls, options: Any) -> LoadOptions:
@@ -90,9 +105,9 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
         )
     with quiet_libraries():
         if location.kind == "file":
-            networks, scheduler = _load_model_file(location.path, dtype)
+            networks, parameterization = _load_model_file(location.path, dtype, options)
         else:
-            networks, scheduler = _load_model_folder(location, dtype)
+            networks, parameterization = _load_model_folder(location, dtype, options)
         channels = int(networks.unet.config.in_channels)
         if channels not in (4, 9):
             raise InputError(
@@ -104,7 +119,7 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
         _add_additions(networks, options)
     loaded = Model(
         networks,
-        _create_schedule(scheduler),
+        parameterization.schedule(parameterization.prediction),
         name=location.name,
         digest=short_hash(location.path) if location.kind == "file" else None,
         device=device,
@@ -113,14 +128,18 @@ def load_model(model: str | ModelLocation, options: LoadOptions | None = None) -
     )
     if options.compile:
         loaded.unet.compile()
-    prediction = options.prediction
-    if prediction == "auto":
-        prediction = str(scheduler.get("prediction_type", "epsilon"))
-    loaded.prediction = loaded.probe_prediction() if prediction == "auto" else prediction
-    if loaded.prediction not in _PREDICTIONS[1:]:
-        raise InputError(
-            f"{location.path}: predicts {loaded.prediction!r}, which kadr does not support; "
-            "expected epsilon or v_prediction"
+    loaded.prediction = parameterization.prediction
+    if parameterization.prediction == "auto":
+        loaded.prediction = loaded.probe_prediction()
+        loaded.schedule = parameterization.schedule(loaded.prediction)
+    on_timesteps = parameterization.alphas_cumprod is not None
+    if options.zero_terminal_snr == "yes" and not (
+        on_timesteps and loaded.prediction == "v_prediction"
+    ):
+        kind = "predicts noise" if on_timesteps else "has noise levels of its own"
+        raise OptionsError(
+            f"zero-terminal-snr yes: is for models that predict v at timesteps; {location.path} "
+            f"{kind}; leave it out, or give {with_option('prediction', 'v_prediction')} too"
         )
     return loaded
 
@@ -162,11 +181,16 @@ def load_vae(path: Path, dtype: torch.dtype, *, replaced: Mapping[str, Any]) -> 
     )
 
 
-def _load_model_file(path: Path, dtype: torch.dtype) -> tuple[Networks, Mapping[str, Any]]:
+def _load_model_file(
+    path: Path, dtype: torch.dtype, options: LoadOptions
+) -> tuple[Networks, Parameterization]:
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
     weights = read_weights(find_file(path, "a model"))
     family = find_family({name: tuple(value.shape) for name, value in weights.items()}, path)
+    parameterization = read_file_parameterization(
+        weights, read_metadata(path), family.scheduler, path, options.parameterization
+    )
     # the converters must see only the weights of their own network
     unet_weights = {name: value for name, value in weights.items() if name.startswith(UNET)}
     networks = Networks(
@@ -181,7 +205,7 @@ def _load_model_file(path: Path, dtype: torch.dtype) -> tuple[Networks, Mapping[
         encoders=_load_encoders(weights, family, path, dtype),
         zero_empty=family.name == "sdxl",
     )
-    return networks, family.scheduler
+    return networks, parameterization
 
 
 def _load_encoders(
@@ -224,11 +248,15 @@ def _load_encoders(
 
 
 def _load_model_folder(
-    location: ModelLocation, dtype: torch.dtype
-) -> tuple[Networks, Mapping[str, Any]]:
+    location: ModelLocation, dtype: torch.dtype, options: LoadOptions
+) -> tuple[Networks, Parameterization]:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
+    scheduler = read_json(location.path / "scheduler" / "scheduler_config.json")
+    parameterization = read_folder_parameterization(
+        scheduler, location.path, options.parameterization
+    )
     path, xl = location.path, "XL" in str(location.index.get("_class_name"))
     encoders = []
     for suffix in ("", "_2") if xl else ("",):
@@ -251,7 +279,7 @@ def _load_model_folder(
         encoders=encoders,
         zero_empty=bool(location.index.get("force_zeros_for_empty_prompt", xl)),
     )
-    return networks, read_json(path / "scheduler" / "scheduler_config.json")
+    return networks, parameterization
 
 
 def _pad_number(settings: Mapping[str, Any]) -> int:
@@ -280,18 +308,3 @@ def _load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
             f"{folder}: its weights cannot be loaded ({reason}); download the folder again"
         ) from error
     return network.eval()
-
-
-def _create_schedule(scheduler: Mapping[str, Any]) -> NoiseSchedule:
-    """The noise schedule that the model was trained with."""
-    steps = int(scheduler.get("num_train_timesteps", 1000))
-    start = float(scheduler.get("beta_start", 0.00085))
-    end = float(scheduler.get("beta_end", 0.012))
-    kind = scheduler.get("beta_schedule", "scaled_linear")
-    if kind not in ("scaled_linear", "linear"):
-        raise InputError(f"beta_schedule {kind!r}: expected scaled_linear or linear")
-    if kind == "scaled_linear":
-        betas = torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float64) ** 2
-    else:
-        betas = torch.linspace(start, end, steps, dtype=torch.float64)
-    return NoiseSchedule(torch.cumprod(1 - betas, dim=0))

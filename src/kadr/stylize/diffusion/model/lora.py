@@ -2,140 +2,142 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from kadr.core.formatting import counted
 from kadr.errors import InputError
+from kadr.stylize.diffusion.model.controlnet import CONTROL_LORA
+from kadr.stylize.diffusion.model.lora_changes import UnfitPartsError, compute_change
+from kadr.stylize.diffusion.model.lora_names import Layer, LayerTable, LoraFile, sort_lora
 from kadr.stylize.diffusion.model.model import Networks
-from kadr.stylize.diffusion.model.weights import Weights, find_file, read_weights
+from kadr.stylize.diffusion.model.textual_inversion import add_bundled_embedding
+from kadr.stylize.diffusion.model.weights import Weights, find_file, read_metadata, read_weights
 
-_PART = re.compile(
-    r"(?P<base>.+?)(?:_lora|\.lora|\.lora_linear_layer)?"
-    r"\.(?:lora_)?(?P<half>A|B|down|up)(?:\.default)?\.weight"
-)
-_OUTER = ("text_encoder_2.", "text_encoder.", "unet.")
-_TEXT_LAYERS = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class _Change:
-    """The change of one layer: ``up @ down``, times ``alpha / rank`` if there is an alpha."""
+_FOLDER_FILE = "pytorch_lora_weights.safetensors"
 
-    layer: str
-    down: Tensor
-    up: Tensor
-    alpha: float | None
+
+def find_lora(path: Path) -> Path:
+    """The file of a LoRA: ``path``, or the file in a folder that diffusers wrote."""
+    inner = path / _FOLDER_FILE
+    return find_file(inner if inner.is_file() else path, "a LoRA")
+
+
+def read_lora(path: Path) -> tuple[Weights, LoraFile]:
+    """The weights of a LoRA file, and the same sorted.
+
+    Raises InputError if it holds no LoRA, or a kind of change that is not read.
+    """
+    weights = read_weights(path)
+    if CONTROL_LORA in weights:
+        raise InputError(f"{path}: is a ControlNet-LoRA (Control-LoRA), which kadr does not read")
+    content = sort_lora(weights)
+    for kind, name in content.unsupported.items():
+        raise InputError(
+            f"{path}: is {kind}, not LoRA, LoHa, LoKr or DoRA (it holds {name}); convert it to "
+            "one, or merge it into a checkpoint"
+        )
+    if not content.changes:
+        raise InputError(f"{path}: holds no LoRA (no weight is named as one); give another file")
+    return weights, content
 
 
 def merge_lora(networks: Networks, path: Path, weight: float) -> None:
     """Add a LoRA's changes, times ``weight``, to the weights of the networks.
 
-    Reads the names that diffusers, PEFT and kohya's scripts use. Raises InputError if the file is
-    missing, of another kind, or made for another family of models.
+    Reads the names that diffusers, PEFT, kohya's scripts and LyCORIS use. Embeddings that are
+    bundled with it become words for the prompt. Raises InputError if the file is missing, of
+    another kind, or made for another family of models; what is left out is logged as a warning.
     """
-    lora = read_weights(find_file(path, "a LoRA"))
-    if not any("lora" in name for name in lora):
-        raise InputError(f"{path}: holds no LoRA (no weight is named lora); give another file")
-    unsupported = [name for name in lora if re.search(r"\.(hada_|lokr_|lora_mid|dora_scale)", name)]
-    if unsupported:
+    path = find_lora(path)
+    _, content = read_lora(path)
+    if content.unknown:
+        _log.warning(
+            "%s: left out %s, no part of a LoRA, such as %s",
+            path, counted(len(content.unknown), "weight"), content.unknown[0],
+        )  # fmt: skip
+    settings = _adapter_settings(read_metadata(path), path)
+    table = LayerTable(networks)
+    layers = {name: table.find(name) for name in content.changes}
+    unknown = [name for name, layer in layers.items() if layer is None]
+    if len(unknown) > len(layers) // 2:
         raise InputError(
-            f"{path}: is not a plain LoRA (it holds {unsupported[0]}); convert it to one, or "
-            "merge it into a checkpoint"
-        )
-    layers = _named_layers(networks)
-    changes = list(_read_changes(lora, networks, path))
-    unknown = [change.layer for change in changes if change.layer not in layers]
-    if not changes or len(unknown) == len(changes):
-        raise InputError(f"{path}: no layer in it fits this model; it is for another family")
-    if unknown:
-        raise InputError(
-            f"{path}: changes {len(unknown)} layers that this model does not have, such as "
+            f"{path}: {len(unknown)} of its {len(layers)} layers are not in this model, such as "
             f"{unknown[0]}; it is for another family"
         )
-    for change in changes:
-        _merge_change(layers[change.layer], change, weight, path)
+    if unknown:
+        _log.warning(
+            "%s: left out the change of %s, not in this model, such as %s",
+            path, counted(len(unknown), "layer"), unknown[0],
+        )  # fmt: skip
+    for name, parts in content.changes.items():
+        layer = layers[name]
+        if layer is not None:
+            alpha = _adapter_alpha(settings, layer, parts)
+            _merge_change(layer, parts, weight, alpha, path)
+    for word, entries in content.embeddings.items():
+        add_bundled_embedding(networks, word, entries, path)
 
 
 @torch.no_grad()
-def _merge_change(layer: Any, change: _Change, weight: float, path: Path) -> None:
-    down, up = change.down.float().flatten(1), change.up.float().flatten(1)
-    rank = down.shape[0]
-    fits = up.shape == (layer.weight.shape[0], rank)
-    if not fits or layer.weight[0].numel() != down.shape[1]:
-        raise InputError(
-            f"{path}: does not fit this model ({change.layer} is {tuple(layer.weight.shape)}, its "
-            f"change {(up.shape[0], down.shape[1])}); it is for another family"
-        )
-    scale = weight * (1.0 if change.alpha is None else change.alpha / rank)
-    product = (up @ down).reshape(layer.weight.shape) * scale
-    layer.weight += product.to(layer.weight)
-
-
-def _named_layers(networks: Networks) -> dict[str, Any]:
-    """All layers with a weight, under the names of converted LoRA files."""
-    prefixed = [("unet.", networks.unet)]
-    for index, encoder in enumerate(networks.encoders):
-        prefixed.append((f"text_encoder{'_2' if index else ''}.", encoder.network))
-    return {
-        prefix + name.removeprefix("text_model."): layer
-        for prefix, network in prefixed
-        for name, layer in network.named_modules()
-        if hasattr(layer, "weight")
-    }
-
-
-def _read_changes(lora: Weights, networks: Networks, path: Path) -> Iterator[_Change]:
-    from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-
-    xl = len(networks.encoders) > 1
-    kind = StableDiffusionXLPipeline if xl else StableDiffusionPipeline
+def _merge_change(
+    layer: Layer, parts: Mapping[str, torch.Tensor], weight: float, alpha: float | None, path: Path
+) -> None:
+    module = layer.module
     try:
-        named, alphas = kind.lora_state_dict(dict(lora), unet_config=networks.unet.config)
-    except (ValueError, KeyError, IndexError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
+        change = compute_change(parts, module.weight, alpha)
+        if change.bias is not None and module.bias is None:
+            raise UnfitPartsError("the layer has no bias, its change has one")
+        if change.bias is not None and change.bias.numel() != module.bias.numel():
+            raise UnfitPartsError(f"the bias is {len(module.bias)}, its change {len(change.bias)}")
+    except UnfitPartsError as error:
         raise InputError(
-            f"{path}: its names are unknown ({reason}); it is for another family"
+            f"{path}: does not fit this model ({layer.network}.{layer.name}: {error}); it is "
+            "incomplete, or for another family"
         ) from error
-    halves: dict[str, dict[str, Tensor]] = {}
-    scales = _read_alphas(alphas or {})
-    for name, value in named.items():
-        match = _PART.fullmatch(name.removeprefix("base_model.model."))
-        if match is None:
-            raise InputError(f"{path}: weight {name} is unknown; give a plain LoRA")
-        half = "down" if match["half"] in ("A", "down") else "up"
-        halves.setdefault(_layer_name(match["base"]), {})[half] = value
-    for layer, parts in halves.items():
-        if len(parts) < 2:
-            raise InputError(f"{path}: lacks one half of {layer}; the file is incomplete")
-        yield _Change(layer, parts["down"], parts["up"], scales.get(layer))
+    for target, added in ((module.weight, change.weight), (module.bias, change.bias)):
+        if added is not None:
+            summed = target.float() + weight * added.to(target.device).reshape(target.shape)
+            target.copy_(summed)
 
 
-def _read_alphas(entries: Mapping[str, Any]) -> dict[str, float]:
-    """Layer → alpha; diffusers names an alpha after the layer, or after the layer's first half."""
-    scales = {}
-    for name, value in entries.items():
-        base = name.removesuffix(".alpha")
-        match = _PART.fullmatch(base)
-        scales[_layer_name(match["base"] if match else base)] = float(value)
-    return scales
+def _adapter_settings(metadata: Mapping[str, str], path: Path) -> Mapping[str, Any]:
+    """What diffusers writes into the metadata of a file whose weights do not have an alpha."""
+    try:
+        settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+    except ValueError as error:
+        raise InputError(
+            f"{path}: its metadata is damaged ({error}); download the file again"
+        ) from error
+    return settings if isinstance(settings, dict) else {}
 
 
-def _layer_name(base: str) -> str:
-    """The layer's name in the model, from any of the names that LoRA files use for it."""
-    outer = next((prefix for prefix in _OUTER if base.startswith(prefix)), "unet.")
-    inner = base.removeprefix(outer).removeprefix("text_model.")
-    if outer == "unet.":
-        has_processor = ".processor." in inner
-        inner = inner.replace(".processor.", ".")
-        if has_processor and inner.endswith(".to_out"):
-            inner += ".0"
-    else:
-        stem, _, last = inner.rpartition(".")
-        inner = f"{stem}.{_TEXT_LAYERS.get(last, last)}"
-    return outer + inner
+def _adapter_alpha(
+    settings: Mapping[str, Any], layer: Layer, parts: Mapping[str, torch.Tensor]
+) -> float | None:
+    """The alpha of a layer by the rules of PEFT; None if the settings say nothing."""
+    default = settings.get(f"{layer.network}.lora_alpha")
+    patterns = settings.get(f"{layer.network}.alpha_pattern") or {}
+    alpha = next(
+        (
+            value
+            for pattern, value in patterns.items()
+            if re.fullmatch(rf"(?:.*\.)?(?:{pattern})", layer.name)
+        ),
+        default,
+    )
+    if alpha is None:
+        return None
+    if settings.get(f"{layer.network}.use_rslora") and "down" in parts:
+        return float(alpha) * math.sqrt(parts["down"].shape[0])
+    return float(alpha)

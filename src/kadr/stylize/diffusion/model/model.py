@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from kadr.errors import OptionsError
 from kadr.stylize.diffusion.prompt.text_encoder import TextEncoder
 from kadr.stylize.diffusion.sampling.guidance import Conditioning, Predict
 from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
+from kadr.stylize.option_hints import with_option
 
 _log = logging.getLogger(__name__)
 
@@ -212,9 +214,9 @@ class Model:
         """The sum of the residuals that the ControlNets add inside the network."""
         if not controls:  # on a GPU, reading a timestep would wait for it
             return {}
-        last_timestep = len(self.schedule.sigmas) - 1
-        start = last_timestep if first_timestep is None else max(first_timestep, 1.0)
-        progress = 1 - float(timestep[0]) / start
+        end = self.schedule.first_timestep
+        start = self.schedule.last_timestep if first_timestep is None else first_timestep
+        progress = (start - float(timestep[0])) / max(start - end, 1e-6)
         down: list[Tensor] = []
         middle: Tensor | None = None
         for controlnet, control in zip(self.networks.controlnets, controls):
@@ -261,16 +263,34 @@ class Model:
     def probe_prediction(self) -> str:
         """Find the prediction that an SD2 network was trained for, with the test of A1111.
 
-        For nearly pure noise of value 1 a noise predictor outputs about 1, a v predictor about -1.
+        For a constant input at the highest noise level a noise predictor outputs about the input, a
+        v predictor much less. Repeated in float32 if half precision overflows; raises OptionsError
+        where weights are offloaded and cannot be converted. Inpainting models predict noise.
         """
+        if self.channels == 9:
+            return "epsilon"
+        difference = self._probe(self.dtype)
+        if not math.isfinite(difference):
+            if self.offload == "layers":
+                raise OptionsError(
+                    "prediction auto: half precision overflows in the test for it; give "
+                    f"{with_option('prediction', 'v_prediction')} or "
+                    f"{with_option('prediction', 'epsilon')}"
+                )
+            self.unet.to(torch.float32)
+            difference = self._probe(torch.float32)
+            self.unet.to(self.dtype)
+        return "v_prediction" if difference < -1 else "epsilon"
+
+    def _probe(self, dtype: torch.dtype) -> float:
+        """The mean of output minus input for an input of 0.5 at the last timestep."""
+        x = torch.full((1, self.channels, 8, 8), 0.5, device=self.device, dtype=dtype)
         width = int(self.unet.config.cross_attention_dim)
-        device, dtype = self.device, self.dtype
-        x = torch.ones(1, self.channels, 8, 8, device=device, dtype=dtype)
-        text = torch.full((1, 2, width), 0.5, device=device, dtype=dtype)
+        text = torch.full((1, 2, width), 0.5, device=self.device, dtype=dtype)
+        last = torch.tensor([self.schedule.last_timestep], device=self.device)
         with self._on_device(self.unet), torch.inference_mode():
-            last = torch.tensor([len(self.schedule.sigmas) - 1], device=device)
-            output = self.unet(x, last, encoder_hidden_states=text).sample.float()
-        return "v_prediction" if float((output - x[:, :4].float()).mean()) < -1 else "epsilon"
+            output = self.unet(x, last, encoder_hidden_states=text).sample
+        return float((output.float() - x.float()).mean())
 
     # --- precision and memory -----------------------------------------------------------------
 

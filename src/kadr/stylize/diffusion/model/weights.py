@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 import struct
 import warnings
 import zipfile
@@ -14,8 +15,17 @@ from typing import Any
 import torch
 
 from kadr.errors import InputError, OptionsError
+from kadr.stylize.diffusion.model.pickle_globals import ALLOWED_GLOBALS
 
 Weights = dict[str, torch.Tensor]
+
+_NAMES_CODE = re.compile(
+    r"GLOBAL ([\w.]+)|unrecognized function (.+)|but got (?!None)(.+)|Unsupported operand"
+)
+"""What torch says of a pickle that names more than data; an operand may be a hidden name."""
+
+_DAMAGE = (LookupError, TypeError, AttributeError, AssertionError)
+"""What torch raises beside its own errors where bytes of a pickle were changed."""
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
 
@@ -48,23 +58,46 @@ def read_weights(path: Path) -> Weights:
     return weights
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a ``.safetensors`` file; empty for other files."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix.lower() != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
 def read_pickle(path: Path) -> dict[str, Any]:
-    """The content of a ``.ckpt`` or ``.pt`` file, if it is only data."""
+    """The content of a ``.ckpt`` or ``.pt`` file, if it is only data.
+
+    The classes of ``pickle_globals`` are let through, as inert objects. Raises InputError for any
+    other, and names it.
+    """
     try:
         # only zip files can be memory-mapped, the old format cannot
         is_zip = zipfile.is_zipfile(path)
-        with warnings.catch_warnings():  # warnings about old formats do not help users
+        with (
+            warnings.catch_warnings(),  # warnings about old formats do not help users
+            torch.serialization.safe_globals(list(ALLOWED_GLOBALS)),
+        ):
             warnings.simplefilter("ignore")
             entries = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
-        if _is_text(path):
+        match = _NAMES_CODE.search(str(error))
+        if match is None or _is_text(path):
             raise _damaged(path, error) from error
+        name = next(filter(None, match.groups()), "")
         raise InputError(
-            f"{path}: is a pickle that would run code when opened, so it is refused; "
+            f"{path}: is a pickle that would run code when opened"
+            f"{f' (it names {name})' if name else ''}, so it is refused; "
             "get the model as .safetensors, or convert it if you trust it: "
             "safetensors.torch.save_file(torch.load(file, weights_only=False)['state_dict'], new)"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, struct.error) as error:
+    except (*_DAMAGE, RuntimeError, EOFError, OSError, ValueError, struct.error) as error:
         raise _damaged(path, error) from error
     if not isinstance(entries, Mapping):
         raise InputError(f"{path}: holds a {type(entries).__name__}, expected named weights")

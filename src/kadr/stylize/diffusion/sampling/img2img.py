@@ -34,13 +34,15 @@ class SamplingSettings:
     """How latents are sampled; names as in A1111.
 
     exact_steps: run ``steps`` steps at any strength. noise_multiplier: scales the first noise.
-    reseed: "eta noise seed delta". batch_prompts: evaluate both prompts as one batch.
+    cfg_rescale: see ``guided_eps``. reseed: "eta noise seed delta". batch_prompts: evaluate both
+    prompts as one batch.
     """
 
     sampler: str = "Euler a"
     steps: int = 20
     denoising_strength: float = 0.5
     cfg_scale: float = 7.0
+    cfg_rescale: float = 0.0
     exact_steps: bool = False
     noise_source: str = "cpu"
     noise_multiplier: float = 1.0
@@ -112,7 +114,12 @@ def restyle_latents(
         if settings.inversion.kind != "refined":
             noise = noise - latents / schedule.sigma_max
     guided = guided_eps(
-        eps, prompts.cond, prompts.uncond, settings.cfg_scale, batched=settings.batch_prompts
+        eps,
+        prompts.cond,
+        prompts.uncond,
+        settings.cfg_scale,
+        rescale=settings.cfg_rescale,
+        batched=settings.batch_prompts,
     )
     denoise = denoiser_from(guided)
     if mask is not None:

@@ -2,10 +2,13 @@
 
 Noise levels follow Karras et al. 2022: a noisy latent is ``clean + sigma * noise`` with noise of
 unit variance. A model trained on timesteps has one sigma for each timestep; between them the
-logarithm of sigma is interpolated, so a timestep may be fractional.
+logarithm of sigma is interpolated, so a timestep may be fractional. A model trained on noise levels
+themselves has a formula instead of a table.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -20,6 +23,13 @@ _HIGHEST_STRENGTH = 0.999
 
 _MAX_LEVELS = 100_000
 """The largest number of noise levels of a schedule."""
+
+
+_LAST_SHARE = 4.8973451890853435e-08
+"""The share of signal that stands for none at the last timestep; the noise level is then 4518.
+
+The value of A1111 and ComfyUI: a level without any signal would be infinite.
+"""
 
 
 class NoiseSchedule:
@@ -55,6 +65,16 @@ class NoiseSchedule:
         return cls(table.half() if downcast else table)
 
     @property
+    def last_timestep(self) -> float:
+        """The timestep of the highest noise level."""
+        return float(len(self.sigmas) - 1)
+
+    @property
+    def first_timestep(self) -> float:
+        """The timestep of the lowest noise level."""
+        return 0.0
+
+    @property
     def sigma_min(self) -> float:
         """The lowest noise level above 0."""
         return float(self.sigmas[0])
@@ -65,8 +85,8 @@ class NoiseSchedule:
         return float(self.sigmas[-1])
 
     def get_sigmas(self, steps: int) -> Tensor:
-        """(steps + 1,) float32 falling to 0: even over timesteps, from the last to 0."""
-        timesteps = torch.linspace(len(self.sigmas) - 1, 0, steps)
+        """(steps + 1,) float32 falling to 0: even over timesteps, from the last to the first."""
+        timesteps = torch.linspace(self.last_timestep, self.first_timestep, steps)
         return _append_zero(self.t_to_sigma(timesteps))
 
     def karras(self, steps: int, *, rho: float = 7.0) -> Tensor:
@@ -83,20 +103,69 @@ class NoiseSchedule:
         raise OptionsError(f"schedule {schedule!r}: expected one of {', '.join(SCHEDULES)}")
 
     def t_to_sigma(self, timestep: Tensor | float) -> Tensor:
-        """Noise levels of timesteps 0 to T - 1, which may be fractional; any shape."""
+        """Noise levels of timesteps, which may be fractional; any shape."""
         timestep = torch.as_tensor(timestep, dtype=torch.float32)
         below, part = timestep.floor().long(), timestep.frac()
         log_sigma = (1 - part) * self._log_sigmas[below]
         return (log_sigma + part * self._log_sigmas[timestep.ceil().long()]).exp()
 
     def sigma_to_t(self, sigma: Tensor | float) -> Tensor:
-        """Fractional timesteps of noise levels, clamped to 0 to T - 1; any shape."""
+        """Fractional timesteps of noise levels, clamped to those of the model; any shape."""
         sigma = torch.as_tensor(sigma, dtype=torch.float32)
         table = self._log_sigmas
         log_sigma = sigma.clamp(self.sigma_min, self.sigma_max).log()
         below = (torch.searchsorted(table, log_sigma, right=True) - 1).clamp(0, len(table) - 2)
         part = (log_sigma - table[below]) / (table[below + 1] - table[below])
         return below + part.clamp(0, 1)
+
+
+class ContinuousSchedule(NoiseSchedule):
+    """The noise levels of a model that was trained on levels instead of timesteps.
+
+    Its timestep is a quarter of the level's natural logarithm, as in Karras et al. 2022, so that
+    levels even over timesteps are even in their logarithm.
+    sigma_min, sigma_max: the range of levels, 0 < sigma_min < sigma_max.
+    """
+
+    def __init__(self, sigma_min: float, sigma_max: float) -> None:
+        if not 0 < sigma_min < sigma_max < math.inf:
+            raise ValueError(
+                f"noise levels {sigma_min} to {sigma_max}: expected 0 < lowest < highest"
+            )
+        logs = torch.linspace(math.log(sigma_min), math.log(sigma_max), 1000, dtype=torch.float64)
+        super().__init__(1 / (logs.exp().square() + 1))
+
+    @property
+    def last_timestep(self) -> float:
+        """The timestep of the highest noise level."""
+        return math.log(self.sigma_max) / 4
+
+    @property
+    def first_timestep(self) -> float:
+        """The timestep of the lowest noise level."""
+        return math.log(self.sigma_min) / 4
+
+    def t_to_sigma(self, timestep: Tensor | float) -> Tensor:
+        """Noise levels of timesteps; any shape."""
+        return (4 * torch.as_tensor(timestep, dtype=torch.float32)).exp()
+
+    def sigma_to_t(self, sigma: Tensor | float) -> Tensor:
+        """Timesteps of noise levels, clamped to those of the model; any shape."""
+        sigma = torch.as_tensor(sigma, dtype=torch.float32)
+        return sigma.clamp(self.sigma_min, self.sigma_max).log() / 4
+
+
+def rescale_to_zero_snr(alphas_cumprod: Tensor) -> Tensor:
+    """Shift and scale the signal so that none is left at the last timestep; (T,) float64.
+
+    Algorithm 1 of Lin et al. 2023, "Common diffusion noise schedules and sample steps are flawed",
+    except for ``_LAST_SHARE``. alphas_cumprod: (T,), as for ``NoiseSchedule``.
+    """
+    signal = alphas_cumprod.double().sqrt()
+    signal = (signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])
+    rescaled = signal.square()
+    rescaled[-1] = _LAST_SHARE
+    return rescaled
 
 
 def img2img_sigmas(
