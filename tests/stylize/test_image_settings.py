@@ -110,6 +110,7 @@ def test_files_go_by_their_names_and_are_taken_where_they_are(
         ("Normal", "Euler", False),
         ("Automatic", "Euler", False),
         ("Karras", "Euler Karras", False),
+        ("Exponential", "Euler Exponential", False),
         ("Simple", "Euler", True),
         ("SGM Uniform", "Euler", True),
     ],
@@ -123,6 +124,16 @@ def test_schedules_of_others(
     assert like.left_out == ({"Schedule type": schedule} if is_left_out else {})
     like = _like(tmp_path, text, "a1111")
     assert (like.options["sampler"], like.options["scheduler"]) == ("Euler", schedule)
+
+
+def test_a_bare_sampler_of_an_old_version_keeps_its_even_levels(tmp_path: Path) -> None:
+    text = f"oil\n{FIELDS}, Version: v1.8.0".replace("Euler", "DPM++ 2M")
+    assert _like(tmp_path, text, "diffusion").options["sampler"] == "DPM++ 2M Uniform"
+    like = _like(tmp_path, text, "a1111")
+    assert (like.options["sampler"], like.options["scheduler"]) == ("DPM++ 2M", "Uniform")
+    text = _text(sampler="DPM++ 2M Uniform")
+    assert "Sampler: DPM++ 2M, Schedule type: Uniform" in text
+    assert _like(tmp_path, text, "diffusion").options["sampler"] == "DPM++ 2M Uniform"
 
 
 def test_what_is_not_understood_is_named(tmp_path: Path) -> None:

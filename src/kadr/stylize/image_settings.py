@@ -13,6 +13,7 @@ from kadr.stylize.infotext import (
     EVEN_SCHEDULES,
     LIST_SEPARATOR,
     SCHEDULE_FIELD,
+    UNIFORM,
     Infotext,
     infotext_settings,
     other_fields,
@@ -28,7 +29,7 @@ _FILES = ("model", "vae", "lora", "embedding", "controlnet")
 _INSEPARABLE = (("width", "height"), ("controlnet", "control", "control_until"))
 """Options that are used or left out together."""
 
-_OWN_SCHEDULES = EVEN_SCHEDULES | {"automatic", "karras"}
+_OWN_SCHEDULES = EVEN_SCHEDULES | {"automatic", "karras", "exponential"}
 """Noise schedules of kadr's own stylizer."""
 
 
@@ -92,6 +93,8 @@ def _settings(info: Infotext, stylizer: str) -> tuple[dict[str, Any], dict[str, 
         # the web interface finds a checkpoint by its hash too
         settings["model"] = others.pop("Model hash")
     sampler, schedule = info.fields.get("Sampler"), info.fields.get(SCHEDULE_FIELD, "")
+    if sampler is not None and settings["sampler"] == f"{sampler} {UNIFORM}":
+        schedule = UNIFORM  # by the version that wrote the text
     if sampler is None or not schedule:
         return settings, others
     if stylizer == "a1111":

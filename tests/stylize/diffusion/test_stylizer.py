@@ -321,6 +321,10 @@ def test_inverted_noise_is_cached_and_reused(
     assert sorted((tmp_path / "noise").iterdir()) == kept
     restyle(disc_frames[:2], context, **(options | {"original_prompt": "painting"}))
     assert len(list((tmp_path / "noise").iterdir())) == 4
+    # an empty one is empty, as in A1111: the prompt does not take its place
+    for prompt in ("photo", "painting"):
+        restyle(disc_frames[:1], context, **(options | {"original_prompt": "", "prompt": prompt}))
+        assert len(list((tmp_path / "noise").iterdir())) == 5
 
 
 def test_a_lent_control_lies_on_a_frame_that_is_cropped(

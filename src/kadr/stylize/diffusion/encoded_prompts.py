@@ -28,11 +28,10 @@ class EncodedPrompts:
         key = size, self._model.dtype
         if key not in self._cache:
             options = self._options
-            has_original = bool(options.original_prompt or options.original_negative_prompt)
             original = original_negative = None
             cond = self._encode(options.prompt, size)
             uncond = self._encode(options.negative_prompt, size, negative=True)
-            if has_original:
+            if options.inversion != "none":  # an empty one stays empty, as in A1111
                 original = self._encode(options.original_prompt, size)
                 original_negative = self._encode(
                     options.original_negative_prompt, size, negative=True

@@ -78,8 +78,6 @@ def describe_inversion(
     """
     values: dict[str, Any] = {name: getattr(options, name) for name in _RELEVANT_OPTIONS}
     values |= {"digest": digest, "files": _model_file_stats(options)}
-    if not (options.original_prompt or options.original_negative_prompt):
-        values |= {"prompt": options.prompt, "negative": options.negative_prompt}
     if inversion is not None:
         # randomness is applied after the inversion
         values["inversion"] = replace(inversion, randomness=0.0)

@@ -53,6 +53,7 @@ _SCHEDULERS = {
     "Karras": "karras",
     "Exponential": "exponential",
     "SGM Uniform": "sgm_uniform",
+    "Uniform": "normal",  # the same levels; the name that is read back is the next
     "Normal": "normal",
     "Simple": "simple",
     "DDIM": "ddim_uniform",

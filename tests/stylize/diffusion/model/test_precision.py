@@ -129,6 +129,21 @@ def test_prompts_are_encoded_anew_in_another_precision(tiny_model) -> None:
     assert prompts.for_size((64, 64)).cond.crossattn.isfinite().all()
 
 
+def test_an_empty_original_prompt_is_encoded_as_empty(tiny_model) -> None:
+    model = load_model(str(tiny_model("sd1")))
+    options = DiffusionOptions(
+        model="m", prompt="fox", negative_prompt="dog", inversion="plain",
+        original_negative_prompt="cat",
+    )  # fmt: skip
+    prompts = EncodedPrompts(model, options).for_size((64, 64))
+    empty = EncodedPrompts(model, DiffusionOptions(model="m")).for_size((64, 64))
+    assert empty.original is None
+    assert prompts.original is not None
+    assert torch.equal(prompts.original.crossattn, empty.cond.crossattn)
+    assert prompts.original_negative is not None
+    assert not torch.equal(prompts.original_negative.crossattn, prompts.uncond.crossattn)
+
+
 def test_a_frame_of_one_colour_is_known() -> None:
     image = np.full((8, 8, 3), (3, 9, 0), np.uint8)
     assert is_flat(image)

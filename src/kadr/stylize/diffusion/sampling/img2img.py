@@ -132,15 +132,18 @@ def invert_latents(
 ) -> Generator[SamplingProgress, None, Tensor]:
     """The unit noise from which sampling would regenerate the latents, (B, 4, h, w).
 
-    Does not depend on a seed. ``settings`` must have an inversion and at least one step.
+    Does not depend on a seed, nor on the prompts of sampling. ``settings`` must have an inversion
+    and at least one step, ``prompts`` the original prompts.
     """
     inversion, sigmas = settings.inversion, sampling_sigmas(schedule, settings)
     if inversion is None or len(sigmas) < 2:
         raise ValueError("expected settings with an inversion and at least one step")
+    if prompts.original is None or prompts.original_negative is None:
+        raise ValueError("expected the original prompts, which inversion follows")
     guided = guided_eps(
         eps,
-        prompts.original or prompts.cond,
-        prompts.original_negative or prompts.uncond,
+        prompts.original,
+        prompts.original_negative,
         inversion.cfg_scale,
         batched=settings.batch_prompts,
     )
@@ -166,7 +169,7 @@ def sampling_sigmas(schedule: NoiseSchedule, settings: SamplingSettings) -> Tens
         schedule,
         settings.steps,
         settings.denoising_strength,
-        spread=sampler.spread,
+        spread=sampler.schedule,
         exact_steps=settings.exact_steps,
         drop_next_to_last=sampler.drop_next_to_last,
     )
