@@ -146,6 +146,15 @@ def test_what_is_not_understood_is_named(tmp_path: Path) -> None:
     assert like.left_out == others
 
 
+@pytest.mark.parametrize("prompt", ["a <lora:ink:0.8> [cat|dog]", "a <hypernet:ink:1>"])
+def test_a_prompt_is_never_left_out(tmp_path: Path, prompt: str) -> None:
+    further = 'Lora hashes: "ink: abc", TI hashes: "z: 456", Variation seed strength: 0.4'
+    like = _like(tmp_path, f"{prompt}\nNegative prompt: bad\n{FIELDS}, {further}", "diffusion")
+    assert (like.options["prompt"], like.options["negative_prompt"]) == (prompt, "bad")
+    assert (like.options["sampler"], like.options["seed"]) == ("Euler", 1)
+    assert list(like.left_out) == ["Lora hashes", "TI hashes", "Variation seed strength"]
+
+
 @pytest.mark.parametrize("size", ["9" * 400 + "x64", "0x0", "64x", "64x64x64"])
 def test_a_size_that_no_picture_has_is_left_out(tmp_path: Path, size: str) -> None:
     like = _like(tmp_path, f"oil\n{FIELDS}, ENSD: {'9' * 400}".replace("512x512", size), "a1111")

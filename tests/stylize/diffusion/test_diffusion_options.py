@@ -39,6 +39,20 @@ from kadr.stylize.registry import create_stylizer
         ({"offload": "moon"}, "offload 'moon'"),
         ({"dtype": "int4"}, "dtype 'int4'"),
         ({"prediction": "x0"}, "prediction 'x0'"),
+        ({"prompt": "a <lora:ink:1>"}, "prompt: <lora:ink:…> names a file; give --lora-dir FOLDER"),
+        ({"prompt": "a <hypernet:ink:1>", "lora_dir": "x"}, "no networks of the kind hypernet"),
+        ({"prompt": "a | b [c|d]"}, r"prompt: '\|' in 'a \| b .c\|d.' belongs to no alternation"),
+        ({"negative_prompt": "a [b|c:2]"}, "negative-prompt: "),
+        ({"negative_prompt": "<lora:ink:1>"}, "negative-prompt: <lora:…> is for the prompt"),
+        ({"negative_prompt": "a AND b"}, "negative-prompt: AND joins prompts only in the prompt"),
+        (
+            {"inversion": "plain", "original_prompt": "[a:b:2]"},
+            r"original-prompt: does not change during inversion; take out \[a:b:N\]",
+        ),
+        (
+            {"inversion": "plain", "original_negative_prompt": "a AND b"},
+            "original-negative-prompt: AND joins",
+        ),
     ],
 )
 def test_bad_options(values: dict, message: str) -> None:

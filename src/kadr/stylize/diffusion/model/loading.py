@@ -36,6 +36,7 @@ from kadr.stylize.diffusion.model.weights import (
     read_weights,
     short_hash,
 )
+from kadr.stylize.diffusion.prompt.lora_tags import LoraFile
 from kadr.stylize.diffusion.prompt.text_encoder import TextEncoder
 from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
 from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
@@ -52,6 +53,7 @@ class LoadOptions:
     prediction: str = "auto"
     vae: Path | None = None
     lora: tuple[str, ...] = ()
+    prompt_loras: tuple[LoraFile, ...] = ()
     embedding: tuple[Path, ...] = ()
     controlnet: tuple[str, ...] = ()
     control_until: float = 1.0
@@ -129,6 +131,8 @@ def _add_additions(networks: Networks, options: LoadOptions) -> None:
     """Merge and add everything that changes a model before it runs."""
     for text in options.lora:
         merge_lora(networks, *split_path_and_weight(text))
+    for lora in options.prompt_loras:
+        merge_lora(networks, lora.path, lora.unet_weight, text_weight=lora.text_weight)
     for path in options.embedding:
         add_embedding(networks, path)
     for text in options.controlnet:

@@ -33,9 +33,12 @@ class _Change:
     alpha: float | None
 
 
-def merge_lora(networks: Networks, path: Path, weight: float) -> None:
+def merge_lora(
+    networks: Networks, path: Path, weight: float, *, text_weight: float | None = None
+) -> None:
     """Add a LoRA's changes, times ``weight``, to the weights of the networks.
 
+    text_weight: another weight for the text encoders; None: the same.
     Reads the names that diffusers, PEFT and kohya's scripts use. Raises InputError if the file is
     missing, of another kind, or made for another family of models.
     """
@@ -59,7 +62,9 @@ def merge_lora(networks: Networks, path: Path, weight: float) -> None:
             f"{unknown[0]}; it is for another family"
         )
     for change in changes:
-        _merge_change(layers[change.layer], change, weight, path)
+        is_text = change.layer.startswith("text_encoder")
+        layer_weight = text_weight if is_text and text_weight is not None else weight
+        _merge_change(layers[change.layer], change, layer_weight, path)
 
 
 @torch.no_grad()

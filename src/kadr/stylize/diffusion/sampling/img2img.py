@@ -17,6 +17,7 @@ from torch.nn import functional
 from kadr.stylize.diffusion.sampling.guidance import (
     Conditioning,
     Eps,
+    Prompt,
     denoiser_from,
     guided_eps,
     keep_unmasked,
@@ -51,10 +52,13 @@ class SamplingSettings:
 
 @dataclass(frozen=True)
 class Prompts:
-    """The encoded prompts of a run; ``original`` and ``original_negative`` are for inversion."""
+    """The encoded prompts of a run; ``original`` and ``original_negative`` are for inversion.
 
-    cond: Conditioning
-    uncond: Conditioning
+    Only those of sampling may change from step to step.
+    """
+
+    cond: Prompt
+    uncond: Prompt
     original: Conditioning | None = None
     original_negative: Conditioning | None = None
 
@@ -160,6 +164,15 @@ def resize_latents(latents: Tensor, width: int, height: int) -> Tensor:
     Bilinear, as "just resize (latent upscale)" of A1111 does before sampling.
     """
     return functional.interpolate(latents, (height // 8, width // 8), mode="bilinear")
+
+
+def prompt_steps(settings: SamplingSettings) -> int:
+    """How many steps the texts of a changing prompt are for.
+
+    As in A1111: all steps of the settings whatever the strength, twice for samplers that evaluate
+    the network twice in a step.
+    """
+    return settings.steps * (2 if find_sampler(settings.sampler).second_order else 1)
 
 
 def sampling_sigmas(schedule: NoiseSchedule, settings: SamplingSettings) -> Tensor:
