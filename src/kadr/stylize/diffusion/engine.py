@@ -78,7 +78,10 @@ _MAX_REFERENCES = 4
 class Engine:
     """A model with the options of a run; not thread-safe."""
 
-    def __init__(self, model: Model, options: DiffusionOptions) -> None:
+    def __init__(
+        self, model: Model, options: DiffusionOptions, attention: FrameAttention | None = None
+    ) -> None:
+        """attention: the one that the network has already; None: it is added if it is needed."""
         self.model, self._options = model, options
         if model.channels == 4 and options.inpainting_mask_weight != 1:
             raise OptionsError(
@@ -91,13 +94,19 @@ class Engine:
         self._prompts = EncodedPrompts(model, options)
         self._input_builder = InputBuilder(options, self.size, self.seed)
         self._max_batch = options.batch if options.joint == "none" else options.joint_size
-        self._attention = FrameAttention(model.unet, model.device) if options.attends else None
+        self._attention = attention
+        if options.attends and attention is None:
+            self._attention = FrameAttention(model.unet, model.device)
         self._references: dict[str, AttentionReference] = {}
 
     @staticmethod
     def check(options: DiffusionOptions) -> None:
         """Raise OptionsError for names that only torch modules know, before a model is loaded."""
         find_sampler(create_sampling_settings(options).sampler)
+
+    def with_options(self, options: DiffusionOptions) -> Engine:
+        """The same model with other options, which load no other one."""
+        return Engine(self.model, options, self._attention)
 
     def size(self, frame_size: Size) -> Size:
         """The working size (width, height) for frames of this size."""

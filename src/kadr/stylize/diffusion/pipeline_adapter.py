@@ -109,6 +109,10 @@ class PipelineAdapter:
             pipeline.to(device)
         return cls(pipeline, options, location.name)
 
+    def with_options(self, options: DiffusionOptions) -> PipelineAdapter:
+        """The same pipeline with other options, which load no other one."""
+        return PipelineAdapter(self._pipeline, options, self.name)
+
     def restyle(self, jobs: Sequence[StylizeJob], previous_frames: PreviousFrames) -> list[Image]:
         """Restyle each job's frame, (H, W, 3 or 4) uint8 of the frame's size.
 
