@@ -18,6 +18,7 @@ from kadr.image_files import read_image
 from kadr.option_fields import check_fields, option
 from kadr.options import RunOptions, StylizerRange
 from kadr.pipeline import restyle
+from kadr.render.refine import Refiner
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from scenes import sliding, write_sequence
 
@@ -181,19 +182,27 @@ def test_a_sequential_stylizer_goes_on_through_a_range(
     assert _stylized() == [3, 4, 5]
 
 
-def test_refining_takes_the_values_of_a_range(clip: Path) -> None:
-    from kadr.render.refine import Refiner
-
+def test_refining_takes_the_values_of_a_range(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everywhere = np.ones((48, 64), bool)
+    monkeypatch.setattr(Refiner, "mask", lambda self, index: everywhere if index % 5 else None)
     range_options = {"seed": 40, "denoising_strength": 0.9}
     refine_options = Refiner._refine_options(_Options, range_options)
     assert refine_options == {"seed": 40}
-    _run(clip, _range(2, 6, **range_options), every=5, refine=0.0, ignore_cuts=True)
-    assert {seed for seed, _ in Shift.calls} == {0, 40}
+    # no key lies in the range, so only what is refined there has its values
+    for seed in (40, 20):
+        Shift.calls.clear()
+        range_options["seed"] = seed
+        _run(clip, _range(1, 5, **range_options), every=5, refine=0.0, ignore_cuts=True)
+        refined = [index for used, call in Shift.calls if used == seed for index in call]
+        assert refined == [1, 2, 3, 4]
 
 
 def test_a_range_without_key_is_told(clip: Path) -> None:
     events: list[Event] = []
-    restyle(_options(clip, _range(1, 3, seed=4), every=5), on_event=events.append)
+    options = _options(clip, _range(1, 3, seed=4), every=5)
+    restyle(replace(options, refine=0.9), on_event=events.append)
+    assert not any("range" in event.message for event in events)
+    restyle(options, on_event=events.append)
     messages = [event.message for event in events if "range" in event.message]
     assert messages == ["note: stylizer range 2:3: holds no key of this run, so it changes nothing"]
 

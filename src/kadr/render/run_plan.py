@@ -107,8 +107,9 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
         return (yield from _shots(run, asked, cancel))
 
     ranges = yield from resolve_ranges(options.stylizer_ranges, frames, find_shots)
-    for text in empty_ranges(ranges, indices):
-        yield notice(STEP, text)
+    if options.refine is None:  # refined frames have the values of their ranges too
+        for text in empty_ranges(ranges, indices):
+            yield notice(STEP, text)
     plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), survey, ranges)
     for shot in plan.without_key:
         first, last = clip.number(shot.start), clip.number(shot.stop - 1)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from kadr.stylize.diffusion.encoded_prompts import EncodedPrompts
+from kadr.stylize.diffusion.engine import Engine
 from kadr.stylize.diffusion.model.loading import load_model
 from kadr.stylize.diffusion.model.model import Model
 from kadr.stylize.diffusion.options import DiffusionOptions
@@ -61,6 +62,18 @@ def test_parts_joined_by_and_change_on_their_own(model: Model) -> None:
 def test_tags_are_no_words(model: Model) -> None:
     tagged = _encode(model, prompt="a <lora:ink:1>cat", lora_dir="loras").cond.parts(0)[0][0]
     assert torch.equal(tagged.crossattn, _text(model, "a cat"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_told"),
+    [("photo, 16:9", True), ("photo, 16:9,", False), ("a :0.5 AND b", False), ("(a:1.2)", False)],
+)
+def test_a_weight_of_the_only_prompt_is_told(
+    prompt: str, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    Engine.check(DiffusionOptions(model="m", prompt=prompt))
+    assert ("the number after the last colon, 9, is its weight" in caplog.text) == is_told
+    assert bool(caplog.text) == is_told
 
 
 def test_zeros_stand_only_for_a_prompt_that_is_always_empty(tiny_model) -> None:

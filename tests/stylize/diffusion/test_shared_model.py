@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def _images(stylizer: Stylizer, count: int = 4) -> list[Image]:
-    batches = stylizer.stylize(jobs(range(count)), StylizeContext())
+def _images(stylizer: Stylizer, indices: Sequence[int] = range(4)) -> list[Image]:
+    batches = stylizer.stylize(jobs(indices, per_group=4), StylizeContext())
     return [styled.image for batch in batches for styled in batch]
 
 
@@ -48,14 +49,16 @@ def test_other_prompts_seeds_and_strengths_need_no_other_model(
     if attention:
         options |= {"joint": "attention", "joint_size": 2}
     changes = {"prompt": "[dog|cat] AND ink", "seed": 9, "denoising_strength": 0.8}
-    made = _images(RangeStylizer("diffusion", options, [(FrameRange(1, 3), changes)]))
+    made = _images(RangeStylizer("diffusion", options, [(FrameRange(1, 4), changes)]))
     assert len(loads) == 1
-    inside = _images(create_stylizer("diffusion", **options | changes))
-    outside = _images(create_stylizer("diffusion", **options))
-    assert not np.array_equal(inside[1], outside[1])
-    if not attention:
-        expected = [outside[0], inside[1], inside[2], outside[3]]
-        assert all(np.array_equal(a, b) for a, b in zip(made, expected, strict=True))
+    expected = [
+        image
+        # attention: the third of a range attends to the first, which was made before it
+        for section, more in (([0], {}), ([1, 2, 3], changes))
+        for image in _images(create_stylizer("diffusion", **options | more), section)
+    ]
+    assert all(np.array_equal(a, b) for a, b in zip(made, expected, strict=True))
+    assert not np.array_equal(made[1], _images(create_stylizer("diffusion", **options), [1])[0])
 
 
 def test_loras_in_a_prompt_replace_the_model(

@@ -36,6 +36,8 @@ from kadr.stylize.diffusion.model.precision import (
 from kadr.stylize.diffusion.model.weights import is_out_of_memory
 from kadr.stylize.diffusion.noise_cache import NoiseCache, describe_inversion
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.prompt.lora_tags import split_lora_tags
+from kadr.stylize.diffusion.prompt.subprompts import split_subprompts
 from kadr.stylize.diffusion.sampling.guidance import Eps, eps_from
 from kadr.stylize.diffusion.sampling.img2img import (
     Prompts,
@@ -103,6 +105,14 @@ class Engine:
     def check(options: DiffusionOptions) -> None:
         """Raise OptionsError for names that only torch modules know, before a model is loaded."""
         find_sampler(create_sampling_settings(options).sampler)
+        text, _ = split_lora_tags(options.prompt)
+        (first, *others) = split_subprompts(text)
+        if first.weight != 1 and not others:
+            _log.warning(
+                "prompt: the number after the last colon, %g, is its weight, as in A1111; to have "
+                "it as text, put a comma after it",
+                first.weight,
+            )
 
     def with_options(self, options: DiffusionOptions) -> Engine:
         """The same model with other options, which load no other one."""
