@@ -150,10 +150,11 @@ class StylizerRange:
     name: str
     options: Mapping[str, Any]
     frames: FrameRange | None = None
-    shot: int | None = None
+    shot: int | None = option(None, "the number of the shot, as kadr plan shows it", low=1)
     shots_of: FrameRange | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if (self.frames is None) == (self.shot is None):
             raise OptionsError(f"stylizer range {self.name}: give its frames or its shot")
         if not self.options:
