@@ -109,8 +109,11 @@ class RangeStylizer:
 
     def missing_parts(self) -> str:
         """What the stylizer needs and is not on this machine; "" if it is, or if it cannot tell."""
-        check = getattr(self._base, "missing_parts", None)
-        return str(check()) if check is not None else ""
+        for stylizer in (self._base, *self._others):
+            check = getattr(stylizer, "missing_parts", None)
+            if check is not None and (missing := str(check())):
+                return missing
+        return ""
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext

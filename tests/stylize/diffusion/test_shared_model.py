@@ -80,6 +80,15 @@ def test_loras_in_a_prompt_replace_the_model(
     assert same == [True, False, False, True]
 
 
+def test_a_lora_that_a_range_lacks_is_told(tiny_model: Any, tmp_path: Path) -> None:
+    options = OPTIONS | {"model": str(tiny_model("sd1")), "lora_dir": tmp_path}
+    ranges = [(FrameRange(1, 3), {"prompt": "fox <lora:ink:2>"})]
+    missing = RangeStylizer("diffusion", options, ranges).missing_parts()
+    assert missing.startswith(f"{tmp_path}: holds no LoRA called 'ink'")
+    (tmp_path / "ink.safetensors").touch()
+    assert RangeStylizer("diffusion", options, ranges).missing_parts() == ""
+
+
 def test_values_that_contradict_others_are_refused(tiny_model: Any) -> None:
     options = OPTIONS | {"model": str(tiny_model("sd1"))}
     with pytest.raises(OptionsError, match="original-prompt: is for inversion"):

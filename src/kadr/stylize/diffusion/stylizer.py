@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from kadr.core.frames import Image
-from kadr.errors import BackendError
+from kadr.errors import BackendError, InputError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, batches
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
@@ -71,7 +71,13 @@ class Diffusion:
         """Which part of what a run needs is not on this machine, and what to do; "" if none."""
         from kadr.stylize.diffusion.model.location import missing_model
 
-        return missing_model(self._options.model, download=self._options.download)
+        if missing := missing_model(self._options.model, download=self._options.download):
+            return missing
+        try:
+            _ = self._options.prompt_loras
+        except InputError as error:
+            return str(error)
+        return ""
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
