@@ -9,7 +9,7 @@ from kadr.core.formatting import shorten
 from kadr.errors import OptionsError
 from kadr.option_fields import FILMED_FRAME, OTHER_FRAMES, check_fields, check_unused, option
 from kadr.stylize.diffusion.prompt.lora_tags import (
-    LoraFile,
+    TaggedLora,
     find_lora_files,
     split_lora_tags,
 )
@@ -208,7 +208,7 @@ class DiffusionOptions:
         self._check_prompts()
 
     @property
-    def prompt_loras(self) -> tuple[LoraFile, ...]:
+    def prompt_loras(self) -> tuple[TaggedLora, ...]:
         """The LoRA files that the prompt names. Raises InputError for one that is not there."""
         _, tags = split_lora_tags(self.prompt)
         return find_lora_files(tags, self.lora_dir or Path())

@@ -9,8 +9,8 @@ import pytest
 
 from kadr.errors import InputError, OptionsError
 from kadr.stylize.diffusion.prompt.lora_tags import (
-    LoraFile,
     LoraTag,
+    TaggedLora,
     find_lora_files,
     split_lora_tags,
 )
@@ -72,7 +72,7 @@ def test_a_file_goes_by_its_stem_or_the_name_in_it(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"\x05\0\0\0\0\0\0\0{")
     assert _find(tmp_path, "ink v1.2", "oil", "wash") == [ink, oil, wash]
     tags = (LoraTag("oil", 0.5, 1),)
-    assert find_lora_files(tags, tmp_path) == (LoraFile(oil, 0.5, 1),)
+    assert find_lora_files(tags, tmp_path) == (TaggedLora(oil, 0.5, 1),)
 
 
 def test_a_missing_or_ambiguous_name_is_told(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from kadr.stylize.diffusion.model.weights import (
     read_weights,
     short_hash,
 )
-from kadr.stylize.diffusion.prompt.lora_tags import LoraFile
+from kadr.stylize.diffusion.prompt.lora_tags import TaggedLora
 from kadr.stylize.diffusion.prompt.text_encoder import TextEncoder
 from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
 from kadr.stylize.diffusion.sampling.schedule import NoiseSchedule
@@ -53,7 +53,7 @@ class LoadOptions:
     prediction: str = "auto"
     vae: Path | None = None
     lora: tuple[str, ...] = ()
-    prompt_loras: tuple[LoraFile, ...] = ()
+    prompt_loras: tuple[TaggedLora, ...] = ()
     embedding: tuple[Path, ...] = ()
     controlnet: tuple[str, ...] = ()
     control_until: float = 1.0

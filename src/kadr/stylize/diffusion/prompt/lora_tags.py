@@ -33,7 +33,7 @@ class LoraTag:
 
 
 @dataclass(frozen=True)
-class LoraFile:
+class TaggedLora:
     """A file that a tag names, with the weights of the tag."""
 
     path: Path
@@ -57,7 +57,7 @@ def split_lora_tags(prompt: str, name: str = "prompt") -> tuple[str, tuple[LoraT
     return _TAG.sub(read, prompt), tuple(tags)
 
 
-def find_lora_files(tags: Iterable[LoraTag], folder: Path) -> tuple[LoraFile, ...]:
+def find_lora_files(tags: Iterable[LoraTag], folder: Path) -> tuple[TaggedLora, ...]:
     """The files of tags in a folder and its subfolders, by their names without suffix.
 
     As in A1111, a tag may also have the name that kohya's scripts stored in a file as its output
@@ -78,7 +78,7 @@ def find_lora_files(tags: Iterable[LoraTag], folder: Path) -> tuple[LoraFile, ..
             if (alias := _output_name(path)) and alias not in stems:
                 by_name.setdefault(alias, []).append(path)
     return tuple(
-        LoraFile(_one_file(tag.name, by_name, folder), tag.text_weight, tag.unet_weight)
+        TaggedLora(_one_file(tag.name, by_name, folder), tag.text_weight, tag.unet_weight)
         for tag in tags
     )
 
