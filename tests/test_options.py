@@ -30,6 +30,7 @@ from kadr.stylize.registry import stylizer_options
 KINDS: dict[str, dict[str, Any]] = {
     "SynthOptions": {},
     "PropagateOptions": {},
+    "StylizerRange": {"name": "shot 1", "options": {"seed": 1}, "shot": 1},
     "RunOptions": {"clip": Path("a.mp4"), "output": Path("b.mp4"), "keys": (Path("keys"),)},
 }
 _MADE = {"keys": (), "stylizer": "paint", "every_frame": True}

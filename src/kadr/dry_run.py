@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from kadr.render.run_context import RunContext, open_run
 from kadr.render.run_inputs import check_run_outputs
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import Missing, make_schedule
+from kadr.render.stylizer_ranges import FrameOptions
 from kadr.report.record import read_record
 from kadr.storage.overlay import OverlayStore
 
@@ -45,6 +46,19 @@ class DryRunPass:
 
 
 @dataclass(frozen=True)
+class DryRunRange:
+    """Keys in a range with its own stylizer options: how many, and how many would be stylized.
+
+    name: as the user gave it. options: the names of the options that differ there.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    keys: int
+    stylized: int
+
+
+@dataclass(frozen=True)
 class DryRun:
     """What a run would do.
 
@@ -54,7 +68,7 @@ class DryRun:
     edited: frames changed by hand, which would stay. edited_files: their files. seconds: of
     propagating and blending. work_bytes, output_bytes: bytes that would be written. stylizes:
     whether a stylizer makes keys, which takes a time that is not known. missing: what it lacks on
-    this machine, and what to do.
+    this machine, and what to do. ranges: where the stylizer has other options.
     """
 
     stylized: tuple[int, ...]
@@ -70,6 +84,7 @@ class DryRun:
     output_bytes: int
     stylizes: bool = False
     missing: str = ""
+    ranges: tuple[DryRunRange, ...] = ()
 
 
 def make_dry_run(
@@ -86,7 +101,7 @@ def make_dry_run(
     with open_run(options, exclusive=False) as opened:
         run = replace(opened, store=OverlayStore(opened.store))
         plan = yield from plan_run(run, cancel)
-        keys = _PredictedKeys(run, plan.keys, plan.painted)
+        keys = _PredictedKeys(run, plan.keys, plan.painted, plan.ranges)
         stylized = tuple(keys.missing())
         if plan.painted:
             yield from keys.stylize(cancel)
@@ -122,7 +137,13 @@ def make_dry_run(
             round(finished * _FINISHED_BYTES_PER_PIXEL * run.pixels),
             bool(stylized) and options.stylizer != "external",
             keys.missing_parts() if stylized else "",
+            tuple(_count_range(item, keys.indices, stylized) for item in plan.ranges),
         )
+
+
+def _count_range(item: FrameOptions, keys: Iterable[int], stylized: Iterable[int]) -> DryRunRange:
+    counts = [sum(index in item.frames for index in indices) for indices in (keys, stylized)]
+    return DryRunRange(item.name, tuple(item.options), *counts)
 
 
 class _PredictedKeys(KeyStyles):

@@ -6,8 +6,9 @@ plug-in's own file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,41 @@ def detail_options(detail: str, **changes: Any) -> PropagateOptions:
     return replace(DETAIL[detail], **values)
 
 
+@dataclass(frozen=True)
+class StylizerRange:
+    """Other values of the stylizer's options in some frames: a range, or a shot.
+
+    name: as the user gave it, such as "120:180" or "shot 2". options: field → value.
+    frames: indices; None for a shot. shot: its number from 1 among the shots of ``shots_of``, or of
+    the frames of the run; None for a range.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    frames: FrameRange | None = None
+    shot: int | None = option(None, "the number of the shot, as kadr plan shows it", low=1)
+    shots_of: FrameRange | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if (self.frames is None) == (self.shot is None):
+            raise OptionsError(f"stylizer range {self.name}: give its frames or its shot")
+        if not self.options:
+            raise OptionsError(
+                f"stylizer range {self.name}: sets nothing; give another prompt or seed"
+            )
+
+
+def check_overlaps(ranges: Sequence[tuple[str, FrameRange]]) -> None:
+    """Raise OptionsError if two of these named ranges have a frame in common."""
+    for (name, first), (other_name, second) in combinations(ranges, 2):
+        if first.start < second.stop and second.start < first.stop:
+            raise OptionsError(
+                f"stylizer ranges {name} and {other_name}: have frames in common; a frame can "
+                "have the values of one"
+            )
+
+
 _REFINE_STRENGTH = 0.3
 
 
@@ -160,6 +196,8 @@ class RunOptions:
         section="stylizer", entry="name", group=KEYFRAMES,
     )  # fmt: skip
     stylizer_options: Mapping[str, Any] = field(default_factory=dict)
+    stylizer_ranges: tuple[StylizerRange, ...] = ()
+    """Other values in some frames; a key has those of its own frame."""
     keys_budget: int = option(
         10, "how many keyframes a stylizer makes", low=1, high=100000,
         section="keys", group=KEYFRAMES, needs=PLANNED_KEYS,
@@ -272,6 +310,11 @@ class RunOptions:
         if self.stylizer == "external" and not self.keys:
             raise OptionsError(
                 "no keys: give painted keyframes with --keys, or a filter with --stylizer paint"
+            )
+        if self.stylizer == "external" and self.stylizer_ranges:
+            raise OptionsError(
+                f"stylizer range {self.stylizer_ranges[0].name}: is for a stylizer that makes "
+                "keys; leave it out beside painted keys"
             )
         if self.stylizer != "external" and self.keys:
             raise OptionsError(

@@ -73,14 +73,14 @@ def restyle_events(
                 yield notice("write", text)
             with recorder.step("plan"):
                 recorder.plan = plan = yield from plan_run(run, cancel)
-            keys = KeyStyles(run, plan.keys, plan.painted)
+            keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
             with recorder.step("stylize"):
                 yield from keys.stylize(cancel)
             schedule = make_schedule(run, plan.spans, keys)
             save_history(schedule, run.layout.pass_history)
             recorder.renderer = renderer = Renderer(run, schedule, keys, cancel)
             if options.refine is not None:
-                recorder.refiner = Refiner(run, schedule, cancel)
+                recorder.refiner = Refiner(run, schedule, plan.ranges, cancel)
             frames = over_film(run, _finished_frames(renderer, recorder.refiner))
             with closing(frames) as results:
                 for result in results:

@@ -70,7 +70,7 @@ def preview_frames(
             )
         run = replace(opened, store=OverlayStore(opened.store))
         plan = yield from plan_run(run, cancel)
-        keys = KeyStyles(run, plan.keys, plan.painted)
+        keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
         yield from keys.stylize(cancel)
         renderer = _PreviewRenderer(run, make_schedule(run, plan.spans, keys), keys, cancel)
         yield from renderer.compute_passes(frames)

@@ -28,6 +28,7 @@ UNDER_ANOTHER_NAME = {
 """Field of RunOptions → parameter of ``kadr run`` that it is made of."""
 NOT_ON_THE_COMMAND_LINE = {
     "propagate": "its fields are options",
+    "stylizer_ranges": "only a project has them, [[stylizer.range]]",
     "frames_folder": "only a project has one, out/frames",
     "replace_in": "only a project has one, its own folder",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -379,3 +380,55 @@ class TestPreview:
         assert "not an image" in refused("preview", name, "--frame", "1", "-o", out)
         assert "not a kadr project" in refused("preview", tmp_path, "--frame", "1")
         assert open_project(name).text == project.text
+
+
+def test_ranges_of_a_project_change_only_their_frames(
+    kadr: Call, video: Path, tmp_path: Path
+) -> None:
+    clip = Path(shutil.copy(video, tmp_path / "clip.mp4"))
+    project = new_project(clip, [], tmp_path / "p.kadr", stylizer="paint", every_frame=True)
+    assert kadr("run", project.root).code == 0
+    before = _finished(project)
+    example = '# [[stylizer.range]]\n# frames = "FIRST:LAST"'
+    _set(project, example, '[[stylizer.range]]\nframes = "1:2"\nsaturation = 0.0\n#')
+    dry_run = kadr("run", project.root, "--dry-run")
+    assert dry_run.out.splitlines()[:2] == [
+        "would stylize 2 keys",
+        "range 1:2 (saturation): 2 of 2 keys would be stylized",
+    ]
+    facts = kadr("run", project.root, "--dry-run", "--json").objects[-1]
+    assert facts["ranges"] == [{"name": "1:2", "options": ["saturation"], "keys": 2, "stylized": 2}]
+    assert kadr("run", project.root).code == 0
+    after = _finished(project)
+    changed = [name for name in before if before[name] != after[name]]
+    assert changed == [sorted(before)[1], sorted(before)[2]]
+    assert "<dd>1:2</dd>" in project.report.read_text(encoding="utf-8")
+    _set(project, '"1:2"', '"1:9"')
+    done = kadr("run", project.root)
+    assert done.code == 2
+    assert re.search(
+        r"line \d+: frames 1:9: the clip has no frame 9; its frames are 0 to 5", done.err
+    )
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_seeds_are_tried_with_the_values_of_a_frame(video: Path, tmp_path: Path) -> None:
+    from kadr.cli.seeds import _frame_source
+
+    clip = Path(shutil.copy(video, tmp_path / "clip.mp4"))
+    options = {"model": "m", "prompt": "oil"}
+    project = new_project(
+        clip, [], tmp_path / "p.kadr", stylizer="diffusion", stylizer_options=options
+    )
+    ranges = """[[stylizer.range]]
+frames = "1:2"
+prompt = "ink"
+[[stylizer.range]]
+shot = 1
+seed = 4
+#"""
+    _set(project, '# [[stylizer.range]]\n# frames = "FIRST:LAST"', ranges)
+    inside, outside = (_frame_source(str(project.root), number) for number in (2, 3))
+    assert (inside.number, inside.range_options) == (2, {"prompt": "ink"})
+    assert outside.range_options == {}
+    assert inside.shots == ("shot 1",)

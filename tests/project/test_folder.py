@@ -29,7 +29,7 @@ from kadr import (
 )
 from kadr.options import DETAIL
 from kadr.project import folder as folder_module
-from kadr.project.folder import is_project, relative_path
+from kadr.project.folder import ProjectFolder, is_project, relative_path
 
 
 def test_a_new_project_holds_what_people_need(tmp_path: Path) -> None:
@@ -319,3 +319,45 @@ def test_a_linked_project_reads_the_clip_beside_itself(tmp_path: Path) -> None:
     link = tmp_path / "link.kadr"
     link.symlink_to(project.root)
     assert open_project(link).locate().path == project.clip
+
+
+def _with_ranges(folder: Path, ranges: str) -> ProjectFolder:
+    project = make_project(folder)
+    text = project.text.replace('name = "external"', f'name = "paint"\n{ranges}')
+    assert text != project.text
+    project.toml.write_text(text, encoding="utf-8")
+    return open_project(project.root)
+
+
+def test_ranges_of_the_stylizer_become_indices(tmp_path: Path) -> None:
+    project = _with_ranges(
+        tmp_path,
+        '[[stylizer.range]]\nframes = "2:4"\nradius = 9\n'
+        "[[stylizer.range]]\nshot = 2\nstrokes = 0.2\n",
+    )
+    first, second = project.options().stylizer_ranges
+    assert (first.name, first.frames, first.options) == ("2:4", FrameRange(2, 5), {"radius": 9.0})
+    assert (second.name, second.shot, second.shots_of) == ("shot 2", 2, FrameRange(0, COUNT))
+    # painted keys, or another stylizer, have no use for them
+    assert project.options(keys=(project.keys,)).stylizer_ranges == ()
+    edited = project.edit("stylizer", {"radius": 3.0, "relief": 0.1})
+    assert edited.settings.stylizer_options == {"radius": 3.0, "relief": 0.1}
+    assert edited.settings.stylizer_ranges == project.settings.stylizer_ranges
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ("2:99", "frames 2:99: the clip has no frame 99; its frames are 0 to 7"),
+        ("4:6", "stylizer ranges 0:4 and 4:6: have frames in common"),
+    ],
+)
+def test_ranges_that_do_not_fit_the_clip_name_their_line(
+    tmp_path: Path, frames: str, message: str
+) -> None:
+    ranges = '[[stylizer.range]]\nframes = "0:4"\nradius = 9\n'
+    project = _with_ranges(tmp_path, ranges + ranges.replace("0:4", frames))
+    line = project.text.split("\n").index(f'frames = "{frames}"') + 1
+    with pytest.raises(OptionsError, match=message) as caught:
+        project.options()
+    assert str(caught.value).startswith(f"{project.toml}, line {line}: ")

@@ -17,7 +17,7 @@ from project_samples import PROJECT_TEXT, make_project
 from kadr import InputError, OptionsError, PropagateOptions, RunOptions, open_project
 from kadr.options import DETAIL
 from kadr.project.schema import run_fields, sections
-from kadr.project.settings import Settings, read_settings
+from kadr.project.settings import RangeSettings, Settings, read_settings
 from kadr.project.template import project_text
 from kadr.project.toml_lines import line_of
 
@@ -32,6 +32,64 @@ def test_a_short_file_is_enough() -> None:
     assert settings.propagate().vote_iterations == DETAIL["low"].vote_iterations
     assert settings.run == {"crf": 20, "seed": 4}
     assert read_settings(FILE, PROJECT_TEXT.replace("\n", "\r\n")) == settings
+
+
+RANGES = PROJECT_TEXT.replace(
+    "radius = 5\n",
+    """radius = 5
+[[stylizer.range]]
+frames = "2:4"
+radius = 9
+[[stylizer.range]]  # the second
+shot = 2
+strokes = 0.2
+""",
+)
+
+
+def test_ranges_give_other_values_to_some_frames() -> None:
+    settings = read_settings(FILE, RANGES)
+    assert settings.stylizer_options == {"radius": 5.0}
+    assert settings.stylizer_ranges == (
+        RangeSettings("2:4", None, {"radius": 9.0}),
+        RangeSettings(None, 2, {"strokes": 0.2}),
+    )
+    assert [item.name for item in settings.stylizer_ranges] == ["2:4", "shot 2"]
+    assert read_settings(FILE, PROJECT_TEXT).stylizer_ranges == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("radius = 9", "radios = 9", 14, "unknown 'radios'; did you mean 'radius'?"),
+        ("radius = 9", "radius = 99", 14, "radius 99.0: expected 1 to 40"),
+        ("radius = 9", "", 12, r"\[\[stylizer.range\]\]: sets nothing; give another prompt"),
+        ('frames = "2:4"', "", 12, r'\[\[stylizer.range\]\]: give frames = "FIRST:LAST" or shot'),
+        ("shot = 2", 'shot = 2\nframes = "8:9"', 15, "give frames"),
+        ("shot = 2", "shot = 0", 16, "shot 0: expected a number from 1 on"),
+        ("shot = 2", "shot = true", 16, "shot True: expected a whole number"),
+        ("strokes = 0.2", "strokes = 2", 17, "strokes 2.0: expected 0 to 1"),
+        ('"2:4"', '"4:2"', 13, "frames 4:2: the first comes after the last"),
+        ('"2:4"', '"24"', 13, "frames 24: expected FIRST:LAST"),
+        ('name = "paint"\nradius = 5', "", 11, "is for a stylizer that makes keys"),
+        ('[[stylizer.range]]\nframes = "2:4"\nradius = 9', "range = 4", 12, "range: expected sec"),
+    ],
+)
+def test_every_fault_of_a_range_names_its_line(old: str, new: str, line: int, message: str) -> None:
+    assert old in RANGES
+    text = RANGES.replace(old, new)
+    if new == "range = 4":
+        text = text[: text.index("[[stylizer")] + text[text.index("[picture]") :]
+    with pytest.raises(OptionsError, match=message) as caught:
+        read_settings(FILE, text)
+    assert str(caught.value).startswith(f"{FILE}, line {line}: ")
+
+
+def test_an_option_of_all_frames_is_none_of_a_range() -> None:
+    text = RANGES.replace('name = "paint"\nradius = 5', 'name = "diffusion"\nmodel = "m"')
+    text = text.replace("radius = 9", 'model = "n"').replace("strokes = 0.2", 'prompt = "ink"')
+    with pytest.raises(OptionsError, match="line 14: model: is the same for all frames; set it in"):
+        read_settings(FILE, text)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +157,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 NOT_IN_A_PROJECT = {
     "stylizer_options": "the entries of [stylizer]",
+    "stylizer_ranges": "the sections [[stylizer.range]]",
     "propagate": "the entries of [picture]",
     "overwrite": "a run may replace the outputs in its own project",
     "replace_in": "the folder of the project",

@@ -112,6 +112,7 @@ def test_files_go_by_their_names_and_are_taken_where_they_are(
         ("Normal", "Euler", False),
         ("Automatic", "Euler", False),
         ("Karras", "Euler Karras", False),
+        ("Exponential", "Euler Exponential", False),
         ("Simple", "Euler", True),
         ("SGM Uniform", "Euler", True),
     ],
@@ -127,6 +128,16 @@ def test_schedules_of_others(
     assert (like.options["sampler"], like.options["scheduler"]) == ("Euler", schedule)
 
 
+def test_a_bare_sampler_of_an_old_version_keeps_its_even_levels(tmp_path: Path) -> None:
+    text = f"oil\n{FIELDS}, Version: v1.8.0".replace("Euler", "DPM++ 2M")
+    assert _like(tmp_path, text, "diffusion").options["sampler"] == "DPM++ 2M Uniform"
+    like = _like(tmp_path, text, "a1111")
+    assert (like.options["sampler"], like.options["scheduler"]) == ("DPM++ 2M", "Uniform")
+    text = _text(sampler="DPM++ 2M Uniform")
+    assert "Sampler: DPM++ 2M, Schedule type: Uniform" in text
+    assert _like(tmp_path, text, "diffusion").options["sampler"] == "DPM++ 2M Uniform"
+
+
 def test_what_is_not_understood_is_named(tmp_path: Path) -> None:
     further = "Model hash: 6ce0161689, Variation seed: 5, Hires upscale: 2, Version: v1.9.4"
     like = _like(tmp_path, f"oil\n{FIELDS}, {further}", "diffusion")
@@ -135,6 +146,15 @@ def test_what_is_not_understood_is_named(tmp_path: Path) -> None:
     like = _like(tmp_path, f"oil\n{FIELDS}, {further}", "a1111")
     assert like.options["model"] == "6ce0161689"
     assert like.left_out == others
+
+
+@pytest.mark.parametrize("prompt", ["a <lora:ink:0.8> [cat|dog]", "a <hypernet:ink:1>"])
+def test_a_prompt_is_never_left_out(tmp_path: Path, prompt: str) -> None:
+    further = 'Lora hashes: "ink: abc", TI hashes: "z: 456", Variation seed strength: 0.4'
+    like = _like(tmp_path, f"{prompt}\nNegative prompt: bad\n{FIELDS}, {further}", "diffusion")
+    assert (like.options["prompt"], like.options["negative_prompt"]) == (prompt, "bad")
+    assert (like.options["sampler"], like.options["seed"]) == ("Euler", 1)
+    assert list(like.left_out) == ["Lora hashes", "TI hashes", "Variation seed strength"]
 
 
 @pytest.mark.parametrize("size", ["9" * 400 + "x64", "0x0", "64x", "64x64x64"])

@@ -97,7 +97,7 @@ def test_inversion_is_told_apart() -> None:
     ("sampler", "schedule", "expected"),
     [
         ("DPM++ 2M", "Automatic", "DPM++ 2M Karras"),
-        ("DPM++ 2M", "Uniform", "DPM++ 2M"),
+        ("DPM++ 2M", "Uniform", "DPM++ 2M Uniform"),
         ("Euler a", "Automatic", "Euler a"),
         ("Euler", "Normal", "Euler"),
         ("Euler", "Simple", "Euler Simple"),
@@ -106,6 +106,23 @@ def test_inversion_is_told_apart() -> None:
 def test_the_schedule_joins_the_sampler(sampler: str, schedule: str, expected: str) -> None:
     fields = {"Sampler": sampler, "Schedule type": schedule}
     assert infotext_settings(Infotext("a", fields=fields))["sampler"] == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("v1.8.0", "DPM++ 2M Uniform"),
+        ("f0.0.17v1.8.0rc-latest-276-g29be1da7", "DPM++ 2M Uniform"),
+        ("v1.10.1", "DPM++ 2M Karras"),
+        ("f2.0.1v1.10.1-previous-224", "DPM++ 2M Karras"),
+        ("ComfyUI", "DPM++ 2M"),
+    ],
+)
+def test_a_bare_sampler_has_the_schedule_of_the_version_that_wrote_it(
+    version: str, expected: str
+) -> None:
+    info = Infotext("a", fields={"Sampler": "DPM++ 2M", "Version": version})
+    assert infotext_settings(info)["sampler"] == expected
 
 
 @pytest.mark.parametrize(

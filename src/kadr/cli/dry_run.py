@@ -20,6 +20,12 @@ def dry_run_lines(dry_run: DryRun, options: RunOptions) -> Iterator[str]:
     """What a run would do: a line per key, then frames, time and bytes."""
     if dry_run.stylized and options.stylizer != "external":
         yield f"would stylize {formatting.counted(len(dry_run.stylized), 'key')}"
+    for item in dry_run.ranges:
+        names = ", ".join(name.replace("_", "-") for name in item.options)
+        yield (
+            f"range {item.name} ({names}): {item.stylized} of "
+            f"{formatting.counted(item.keys, 'key')} would be stylized"
+        )
     if dry_run.missing:
         yield f"but {dry_run.missing}"
     yield from pass_lines(dry_run)
@@ -76,6 +82,15 @@ def dry_run_facts(dry_run: DryRun) -> dict[str, Any]:
     """The same as numbers."""
     return {
         "stylized": len(dry_run.stylized),
+        "ranges": [
+            {
+                "name": item.name,
+                "options": list(item.options),
+                "keys": item.keys,
+                "stylized": item.stylized,
+            }
+            for item in dry_run.ranges
+        ],
         "passes": [
             {
                 "key": key_pass.number,

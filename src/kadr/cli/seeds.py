@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,11 +90,17 @@ _DEFAULT_COUNT = 16
 
 @dataclass(frozen=True)
 class _FrameSource:
-    """The frame to stylize, its number, and the project that it comes from, if any."""
+    """The frame to stylize, its number, and the project that it comes from, if any.
+
+    range_options: of the project's range that holds the frame. shots: names of ranges that are
+    shots, which are not looked for.
+    """
 
     frame: Frame
     number: int
     project: ProjectFolder | None
+    range_options: Mapping[str, Any] = field(default_factory=dict)
+    shots: tuple[str, ...] = ()
 
 
 @field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
@@ -150,7 +156,12 @@ def seeds(
         name = choice.name(stylizer, _default_stylizer(project))
         options = choice.options(name, session.reporter.notice)
         if settings is not None and name == settings.stylizer:
-            options = {**(settings.stylizer_options or {}), **options}
+            options = {**(settings.stylizer_options or {}), **source.range_options, **options}
+            for shot in source.shots:
+                session.reporter.notice(
+                    f"stylizer range {shot}: kadr seeds does not look for shots; its values are "
+                    "not used"
+                )
         first = seed if seed is not None else options.get("seed") or 0
         axes = _axis_values(axis_texts, name)
         sheet = out or (Path("seeds.png") if project is None else project.out / "seeds.png")
@@ -270,7 +281,11 @@ def _frame_source(target: str, number: int | None) -> _FrameSource:
         project = open_project(target)
         options = project.options(project.locate())
         with ClipSource.of(options).open() as clip:
-            return _FrameSource(*_frame_of(clip, number, options.frames), project)
+            frame, number = _frame_of(clip, number, options.frames)
+        ranges = options.stylizer_ranges
+        values = [item.options for item in ranges if item.frames and frame.index in item.frames]
+        shots = tuple(item.name for item in ranges if item.frames is None)
+        return _FrameSource(frame, number, project, values[0] if values else {}, shots)
     path = Path(target)
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         if number is not None:

@@ -66,6 +66,7 @@ class SharedStylizerOptions:
     )
     original_prompt: str | None = _flag(None, SHARED_HELP["original_prompt"])
     lora: str | None = _flag(None, f"{SHARED_HELP['lora']}, separated by commas")
+    lora_dir: str | None = _flag(None, SHARED_HELP["lora_dir"])
     batch: int | None = _flag(None, SHARED_HELP["batch"])
     download: bool = _flag(False, SHARED_HELP["download"])
     url: str | None = _flag(None, "the address of a server")

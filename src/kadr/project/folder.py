@@ -181,6 +181,8 @@ class ProjectFolder:
             RunOptions(**values),
             () if "ranges" in changes else settings.ranges,
             None if "frames" in changes else settings.frames,
+            stylizer_ranges=settings.stylizer_ranges if stylizer == settings.stylizer else (),
+            all_frames=settings.frames,
             entry_errors=EntryErrors(self.toml, self.text),
         )
 

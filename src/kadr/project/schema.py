@@ -14,6 +14,7 @@ from kadr.core.parsing import expand_home, parse_bytes
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help, option_range
 from kadr.options import PropagateOptions, RunOptions
+from kadr.stylize.ranges import range_options
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,22 @@ def stylizer_entries(kind: type[Any]) -> tuple[Entry, ...]:
     """The entries for the fields of a stylizer's options dataclass."""
     hints = get_type_hints(kind)
     return tuple(_entry(item, hints[item.name]) for item in fields(kind))
+
+
+RANGE = "range"
+"""The name of the sections in [stylizer] that give other values to some frames."""
+
+RANGE_ENTRIES = (
+    Entry("frames", str, "the frames of the range, FIRST:LAST, both included"),
+    Entry("shot", int, "or a shot, by its number as kadr plan shows it"),
+)
+"""Which frames a range is for."""
+
+
+def range_entries(kind: type[Any]) -> tuple[Entry, ...]:
+    """The entries of a range for the fields of a stylizer's options dataclass."""
+    names = range_options(kind)
+    return tuple(entry for entry in stylizer_entries(kind) if entry.field in names)
 
 
 def _project_entry(field: str, kind: Any, default: Any = None, unit: str = "") -> Entry:

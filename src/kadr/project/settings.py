@@ -17,9 +17,12 @@ from kadr.core.parsing import parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
 from kadr.project.schema import (
+    RANGE,
+    RANGE_ENTRIES,
     Entry,
     checked_value,
     describe_unknown,
+    range_entries,
     sections,
     stylizer_entries,
 )
@@ -39,6 +42,20 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
+class RangeSettings:
+    """One [[stylizer.range]]: its frames "FIRST:LAST", or its shot; and the fields that it sets."""
+
+    frames: str | None
+    shot: int | None
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The range for people, such as "120:180" or "shot 2"."""
+        return f"shot {self.shot}" if self.frames is None else self.frames.replace(" ", "")
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of a project file. Paths are as written there; frames are frame numbers.
 
@@ -55,6 +72,7 @@ class Settings:
     ranges: tuple[str, ...] = ()
     stylizer: str = "external"
     stylizer_options: Mapping[str, Any] | None = None
+    stylizer_ranges: tuple[RangeSettings, ...] = ()
     detail: str = "medium"
     picture: Mapping[str, Any] | None = None
     output: str = ""
@@ -72,7 +90,7 @@ class EntryErrors:
         self._path, self._text = path, text
 
     @contextlib.contextmanager
-    def __call__(self, section: str, key: str | None = None) -> Iterator[None]:
+    def __call__(self, section: str | tuple[str, ...], key: str | None = None) -> Iterator[None]:
         """Turn OptionsErrors into ones that name the line of the entry ``key`` of ``section``."""
         try:
             yield
@@ -84,7 +102,7 @@ class EntryErrors:
             raise OptionsError(f"{self._path}, line {line}: {message}") from error
 
     @contextlib.contextmanager
-    def any_of(self, section: str, names: Mapping[str, str]) -> Iterator[None]:
+    def any_of(self, section: str | tuple[str, ...], names: Mapping[str, str]) -> Iterator[None]:
         """The same for several entries: the line is that of the first entry the error names."""
         try:
             yield
@@ -118,7 +136,10 @@ def read_settings(path: Path, text: str) -> Settings:
     _check_format(content.pop("format", None), path, text)
     schema = sections()
     check_sections(content, tuple(schema), entry_errors)
-    stylizer = read_stylizer(content.get("stylizer", {}), schema["stylizer"][0], entry_errors)
+    stylizer_content = dict(content.get("stylizer", {}))
+    range_contents = stylizer_content.pop("range", [])
+    stylizer = read_stylizer(stylizer_content, schema["stylizer"][0], entry_errors)
+    ranges = _read_ranges(range_contents, stylizer, entry_errors)
     project: dict[str, dict[str, Any]] = {}
     fields: dict[str, dict[str, Any]] = {}
     for section, entries in schema.items():
@@ -141,6 +162,7 @@ def read_settings(path: Path, text: str) -> Settings:
         ranges=keys.get("ranges", ()),
         stylizer=stylizer.pop("name", "external"),
         stylizer_options=stylizer,
+        stylizer_ranges=ranges,
         detail=project["picture"].get("detail", "medium"),
         picture=fields["picture"],
         output=project["output"].get("path", ""),
@@ -223,7 +245,7 @@ def _check_format(version: Any, path: Path, text: str) -> None:
 
 
 def read_entries(
-    section: str,
+    section: str | tuple[str, ...],
     entries: tuple[Entry, ...],
     content: Mapping[str, Any],
     entry_errors: EntryErrors,
@@ -262,6 +284,62 @@ def read_stylizer(
         with entry_errors.any_of("stylizer", names):
             kind(**options)
     return {"name": name, **options}
+
+
+def _read_ranges(
+    contents: Any, stylizer: Mapping[str, Any], entry_errors: EntryErrors
+) -> tuple[RangeSettings, ...]:
+    """Every [[stylizer.range]]; stylizer: its name and options. Raises OptionsError."""
+    with entry_errors("stylizer", RANGE):
+        if not isinstance(contents, list) or not all(isinstance(item, dict) for item in contents):
+            raise OptionsError(f"{RANGE}: expected sections, [[stylizer.{RANGE}]]")
+    with entry_errors(("stylizer", RANGE, "1")):
+        if contents and stylizer["name"] == "external":
+            raise OptionsError(
+                f"[[stylizer.{RANGE}]]: is for a stylizer that makes keys; give its name in "
+                "[stylizer], or take it out"
+            )
+    return tuple(
+        _read_range(content, ("stylizer", RANGE, str(number)), stylizer, entry_errors)
+        for number, content in enumerate(contents, start=1)
+    )
+
+
+def _read_range(
+    content: Mapping[str, Any],
+    section: tuple[str, ...],
+    stylizer: Mapping[str, Any],
+    entry_errors: EntryErrors,
+) -> RangeSettings:
+    kind = stylizer_options(stylizer["name"])
+    entries = (*RANGE_ENTRIES, *range_entries(kind))
+    everywhere = {entry.name for entry in stylizer_entries(kind)}
+    for name in content:
+        with entry_errors(section, name):
+            if name in everywhere and name not in {entry.name for entry in entries}:
+                raise OptionsError(
+                    f"{name}: is the same for all frames; set it in [stylizer], or take it out"
+                )
+    values = read_entries(section, entries, content, entry_errors)
+    frames, shot = values.pop("frames", None), values.pop("shot", None)
+    options = {name.replace("-", "_"): value for name, value in values.items()}
+    with entry_errors(section):
+        if (frames is None) == (shot is None):
+            raise OptionsError(f'[[stylizer.{RANGE}]]: give frames = "FIRST:LAST" or shot = N')
+        if not options:
+            raise OptionsError(
+                f"[[stylizer.{RANGE}]]: sets nothing; give another prompt or seed, or take it out"
+            )
+    with entry_errors(section, "shot"):
+        if shot is not None and shot < 1:
+            raise OptionsError(f"shot {shot}: expected a number from 1 on, as kadr plan shows it")
+    with entry_errors(section, "frames"):
+        if frames is not None:
+            parse_frames(frames, _AnyClip())
+    with entry_errors.any_of(section, {name.replace("_", "-"): name for name in options}):
+        base = {name: value for name, value in stylizer.items() if name != "name"}
+        kind(**{**base, **options})
+    return RangeSettings(frames, shot, options)
 
 
 def _rate(value: float | str | None, entry_errors: EntryErrors) -> float | None:

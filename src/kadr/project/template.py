@@ -10,7 +10,7 @@ from typing import Any
 import tomlkit
 
 from kadr.errors import InputError
-from kadr.project.schema import Entry, sections, stylizer_entries
+from kadr.project.schema import RANGE, Entry, sections, stylizer_entries
 from kadr.project.settings import FORMAT, Settings
 from kadr.stylize.registry import stylizer_options
 
@@ -23,6 +23,12 @@ _INTRODUCTION = """\
 
 _MAX_HELP_COLUMN = 48
 """Help of longer lines follows them directly."""
+
+_RANGE_EXAMPLE = (
+    "# Other values for some frames; there may be several of these.",
+    f"# [[stylizer.{RANGE}]]",
+    '# frames = "FIRST:LAST"  # or shot = 2, as kadr plan numbers them',
+)
 
 _SECTION_HELP = {
     "clip": "The clip to restyle.",
@@ -43,7 +49,9 @@ def project_text(settings: Settings) -> str:
     values = _values(settings)
     parts = [_INTRODUCTION, f"format = {FORMAT}\n"]
     for section, entries in schema.items():
-        lines = _lines(entries, values[section])
+        lines = [*_lines(entries, values[section])]
+        if section == "stylizer" and settings.stylizer != "external":
+            lines += _RANGE_EXAMPLE
         parts.append("\n".join([f"# {_SECTION_HELP[section]}", f"[{section}]", *lines, ""]))
     return "\n".join(parts)
 

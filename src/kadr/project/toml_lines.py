@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-_HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
+_HEADER = re.compile(r"\s*(?:\[([^\[\]]+)\]|\[\[([^\[\]]+)\]\])\s*(?:#.*)?$")
+"""``[section]``, or ``[[section]]`` of which there may be several."""
+
 _PART = re.compile(r""""((?:[^"\\]|\\.)*+)"|'([^']*+)'|([\w-]++)""")
 _ANY_PART = r"""(?:"(?:[^"\\]|\\.)*+"|'[^']*+'|[\w-]++)"""
 # possessive, since what does not match must not be tried again in other pieces
@@ -20,18 +23,26 @@ _MOST_TRIES = 200
 _LONG = re.compile(r'"""|' + "'''")
 
 
-def line_of(text: str, section: str, key: str | None = None, value: str | None = None) -> int:
+def line_of(
+    text: str,
+    section: str | tuple[str, ...],
+    key: str | None = None,
+    value: str | None = None,
+) -> int:
     """The number of a line, from 1: of the entry ``key`` of ``section``, or of the section.
 
+    section: the parts of its name; of several [[sections]] of a name the last part is the number,
+    "1" for the first.
     value: text in the value of the entry; if the value takes several lines, the line of this text.
     For a missing entry this is the line of its section, for a missing section line 1.
     """
-    lines, path = text.splitlines(), (section,) if key is None else (section, key)
+    names = (section,) if isinstance(section, str) else section
+    lines, path = text.splitlines(), names if key is None else (*names, key)
     numbers = {name: number for number, name in reversed(list(_paths(lines)))}
     line = numbers.get(path)
     if line is None:
-        subtables = [number for name, number in numbers.items() if name[0] == section]
-        return numbers.get((section,), min(subtables, default=1))
+        subtables = [number for name, number in numbers.items() if name[: len(names)] == names]
+        return numbers.get(names, min(subtables, default=1))
     if value is None:
         return line
     stop = min((number for number in numbers.values() if number > line), default=len(lines) + 1)
@@ -76,7 +87,7 @@ def add_empty_entries(text: str, section: str, names: Collection[str]) -> str:
 def _insertion_points(lines: list[str], section: str) -> Iterator[int]:
     """Indices of lines before which a section may take another entry, the best one first."""
     headers = {
-        index: match[1].strip()
+        index: (match[1] or match[2]).strip()
         for index, line in enumerate(lines)
         if (match := _HEADER.match(line))
     }
@@ -95,11 +106,17 @@ def _insertion_points(lines: list[str], section: str) -> Iterator[int]:
 def _paths(lines: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Lines that begin a table or a value, with its full name."""
     table: tuple[str, ...] = ()
+    counts: Counter[tuple[str, ...]] = Counter()
     inside = False
     for number, line in enumerate(lines, start=1):
         if not inside:
             header, key = _HEADER.match(line), _KEY.match(line)
-            if header is not None:
+            if header is not None and header[2]:
+                table = _parts(header[2])
+                counts[table] += 1
+                table = (*table, str(counts[table]))
+                yield number, table
+            elif header is not None:
                 table = _parts(header[1])
                 yield number, table
             elif key is not None:

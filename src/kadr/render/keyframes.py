@@ -25,10 +25,12 @@ from kadr.render.soft_masks import SoftMaskStylizer
 from kadr.render.styled_check import StyledCheck
 from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
+from kadr.render.stylizer_ranges import FrameOptions, create_ranged
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
 from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile
 from kadr.stylize.infotext import PARAMETERS
+from kadr.stylize.ranges import RangeStylizer
 from kadr.stylize.registry import create_stylizer
 
 STEP = "stylize"
@@ -77,22 +79,31 @@ class KeyStyles:
     There may be thousands: only the name and a little information of each are in memory.
     """
 
-    def __init__(self, run: RunContext, shots: Mapping[int, int], painted: Sequence[KeyFile]):
+    def __init__(
+        self,
+        run: RunContext,
+        shots: Mapping[int, int],
+        painted: Sequence[KeyFile],
+        ranges: Sequence[FrameOptions] = (),
+    ):
         """shots: key index → number of its shot. painted: the files of painted keys.
 
+        ranges: where the stylizer has other options.
         Raises OptionsError for a bad stylizer or a bad option of it, InputError for masks that do
         not fit.
         """
         self._run, options = run, run.options
         self.indices, self._shots = sorted(shots), shots
-        self._stylizer: Stylizer = (
-            External(ExternalOptions(options.keys, options.fit_keys), painted)
-            if painted
-            else create_stylizer(options.stylizer, **options.stylizer_options)
-        )
+        self._ranged: RangeStylizer | None = None
+        self._stylizer: Stylizer
+        if painted:
+            self._stylizer = External(ExternalOptions(options.keys, options.fit_keys), painted)
+        elif ranges:
+            self._stylizer = self._ranged = create_ranged(options, options.stylizer_options, ranges)
+        else:
+            self._stylizer = create_stylizer(options.stylizer, **options.stylizer_options)
         self._files = {file.index: file.path for file in painted}
         self._file_digests = {index: file_digest(path) for index, path in self._files.items()}
-        self._settings = dict(options.stylizer_options) | {"fit": options.fit_keys}
         self._masks = FrameMasks(options.masks, run.clip, self.indices)
         self._entries = dict(self._names())
         self._infos: dict[int, _KeyInfo] = {}
@@ -101,12 +112,6 @@ class KeyStyles:
     def _names(self) -> Iterator[tuple[int, str]]:
         """Index and entry of each key; the entry is a fingerprint of all that it is made from."""
         options, stylizer = self._run.options, self._stylizer
-        common = (
-            options.stylizer,
-            stylizer.VERSION,
-            self._settings,
-            self._run.size,
-        )
         for shot in self._groups():
             # all keys made jointly, or through its name the previous key and all before it
             depends_on = fingerprint(STEP, VERSION, shot) if stylizer.joint else ""
@@ -116,16 +121,31 @@ class KeyStyles:
                 else:
                     identity = self._run.clip_identity
                     made_from = (identity, options.seed, self._masks.digest(index))
+                common = (options.stylizer, stylizer.VERSION, self._settings(index), self._run.size)
                 name = fingerprint(STEP, VERSION, *common, made_from, index, depends_on)
                 if stylizer.sequential and not stylizer.joint:
                     depends_on = name
                 yield index, f"{STEP}/{name}"
 
+    def _settings(self, index: int) -> dict[str, Any]:
+        """The options that a key is made with."""
+        options = self._run.options
+        settings = dict(options.stylizer_options)
+        if self._ranged is not None:
+            settings = self._ranged.options_at(index)
+        return settings | {"fit": options.fit_keys}
+
     def _groups(self) -> list[list[int]]:
-        """The keys of each shot, in order."""
-        groups: dict[int, list[int]] = {}
+        """The keys that may depend on each other, in order: of each shot.
+
+        A joint stylizer makes those of a shot and a section between ranges jointly.
+        """
+        groups: dict[tuple[int, int], list[int]] = {}
         for index in self.indices:
-            groups.setdefault(self._shots[index], []).append(index)
+            section = 0
+            if self._ranged is not None and self._stylizer.joint:
+                section = self._ranged.section(index)
+            groups.setdefault((self._shots[index], section), []).append(index)
         return list(groups.values())
 
     def missing(self) -> list[int]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,14 +22,20 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError, OptionsError
-from kadr.option_fields import single_frame_options
+from kadr.option_fields import (
+    FILMED_FRAME,
+    OTHER_FRAMES,
+    fields_that_need,
+    single_frame_options,
+)
 from kadr.render.pass_frame import read_pass_frame
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import RunSchedule
 from kadr.render.styled_check import StyledCheck
+from kadr.render.stylizer_ranges import FrameOptions, create_ranged
 from kadr.storage.frame_folder import FrameState
 from kadr.storage.store import fingerprint
-from kadr.stylize.base import Mask, StyledFrame, StylizeContext, StylizeJob
+from kadr.stylize.base import Mask, StyledFrame, StylizeContext, StylizeJob, Stylizer
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.registry import create_stylizer, stylizer_options
 
@@ -48,7 +55,13 @@ class Refiner:
     Raises OptionsError for a stylizer that has no denoising strength to lower.
     """
 
-    def __init__(self, run: RunContext, schedule: RunSchedule, cancel: CancelToken) -> None:
+    def __init__(
+        self,
+        run: RunContext,
+        schedule: RunSchedule,
+        ranges: Sequence[FrameOptions],
+        cancel: CancelToken,
+    ) -> None:
         options = run.options
         assert options.refine is not None, "refine has no threshold"
         kind = stylizer_options(options.stylizer)
@@ -60,7 +73,12 @@ class Refiner:
         settings = {**options.stylizer_options, "denoising_strength": options.refine_strength}
         # a frame starts from the propagated one, and keeps most of it
         settings = single_frame_options(kind, settings, filmed=False)
-        self._stylizer = create_stylizer(options.stylizer, **settings)
+        # one strength for all frames: ranges may still differ in what is painted
+        refined = [
+            replace(item, options=self._refine_options(kind, item.options)) for item in ranges
+        ]
+        self._ranged = create_ranged(options, settings, refined) if refined else None
+        self._stylizer: Stylizer = self._ranged or create_stylizer(options.stylizer, **settings)
         self._settings, self._threshold = settings, options.refine
         self._run, self._schedule, self._cancel = run, schedule, cancel
         self._final = run.final_frames
@@ -68,6 +86,12 @@ class Refiner:
         self.refined, self.reused = 0, 0
         self.seconds = 0.0
         """Time spent on refining, stored frames included."""
+
+    @staticmethod
+    def _refine_options(kind: type[Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a range's options holds for a frame that starts from the propagated one."""
+        dropped = {"denoising_strength", *fields_that_need(kind, OTHER_FRAMES, FILMED_FRAME)}
+        return {name: value for name, value in changes.items() if name not in dropped}
 
     def frames(self, results: Iterable[Event | Frame]) -> Generator[Event | Frame, None, None]:
         """Pass events on, and each frame: as it is, as stored by an earlier run, or refined."""
@@ -127,7 +151,7 @@ class Refiner:
             self._threshold,
             options.stylizer,
             self._stylizer.VERSION,
-            self._settings,
+            self._settings if self._ranged is None else self._ranged.options_at(frame.index),
             options.seed,
         )
 

@@ -39,7 +39,8 @@ def check_planned(file: Path, digest: str | None, planned: str) -> None:
 def run_inputs(options: RunOptions) -> list[Path]:
     """The clip, the keys, the masks and the files of the stylizer."""
     masks = [] if options.masks is None else [options.masks]
-    files = stylizer_files(options.stylizer, dict(options.stylizer_options))
+    values = [options.stylizer_options, *(item.options for item in options.stylizer_ranges)]
+    files = [path for item in values for path in stylizer_files(options.stylizer, dict(item))]
     return [options.clip, *options.keys, *masks, *files]
 
 

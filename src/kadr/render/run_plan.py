@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from kadr.plan.survey import survey_clip
 from kadr.render.key_fit import key_fit_notices
 from kadr.render.painted_keys import painted_keys
 from kadr.render.run_context import RunContext
+from kadr.render.stylizer_ranges import FrameOptions, empty_ranges, resolve_ranges
 from kadr.storage.store import fingerprint
 from kadr.stylize.external import KeyFile
 
@@ -41,6 +42,7 @@ class RunPlan:
     shots: of the frames of the run, in order. keys: frame index → number of its shot.
     spans: one for each key, in order. painted: the files of painted keys; empty if a stylizer
     makes the keys. survey: what keys would explain; None if no keyframes had to be chosen.
+    ranges: where the stylizer has other options.
     """
 
     shots: tuple[FrameRange, ...]
@@ -48,6 +50,7 @@ class RunPlan:
     spans: tuple[Span, ...]
     painted: tuple[KeyFile, ...]
     survey: Survey | None = None
+    ranges: tuple[FrameOptions, ...] = ()
 
     @property
     def predicted(self) -> tuple[float, ...] | None:
@@ -66,7 +69,8 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     """Find the shots, take the painted keys or choose keyframes, and pair their spans.
 
     Raises InputError for keys that do not fit the clip, OptionsError for ranges that do not fit
-    the keys or keyframes that cannot be chosen as asked.
+    the keys, keyframes that cannot be chosen as asked, or ranges of the stylizer's options that
+    overlap.
     """
     options, clip, frames = run.options, run.clip, run.frames
     painted, unused = painted_keys(options, clip, frames)
@@ -74,12 +78,12 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
         yield notice(STEP, text)
     survey: Survey | None = None
     if painted:
-        shots = yield from _shots(run, cancel)
+        shots = yield from _shots(run, frames, cancel)
         indices = [file.index for file in painted]
         for text in key_fit_notices(run, painted, cancel):
             yield notice(STEP, text)
     elif options.every_frame:
-        shots = yield from _shots(run, cancel)
+        shots = yield from _shots(run, frames, cancel)
         indices = [index for shot in shots for index in every_nth(shot, options.every)]
     elif len(frames) <= min(options.keys_budget, _FEW):
         shots, indices = [frames], list(frames)
@@ -96,7 +100,17 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     )
     starts = [shot.start for shot in shots]
     keys = {index: bisect.bisect_right(starts, index) - 1 for index in indices}
-    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), survey)
+
+    def find_shots(asked: FrameRange) -> Generator[Event, None, Sequence[FrameRange]]:
+        if survey is not None and asked == frames:
+            return shots
+        return (yield from _shots(run, asked, cancel))
+
+    ranges = yield from resolve_ranges(options.stylizer_ranges, frames, find_shots)
+    if options.refine is None:  # refined frames have the values of their ranges too
+        for text in empty_ranges(ranges, indices):
+            yield notice(STEP, text)
+    plan = RunPlan(tuple(shots), keys, tuple(spans), tuple(painted), survey, ranges)
     for shot in plan.without_key:
         first, last = clip.number(shot.start), clip.number(shot.stop - 1)
         yield notice(
@@ -115,9 +129,10 @@ def _survey(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Surv
     return (yield from map_items(events, lambda event: replace(event, step=STEP)))
 
 
-def _shots(run: RunContext, cancel: CancelToken) -> Generator[Event, None, list[FrameRange]]:
+def _shots(
+    run: RunContext, frames: FrameRange, cancel: CancelToken
+) -> Generator[Event, None, list[FrameRange]]:
     """The shots of the frames; found once for a clip, then read from a file."""
-    frames = run.frames
     if run.options.ignore_cuts or len(frames) < 3:
         return [frames]
     file = run.layout.shots(fingerprint("shots", VERSION, run.clip_identity, frames))

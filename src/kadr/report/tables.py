@@ -97,11 +97,21 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{label}: ")
         elif isinstance(value, bool):
             yield label, "yes" if value else "no"
+        elif isinstance(value, list) and any(map(_is_nested, value)):
+            for number, item in enumerate(value, start=1):
+                yield from _flatten(item, f"{label} {number}: ")
         elif isinstance(value, list):
             if value:
                 yield label, ", ".join(_item_text(item) for item in value)
         elif value is not None:
             yield label, f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether a value holds names and values of which some hold others, as a range does."""
+    return isinstance(value, Mapping) and any(
+        isinstance(inner, Mapping) for inner in value.values()
+    )
 
 
 def _item_text(value: Any) -> str:

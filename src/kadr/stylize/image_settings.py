@@ -13,6 +13,7 @@ from kadr.stylize.infotext import (
     EVEN_SCHEDULES,
     LIST_SEPARATOR,
     SCHEDULE_FIELD,
+    UNIFORM,
     Infotext,
     infotext_settings,
     other_fields,
@@ -25,10 +26,12 @@ from kadr.stylize.servers.comfyui_settings import read_graph_settings
 _FILES = ("model", "vae", "lora", "embedding", "controlnet")
 """Options that are names in an image and files for kadr's own stylizer."""
 
+_PROMPTS = ("prompt", "negative_prompt")
+
 _INSEPARABLE = (("width", "height"), ("controlnet", "control", "control_until"))
 """Options that are used or left out together."""
 
-_OWN_SCHEDULES = EVEN_SCHEDULES | {"automatic", "karras"}
+_OWN_SCHEDULES = EVEN_SCHEDULES | {"automatic", "karras", "exponential"}
 """Noise schedules of kadr's own stylizer."""
 
 
@@ -59,17 +62,19 @@ def read_image_settings(image: Path, stylizer: str) -> ImageSettings:
     if note and stylizer == "comfyui":
         settings.pop("noise_source", None)  # it has no other
     names = {item.name for item in fields(options_class)}
-    options: dict[str, Any] = {}
+    # a prompt is never left out: the run refuses what it cannot do, and names the option it needs
+    options = {name: settings.pop(name) for name in _PROMPTS if name in settings.keys() & names}
+    accepted: dict[str, Any] = {}
     left_out: dict[str, Any] = {}
     for group in _groups(settings):
         missing = stylizer == "diffusion" and any(
             name in _FILES and not _files_exist(value) for name, value in group.items()
         )
-        if not missing and group.keys() <= names and _accepts(options_class, options | group):
-            options |= group
+        if not missing and group.keys() <= names and _accepts(options_class, accepted | group):
+            accepted |= group
         else:
             left_out |= {name: _to_text(value) for name, value in group.items() if value != ""}
-    return ImageSettings(options, left_out | others | rest, note)
+    return ImageSettings(options | accepted, left_out | others | rest, note)
 
 
 def _read(image: Path) -> tuple[Infotext, dict[str, str], str]:
@@ -92,6 +97,8 @@ def _settings(info: Infotext, stylizer: str) -> tuple[dict[str, Any], dict[str, 
         # the web interface finds a checkpoint by its hash too
         settings["model"] = others.pop("Model hash")
     sampler, schedule = info.fields.get("Sampler"), info.fields.get(SCHEDULE_FIELD, "")
+    if sampler is not None and settings["sampler"] == f"{sampler} {UNIFORM}":
+        schedule = UNIFORM  # by the version that wrote the text
     if sampler is None or not schedule:
         return settings, others
     if stylizer == "a1111":

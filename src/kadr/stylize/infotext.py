@@ -24,7 +24,10 @@ SCHEDULE_FIELD = "Schedule type"
 """The field of the noise schedule, where it is separate from the sampler."""
 
 EVEN_SCHEDULES = frozenset({"uniform", "normal"})
-"""Names, in lower case, of the schedule that is even over timesteps, the default of samplers."""
+"""Names, in lower case, of the schedule that is even over timesteps."""
+
+UNIFORM = "Uniform"
+"""Its name in the texts of A1111."""
 
 LIST_SEPARATOR = ", "
 """Separates the values of a field that has several."""
@@ -138,9 +141,10 @@ def infotext_settings(info: Infotext) -> dict[str, Any]:
 
     Only settings that the text has: prompt, negative_prompt, width, height, and the options in
     ``_OPTIONS``. The sampler is "DPM++ 2M Karras" even if the text has the schedule in a field of
-    its own, and "Euler" with the even schedule. A1111 and Forge leave the noise source out if it is
-    the GPU: then it is "nv", which makes the same numbers. An option that depends on another, such
-    as original_prompt on inversion, comes after it. A field with an invalid value is no setting.
+    its own; "Euler" with the even schedule, which is that sampler's own. A1111 and Forge leave the
+    noise source out if it is the GPU: then it is "nv", which makes the same numbers. An option that
+    depends on another, such as original_prompt on inversion, comes after it. A field with an
+    invalid value is no setting.
     """
     fields = info.fields
     settings: dict[str, Any] = {"prompt": info.prompt, "negative_prompt": info.negative_prompt}
@@ -148,8 +152,8 @@ def infotext_settings(info: Infotext) -> dict[str, Any]:
         value = _parse_value(info, name)
         if value is not None:
             settings[option] = value
-    if "sampler" in settings and SCHEDULE_FIELD in fields:
-        settings["sampler"] = _with_schedule(settings["sampler"], fields[SCHEDULE_FIELD].strip())
+    if "sampler" in settings and (schedule := _schedule(fields)):
+        settings["sampler"] = _with_schedule(settings["sampler"], schedule)
     if "seed" in settings and re.match(r"[vf]\d", fields.get("Version", "")):
         settings.setdefault("noise_source", "nv")
     if size := _parse_size(fields.get("Size", "")):
@@ -173,10 +177,25 @@ def _is_used(info: Infotext, name: str) -> bool:
 
 
 def _with_schedule(sampler: str, schedule: str) -> str:
-    name = schedule.casefold()
+    name, has_karras = schedule.casefold(), sampler in _KARRAS_BY_DEFAULT
     if name == "automatic":
-        return f"{sampler} Karras" if sampler in _KARRAS_BY_DEFAULT else sampler
-    return sampler if name in EVEN_SCHEDULES else f"{sampler} {schedule}"
+        return f"{sampler} Karras" if has_karras else sampler
+    if name in EVEN_SCHEDULES and not has_karras:
+        return sampler
+    return f"{sampler} {schedule}"
+
+
+def _schedule(fields: Mapping[str, str]) -> str:
+    """The noise schedule of a text; "" if nothing tells.
+
+    Before version 1.9 of A1111 a bare sampler had the even schedule, since then it has its own.
+    """
+    if SCHEDULE_FIELD in fields:
+        return fields[SCHEDULE_FIELD].strip()
+    version = re.search(r"v([0-9]{1,4})\.([0-9]{1,4})", fields.get("Version", ""))
+    if version is None:
+        return ""
+    return UNIFORM if (int(version[1]), int(version[2])) < (1, 9) else "Automatic"
 
 
 def _parse_value(info: Infotext, name: str) -> Any:

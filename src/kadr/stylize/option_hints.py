@@ -15,6 +15,7 @@ SHARED_FLAGS = frozenset(
         "inversion",
         "original_prompt",
         "lora",
+        "lora_dir",
         "batch",
         "download",
         "url",

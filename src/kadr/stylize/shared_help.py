@@ -18,6 +18,7 @@ SHARED_HELP: Mapping[str, str] = {
     "decode_steps": "steps of inversion",
     "randomness": "share of the inverted noise that is replaced by noise of the seed",
     "lora": "LoRA files, each PATH or PATH:WEIGHT",
+    "lora_dir": "the folder of the LoRA files that <lora:NAME:WEIGHT> in the prompt names",
     "batch": "frames that are stylized at once",
     "download": "download the model from the hub if it is not on this machine",
     "server_patience": "seconds to wait for a server that starts or restarts",

@@ -41,6 +41,20 @@ from kadr.stylize.registry import create_stylizer
         ({"prediction": "x0"}, "prediction 'x0'"),
         ({"zero_terminal_snr": "maybe"}, "zero-terminal-snr 'maybe': expected one of auto"),
         ({"cfg_rescale": 1.5}, "cfg-rescale"),
+        ({"prompt": "a <lora:ink:1>"}, "prompt: <lora:ink:…> names a file; give --lora-dir FOLDER"),
+        ({"prompt": "a <hypernet:ink:1>", "lora_dir": "x"}, "no networks of the kind hypernet"),
+        ({"prompt": "a | b [c|d]"}, r"prompt: '\|' in 'a \| b .c\|d.' belongs to no alternation"),
+        ({"negative_prompt": "a [b|c:2]"}, "negative-prompt: "),
+        ({"negative_prompt": "<lora:ink:1>"}, "negative-prompt: <lora:…> is for the prompt"),
+        ({"negative_prompt": "a AND b"}, "negative-prompt: AND joins prompts only in the prompt"),
+        (
+            {"inversion": "plain", "original_prompt": "[a:b:2]"},
+            r"original-prompt: does not change during inversion; take out \[a:b:N\]",
+        ),
+        (
+            {"inversion": "plain", "original_negative_prompt": "a AND b"},
+            "original-negative-prompt: AND joins",
+        ),
     ],
 )
 def test_bad_options(values: dict, message: str) -> None:

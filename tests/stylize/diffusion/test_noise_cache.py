@@ -16,6 +16,7 @@ from kadr.stylize.diffusion.noise_cache import (
     describe_inversion,
 )
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.sampling.inversion import Inversion
 
 
 def test_noise_is_cached_for_its_image_and_settings_only(tmp_path: Path) -> None:
@@ -45,6 +46,20 @@ def test_a_file_replaced_under_its_name_is_another(tmp_path: Path) -> None:
     path.write_bytes(b"other")
     assert collect_file_stats(path) != before[0]
     assert collect_file_stats(tmp_path / "model") != before[1]
+
+
+def test_the_loras_of_a_prompt_decide_noise_and_its_words_do_not(tmp_path: Path) -> None:
+    (tmp_path / "ink.pt").write_bytes(b"one")
+    values = {"model": "m", "inversion": "plain", "lora_dir": tmp_path}
+
+    def describe(prompt: str) -> str:
+        return describe_inversion(None, DiffusionOptions(prompt=prompt, **values), Inversion())
+
+    assert describe("a [cat|dog]") == describe("b AND c")
+    tagged = describe("a <lora:ink:1>")
+    assert len({describe("a"), tagged, describe("a <lora:ink:0.5>")}) == 3
+    (tmp_path / "ink.pt").write_bytes(b"other")
+    assert describe("a <lora:ink:1>") != tagged
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", None])

@@ -52,6 +52,24 @@ def _restyle(adapter: PipelineAdapter, context: StylizeContext | None = None) ->
     return adapter.restyle(list(jobs([3, 5])), past)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "notation"),
+    [
+        ("a [b:c:0.5] d", r"[a:b:0.5] or [a|b]"),
+        ("a AND b BREAK (c:1.2)", "AND, BREAK, (word:1.2)"),
+        ("a man (left), 16:9 [x]", ""),
+    ],
+)
+def test_notation_that_a_pipeline_does_not_read_is_told(
+    prompt: str, notation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        PipelineAdapter(_Editor(), DiffusionOptions(model="m", prompt=prompt), "m")
+    told = f"m: takes the prompt as plain text, so {notation} is not read as A1111 does"
+    assert (told in caplog.text) == bool(notation)
+    assert bool(caplog.text) == bool(notation)
+
+
 def test_only_arguments_of_the_signature_are_passed(caplog: pytest.LogCaptureFixture) -> None:
     pipeline = _Editor()
     options = DiffusionOptions(

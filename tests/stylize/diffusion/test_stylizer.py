@@ -245,6 +245,7 @@ def test_additions_change_the_image(tiny_model, tmp_path: Path, disc_frames) -> 
     control = {"controlnet": f"{tmp_path / 'control'}:0.5"}
     changed = [
         run(lora=f"{tmp_path / 'style.safetensors'}:0.8"),
+        run(lora=f"{tmp_path / 'style.safetensors'}:-1"),
         run(embedding=tmp_path / "zeth.safetensors"),
         run(vae=tiny_model("sdxl") / "vae"),
         run(clip_skip=2),
@@ -252,6 +253,8 @@ def test_additions_change_the_image(tiny_model, tmp_path: Path, disc_frames) -> 
         run(**control, control="softedge"),
         run(**control, control="tile"),
     ]
+    tagged = run(prompt="zeth <lora:style:0.3:0.8>", lora_dir=tmp_path)
+    assert np.array_equal(tagged, changed[0])
     for index, image in enumerate(changed):
         assert not np.array_equal(image, plain), index
         assert all(not np.array_equal(image, other) for other in changed[:index])
@@ -322,6 +325,10 @@ def test_inverted_noise_is_cached_and_reused(
     assert sorted((tmp_path / "noise").iterdir()) == kept
     restyle(disc_frames[:2], context, **(options | {"original_prompt": "painting"}))
     assert len(list((tmp_path / "noise").iterdir())) == 4
+    # an empty one is empty, as in A1111: the prompt does not take its place
+    for prompt in ("photo", "painting"):
+        restyle(disc_frames[:1], context, **(options | {"original_prompt": "", "prompt": prompt}))
+        assert len(list((tmp_path / "noise").iterdir())) == 5
 
 
 def test_a_lent_control_lies_on_a_frame_that_is_cropped(

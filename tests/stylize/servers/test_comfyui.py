@@ -26,6 +26,8 @@ from kadr.stylize.infotext import PARAMETERS, infotext_settings, parse_infotext
 from kadr.stylize.registry import create_stylizer
 from kadr.stylize.servers.comfyui import _StepProgress
 from kadr.stylize.servers.comfyui_graph import plain_graph
+from kadr.stylize.servers.comfyui_options import ComfyUIOptions
+from kadr.stylize.servers.comfyui_settings import apply_options
 
 SIZE = {"width": 128, "height": 96}
 MODEL = "sd15/v1-5-pruned-emaonly.safetensors"
@@ -73,6 +75,15 @@ def _users_graph() -> dict[str, Any]:
     graph["22"] = {"class_type": "ControlNetApply", "inputs": {"conditioning": ["5", 0]}}
     graph["30"] = {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}
     return graph
+
+
+def test_notation_that_comfyui_does_not_read_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    options = ComfyUIOptions(prompt="a (man:1.2) [at sea:0.5] <lora:ink:1>", negative_prompt="bad")
+    apply_options(plain_graph("m"), options, [])
+    assert caplog.messages == [
+        "the positive prompt has <lora:…>, [a:b:0.5] or [a|b]: ComfyUI takes it for words unless a "
+        "node of the graph reads it"
+    ]
 
 
 def test_frames_are_sent_and_returned_without_a_workflow(server: FakeComfyUI) -> None:

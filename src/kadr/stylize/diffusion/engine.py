@@ -36,6 +36,8 @@ from kadr.stylize.diffusion.model.precision import (
 from kadr.stylize.diffusion.model.weights import is_out_of_memory
 from kadr.stylize.diffusion.noise_cache import NoiseCache, describe_inversion
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.prompt.lora_tags import split_lora_tags
+from kadr.stylize.diffusion.prompt.subprompts import split_subprompts
 from kadr.stylize.diffusion.sampling.guidance import Eps, eps_from
 from kadr.stylize.diffusion.sampling.img2img import (
     Prompts,
@@ -78,7 +80,10 @@ _MAX_REFERENCES = 4
 class Engine:
     """A model with the options of a run; not thread-safe."""
 
-    def __init__(self, model: Model, options: DiffusionOptions) -> None:
+    def __init__(
+        self, model: Model, options: DiffusionOptions, attention: FrameAttention | None = None
+    ) -> None:
+        """attention: the one that the network has already; None: it is added if it is needed."""
         self.model, self._options = model, options
         if model.channels == 4 and options.inpainting_mask_weight != 1:
             raise OptionsError(
@@ -91,13 +96,27 @@ class Engine:
         self._prompts = EncodedPrompts(model, options)
         self._input_builder = InputBuilder(options, self.size, self.seed)
         self._max_batch = options.batch if options.joint == "none" else options.joint_size
-        self._attention = FrameAttention(model.unet, model.device) if options.attends else None
+        self._attention = attention
+        if options.attends and attention is None:
+            self._attention = FrameAttention(model.unet, model.device)
         self._references: dict[str, AttentionReference] = {}
 
     @staticmethod
     def check(options: DiffusionOptions) -> None:
         """Raise OptionsError for names that only torch modules know, before a model is loaded."""
         find_sampler(create_sampling_settings(options).sampler)
+        text, _ = split_lora_tags(options.prompt)
+        (first, *others) = split_subprompts(text)
+        if first.weight != 1 and not others:
+            _log.warning(
+                "prompt: the number after the last colon, %g, is its weight, as in A1111; to have "
+                "it as text, put a comma after it",
+                first.weight,
+            )
+
+    def with_options(self, options: DiffusionOptions) -> Engine:
+        """The same model with other options, which load no other one."""
+        return Engine(self.model, options, self._attention)
 
     def size(self, frame_size: Size) -> Size:
         """The working size (width, height) for frames of this size."""

@@ -10,7 +10,7 @@ from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.sampling.inversion import Inversion
 from kadr.stylize.diffusion.sampling.samplers import find_sampler
 from kadr.stylize.diffusion.sampling_settings import create_sampling_settings
-from kadr.stylize.infotext import LIST_SEPARATOR
+from kadr.stylize.infotext import LIST_SEPARATOR, SCHEDULE_FIELD
 from kadr.stylize.layout.sizes import Size
 
 InfotextFields = dict[str, str | int | float | None]
@@ -27,10 +27,13 @@ def build_infotext_fields(
 ) -> InfotextFields:
     """How a frame is made, under A1111's names and in its order; kadr's own fields at the end."""
     settings = create_sampling_settings(options)
-    multiplier = settings.noise_multiplier
+    multiplier, sampler = settings.noise_multiplier, find_sampler(settings.sampler)
+    is_uniform = sampler.schedule == "uniform"
     fields: InfotextFields = {
         "Steps": settings.steps,
-        "Sampler": find_sampler(settings.sampler).name,
+        "Sampler": sampler.full_name,
+        # every A1111 reads a schedule in the sampler's name, but a bare name as the sampler's own
+        SCHEDULE_FIELD: "Uniform" if is_uniform and sampler.default_schedule != "uniform" else None,
         "CFG scale": settings.cfg_scale,
         "CFG rescale": settings.cfg_rescale or None,
         "Seed": seed,

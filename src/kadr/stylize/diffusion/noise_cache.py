@@ -78,8 +78,7 @@ def describe_inversion(
     """
     values: dict[str, Any] = {name: getattr(options, name) for name in _RELEVANT_OPTIONS}
     values |= {"digest": digest, "files": _model_file_stats(options)}
-    if not (options.original_prompt or options.original_negative_prompt):
-        values |= {"prompt": options.prompt, "negative": options.negative_prompt}
+    values["prompt_loras"] = options.prompt_loras
     if inversion is not None:
         # randomness is applied after the inversion
         values["inversion"] = replace(inversion, randomness=0.0)
@@ -98,6 +97,7 @@ def _model_file_stats(options: DiffusionOptions) -> list[list[tuple[str, int, in
     """The file stats of the model and of all files that are added to it."""
     paths = [Path(options.model).expanduser(), *options.embedding]
     paths += [split_path_and_weight(text)[0] for text in options.lora + options.controlnet]
+    paths += [lora.path for lora in options.prompt_loras]
     paths += [options.vae] if options.vae is not None else []
     return [collect_file_stats(path) for path in paths if path.exists()]
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kadr.core.formatting import shorten
 from kadr.errors import OptionsError
 from kadr.option_fields import FILMED_FRAME, OTHER_FRAMES, check_fields, check_unused, option
+from kadr.stylize.diffusion.prompt.lora_tags import (
+    TaggedLora,
+    find_lora_files,
+    split_lora_tags,
+)
+from kadr.stylize.diffusion.prompt.schedule import changes
+from kadr.stylize.diffusion.prompt.subprompts import split_subprompts
 from kadr.stylize.option_hints import with_option
 from kadr.stylize.shared_help import SHARED_HELP
 
@@ -153,6 +161,7 @@ class DiffusionOptions:
 
     vae: Path | None = option(None, "another autoencoder: a folder or a file")
     lora: tuple[str, ...] = option((), SHARED_HELP["lora"])
+    lora_dir: Path | None = option(None, SHARED_HELP["lora_dir"])
     embedding: tuple[Path, ...] = option(
         (), "textual inversion files; the name of the file is the word for the prompt"
     )
@@ -189,6 +198,8 @@ class DiffusionOptions:
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         paths = [self.embedding] if isinstance(self.embedding, str | Path) else self.embedding
         object.__setattr__(self, "embedding", tuple(Path(path).expanduser() for path in paths))
+        if self.lora_dir is not None:
+            object.__setattr__(self, "lora_dir", Path(self.lora_dir).expanduser())
         object.__setattr__(self, "model", str(self.model))
         if not self.sampler:
             # the fresh noise of an ancestral sampler would undo inversion
@@ -203,6 +214,13 @@ class DiffusionOptions:
                 raise OptionsError(f"{name.replace('_', '-')} {value!r}: expected one of {listed}")
         self._check_together()
         self._check_other_frames()
+        self._check_prompts()
+
+    @property
+    def prompt_loras(self) -> tuple[TaggedLora, ...]:
+        """The LoRA files that the prompt names. Raises InputError for one that is not there."""
+        _, tags = split_lora_tags(self.prompt)
+        return find_lora_files(tags, self.lora_dir or Path())
 
     @property
     def sequential(self) -> bool:
@@ -245,6 +263,30 @@ class DiffusionOptions:
             check_unused(self, ("control_until",), "controlnet", "that too")
         if self.inpaint_area != "mask":
             check_unused(self, ("mask_padding",), "inpaint-area mask", "that too")
+
+    def _check_prompts(self) -> None:
+        """Refuse notation that has no meaning where it stands."""
+        text, tags = split_lora_tags(self.prompt)
+        if tags and self.lora_dir is None:
+            raise OptionsError(
+                f"prompt: <lora:{shorten(tags[0].name)}:…> names a file; give "
+                f"{with_option('lora_dir', 'FOLDER')}, the folder that holds it"
+            )
+        for subprompt in split_subprompts(text):
+            changes(subprompt.text)
+        changes(self.negative_prompt, "negative-prompt")
+        for name in ("negative_prompt", "original_prompt", "original_negative_prompt"):
+            dashed, prompt = name.replace("_", "-"), getattr(self, name)
+            if split_lora_tags(prompt, dashed)[1]:
+                raise OptionsError(f"{dashed}: <lora:…> is for the prompt; put it there")
+            if len(split_subprompts(prompt)) > 1:
+                raise OptionsError(
+                    f"{dashed}: AND joins prompts only in the prompt; for the word write and"
+                )
+            if name != "negative_prompt" and changes(prompt, dashed):
+                raise OptionsError(
+                    f"{dashed}: does not change during inversion; take out [a:b:N] and [a|b]"
+                )
 
     def _check_other_frames(self) -> None:
         """Refuse options for temporal consistency that exclude one another."""

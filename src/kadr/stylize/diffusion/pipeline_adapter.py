@@ -24,9 +24,12 @@ from kadr.stylize.diffusion.model.pipeline_lora import add_loras
 from kadr.stylize.diffusion.model.precision import is_flat
 from kadr.stylize.diffusion.model.weights import has_bfloat16, pick_device, pick_dtype
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.prompt.lora_tags import split_lora_tags
+from kadr.stylize.diffusion.prompt.notation import find_notation
 from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
 from kadr.stylize.layout.canvas import CanvasLayout, create_canvas
 from kadr.stylize.layout.sizes import RESIZE_MODES, Size, nearest_size, resize
+from kadr.stylize.option_hints import with_option
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ _UNSUPPORTED_OPTIONS = (
     "inversion",
     "controlnet",
     "embedding",
+    "lora_dir",
     "vae",
     "noise_cache",
     "color_correction",
@@ -75,6 +79,7 @@ class PipelineAdapter:
                 "use an image-to-image model"
             )
         self._warn_of_ignored_options()
+        self._warn_of_notation()
 
     @classmethod
     def load(cls, location: ModelLocation, options: DiffusionOptions) -> PipelineAdapter:
@@ -101,6 +106,10 @@ class PipelineAdapter:
         else:
             pipeline.to(device)
         return cls(pipeline, options, location.name)
+
+    def with_options(self, options: DiffusionOptions) -> PipelineAdapter:
+        """The same pipeline with other options, which load no other one."""
+        return PipelineAdapter(self._pipeline, options, self.name)
 
     def restyle(self, jobs: Sequence[StylizeJob], previous_frames: PreviousFrames) -> list[Image]:
         """Restyle each job's frame, (H, W, 3 or 4) uint8 of the frame's size.
@@ -238,6 +247,17 @@ class PipelineAdapter:
             if value and argument not in self._parameters:
                 _log.warning("%s: %s has no use for %s", self.name, type(self._pipeline), name)
 
+    def _warn_of_notation(self) -> None:
+        for name in ("prompt", "negative_prompt"):
+            notation = find_notation(getattr(self._options, name))
+            if notation:
+                _log.warning(
+                    "%s: takes the %s as plain text, so %s is not read as A1111 does",
+                    self.name,
+                    name.replace("_", "-"),
+                    notation,
+                )
+
 
 def _enable_vae_feature(pipeline: Any, feature: str, location: ModelLocation) -> None:
     vae = getattr(pipeline, "vae", None)
@@ -267,6 +287,11 @@ def _load_pipeline(location: ModelLocation, **settings: Any) -> Any:
 
 def check_supported(options: DiffusionOptions, location: ModelLocation) -> None:
     """Raise OptionsError for options that only kadr's own sampling loop supports."""
+    if split_lora_tags(options.prompt)[1]:
+        raise OptionsError(
+            f"prompt: <lora:…> is for Stable Diffusion 1, 2 and XL; for {location.name} give the "
+            f"file with {with_option('lora', 'PATH:WEIGHT')}"
+        )
     defaults = DiffusionOptions(model=options.model)
     for name in _UNSUPPORTED_OPTIONS:
         if getattr(options, name) != getattr(defaults, name):

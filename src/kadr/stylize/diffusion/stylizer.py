@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Protocol
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol
 
 from kadr.core.frames import Image
-from kadr.errors import BackendError
+from kadr.errors import BackendError, InputError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob, batches
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.temporal.previous_frames import PreviousFrames
@@ -26,6 +28,10 @@ class FrameRestyler(Protocol):
         """How a frame is made, under A1111's names."""
         ...
 
+    def with_options(self, options: DiffusionOptions) -> FrameRestyler:
+        """The same model with other options, which load no other one."""
+        ...
+
 
 class Diffusion:
     """The stylizer that runs Stable Diffusion locally; it loads the model at the first frame."""
@@ -34,10 +40,17 @@ class Diffusion:
     VERSION = 1
     name = "diffusion"
 
-    def __init__(self, options: DiffusionOptions) -> None:
+    def __init__(self, options: DiffusionOptions, models: LoadedModel | None = None) -> None:
+        """models: shares the model of another stylizer."""
         self._options = options
-        self._lock = threading.Lock()
-        self._restyler: FrameRestyler | None = None
+        self._model = models or LoadedModel()
+
+    def with_options(self, **changes: Any) -> Diffusion:
+        """The same stylizer with some other options; both share a model in memory.
+
+        Raises OptionsError for options that contradict each other.
+        """
+        return Diffusion(replace(self._options, **changes), self._model)
 
     @property
     def joint(self) -> bool:
@@ -58,7 +71,13 @@ class Diffusion:
         """Which part of what a run needs is not on this machine, and what to do; "" if none."""
         from kadr.stylize.diffusion.model.location import missing_model
 
-        return missing_model(self._options.model, download=self._options.download)
+        if missing := missing_model(self._options.model, download=self._options.download):
+            return missing
+        try:
+            _ = self._options.prompt_loras
+        except InputError as error:
+            return str(error)
+        return ""
 
     def stylize(
         self, jobs: Iterable[StylizeJob], context: StylizeContext
@@ -75,12 +94,9 @@ class Diffusion:
         previous_frames = PreviousFrames(context, options)
         for batch in batches(jobs, self):
             context.cancel.check()
-            # threads share the networks and their memory, so only one may run them at a time
-            with self._lock:
-                if self._restyler is None:
-                    self._restyler = create_restyler(options)
-                images = self._restyler.restyle(batch, previous_frames)
-                fields = [self._restyler.infotext_fields(job) for job in batch]
+            with self._model.restyler(options) as restyler:
+                images = restyler.restyle(batch, previous_frames)
+                fields = [restyler.infotext_fields(job) for job in batch]
             texts = [
                 format_infotext(options.prompt, options.negative_prompt, frame_fields)
                 for frame_fields in fields
@@ -91,22 +107,75 @@ class Diffusion:
             ]
 
 
-def create_restyler(options: DiffusionOptions) -> FrameRestyler:
-    """Load the model that the options name, with its additions.
+class LoadedModel:
+    """The model that is in memory, and what restyles frames with it under some options.
 
+    Options that differ only in how frames are made use the same model. Other options replace it:
+    there is never more than one.
+    """
+
+    def __init__(self) -> None:
+        # threads share the networks and their memory, so only one may run them at a time
+        self._lock = threading.Lock()
+        self._loaded_by: object = None
+        self._restylers: dict[DiffusionOptions, FrameRestyler] = {}
+
+    @contextmanager
+    def restyler(self, options: DiffusionOptions) -> Iterator[FrameRestyler]:
+        """What restyles frames with these options, for one thread at a time.
+
+        Raises as ``create_restyler``.
+        """
+        with self._lock:
+            if options not in self._restylers:
+                loaded_by = _load_options(options)
+                if loaded_by != self._loaded_by:
+                    self._restylers.clear()  # they hold the model that is to be replaced
+                    self._loaded_by = loaded_by
+                loaded = next(iter(self._restylers.values()), None)
+                self._restylers[options] = create_restyler(options, loaded)
+            yield self._restylers[options]
+
+
+def _load_options(options: DiffusionOptions) -> object:
+    """The options that decide which model is in memory; equal for the same model."""
+    with _named_errors(options):
+        from kadr.stylize.diffusion.model.loading import LoadOptions
+
+        return options.model, LoadOptions.of(options)
+
+
+def create_restyler(
+    options: DiffusionOptions, loaded: FrameRestyler | None = None
+) -> FrameRestyler:
+    """What restyles frames with the model that the options name, with its additions.
+
+    loaded: has the same model in memory; None: it is loaded.
     Raises BackendError if torch or another library is missing, and names it.
     """
-    try:
+    with _named_errors(options):
         from kadr.stylize.diffusion.engine import Engine
         from kadr.stylize.diffusion.model.loading import LoadOptions, load_model
         from kadr.stylize.diffusion.model.location import locate_model
-        from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter
+        from kadr.stylize.diffusion.pipeline_adapter import PipelineAdapter, check_supported
 
         location = locate_model(options.model, download=options.download)
         if location.kind == "pipeline":
+            check_supported(options, location)
+        else:
+            Engine.check(options)
+        if loaded is not None:
+            return loaded.with_options(options)
+        if location.kind == "pipeline":
             return PipelineAdapter.load(location, options)
-        Engine.check(options)
         return Engine(load_model(location, LoadOptions.of(options)), options)
+
+
+@contextmanager
+def _named_errors(options: DiffusionOptions) -> Iterator[None]:
+    """Turn errors about a missing library or too little memory into ones that name it."""
+    try:
+        yield
     except (ImportError, RuntimeError) as error:
         backend_error = _missing_library(error) or _out_of_memory(error, options.model)
         if backend_error is None:

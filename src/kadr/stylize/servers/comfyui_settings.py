@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from kadr.stylize.diffusion.prompt.notation import find_notation
 from kadr.stylize.infotext import Infotext, format_infotext
 from kadr.stylize.servers.comfyui_graph import (
     Graph,
@@ -20,6 +22,8 @@ from kadr.stylize.servers.comfyui_graph import (
 from kadr.stylize.servers.comfyui_options import ComfyUIOptions
 from kadr.stylize.servers.error_text import join_names
 from kadr.stylize.servers.names import unknown_name
+
+_log = logging.getLogger(__name__)
 
 _SEED_INPUTS = ("seed", "noise_seed")
 _MODEL_INPUTS = ("ckpt_name",)
@@ -53,6 +57,7 @@ _SCHEDULERS = {
     "Karras": "karras",
     "Exponential": "exponential",
     "SGM Uniform": "sgm_uniform",
+    "Uniform": "normal",  # the same levels; the name that is read back is the next
     "Normal": "normal",
     "Simple": "simple",
     "DDIM": "ddim_uniform",
@@ -111,6 +116,7 @@ def apply_options(graph: Graph, options: ComfyUIOptions, models: Sequence[str]) 
     )
     for side, node, text in sides:
         if text:
+            _warn_of_notation(text, side)
             set_prompt(graph, find_prompt_nodes(graph, side, node), text)
     for option, inputs, value in _sampler_settings(options):
         set_value(graph, option, inputs, value, options.sampler_node, all_nodes=False)
@@ -139,6 +145,17 @@ def _sampler_settings(
         yield "sampler", ("sampler_name",), sampler
     if options.scheduler or scheduler:
         yield "scheduler", ("scheduler",), options.scheduler or scheduler
+
+
+def _warn_of_notation(prompt: str, side: str) -> None:
+    """Tell what ComfyUI's own text nodes take for words; weights in brackets they know."""
+    notation = find_notation(prompt, weights=False)
+    if notation:
+        _log.warning(
+            "the %s prompt has %s: ComfyUI takes it for words unless a node of the graph reads it",
+            side,
+            notation,
+        )
 
 
 def sampler_names(name: str) -> tuple[str, str]:

@@ -100,6 +100,21 @@ def test_two_loras_add_up(make_networks, tmp_path: Path) -> None:
     )
 
 
+def test_the_text_encoder_may_have_its_own_weight(make_networks, tmp_path: Path) -> None:
+    path, product = _kohya(tmp_path / "style.safetensors")
+    first, second = (make_networks("sd1") for _ in range(2))
+    before = first.unet.get_submodule(_LAYER).weight.clone()
+    merge_lora(first, path, 1.0, text_weight=0.0)
+    merge_lora(second, path, 0.0, text_weight=1.0)
+    after = first.unet.get_submodule(_LAYER).weight
+    assert torch.allclose(after, before + 0.5 * product, atol=1e-5)
+    assert torch.equal(second.unet.get_submodule(_LAYER).weight, before)
+    name = "encoder.layers.0.self_attn.q_proj"
+    texts = [networks.encoders[0].network.get_submodule(name) for networks in (first, second)]
+    down, up = _random(4, 32, seed=2), _random(32, 4, seed=6)
+    assert torch.allclose(texts[1].weight, texts[0].weight + 0.5 * up @ down, atol=1e-5)
+
+
 def test_lora_faults(make_networks, tmp_path: Path) -> None:
     networks = make_networks("sd1")
     with pytest.raises(InputError, match=r"gone\.safetensors: not found.*a LoRA"):

@@ -18,6 +18,7 @@ from kadr.stylize.diffusion.model.precision import (
     run_with_fallback,
 )
 from kadr.stylize.diffusion.options import DiffusionOptions
+from kadr.stylize.diffusion.sampling.guidance import Prompt
 
 
 def _half(tiny_model, kind: str = "sd1") -> Model:
@@ -114,6 +115,10 @@ def test_one_colour_is_not_believed_while_the_network_is_in_half(tiny_model) -> 
     decode_checked(model, latents, [True])  # a frame of a fade may come out as it is
 
 
+def _text(prompt: Prompt) -> torch.Tensor:
+    return prompt.parts(0)[0][0].crossattn
+
+
 def test_prompts_are_encoded_anew_in_another_precision(tiny_model) -> None:
     model = _half(tiny_model)
     prompts = EncodedPrompts(model, DiffusionOptions(model="m", prompt="fox"))
@@ -122,11 +127,26 @@ def test_prompts_are_encoded_anew_in_another_precision(tiny_model) -> None:
     kept = norm.weight.detach().clone()
     with torch.no_grad():
         norm.weight.fill_(float("nan"))
-    assert prompts.for_size((64, 64)).cond.crossattn.isnan().all()
+    assert _text(prompts.for_size((64, 64)).cond).isnan().all()
     model.upcast("all")
     with torch.no_grad():
         norm.weight.copy_(kept)
-    assert prompts.for_size((64, 64)).cond.crossattn.isfinite().all()
+    assert _text(prompts.for_size((64, 64)).cond).isfinite().all()
+
+
+def test_an_empty_original_prompt_is_encoded_as_empty(tiny_model) -> None:
+    model = load_model(str(tiny_model("sd1")))
+    options = DiffusionOptions(
+        model="m", prompt="fox", negative_prompt="dog", inversion="plain",
+        original_negative_prompt="cat",
+    )  # fmt: skip
+    prompts = EncodedPrompts(model, options).for_size((64, 64))
+    empty = EncodedPrompts(model, DiffusionOptions(model="m")).for_size((64, 64))
+    assert empty.original is None
+    assert prompts.original is not None
+    assert torch.equal(prompts.original.crossattn, _text(empty.cond))
+    assert prompts.original_negative is not None
+    assert not torch.equal(prompts.original_negative.crossattn, _text(prompts.uncond))
 
 
 def test_a_frame_of_one_colour_is_known() -> None:

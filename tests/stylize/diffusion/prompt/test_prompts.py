@@ -18,6 +18,7 @@ from kadr.stylize.diffusion.prompt.parse import (
     WeightedText,
     emphasize,
     encode_prompt,
+    encode_texts,
     make_chunks,
     parse_prompt,
 )
@@ -150,7 +151,7 @@ def test_emphasis_keeps_the_mean_of_each_chunk() -> None:
     vectors = 0.2 + torch.randn(2, 77, 16, generator=generator)
     weights = torch.ones(2, 77)
     weights[0, 3:5] = 1.5
-    weighted = emphasize(vectors, weights)
+    (weighted,) = emphasize(vectors[None], weights[None])
     factor = vectors[0].mean() / (vectors[0] * weights[0][:, None]).mean()
     torch.testing.assert_close(weighted[0, 3], vectors[0, 3] * 1.5 * factor)
     torch.testing.assert_close(weighted[0, 8], vectors[0, 8] * factor)
@@ -171,6 +172,23 @@ def test_a_prompt_becomes_framed_chunks_side_by_side(pad: int) -> None:
     assert ratio[:4].tolist() == pytest.approx([1, 2, 1, 1])
     plain = (first[:, 0] / first[:, 1] * 1000).round().int().tolist()
     assert plain == [START, 5, 6, END, *[pad] * 73]
+
+
+def test_texts_of_one_prompt_share_chunks_and_mean() -> None:
+    source = PromptEncoder(_numbers, _encode)
+    texts, counts = ["(5:2) 6", f"7 BREAK {_words(3)}"], [3, 1]
+    short, long = encode_texts(texts, [source], counts)
+    assert short.crossattn.shape == long.crossattn.shape == (1, 154, 2)
+    empty = [START, END, *[END] * 75]
+    assert (short.crossattn[0, 77:, 0] * 1000).round().int().tolist() == empty
+    plain, _ = _encode([[START, 5, 6, END, *[END] * 73], [START, 7, END, *[END] * 74]])
+    weights = torch.ones(2, 77)
+    weights[0, 1] = 2
+    weighted = plain * weights[..., None]
+    shares = torch.tensor([0.75, 0.25])[:, None, None]
+    factor = (plain * shares).sum() / (weighted * shares).sum()
+    torch.testing.assert_close(short.crossattn[0, :77], weighted[0] * factor)
+    torch.testing.assert_close(long.crossattn[0, :77], weighted[1] * factor)
 
 
 def test_two_encoders_stand_side_by_side() -> None:

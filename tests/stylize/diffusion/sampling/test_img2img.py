@@ -33,7 +33,7 @@ from kadr.stylize.diffusion.sampling.img2img import (
 from kadr.stylize.diffusion.sampling.inversion import Inversion
 from kadr.stylize.diffusion.sampling.noise import create_noise
 
-PLAIN = Prompts(NO_PROMPT, NO_PROMPT)
+PLAIN = Prompts(NO_PROMPT, NO_PROMPT, NO_PROMPT, NO_PROMPT)
 EULER = SamplingSettings("Euler", steps=20, denoising_strength=0.5, cfg_scale=1)
 
 
@@ -54,7 +54,7 @@ def _run(
 
 
 def _errors_of(eps: Eps, latent: Tensor, settings: SamplingSettings) -> float:
-    prompts = Prompts(prompt(0), prompt(0))
+    prompts = Prompts(prompt(0), prompt(0), prompt(0), prompt(0))
     return relative_error(_run(eps, latent, prompts, [1] * len(latent), settings), latent)
 
 
@@ -158,7 +158,7 @@ def test_a1111s_kinds_start_as_the_script_does() -> None:
 def test_noise_found_before_need_not_be_found_again() -> None:
     eps = Pictures()
     latent = eps.latents(2)
-    prompts = Prompts(prompt(0.3), prompt(0), prompt(0))
+    prompts = Prompts(prompt(0.3), prompt(0), prompt(0), prompt(0))
     settings = replace(EULER, cfg_scale=2, inversion=Inversion(randomness=0.2))
     whole = _run(eps, latent, prompts, [1, 2], settings)
     inverted = consume(
@@ -169,6 +169,8 @@ def test_noise_found_before_need_not_be_found_again() -> None:
     assert len(eps.calls) == 11
     with pytest.raises(ValueError, match="with an inversion"):
         next(invert_latents(eps, SCHEDULE, latent, prompts, EULER))
+    with pytest.raises(ValueError, match="the original prompts"):
+        next(invert_latents(eps, SCHEDULE, latent, Prompts(prompt(0), prompt(0)), settings))
 
 
 def test_outside_the_mask_nothing_changes() -> None:

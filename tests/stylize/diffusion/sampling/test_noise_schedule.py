@@ -60,6 +60,16 @@ def test_karras_spread_is_that_of_diffusers(steps: int) -> None:
     torch.testing.assert_close(SCHEDULE.karras(steps), theirs.sigmas, rtol=1e-5, atol=1e-6)
 
 
+def test_exponential_levels_have_one_ratio() -> None:
+    sigmas = SCHEDULE.exponential(6)
+    assert (float(sigmas[0]), float(sigmas[5])) == pytest.approx(
+        (SCHEDULE.sigma_max, SCHEDULE.sigma_min), rel=1e-5
+    )
+    ratios = sigmas[:5] / sigmas[1:6]
+    torch.testing.assert_close(ratios, ratios[:1].expand(5), rtol=1e-5, atol=0)
+    assert sigmas[6] == 0
+
+
 @given(st.floats(0, 999))
 def test_timesteps_and_noise_levels_are_inverse(timestep: float) -> None:
     sigma = SCHEDULE.t_to_sigma(timestep)
@@ -117,7 +127,9 @@ def test_bad_numbers_are_refused() -> None:
         img2img_sigmas(SCHEDULE, 0, 0.5)
     with pytest.raises(OptionsError, match=r"denoising_strength 1e-09: .* at least 0\.0002"):
         img2img_sigmas(SCHEDULE, 20, 1e-9, exact_steps=True)
-    with pytest.raises(OptionsError, match="schedule 'odd': expected one of normal, karras"):
+    with pytest.raises(
+        OptionsError, match="schedule 'odd': expected one of uniform, karras, exponential"
+    ):
         SCHEDULE.spread("odd", 5)
     with pytest.raises(ValueError, match="alphas_cumprod"):
         NoiseSchedule(torch.tensor([0.9, 0.0]))

@@ -16,14 +16,69 @@ from torch import Tensor
 
 from kadr.errors import OptionsError
 from kadr.stylize.diffusion.sampling.samplers import SAMPLERS, Sampler, find_sampler
+from kadr.stylize.diffusion.sampling.schedule import SCHEDULES
 
 # of diffusers with NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
-_PLAIN = [name for name in SAMPLERS if not find_sampler(name).random]
-_RANDOM = [name for name in SAMPLERS if find_sampler(name).random]
+_NAMES = [
+    f"{name} {schedule.capitalize()}"
+    for name in SAMPLERS
+    for schedule in SCHEDULES
+    if schedule != "exponential" or name == "DPM++ 2M"
+]
+_PLAIN = [name for name in _NAMES if not find_sampler(name).random]
+_RANDOM = [name for name in _NAMES if find_sampler(name).random]
+
+_OF_A1111 = {
+    "Euler a": ("uniform", 1),
+    "Euler": ("uniform", 1),
+    "Heun": ("uniform", 2),
+    "DPM2": ("karras", 2),
+    "DPM2 a": ("karras", 2),
+    "DPM++ 2S a": ("karras", 2),
+    "DPM++ 2M": ("karras", 1),
+}
+"""Sampler → its schedule where it is "Automatic", and evaluations of a step, in A1111 1.10.1."""
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_bare_name_has_the_schedule_that_a1111_gives_it(name: str) -> None:
+    schedule, evaluations = _OF_A1111[name]
+    sampler, count = find_sampler(name), 0
+    assert (sampler.name, sampler.schedule) == (name, schedule)
+    assert find_sampler(f"{name} Automatic") == sampler
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        nonlocal count
+        count += 1
+        return gaussian_denoise(x, sigma)
+
+    list(
+        sampler.sample(
+            denoise, torch.ones(1, 4, 2, 2), SCHEDULE.get_sigmas(5), lambda: torch.zeros(1, 4, 2, 2)
+        )
+    )
+    # the step to 0 needs no second evaluation
+    assert count == (1 + 4 * evaluations if sampler.second_order else 5)
+    assert sampler.second_order == (evaluations == 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "full_name"),
+    [
+        ("dpm++ 2m  KARRAS", "karras", "DPM++ 2M Karras"),
+        ("DPM++ 2M Uniform", "uniform", "DPM++ 2M"),
+        ("DPM++ 2M Normal", "uniform", "DPM++ 2M"),
+        ("DPM2 a Exponential", "exponential", "DPM2 a Exponential"),
+        ("Euler a Karras", "karras", "Euler a Karras"),
+    ],
+)
+def test_a_schedule_may_follow_the_name(name: str, schedule: str, full_name: str) -> None:
+    sampler = find_sampler(name)
+    assert (sampler.schedule, sampler.full_name) == (schedule, full_name)
 
 
 def _noise(*shape: int, seed: int = 0) -> Tensor:
@@ -43,7 +98,7 @@ def _run(sampler: Sampler, x: Tensor, sigmas: Tensor, seed: int = 5) -> Tensor:
 def _error(name: str, steps: int) -> float:
     """Of a sampler on the Gaussian, against the exact solution, in float64."""
     sampler = find_sampler(name)
-    sigmas = SCHEDULE.spread(sampler.spread, steps).double()
+    sigmas = SCHEDULE.spread(sampler.schedule, steps).double()
     start = MEAN + sigmas[0] * _noise(1, 4, 8, 8).double()
     return float(
         (_run(sampler, start, sigmas) - gaussian_flow(start, float(sigmas[0]))).abs().max()
@@ -60,7 +115,7 @@ def test_deterministic_samplers_approach_the_exact_solution(name: str) -> None:
 @pytest.mark.parametrize("name", _RANDOM)
 def test_random_samplers_reach_the_distribution(name: str) -> None:
     sampler = find_sampler(name)
-    sigmas = SCHEDULE.spread(sampler.spread, 100)
+    sigmas = SCHEDULE.spread(sampler.schedule, 100)
     result = _run(sampler, sigmas[0] * _noise(4, 4, 64, 64), sigmas)
     assert float(result.mean()) == pytest.approx(MEAN, abs=0.02)
     assert float(result.std()) == pytest.approx(SPREAD, rel=0.05)
@@ -148,3 +203,5 @@ def test_the_ancestral_step_is_its_formula() -> None:
 def test_an_unknown_sampler_is_refused() -> None:
     with pytest.raises(OptionsError, match="sampler 'Oiler': expected one of Euler a, Euler, Heun"):
         find_sampler("Oiler")
+    with pytest.raises(OptionsError, match="after it nothing or Uniform, Karras, Exponential"):
+        find_sampler("Euler Simple")

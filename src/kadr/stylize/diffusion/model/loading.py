@@ -43,6 +43,7 @@ from kadr.stylize.diffusion.model.weights import (
     read_weights,
     short_hash,
 )
+from kadr.stylize.diffusion.prompt.lora_tags import TaggedLora
 from kadr.stylize.diffusion.prompt.text_encoder import TextEncoder
 from kadr.stylize.diffusion.prompt.tokenizer import load_tokenizer
 from kadr.stylize.diffusion.sampling.guidance import PREDICTIONS
@@ -61,6 +62,7 @@ class LoadOptions:
     zero_terminal_snr: str = "auto"
     vae: Path | None = None
     lora: tuple[str, ...] = ()
+    prompt_loras: tuple[TaggedLora, ...] = ()
     embedding: tuple[Path, ...] = ()
     controlnet: tuple[str, ...] = ()
     control_until: float = 1.0
@@ -148,6 +150,8 @@ def _add_additions(networks: Networks, options: LoadOptions) -> None:
     """Merge and add everything that changes a model before it runs."""
     for text in options.lora:
         merge_lora(networks, *split_path_and_weight(text))
+    for lora in options.prompt_loras:
+        merge_lora(networks, lora.path, lora.unet_weight, text_weight=lora.text_weight)
     for path in options.embedding:
         add_embedding(networks, path)
     for text in options.controlnet:

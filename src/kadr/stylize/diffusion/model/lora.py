@@ -52,9 +52,12 @@ def read_lora(path: Path) -> tuple[Weights, LoraFile]:
     return weights, content
 
 
-def merge_lora(networks: Networks, path: Path, weight: float) -> None:
+def merge_lora(
+    networks: Networks, path: Path, weight: float, *, text_weight: float | None = None
+) -> None:
     """Add a LoRA's changes, times ``weight``, to the weights of the networks.
 
+    text_weight: another weight for the text encoders; None: the same.
     Reads the names that diffusers, PEFT, kohya's scripts and LyCORIS use. Embeddings that are
     bundled with it become words for the prompt. Raises InputError if the file is missing, of
     another kind, or made for another family of models; what is left out is logged as a warning.
@@ -84,7 +87,9 @@ def merge_lora(networks: Networks, path: Path, weight: float) -> None:
         layer = layers[name]
         if layer is not None:
             alpha = _adapter_alpha(settings, layer, parts)
-            _merge_change(layer, parts, weight, alpha, path)
+            is_text = layer.network.startswith("text_encoder")
+            layer_weight = text_weight if is_text and text_weight is not None else weight
+            _merge_change(layer, parts, layer_weight, alpha, path)
     for word, entries in content.embeddings.items():
         add_bundled_embedding(networks, word, entries, path)
 

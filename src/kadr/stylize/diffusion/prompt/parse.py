@@ -2,8 +2,7 @@
 
 The notation is A1111's: ``(word)`` multiplies the weight by 1.1, ``[word]`` divides it by 1.1,
 ``(word:1.3)`` multiplies it by 1.3, nested brackets multiply; a backslash before a bracket makes it
-text; BREAK begins a new chunk. Scheduled prompts (``[a:b:0.5]``, ``[a|b]``) and AND are not
-supported.
+text; BREAK begins a new chunk. Editing and AND have modules of their own, which come before.
 """
 
 from __future__ import annotations
@@ -82,24 +81,43 @@ class PromptEncoder:
 
 
 def encode_prompt(prompt: str, encoders: Sequence[PromptEncoder]) -> Conditioning:
-    """The conditioning of one prompt, (1, 77 * chunks, D), where D is the sum over all encoders.
+    """The conditioning of one prompt that does not change; see ``encode_texts``."""
+    return encode_texts([prompt], encoders)[0]
 
+
+def encode_texts(
+    texts: Sequence[str], encoders: Sequence[PromptEncoder], counts: Sequence[int] | None = None
+) -> list[Conditioning]:
+    """The conditioning of each text, (1, 77 * chunks, D), where D is the sum over all encoders.
+
+    Texts of one prompt that changes are encoded together, as in A1111: shorter ones are filled with
+    empty chunks, and emphasis keeps the mean over all of them. counts: how often each occurs.
     Emphasis is A1111's "Original": each token's vector is multiplied by its weight, then the chunk
     is scaled so that its mean does not change. pooled: of the last encoder that returns it.
     """
-    texts = parse_prompt(prompt)
-    parts, pooled = [], None
+    parsed = [parse_prompt(text) for text in texts]
+    crossattn: list[Tensor] = []
+    pooled: list[Tensor] | None = None
     for encoder in encoders:
-        chunks = make_chunks(texts, encoder.tokenize)
-        vectors, encoder_pooled = encoder.encode(
-            [pad_chunk(chunk.numbers, encoder.pad) for chunk in chunks]
-        )
-        weights = torch.tensor([_pad_weights(chunk.weights) for chunk in chunks])
-        parts.append(emphasize(vectors, weights.to(vectors)).flatten(0, 1)[None])
-        pooled = pooled if encoder_pooled is None else encoder_pooled
-    if len({part.shape[1] for part in parts}) > 1:
+        chunks = [make_chunks(items, encoder.tokenize) for items in parsed]
+        longest = max(map(len, chunks))
+        chunks = [[*some, *[PromptChunk()] * (longest - len(some))] for some in chunks]
+        encoded = [
+            encoder.encode([pad_chunk(chunk.numbers, encoder.pad) for chunk in some])
+            for some in chunks
+        ]
+        vectors = torch.stack([vectors for vectors, _ in encoded])
+        weights = torch.tensor([[_pad_weights(chunk.weights) for chunk in some] for some in chunks])
+        crossattn.append(emphasize(vectors, weights.to(vectors), counts).flatten(1, 2))
+        vectors_of_texts = [vector for _, vector in encoded if vector is not None]
+        pooled = vectors_of_texts or pooled
+    if len({part.shape[1] for part in crossattn}) > 1:
         raise ValueError("the text encoders split the prompt into different numbers of chunks")
-    return Conditioning(torch.cat(parts, dim=2), pooled)
+    joined = torch.cat(crossattn, dim=2)
+    return [
+        Conditioning(joined[i : i + 1], None if pooled is None else pooled[i])
+        for i in range(len(texts))
+    ]
 
 
 def parse_prompt(prompt: str) -> list[WeightedText]:
@@ -159,11 +177,16 @@ def make_chunks(
     return chunks
 
 
-def emphasize(vectors: Tensor, weights: Tensor) -> Tensor:
-    """Multiply vectors (chunks, T, D) by weights (chunks, T), then restore each chunk's mean."""
+def emphasize(vectors: Tensor, weights: Tensor, counts: Sequence[int] | None = None) -> Tensor:
+    """Multiply vectors (texts, chunks, T, D) by weights (texts, chunks, T), then restore the mean.
+
+    The mean of a chunk is taken over all texts, of which each counts ``counts`` times; None: once.
+    """
+    shares = torch.tensor(counts or [1] * len(vectors)).to(vectors)[:, None, None, None]
+    shares = shares / shares.sum()
     weighted = vectors * weights[..., None]
-    mean = vectors.mean(dim=(1, 2), keepdim=True)
-    weighted_mean = weighted.mean(dim=(1, 2), keepdim=True)
+    mean = (vectors.mean(dim=(2, 3), keepdim=True) * shares).sum(dim=0)
+    weighted_mean = (weighted.mean(dim=(2, 3), keepdim=True) * shares).sum(dim=0)
     return torch.where(mean == weighted_mean, weighted, weighted * (mean / weighted_mean))
 
 

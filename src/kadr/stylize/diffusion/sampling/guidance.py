@@ -7,9 +7,11 @@ estimates the unit noise instead, for a conditioning. Both are equivalent, as
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +33,10 @@ class Conditioning:
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
 
+    def parts(self, evaluation: int) -> Sequence[WeightedConditioning]:
+        """Itself, with weight 1, at every evaluation of the network; see ``Prompt``."""
+        return ((self, 1.0),)
+
     def expand(self, count: int) -> Conditioning:
         """Repeat one prompt for ``count`` images, as views."""
         return Conditioning(
@@ -46,6 +52,18 @@ class Conditioning:
             _concatenate(self.pooled, other.pooled),
             _concatenate(self.time_ids, other.time_ids),
         )
+
+
+WeightedConditioning = tuple[Conditioning, float]
+"""A conditioning, and how strongly guidance follows it beside others."""
+
+
+class Prompt(Protocol):
+    """What guidance follows during sampling: a Conditioning, or one that changes."""
+
+    def parts(self, evaluation: int) -> Sequence[WeightedConditioning]:
+        """The conditionings at an evaluation of the network, counted from 0; at least one."""
+        ...
 
 
 Denoiser = Callable[[Tensor, float], Tensor]
@@ -89,8 +107,8 @@ def eps_from(predict: Predict, schedule: NoiseSchedule, prediction: str = "epsil
 
 def guided_eps(
     eps: Eps,
-    cond: Conditioning,
-    uncond: Conditioning,
+    cond: Prompt,
+    uncond: Prompt,
     cfg_scale: float,
     *,
     rescale: float = 0.0,
@@ -98,29 +116,42 @@ def guided_eps(
 ) -> GuidedEps:
     """Classifier-free guidance: noise estimates extrapolated from ``uncond`` towards ``cond``.
 
-    A ``cfg_scale`` of exactly 1 evaluates ``cond`` alone; below 1 the result lies between the two.
+    The estimates of several parts of ``cond`` are extrapolated by their weights, all from
+    ``uncond``, of which only the first part is used. One part of weight 1 with a ``cfg_scale`` of
+    exactly 1 is evaluated alone; below 1 the result lies between the two.
     rescale: 0–1, how far the result is scaled to the standard deviation of ``cond`` alone, as v,
     for each image: equations 15 and 16 of Lin et al. 2023, "Common diffusion noise schedules and
     sample steps are flawed", where 0.7 is used.
-    batched: evaluate all images with ``cond`` and then with ``uncond`` in one batch, if the prompts
-    have the same length; otherwise one after the other, in half the memory.
+    batched: evaluate all images with ``cond`` and then with ``uncond`` in one batch, if ``cond``
+    has one part and the prompts the same length; otherwise one after the other, in half the memory.
+    The returned function counts its calls, as prompts may change from one to the next: it is for
+    one loop only.
     """
-    same_length = cond.crossattn.shape[1:] == uncond.crossattn.shape[1:]
+    evaluations = itertools.count()
 
     def guided(x: Tensor, sigma: float) -> Tensor:
-        count = len(x)
-        with_cond = cond.expand(count)
-        if cfg_scale == 1:
-            return eps(x, sigma, with_cond)
-        with_uncond = uncond.expand(count)
-        if batched and same_length:
-            joint = eps(torch.cat([x, x]), sigma, with_cond.concatenate(with_uncond))
+        evaluation = next(evaluations)
+        parts, count = cond.parts(evaluation), len(x)
+        first, first_weight = parts[0][0].expand(count), parts[0][1]
+        scale = cfg_scale * first_weight
+        if scale == 1 and len(parts) == 1:
+            return eps(x, sigma, first)
+        without = uncond.parts(evaluation)[0][0].expand(count)
+        same_length = first.crossattn.shape == without.crossattn.shape
+        if batched and same_length and len(parts) == 1:
+            joint = eps(torch.cat([x, x]), sigma, first.concatenate(without))
             cond_noise, uncond_noise = joint[:count], joint[count:]
         else:
-            cond_noise = eps(x, sigma, with_cond)
-            uncond_noise = eps(x, sigma, with_uncond)
-        noise = uncond_noise + cfg_scale * (cond_noise - uncond_noise)
-        return _rescale_noise(noise, cond_noise, x, sigma, rescale) if rescale else noise
+            cond_noise = eps(x, sigma, first)
+            uncond_noise = eps(x, sigma, without)
+        noise = uncond_noise + scale * (cond_noise - uncond_noise)
+        joined_noise = cond_noise
+        if first_weight != 1:
+            joined_noise = uncond_noise + first_weight * (cond_noise - uncond_noise)
+        for part, weight in parts[1:]:
+            change = weight * (eps(x, sigma, part.expand(count)) - uncond_noise)
+            noise, joined_noise = noise + cfg_scale * change, joined_noise + change
+        return _rescale_noise(noise, joined_noise, x, sigma, rescale) if rescale else noise
 
     return guided
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from kadr.stylize.diffusion.sampling.guidance import (
     Conditioning,
     Eps,
+    Prompt,
     denoiser_from,
     guided_eps,
     keep_unmasked,
@@ -53,10 +54,13 @@ class SamplingSettings:
 
 @dataclass(frozen=True)
 class Prompts:
-    """The encoded prompts of a run; ``original`` and ``original_negative`` are for inversion."""
+    """The encoded prompts of a run; ``original`` and ``original_negative`` are for inversion.
 
-    cond: Conditioning
-    uncond: Conditioning
+    Only those of sampling may change from step to step.
+    """
+
+    cond: Prompt
+    uncond: Prompt
     original: Conditioning | None = None
     original_negative: Conditioning | None = None
 
@@ -139,15 +143,18 @@ def invert_latents(
 ) -> Generator[SamplingProgress, None, Tensor]:
     """The unit noise from which sampling would regenerate the latents, (B, 4, h, w).
 
-    Does not depend on a seed. ``settings`` must have an inversion and at least one step.
+    Does not depend on a seed, nor on the prompts of sampling. ``settings`` must have an inversion
+    and at least one step, ``prompts`` the original prompts.
     """
     inversion, sigmas = settings.inversion, sampling_sigmas(schedule, settings)
     if inversion is None or len(sigmas) < 2:
         raise ValueError("expected settings with an inversion and at least one step")
+    if prompts.original is None or prompts.original_negative is None:
+        raise ValueError("expected the original prompts, which inversion follows")
     guided = guided_eps(
         eps,
-        prompts.original or prompts.cond,
-        prompts.original_negative or prompts.uncond,
+        prompts.original,
+        prompts.original_negative,
         inversion.cfg_scale,
         batched=settings.batch_prompts,
     )
@@ -166,6 +173,15 @@ def resize_latents(latents: Tensor, width: int, height: int) -> Tensor:
     return functional.interpolate(latents, (height // 8, width // 8), mode="bilinear")
 
 
+def prompt_steps(settings: SamplingSettings) -> int:
+    """How many steps the texts of a changing prompt are for.
+
+    As in A1111: all steps of the settings whatever the strength, twice for samplers that evaluate
+    the network twice in a step.
+    """
+    return settings.steps * (2 if find_sampler(settings.sampler).second_order else 1)
+
+
 def sampling_sigmas(schedule: NoiseSchedule, settings: SamplingSettings) -> Tensor:
     """The falling noise levels of the sampling loop."""
     sampler = find_sampler(settings.sampler)
@@ -173,7 +189,7 @@ def sampling_sigmas(schedule: NoiseSchedule, settings: SamplingSettings) -> Tens
         schedule,
         settings.steps,
         settings.denoising_strength,
-        spread=sampler.spread,
+        spread=sampler.schedule,
         exact_steps=settings.exact_steps,
         drop_next_to_last=sampler.drop_next_to_last,
     )

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from torch import Tensor
 
 from kadr.errors import OptionsError
 from kadr.stylize.diffusion.sampling.guidance import Denoiser
+from kadr.stylize.diffusion.sampling.schedule import SCHEDULES
 
 Draw = Callable[[], Tensor]
 Steps = Iterator[tuple[int, Tensor]]
@@ -24,20 +25,31 @@ Sample = Callable[[Denoiser, Tensor, Tensor, Draw], Steps]
 
 @dataclass(frozen=True)
 class Sampler:
-    """A stepping rule, with the noise levels that it is made for.
+    """A stepping rule, with the noise levels that it runs on.
 
-    name: as in A1111.
+    name: as in A1111, without a schedule.
     sample: the stepping rule.
-    spread: how noise levels are distributed, "normal" or "karras".
+    schedule: how noise levels are distributed, one of ``SCHEDULES``.
+    default_schedule: the one that the bare name stands for, A1111's "Automatic" since version 1.9.
     drop_next_to_last: whether one more noise level is computed and the last but one removed.
     random: whether it draws noise between steps.
+    second_order: whether a step, except the last, evaluates the network twice.
     """
 
     name: str
     sample: Sample
-    spread: str = "normal"
+    schedule: str = "uniform"
+    default_schedule: str = "uniform"
     drop_next_to_last: bool = False
     random: bool = False
+    second_order: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """The name with its schedule, such as "DPM++ 2M Karras"; "Euler" if that is uniform."""
+        if self.schedule == "uniform":
+            return self.name
+        return f"{self.name} {self.schedule.capitalize()}"
 
 
 def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, draw: Draw) -> Steps:
@@ -122,31 +134,51 @@ _SAMPLERS = {
     for sampler in (
         Sampler("Euler a", euler_ancestral, random=True),
         Sampler("Euler", euler),
-        Sampler("Heun", heun),
-        Sampler("DPM2", dpm2, drop_next_to_last=True),
-        Sampler("DPM2 a", dpm2_ancestral, drop_next_to_last=True, random=True),
-        Sampler("DPM++ 2S a", dpmpp_2s_ancestral, random=True),
-        Sampler("DPM++ 2M", dpmpp_2m),
-        Sampler("DPM2 Karras", dpm2, "karras", drop_next_to_last=True),
-        Sampler("DPM2 a Karras", dpm2_ancestral, "karras", drop_next_to_last=True, random=True),
-        Sampler("DPM++ 2S a Karras", dpmpp_2s_ancestral, "karras", random=True),
-        Sampler("DPM++ 2M Karras", dpmpp_2m, "karras"),
-        Sampler("Euler Karras", euler, "karras"),
-        Sampler("Euler a Karras", euler_ancestral, "karras", random=True),
-        Sampler("Heun Karras", heun, "karras"),
+        Sampler("Heun", heun, second_order=True),
+        Sampler("DPM2", dpm2, "karras", "karras", drop_next_to_last=True, second_order=True),
+        Sampler(
+            "DPM2 a",
+            dpm2_ancestral,
+            "karras",
+            "karras",
+            drop_next_to_last=True,
+            random=True,
+            second_order=True,
+        ),
+        Sampler(
+            "DPM++ 2S a", dpmpp_2s_ancestral, "karras", "karras", random=True, second_order=True
+        ),
+        Sampler("DPM++ 2M", dpmpp_2m, "karras", "karras"),
     )
 }
 
 SAMPLERS = tuple(sampler.name for sampler in _SAMPLERS.values())
 """Names of all samplers, as A1111 writes them."""
 
+_SUFFIXES = {name: name for name in SCHEDULES} | {"normal": "uniform", "automatic": ""}
+"""Word after a sampler's name → schedule; "" is the sampler's own.
+
+A1111's "Normal" has the levels of its "Uniform".
+"""
+
 
 def find_sampler(name: str) -> Sampler:
-    """Find a sampler by name, ignoring case; raises OptionsError for an unknown one."""
-    sampler = _SAMPLERS.get(" ".join(name.split()).casefold())
-    if sampler is None:
-        raise OptionsError(f"sampler {name!r}: expected one of {', '.join(SAMPLERS)}")
-    return sampler
+    """Find a sampler by its name, which may end in a schedule ("Euler Karras"); ignores case.
+
+    Without a schedule it has the one that A1111's "Automatic" stands for. Raises OptionsError for
+    an unknown name.
+    """
+    words = name.casefold().split()
+    sampler = _SAMPLERS.get(" ".join(words))
+    if sampler is not None:
+        return sampler
+    base = _SAMPLERS.get(" ".join(words[:-1]))
+    if base is None or words[-1] not in _SUFFIXES:
+        raise OptionsError(
+            f"sampler {name!r}: expected one of {', '.join(SAMPLERS)}, and after it nothing or "
+            f"{', '.join(schedule.capitalize() for schedule in SCHEDULES)}"
+        )
+    return replace(base, schedule=_SUFFIXES[words[-1]] or base.default_schedule)
 
 
 def _level_pairs(sigmas: Tensor) -> list[tuple[float, float]]:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from kadr.errors import OptionsError
 
-SCHEDULES = ("normal", "karras")
-"""How noise levels are distributed: evenly over timesteps, or denser at low noise."""
+SCHEDULES = ("uniform", "karras", "exponential")
+"""How noise levels are distributed: evenly over timesteps, denser at low noise, or evenly in their
+logarithm. The names are A1111's."""
 
 _HIGHEST_STRENGTH = 0.999
 """Higher denoising strengths are reduced to this, as in A1111."""
@@ -94,12 +95,19 @@ class NoiseSchedule:
         high, low = self.sigma_max ** (1 / rho), self.sigma_min ** (1 / rho)
         return _append_zero((high + torch.linspace(0, 1, steps) * (low - high)) ** rho)
 
+    def exponential(self, steps: int) -> Tensor:
+        """(steps + 1,) float32 falling to 0: each level has the same ratio to the next."""
+        high, low = math.log(self.sigma_max), math.log(self.sigma_min)
+        return _append_zero(torch.linspace(high, low, steps).exp())
+
     def spread(self, schedule: str, steps: int) -> Tensor:
-        """``get_sigmas`` or ``karras`` by name; raises OptionsError for another name."""
-        if schedule == "normal":
+        """The noise levels of one of ``SCHEDULES``; raises OptionsError for another name."""
+        if schedule == "uniform":
             return self.get_sigmas(steps)
         if schedule == "karras":
             return self.karras(steps)
+        if schedule == "exponential":
+            return self.exponential(steps)
         raise OptionsError(f"schedule {schedule!r}: expected one of {', '.join(SCHEDULES)}")
 
     def t_to_sigma(self, timestep: Tensor | float) -> Tensor:
@@ -173,7 +181,7 @@ def img2img_sigmas(
     steps: int,
     denoising_strength: float,
     *,
-    spread: str = "normal",
+    spread: str = "uniform",
     exact_steps: bool = False,
     drop_next_to_last: bool = False,
 ) -> Tensor:
