@@ -39,6 +39,7 @@ def option(
     entry: str = "",
     group: str = "",
     needs: str = "",
+    changes_frames: bool = True,
 ) -> Any:
     """A dataclass field with a help line and, for numbers, an inclusive range of sane values.
 
@@ -47,6 +48,7 @@ def option(
     there, only if the project file holds a text that the project itself turns into the value.
     group: its heading in help; "": the command line does not make an option of it by itself.
     needs: what it needs to have an effect; the default of a stylizer's option then turns it off.
+    changes_frames: whether frames made with another value differ.
     """
     metadata = {
         "help": help,
@@ -58,6 +60,7 @@ def option(
         "entry": entry,
         "group": group,
         "needs": needs,
+        "changes_frames": changes_frames,
     }
     return field(default=default, metadata=metadata)
 
@@ -98,6 +101,12 @@ def fields_of_group(
 def fields_that_need(kind: type[Any], *needs: str) -> tuple[str, ...]:
     """The names of the options that declare one of ``needs``, in the order of the dataclass."""
     return tuple(item.name for item in fields(kind) if item.metadata.get("needs") in needs)
+
+
+def options_of_frames(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``values`` that the frames made with a stylizer's options depend on."""
+    unused = {item.name for item in fields(kind) if not item.metadata.get("changes_frames", True)}
+    return {name: value for name, value in values.items() if name not in unused}
 
 
 def single_frame_options(

@@ -212,6 +212,15 @@ def test_another_seed_or_option_stylizes_all_keys_again(
     assert _keys(sequence, stylizer="paint", **change).missing() == [*CHOSEN]
 
 
+def test_an_option_that_changes_no_frame_keeps_the_keys(
+    sequence: Clip, recorder: _Recorder
+) -> None:
+    _events(_keys(sequence, stylizer="a1111"))
+    patient = {"server_patience": 5.0, "timeout": 9.0}
+    assert _keys(sequence, stylizer="a1111", stylizer_options=patient).missing() == []
+    assert _keys(sequence, stylizer="a1111", stylizer_options={"steps": 4}).missing() == [*CHOSEN]
+
+
 @pytest.mark.parametrize(("joint", "missing"), [(False, [4]), (True, [0, 4, 7])])
 def test_joint_keys_are_stylized_together(
     sequence: Clip, recorder: _Recorder, joint: bool, missing: list[int]

@@ -17,6 +17,7 @@ from kadr.core.events import CancelToken, Event, notice
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError
 from kadr.files import file_digest
+from kadr.option_fields import options_of_frames
 from kadr.render.masks import FrameMasks
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
@@ -31,7 +32,7 @@ from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
 from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.ranges import RangeStylizer
-from kadr.stylize.registry import create_stylizer
+from kadr.stylize.registry import create_stylizer, stylizer_options
 
 STEP = "stylize"
 VERSION = 2
@@ -133,7 +134,8 @@ class KeyStyles:
         settings = dict(options.stylizer_options)
         if self._ranged is not None:
             settings = self._ranged.options_at(index)
-        return settings | {"fit": options.fit_keys}
+        kind = stylizer_options(options.stylizer)
+        return options_of_frames(kind, settings) | {"fit": options.fit_keys}
 
     def _groups(self) -> list[list[int]]:
         """The keys that may depend on each other, in order: of each shot.

@@ -26,6 +26,7 @@ from kadr.option_fields import (
     FILMED_FRAME,
     OTHER_FRAMES,
     fields_that_need,
+    options_of_frames,
     single_frame_options,
 )
 from kadr.render.pass_frame import read_pass_frame
@@ -142,7 +143,9 @@ class Refiner:
         frame_name = self._schedule.frame_name(frame.index)
         if frame.index in self._schedule.styles:
             return frame_name
-        options = self._run.options
+        options, settings = self._run.options, self._settings
+        if self._ranged is not None:
+            settings = self._ranged.options_at(frame.index)
         return fingerprint(
             STEP,
             VERSION,
@@ -151,7 +154,7 @@ class Refiner:
             self._threshold,
             options.stylizer,
             self._stylizer.VERSION,
-            self._settings if self._ranged is None else self._ranged.options_at(frame.index),
+            options_of_frames(stylizer_options(options.stylizer), settings),
             options.seed,
         )
 

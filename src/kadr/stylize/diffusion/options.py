@@ -114,7 +114,7 @@ class DiffusionOptions:
     )  # fmt: skip
     noise_cache: Path | None = option(
         None, "a folder that keeps inverted noise for other runs",
-        unset="with the work files of the run", needs=FILMED_FRAME,
+        unset="with the work files of the run", needs=FILMED_FRAME, changes_frames=False,
     )  # fmt: skip
 
     carry_noise: bool = option(
@@ -190,7 +190,7 @@ class DiffusionOptions:
     )
     vae_slicing: bool = option(False, "encode and decode the frames of a batch one by one")
     compile: bool = option(False, "compile the network first: slow start, faster steps")
-    download: bool = option(False, SHARED_HELP["download"])
+    download: bool = option(False, SHARED_HELP["download"], changes_frames=False)
 
     def __post_init__(self) -> None:
         for name in ("lora", "controlnet", "control"):

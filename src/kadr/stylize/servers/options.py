@@ -21,10 +21,19 @@ class ServerOptions:
     """The server's address, timeout and retries, and the size of the images that it makes."""
 
     url: str = option("", "the address of the server")
-    auth: str = option("", "user:password; or $NAME to take it from that environment variable")
-    timeout: float = option(600.0, "timeout of one frame in seconds", low=1, high=86400)
-    retries: int = option(3, "how often a request that fails is retried", low=0, high=100)
-    server_patience: float = option(60.0, SHARED_HELP["server_patience"], low=0, high=86400)
+    auth: str = option(
+        "", "user:password; or $NAME to take it from that environment variable",
+        changes_frames=False,
+    )  # fmt: skip
+    timeout: float = option(
+        600.0, "timeout of one frame in seconds", low=1, high=86400, changes_frames=False
+    )
+    retries: int = option(
+        3, "how often a request that fails is retried", low=0, high=100, changes_frames=False
+    )
+    server_patience: float = option(
+        60.0, SHARED_HELP["server_patience"], low=0, high=86400, changes_frames=False
+    )
     width: int | None = option(
         None, SHARED_HELP["width"], low=64, high=8192, unset="nearest to the frame's"
     )
