@@ -34,6 +34,7 @@ IMPORTS = {
     "video":         f"{BASE} storage",
     "guides":        BASE,
     "synth":         BASE,
+    "finish":        f"{BASE} guides",
     "blend":         BASE,
     "stylize":       f"{BASE} storage",
     "plan":          f"{BASE} storage guides video",
@@ -42,7 +43,8 @@ IMPORTS = {
     "project":       f"{BASE} storage stylize video",
     "exchange":      f"{BASE} stylize video plan project",
     "report":        BASE,
-    "render":        f"{BASE} storage tasks video guides stylize plan propagate blend report",
+    "render":        f"{BASE} storage tasks video guides stylize plan propagate finish blend "
+                     "report",
     # the public operations
     "pipeline":      f"{BASE} render",
     "preview":       f"{BASE} storage tasks propagate render",
@@ -57,7 +59,7 @@ FRONT_ENDS = {"cli", "studio", "__main__"}
 LIBRARIES = {
     "av":           "video",
     "PIL":          "core image_files stylize video",
-    "numba":        "blend guides stylize synth tasks",
+    "numba":        "blend finish guides stylize synth tasks",
     "llvmlite":     "synth",
     "scenedetect":  "plan",
     "tomlkit":      "project",

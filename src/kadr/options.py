@@ -103,6 +103,10 @@ class PropagateOptions:
     quick_flow: bool = _picture(
         False, "estimate optical flow three times as fast, a tenth of a pixel less exactly"
     )
+    work_size: int = _picture(
+        960, "longest side in pixels at which motion and matches are found; larger frames are "
+        "finished at their own size", low=64, high=16384,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -122,10 +126,10 @@ class PropagateOptions:
 
 
 DETAIL: Mapping[str, PropagateOptions] = {
-    "high": PropagateOptions(vote_iterations=3, search_iterations=2),
+    "high": PropagateOptions(vote_iterations=3, search_iterations=2, work_size=1920),
     "medium": PropagateOptions(),
-    "low": PropagateOptions(vote_iterations=1, quick_flow=True),
-    "draft": PropagateOptions(patch_size=3, vote_iterations=1, quick_flow=True),
+    "low": PropagateOptions(vote_iterations=1, quick_flow=True, work_size=640),
+    "draft": PropagateOptions(patch_size=3, vote_iterations=1, quick_flow=True, work_size=480),
 }
 """Presets that trade time for quality, as EbSynth's Synthesis Detail does."""
 

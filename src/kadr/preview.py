@@ -27,8 +27,9 @@ from kadr.render.blend_task import BlendChunk, blend_frames
 from kadr.render.key_pass import KeyPass
 from kadr.render.keyframes import KeyStyles
 from kadr.render.over_film import over_film
-from kadr.render.pass_frame import pack_pass_frame
+from kadr.render.pass_frame import PassImages, pack_pass_frame
 from kadr.render.pass_history import load_history, previous_pass_name
+from kadr.render.pass_key import PassKey
 from kadr.render.pass_task import nearest_state, walk
 from kadr.render.run_context import RunContext, open_run
 from kadr.render.run_plan import plan_run
@@ -138,11 +139,11 @@ class _PreviewRenderer:
     ) -> Generator[NDArray[np.uint8], None, None]:
         run, store = self._run, self._run.store
         pass_input = self._schedule.inputs[key_pass.key]
-        key = KeyStyle(
+        key = PassKey(
             run.clip.frame(key_pass.key),
             self._keys.style(key_pass.key),
             pass_input.options,
-            seed=pass_input.seed,
+            pass_input.seed,
         )
         state = nearest_state(store, key_pass, first)
         if (0 if state is None else key_pass.distance(state.index)) < first - STATE_INTERVAL:
@@ -150,13 +151,13 @@ class _PreviewRenderer:
             if estimate is not None:
                 state, self.exact = estimate, False
         with closing(walk(run.clip, key, key_pass, state, last, self._context)) as frames:
-            for frame, _ in frames:
-                entry = key_pass.frame_entry(frame.index)
+            for frame, next_state in frames:
+                entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
                 if not store.has(entry):
-                    store.put(entry, pack_pass_frame(frame, key_pass.direction))
+                    store.put(entry, pack_pass_frame(frame, fields, key_pass.direction))
                 yield frame.image[..., :3]
 
-    def _estimate(self, key_pass: KeyPass, key: KeyStyle, first: int) -> PassState | None:
+    def _estimate(self, key_pass: KeyPass, key: PassKey, first: int) -> PassState | None:
         """The last state before distance ``first`` of the pass before the key was repainted."""
         history = load_history(self._run.layout.pass_history)
         previous_name = previous_pass_name(self._schedule, key_pass, history)
@@ -172,13 +173,14 @@ class _PreviewRenderer:
             packed = stored.get(previous.state_entry(index))
             if packed is None:
                 continue
-            return _restyled(packed, index, key)
+            return _restyled(packed, index, key.style)
         return None
 
     def finished(self, frames: FrameRange) -> Generator[Frame, None, None]:
         """The frames, blended as in a run."""
         times, styles = self._run.clip.times, self._schedule.styles
         store: Store = self._run.store
+        images = PassImages(store, self._keys.style)
         start = frames.start
         chunks = sorted(self._chunks.items(), key=lambda item: item[0].start)
         for chunk, indices in [*chunks, (None, [frames.stop])]:
@@ -186,14 +188,13 @@ class _PreviewRenderer:
                 assert key in styles, f"frame {key} is in no gap and is no key"
                 yield Frame(key, self._keys.style(key), times[key])
             if chunk is not None:
-                for index, image, _ in blend_frames(chunk, indices, store, self._context):
+                for index, image, _ in blend_frames(chunk, indices, store, images, self._context):
                     yield Frame(index, image, times[index])
             start = indices[-1] + 1
 
 
 def _restyled(packed: Mapping[str, NDArray[Any]], index: int, key: KeyStyle) -> PassState:
     """A state of the previous style's pass, with the new style sampled at its positions."""
-    blank = np.zeros_like(key.style)
-    state = unpack_state(packed, index, blank)
+    state = unpack_state(packed, index)
     output = sample(key.style, state.matches, interpolation=cv2.INTER_CUBIC)
     return replace(state, output=output)

@@ -35,7 +35,7 @@ def _state(height: int, width: int, seed: int) -> PassState:
 def test_packing_again_gives_the_same_arrays(height: int, width: int, seed: int) -> None:
     state = _state(height, width, seed)
     packed = pack_state(state)
-    unpacked = unpack_state(packed, state.index, state.output)
+    unpacked = unpack_state(packed, state.index)
     assert (
         np.abs(unpacked.transport - state.transport).max()
         <= 0.5 / (65535 // max(height, width)) + 1e-4
@@ -50,7 +50,7 @@ def test_positions_at_the_edges_of_a_large_frame_fit() -> None:
     positions = identity(8, 3840)
     black = np.zeros((8, 3840, 3), np.uint8)
     state = PassState(0, black, positions, positions, np.ones((8, 3840), np.float32))
-    assert np.array_equal(unpack_state(pack_state(state), 0, black).transport, positions)
+    assert np.array_equal(unpack_state(pack_state(state), 0).transport, positions)
 
 
 @pytest.mark.parametrize("fault", ["missing", "size", "dtype"])
@@ -64,7 +64,7 @@ def test_arrays_that_are_not_a_state_of_this_size_are_rejected(fault: str) -> No
     else:
         packed["confidence"] = packed["confidence"].astype(np.float32)
     with pytest.raises(ValueError, match="not the state of a pass of 8×6 pixels"):
-        unpack_state(packed, 5, state.output)
+        unpack_state(packed, 5)
 
 
 def _steps(frames: list[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
@@ -79,7 +79,7 @@ def test_a_pass_resumes_from_a_stored_state_with_the_same_result() -> None:
     position = STATE_INTERVAL - 1  # the key frame is not among the results
     result, state = full[position]
     assert result.index == STATE_INTERVAL
-    stored = unpack_state(pack_state(state), state.index, result.image)
+    stored = unpack_state(pack_state(state), state.index)
     resumed = list(propagate(key, _steps(frames[STATE_INTERVAL:]), stored))
     assert len(resumed) == 3
     for (result, _), (expected, _) in zip(resumed, full[position + 1 :], strict=True):

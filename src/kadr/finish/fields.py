@@ -6,89 +6,82 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.warp import Field
+from kadr.core.packed_positions import pack_positions, position_scale, unpack_positions
+from kadr.core.warp import Field, grid
 
-CONFIDENT = 0.97
-"""Confidence above which a pixel is not synthesized."""
+SURE = 0.97
+"""Sureness above which a pixel is sampled alone, without votes of the patches around it."""
 
-_LARGEST = 65535
+_LAST_VOTED = int(SURE * 255)
+
+_SWITCH = (0.4, 0.6)
+"""Confidence at which positions change from those of matches to those of the transport."""
+_SPREAD = (0.5, 1.0)
+"""Variance in pixels squared of the motion of neighbouring matches: below they move as one."""
 
 
 @dataclass(frozen=True, eq=False)
-class PassFields:
-    """Where in the key, at the work size, each pixel of a frame is taken from.
+class FrameFields:
+    """Where in the key, in pixels of the work size, each pixel of a frame is taken from.
 
-    transport: (h, w, 2) float32, the key position that optical flow leads to. nnf: (h, w, 2)
-    float32, the key position of the best matching patch; where the confidence is above
-    ``CONFIDENT`` it is the transport. confidence: (h, w) float32 0–1, in the transport.
+    positions: (h, w, 2) float32, smooth where the key is sampled between pixels. matches: (h, w, 2)
+    float32, the key position of the best patch. sure: (h, w) float32 0–1, how far the positions
+    hold; the rest is voted by patches at the matches.
     """
 
-    transport: Field
-    nnf: Field
-    confidence: NDArray[np.float32]
-
-    @property
-    def is_voted(self) -> NDArray[np.bool_]:
-        """(h, w) bool, where patches are voted."""
-        voted: NDArray[np.bool_] = self.confidence <= CONFIDENT
-        return voted
+    positions: Field
+    matches: Field
+    sure: NDArray[np.float32]
 
     def pack(self) -> dict[str, NDArray[Any]]:
-        """Two (2h, w) uint16 arrays, x above y, and one (h, w) uint8.
+        """ "positions" and "matches", (2h, w) uint16, x above y, and "sure", (h, w) uint8.
 
-        The transport is rounded to a fraction of a pixel: 1/68 at 960 pixels a side. The nnf is
-        kept where patches are voted only; elsewhere it is 0, which compresses well.
+        Positions are rounded to a fraction of a pixel: 1/68 at 960 pixels a side. Matches are kept
+        where they vote; elsewhere they are 0, which compresses well.
         """
-        scale = position_scale(self.confidence.shape)
-        confidence = np.rint(self.confidence * 255).astype(np.uint8)
-        voted = _voted(confidence)
-        nnf = np.where(voted[..., None], self.nnf, np.float32(0))
+        scale = position_scale(self.sure.shape)
+        sure = np.rint(self.sure * 255).astype(np.uint8)
+        near_votes = cv2.dilate((sure <= _LAST_VOTED).astype(np.uint8), np.ones((3, 3), np.uint8))
+        matches = np.where(near_votes[..., None] > 0, self.matches, np.float32(0))
         return {
-            "transport": pack_positions(self.transport, scale),
-            "nnf": pack_positions(nnf, scale),
-            "confidence": confidence,
+            "positions": pack_positions(self.positions, scale),
+            "matches": pack_positions(matches, scale),
+            "sure": sure,
         }
 
     @classmethod
     def unpack(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """The fields from the arrays of ``pack``; packing them again gives the same arrays.
-
-        Raises ValueError if the arrays do not belong together.
-        """
-        packed = arrays["confidence"]
+        """The fields from the arrays of ``pack``. Raises ValueError if they do not fit together."""
+        packed = arrays["sure"]
         height, width = packed.shape
-        shapes = {arrays[name].shape for name in ("transport", "nnf")}
-        if packed.dtype != np.uint8 or shapes != {(2 * height, width)}:
-            raise ValueError(f"not the fields of a pass of {width}×{height} pixels")
+        if any(arrays[name].shape != (2 * height, width) for name in ("positions", "matches")):
+            raise ValueError(f"not the fields of a frame of {width}×{height} pixels")
         scale = position_scale(packed.shape)
-        transport = unpack_positions(arrays["transport"], scale)
-        nnf = unpack_positions(arrays["nnf"], scale)
-        nnf = np.where(_voted(packed)[..., None], nnf, transport)
-        return cls(transport, nnf, packed.astype(np.float32) / np.float32(255))
+        return cls(
+            unpack_positions(arrays["positions"], scale),
+            unpack_positions(arrays["matches"], scale),
+            packed.astype(np.float32) / np.float32(255),
+        )
 
 
-def _voted(confidence: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    voted: NDArray[np.bool_] = confidence <= int(CONFIDENT * 255)
-    return voted
+def join_fields(transport: Field, matches: Field, confidence: NDArray[np.float32]) -> FrameFields:
+    """The fields of a frame from what its pass found, all (h, w, …) of the work size.
 
-
-def position_scale(shape: tuple[int, ...]) -> int:
-    """Units in a pixel in which positions in an image of ``shape`` are packed into 16 bits."""
-    return max(1, _LARGEST // max(shape))
-
-
-def pack_positions(field: Field, scale: int) -> NDArray[np.uint16]:
-    """(H, W, 2) as (2H, W): x above y, which image formats compress well."""
-    scaled = np.rint(np.clip(field * np.float32(scale), 0, _LARGEST)).astype(np.uint16)
-    return np.concatenate([scaled[..., 0], scaled[..., 1]])
-
-
-def unpack_positions(packed: NDArray[np.uint16], scale: int) -> Field:
-    """The positions, (H, W, 2) float32, of ``pack_positions``."""
-    height = packed.shape[0] // 2
-    field = np.stack([packed[:height], packed[height:]], axis=2).astype(np.float32)
-    field /= np.float32(scale)
-    return field
+    The key is sampled along the transport where the confidence in it is high, and along the mean of
+    the matches where neighbouring ones move as one. Elsewhere patches vote.
+    """
+    offsets = matches - grid(*confidence.shape)
+    mean = cv2.blur(offsets, (3, 3))
+    spread = (cv2.blur(offsets * offsets, (3, 3)) - mean * mean).sum(axis=2)
+    low, high = _SPREAD
+    together = cv2.erode(np.clip((high - spread) / (high - low), 0, 1), np.ones((3, 3), np.uint8))
+    low, high = _SWITCH
+    share = np.clip((confidence - low) / (high - low), 0, 1)[..., None]
+    smooth = np.where(together[..., None] > 0, mean + grid(*confidence.shape), transport)
+    positions = (smooth + share * (transport - smooth)).astype(np.float32)
+    sure = np.maximum(confidence, cv2.blur(together, (3, 3))).astype(np.float32)
+    return FrameFields(positions, matches, sure)

@@ -10,6 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.row_bands import run_bands
+from kadr.guides.kernels import sharpen_rows
+
 _BOX = (9, 9)
 _FINEST = 0.6
 """Sigma in pixels of the blur that separates the finest detail, which is amplified."""
@@ -22,13 +25,18 @@ def local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W) float32: local mean square of the finest detail of (H, W, 3 or 4) uint8."""
     code = cv2.COLOR_RGBA2GRAY if image.shape[2] == 4 else cv2.COLOR_RGB2GRAY
     luma = cv2.cvtColor(image, code).astype(np.float32)
-    square = np.square(luma - cv2.GaussianBlur(luma, (0, 0), _FINEST))
+    detail = cv2.subtract(luma, cv2.GaussianBlur(luma, (0, 0), _FINEST))
+    square = cv2.multiply(detail, detail, dst=detail)
     contrast: NDArray[np.float32] = cv2.blur(square, _BOX)
     return contrast
 
 
 def restore_contrast(
-    image: NDArray[np.uint8], target_contrast: NDArray[np.float32], strength: NDArray[np.float32]
+    image: NDArray[np.uint8],
+    target_contrast: NDArray[np.float32],
+    strength: NDArray[np.float32],
+    *,
+    threads: int | None = None,
 ) -> NDArray[np.uint8]:
     """Amplify the finest detail of an image (H, W, 3 or 4) uint8 to ``target_contrast`` (H, W).
 
@@ -36,11 +44,15 @@ def restore_contrast(
     underestimates. Detail is never reduced, is amplified 1 + 0.8 · strength times at most, and is
     not created where the source has none. Alpha does not change.
     """
-    gain = np.sqrt((target_contrast + _FLOOR) / (local_contrast(image) + _FLOOR))
-    excess = (np.clip(gain, 1, _MAX_GAIN) - 1) * strength
-    colors = image[..., :3]
-    blurred = cv2.GaussianBlur(colors, (0, 0), _FINEST).astype(np.float32)
-    restored = image.copy()
-    sharpened = colors + excess[..., None] * (colors - blurred)
-    restored[..., :3] = np.clip(np.rint(sharpened), 0, 255).astype(np.uint8)
+    contrast, restored = local_contrast(image), image.copy()
+    blurred = cv2.GaussianBlur(np.ascontiguousarray(image[..., :3]), (0, 0), _FINEST)
+    run_bands(
+        lambda start, stop: sharpen_rows(
+            image, blurred, contrast, target_contrast, strength,
+            _FLOOR, _MAX_GAIN, restored, start, stop,
+        ),
+        image.shape[0],
+        band=64,
+        threads=threads,
+    )  # fmt: skip
     return restored

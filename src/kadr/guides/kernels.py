@@ -134,3 +134,33 @@ def _add_row(a: np.ndarray, b: np.ndarray, sums: np.ndarray, row: int, sign: int
             sums[x, c, 2] += sign * u * u
             sums[x, c, 3] += sign * v * v
             sums[x, c, 4] += sign * u * v
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def sharpen_rows(
+    image: np.ndarray,
+    blurred: np.ndarray,
+    contrast: np.ndarray,
+    target_contrast: np.ndarray,
+    strength: np.ndarray,
+    floor: float,
+    max_gain: float,
+    output: np.ndarray,
+    start: int,
+    stop: int,
+) -> None:
+    """Amplify ``image - blurred`` from ``contrast`` to ``target_contrast``, by ``strength``.
+
+    image, output: (H, W, C ≥ 3) uint8. blurred: (H, W, 3) uint8. The others: (H, W) float32.
+    """
+    width = image.shape[1]
+    for y in range(start, stop):
+        for x in range(width):
+            ratio = (target_contrast[y, x] + floor) / (contrast[y, x] + floor)
+            if ratio <= 1:
+                continue
+            excess = (min(np.sqrt(ratio), max_gain) - 1) * strength[y, x]
+            for c in range(3):
+                color = np.float32(image[y, x, c])
+                value = np.rint(color + excess * (color - np.float32(blurred[y, x, c])))
+                output[y, x, c] = np.uint8(min(max(value, 0.0), 255.0))

@@ -46,12 +46,15 @@ _VOTED_STRENGTH = 1.35
 class PassFrame:
     """One frame of one pass.
 
-    image: (H, W, C) uint8. error: (H, W) uint8, how badly the key explains the frame at a pixel:
-    0 fully, 255 not at all. flow: optical flow to the previous frame of the pass.
+    image: (H, W, C) uint8. matches: (H, W, 2) float32, the key position of each pixel: of the best
+    patch where it was synthesized, else where the transport leads. error: (H, W) uint8, how badly
+    the key explains the frame at a pixel: 0 fully, 255 not at all. flow: optical flow to the
+    previous frame of the pass.
     """
 
     index: int
     image: NDArray[np.uint8]
+    matches: Field
     error: NDArray[np.uint8]
     flow: FlowPair
 
@@ -128,19 +131,20 @@ def _step(
         key, transport, image, warp(state.confidence, flow.to_neighbour)
     )
     warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
-    output, matches = warped_style, transport
+    output, matches, all_matches = warped_style, transport, transport
     to_synthesize = confidence < _CONFIDENT
     if to_synthesize.any():
-        output, matches = _synthesize(
+        output, all_matches = _synthesize(
             key, state, frame.index, image, flow, transport, confidence, warped_style
         )
+        matches = np.where((confidence < 0.5)[..., None], all_matches, transport)
     strength = _VOTED_STRENGTH - (_VOTED_STRENGTH - 1) * confidence
     output = restore_contrast(output, sample(key.contrast, matches), strength)
     warped_key = sample(key.image, matches)
     error = np.clip(
         (1 - similarity(warped_key, image)) * 200 + (1 - confidence) * _UNCERTAINTY_ERROR, 0, 255
     )
-    pass_frame = PassFrame(frame.index, output, error.astype(np.uint8), flow)
+    pass_frame = PassFrame(frame.index, output, all_matches, error.astype(np.uint8), flow)
     return pass_frame, PassState(frame.index, output, transport, matches, confidence)
 
 
@@ -169,7 +173,10 @@ def _synthesize(
     confidence: NDArray[np.float32],
     warped_style: NDArray[np.uint8],
 ) -> tuple[NDArray[np.uint8], Field]:
-    """The frame, synthesized where confidence is low, and the key position of each pixel."""
+    """The frame, synthesized where confidence is low, and the key position of each pixel there.
+
+    Elsewhere it is the transport.
+    """
     previous = warp(state.output, flow.to_neighbour)
     warped_matches = warp(state.matches, flow.to_neighbour, interpolation=cv2.INTER_NEAREST)
     is_confident = confidence > 0.5
@@ -191,7 +198,8 @@ def _synthesize(
         mask=confidence < _CONFIDENT,
         seed=derive_seed(key.seed, "frame", index),
     )
-    weight = np.where(confidence < _CONFIDENT, confidence, np.float32(1))[..., None]
+    is_synthesized = confidence < _CONFIDENT
+    weight = np.where(is_synthesized, confidence, np.float32(1))[..., None]
     mixed = synthesis.image + weight * (warped_style.astype(np.float32) - synthesis.image)
-    matches = np.where((confidence < 0.5)[..., None], synthesis.nnf.astype(np.float32), transport)
+    matches = np.where(is_synthesized[..., None], synthesis.nnf.astype(np.float32), transport)
     return np.rint(mixed).astype(np.uint8), matches

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.packed_positions import pack_positions, position_scale, unpack_positions
 from kadr.core.warp import Field
 
 STATE_INTERVAL = 16
@@ -32,57 +33,50 @@ class PassState:
 
 
 def pack_state(state: PassState) -> dict[str, NDArray[Any]]:
-    """A state as two (2H, W) uint16 arrays and one (H, W) uint8; the output is stored elsewhere.
+    """A state as two (2H, W) uint16 arrays, one (H, W) uint8 and the output.
 
     Positions are rounded to a fraction of a pixel: 1/68 at 960 pixels a side, 1/17 at 3840.
     """
-    scale = _scale(state.confidence.shape)
+    scale = position_scale(state.confidence.shape)
     return {
-        "transport": _pack(state.transport, scale),
-        "matches": _pack(state.matches, scale),
+        "transport": pack_positions(state.transport, scale),
+        "matches": pack_positions(state.matches, scale),
         "confidence": np.rint(state.confidence * 255).astype(np.uint8),
+        "output": state.output,
     }
 
 
-def unpack_state(
-    arrays: Mapping[str, NDArray[Any]], index: int, output: NDArray[np.uint8]
-) -> PassState:
-    """The state of frame ``index`` from the arrays of ``pack_state`` and the frame itself.
+def unpack_state(arrays: Mapping[str, NDArray[Any]], index: int) -> PassState:
+    """The state of frame ``index`` from the arrays of ``pack_state``.
 
-    Packing the result again gives the same arrays. Raises ValueError if the arrays are not a state
-    of the size of the output.
+    Packing the result again gives the same arrays. Raises ValueError if the arrays are not those of
+    one state.
     """
-    shape = output.shape[:2]
+    output = arrays.get("output")
+    if output is None:
+        raise ValueError(f"frame {index}: not the state of a pass")
+    height, width = output.shape[:2]
+    shapes = {
+        "transport": (2 * height, width), "matches": (2 * height, width),
+        "confidence": (height, width),
+    }  # fmt: skip
     confidence = arrays.get("confidence")
-    if confidence is None or confidence.shape != shape or confidence.dtype != np.uint8:
-        raise ValueError(f"frame {index}: not the state of a pass of {shape[1]}×{shape[0]} pixels")
-    scale = _scale(shape)
+    if (
+        any(name not in arrays or arrays[name].shape != shape for name, shape in shapes.items())
+        or confidence is None
+        or confidence.dtype != np.uint8
+    ):
+        raise ValueError(f"frame {index}: not the state of a pass of {width}×{height} pixels")
+    scale = position_scale(confidence.shape)
     return PassState(
         index,
         output,
-        _unpack(arrays["transport"], scale),
-        _unpack(arrays["matches"], scale),
+        unpack_positions(arrays["transport"], scale),
+        unpack_positions(arrays["matches"], scale),
         confidence.astype(np.float32) / np.float32(255),
     )
 
 
 def round_state(state: PassState) -> PassState:
     """The state as it would be after storing it: a pass continues from this, stored or not."""
-    return unpack_state(pack_state(state), state.index, state.output)
-
-
-def _scale(shape: tuple[int, ...]) -> int:
-    return max(1, 65535 // max(shape))
-
-
-def _pack(field: Field, scale: int) -> NDArray[np.uint16]:
-    """(H, W, 2) as (2H, W): x above y, which image formats compress well."""
-    scaled = np.rint(np.clip(field * np.float32(scale), 0, 65535)).astype(np.uint16)
-    return np.concatenate([scaled[..., 0], scaled[..., 1]])
-
-
-def _unpack(packed: NDArray[np.uint16], scale: int) -> Field:
-    height = packed.shape[0] // 2
-    field = np.stack([packed[:height], packed[height:]], axis=2).astype(np.float32)
-    field /= np.float32(scale)
-    return field
+    return unpack_state(pack_state(state), state.index)

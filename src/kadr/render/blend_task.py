@@ -19,7 +19,13 @@ from kadr.blend.pyramid import blend_images
 from kadr.blend.weights import BlendWeights, Candidate
 from kadr.core.warp import grid
 from kadr.render.key_pass import KeyPass
-from kadr.render.pass_frame import image_digest, read_pass_frame, unpack_flow
+from kadr.render.pass_frame import (
+    PassImages,
+    image_digest,
+    load_style,
+    read_pass_frame,
+    unpack_flow,
+)
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.store import FolderStore, Store, fingerprint
 from kadr.tasks.task import Item, Task, TaskContext
@@ -88,12 +94,15 @@ def gap_chunks(
 class BlendWork:
     """What a blend task makes: the frames ``indices`` of a chunk, into a folder.
 
-    stems: the name of each frame's file, without suffix.
+    stems: the name of each frame's file, without suffix. style_entries: the stylized keys of its
+    passes in the store, by frame index. channels: 3 or 4, of all keys together.
     """
 
     chunk: BlendChunk
     indices: tuple[int, ...]
     stems: tuple[str, ...]
+    style_entries: tuple[tuple[int, str], ...]
+    channels: int
     store: Path
     folder: Path
 
@@ -122,6 +131,8 @@ class BlendWork:
             BlendChunk(**{**chunk, "passes": passes}),
             tuple(values["indices"]),
             tuple(values["stems"]),
+            tuple((key, entry) for key, entry in values["style_entries"]),
+            values["channels"],
             Path(values["store"]),
             Path(values["folder"]),
         )
@@ -134,9 +145,12 @@ def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
     """
     work = BlendWork.from_values(task.values)
     folder = FrameFolder(work.folder, dict(zip(work.indices, work.stems)).__getitem__)
-    store, name = FolderStore(work.store), work.chunk.name
+    store, name, entries = FolderStore(work.store), work.chunk.name, dict(work.style_entries)
+    images = PassImages(
+        store, lambda key: load_style(store, entries[key], work.channels), threads=context.threads
+    )
     try:
-        for index, image, error in blend_frames(work.chunk, work.indices, store, context):
+        for index, image, error in blend_frames(work.chunk, work.indices, store, images, context):
             folder.put(index, image, name, error)
             yield Item(index, folder.path(index).name, image_digest(image))
     finally:
@@ -144,7 +158,11 @@ def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
 
 
 def blend_frames(
-    chunk: BlendChunk, indices: Sequence[int], store: Store, context: TaskContext
+    chunk: BlendChunk,
+    indices: Sequence[int],
+    store: Store,
+    pass_images: PassImages,
+    context: TaskContext,
 ) -> Iterator[tuple[int, NDArray[np.uint8], float]]:
     """(index, image, error) of the frames ``indices`` of a chunk, in order; error is 0–1."""
     weights = BlendWeights()
@@ -157,7 +175,7 @@ def blend_frames(
             weights.start(chunk.key_before, candidates[0].error.shape)
         by_key = weights.weigh(candidates, _previous_positions(store, chunk, passes, index))
         if index in indices:
-            images = [read_pass_frame(store, key_pass, index, "image") for key_pass in passes]
+            images = [pass_images.read(key_pass, index) for key_pass in passes]
             image = blend_images(images, [by_key[key_pass.key] for key_pass in passes])
             yield index, image, weights.error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.errors import ResumeError
+from kadr.finish import FrameFields, KeyFinisher
 from kadr.propagate import PassFrame
 from kadr.render.key_pass import KeyPass
 from kadr.storage.store import Store
@@ -42,10 +44,14 @@ def load_style(store: Store, entry: str, channels: int) -> NDArray[np.uint8]:
     return image
 
 
-def pack_pass_frame(frame: PassFrame, direction: int) -> dict[str, NDArray[Any]]:
-    """The arrays to store of a pass frame: "image", and at a reduced size "error" and "flow".
+def pack_pass_frame(
+    frame: PassFrame, fields: FrameFields | None, direction: int
+) -> dict[str, NDArray[Any]]:
+    """The arrays to store of a pass frame: its picture, and at a small size "error" and "flow".
 
-    The flow leads from the later of two frames to the earlier one, in 1/64 of a reduced pixel.
+    The picture is "image", or the arrays of ``fields`` of the work size, from which the frame is
+    finished at full size. The flow leads from the later of two frames to the earlier one, in 1/64
+    of a reduced pixel.
     """
     flow = frame.flow.to_neighbour if direction > 0 else frame.flow.from_neighbour
     size = small_size(frame.error.shape)
@@ -54,7 +60,8 @@ def pack_pass_frame(frame: PassFrame, direction: int) -> dict[str, NDArray[Any]]
     small /= np.float32(frame.error.shape[1] / size[0])
     units = np.clip(np.rint(small * _FLOW_UNITS + _FLOW_ZERO), 0, 65535).astype(np.uint16)
     packed = np.concatenate([units[..., 0], units[..., 1]])
-    return {"image": frame.image, "error": error, "flow": packed}
+    picture = {"image": frame.image} if fields is None else fields.pack()
+    return {**picture, "error": error, "flow": packed}
 
 
 def small_size(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -72,8 +79,37 @@ def unpack_flow(packed: NDArray[np.uint16]) -> NDArray[np.float32]:
     return flow
 
 
+class PassImages:
+    """Reads the pictures of stored pass frames, finished at full size."""
+
+    def __init__(
+        self, store: Store, style: Callable[[int], NDArray[np.uint8]], *, threads: int | None = None
+    ) -> None:
+        """style: the stylized key of a frame index, (H, W, C) uint8; asked for once a key."""
+        self._store, self._style, self._threads = store, style, threads
+        self._finishers: dict[int, KeyFinisher] = {}
+
+    def read(self, key_pass: KeyPass, index: int) -> NDArray[np.uint8]:
+        """The frame ``index`` of a pass, (H, W, C) uint8.
+
+        Raises ResumeError if the entry is damaged or missing; a damaged one is removed.
+        """
+        entry, key = key_pass.frame_entry(index), key_pass.key
+        arrays = self._store.get(entry, only=("image", "positions", "matches", "sure"))
+        if arrays and "image" in arrays:
+            return arrays["image"]
+        try:
+            fields = FrameFields.unpack(arrays or {})
+        except (KeyError, ValueError) as error:
+            self._store.discard(entry)
+            raise _lost(entry) from error
+        if key not in self._finishers:
+            self._finishers[key] = KeyFinisher(self._style(key), threads=self._threads)
+        return self._finishers[key].finish(fields)
+
+
 def read_pass_frame(store: Store, key_pass: KeyPass, index: int, name: str) -> NDArray[Any]:
-    """The array ``name`` ("image", "error" or "flow") of a stored pass frame.
+    """The array ``name`` ("error" or "flow") of a stored pass frame.
 
     Raises ResumeError if the entry is damaged or missing; a damaged one is removed.
     """
@@ -81,5 +117,9 @@ def read_pass_frame(store: Store, key_pass: KeyPass, index: int, name: str) -> N
     arrays = store.get(entry, only=(name,))
     if not arrays:
         store.discard(entry)
-        raise ResumeError(f"{entry}: a work file is damaged or gone; it has to be made again")
+        raise _lost(entry)
     return arrays[name]
+
+
+def _lost(entry: str) -> ResumeError:
+    return ResumeError(f"{entry}: a work file is damaged or gone; it has to be made again")

@@ -14,16 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
-from kadr.guides.flow import FlowPair, flow_pair, gray
+from kadr.guides.flow import FlowPair
 from kadr.options import PropagateOptions
 from kadr.propagate import (
     STATE_INTERVAL,
-    KeyStyle,
     PassFrame,
     PassState,
     pack_state,
@@ -32,6 +28,7 @@ from kadr.propagate import (
 )
 from kadr.render.key_pass import STEP, KeyPass
 from kadr.render.pass_frame import image_digest, load_style, pack_pass_frame
+from kadr.render.pass_key import PassKey
 from kadr.storage.store import FolderStore, Store
 from kadr.tasks.task import InputFrames, Item, Task, TaskContext
 from kadr.video.base import Clip
@@ -114,13 +111,15 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
     with ExitStack() as stack:
         clip = stack.enter_context(work.clip.open())
         style = load_style(store, work.style_entry, work.channels)
-        key = KeyStyle(clip.frame(key_pass.key), style, work.options, seed=work.seed)
+        key = PassKey(clip.frame(key_pass.key), style, work.options, work.seed)
         first = _first_missing(store, work)
         state = nearest_state(store, key_pass, first)
         frames = walk(clip, key, key_pass, state, work.last_distance, context)
         for frame, next_state in stack.enter_context(closing(frames)):
             entry = key_pass.frame_entry(frame.index)
-            store.put(entry, pack_pass_frame(frame, key_pass.direction))
+            store.put(
+                entry, pack_pass_frame(frame, key.fields(frame, next_state), key_pass.direction)
+            )
             if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
                 store.put(key_pass.state_entry(frame.index), pack_state(next_state))
             yield Item(frame.index, entry, image_digest(frame.image))
@@ -139,15 +138,13 @@ def nearest_state(store: Store, key_pass: KeyPass, distance: int) -> PassState |
     start = (distance - 1) // STATE_INTERVAL * STATE_INTERVAL
     for state_distance in range(start, 0, -STATE_INTERVAL):
         index = key_pass.index(state_distance)
-        packed, frame = store.get(key_pass.state_entry(index)), None
-        if packed is not None:
-            frame = store.get(key_pass.frame_entry(index), only=("image",))
-        if packed is None or not frame:
+        entry = key_pass.state_entry(index)
+        packed = store.get(entry)
+        if packed is None:
             continue
         try:
-            return unpack_state(packed, index, frame["image"])
-        except (ValueError, KeyError):
-            entry = key_pass.state_entry(index)
+            return unpack_state(packed, index)
+        except ValueError:
             _log.warning("%s: not a complete state; it will be made again", entry)
             store.discard(entry)
     return None
@@ -155,7 +152,7 @@ def nearest_state(store: Store, key_pass: KeyPass, distance: int) -> PassState |
 
 def walk(
     clip: Clip,
-    key: KeyStyle,
+    key: PassKey,
     key_pass: KeyPass,
     state: PassState | None,
     last_distance: int,
@@ -168,18 +165,8 @@ def walk(
         frames = clip.frames(start, stop + 1)
     else:
         frames = clip.frames_backward(stop, start + 1)
-    steps: Iterable[tuple[Frame, FlowPair]] = with_flow(frames, key.options.quick_flow)
+    steps: Iterable[tuple[Frame, FlowPair]] = key.steps(frames)
     with ExitStack() as stack:
         if context.threads != 1:
             steps = stack.enter_context(closing(prefetch(steps)))
-        yield from propagate(key, iter(steps), state, context.cancel)
-
-
-def with_flow(frames: Iterable[Frame], quick: bool) -> Iterator[tuple[Frame, FlowPair]]:
-    """Each frame after the first with the flow to the frame before it."""
-    previous: NDArray[np.uint8] | None = None
-    for frame in frames:
-        luma = gray(frame.rgb)
-        if previous is not None:
-            yield frame, flow_pair(luma, previous, quick=quick)
-        previous = luma
+        yield from propagate(key.style, iter(steps), state, context.cancel)

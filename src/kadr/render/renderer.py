@@ -20,7 +20,7 @@ from kadr.errors import OptionsError, ResumeError
 from kadr.render.blend_task import STEP as BLEND
 from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import KeyStyles
-from kadr.render.pass_frame import read_pass_frame
+from kadr.render.pass_frame import PassImages
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import Missing, RunSchedule
 from kadr.storage.budget import Budget, files_below
@@ -144,6 +144,7 @@ class Renderer:
         passes = {
             (key_pass.key, key_pass.direction): key_pass for key_pass in self._schedule.passes
         }
+        images = PassImages(self._run.store, self._keys.style)
         for span in self._schedule.spans:
             for index in span.range:
                 self._cancel.check()
@@ -151,7 +152,7 @@ class Renderer:
                     yield span.key, index, self._keys.style(index)
                     continue
                 key_pass = passes[span.key, 1 if index > span.key else -1]
-                yield span.key, index, read_pass_frame(self._run.store, key_pass, index, "image")
+                yield span.key, index, images.read(key_pass, index)
 
     def _trim(self) -> None:
         self._budget.trim(self._schedule.removable(self._run.store, self._pending))

@@ -192,7 +192,9 @@ class RunSchedule:
             if chunk is not None:
                 indices = missing.frames[chunk]
                 stems = tuple(map(stem, indices))
-                blend = BlendWork(chunk, indices, stems, store, folder)
+                keys = sorted({key_pass.key for key_pass in passes})
+                entries = tuple((key, self.styles[key].entry) for key in keys)
+                blend = BlendWork(chunk, indices, stems, entries, self.channels, store, folder)
                 yield (
                     blend,
                     blend.to_task(

@@ -1,0 +1,69 @@
+"""A key as its passes need it: reduced to the work size, where motion and matches are found."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.core.frames import Frame
+from kadr.core.resize import shrink_to_side
+from kadr.finish import FrameFields, join_fields, register_positions
+from kadr.guides.flow import FlowPair, flow_pair, gray
+from kadr.options import PropagateOptions
+from kadr.propagate import KeyStyle, PassFrame, PassState
+
+_MOST_ENLARGED = 1.25
+"""Up to this ratio to the work size frames are not reduced: finishing would cost what it saves."""
+_REGISTERED = 2
+"""Positions are registered at so many times the work size."""
+
+Gray = NDArray[np.uint8]
+
+
+class PassKey:
+    """A key frame with its style at the work size; frames that are no larger stay as they are."""
+
+    def __init__(
+        self, frame: Frame, style: NDArray[np.uint8], options: PropagateOptions, seed: int
+    ) -> None:
+        """style: (H, W, 3 or 4) uint8 of the frame's size."""
+        self.options, longest = options, max(frame.size)
+        self.is_reduced = longest > _MOST_ENLARGED * options.work_size
+        self._side = options.work_size if self.is_reduced else longest
+        reduced = Frame(frame.index, self._reduce(frame.rgb), frame.time)
+        self.style = KeyStyle(reduced, self._reduce(style), options, seed=seed)
+        self._gray = self._registered_gray(frame)
+        self._grays: deque[Gray] = deque()
+
+    def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
+        """Each frame after the first, at the work size, with the flow to the frame before it."""
+        previous: Gray | None = None
+        for frame in frames:
+            image = self._reduce(frame.rgb) if self.is_reduced else frame.image
+            reduced = Frame(frame.index, image, frame.time)
+            luma = gray(reduced.rgb)
+            if previous is not None:
+                if self.is_reduced:
+                    self._grays.append(self._registered_gray(frame))
+                yield reduced, flow_pair(luma, previous, quick=self.options.quick_flow)
+            previous = luma
+
+    def fields(self, frame: PassFrame, state: PassState) -> FrameFields | None:
+        """The fields of the next frame of ``steps``, to be finished at full size.
+
+        None if the frame already has its full size.
+        """
+        if not self.is_reduced:
+            return None
+        joined = join_fields(state.transport, frame.matches, state.confidence)
+        positions = register_positions(joined.positions, self._gray, self._grays.popleft())
+        return FrameFields(positions, joined.matches, joined.sure)
+
+    def _reduce(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return shrink_to_side(image, self._side)
+
+    def _registered_gray(self, frame: Frame) -> Gray:
+        return gray(shrink_to_side(frame.rgb, _REGISTERED * self._side))
