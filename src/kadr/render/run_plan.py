@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
 from kadr.core.generators import map_items
 from kadr.files import read_json_object, write_json_object
+from kadr.options import DETAIL
 from kadr.plan.coverage import Survey
 from kadr.plan.key_spans import assign_spans
 from kadr.plan.keyframes import choose_keyframes
@@ -74,7 +75,7 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     """
     options, clip, frames = run.options, run.clip, run.frames
     painted, unused = painted_keys(options, clip, frames)
-    for text in (*clip.info.notices, *unused):
+    for text in (*clip.info.notices, *unused, *_size_notices(run)):
         yield notice(STEP, text)
     survey: Survey | None = None
     if painted:
@@ -122,6 +123,17 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
 def every_nth(shot: FrameRange, every: int) -> list[int]:
     """Every n-th frame of a shot and its last, so that each frame lies between two of them."""
     return sorted({*range(shot.start, shot.stop, every), shot.stop - 1})
+
+
+def _size_notices(run: RunContext) -> Iterator[str]:
+    """A work size that somebody chose larger than the clip; the presets are for any clip."""
+    size, clip_size = run.options.propagate.work_size, run.size
+    chosen = all(size != preset.work_size for preset in DETAIL.values())
+    if chosen and size > max(clip_size):
+        yield (
+            f"work-size {size} is larger than the clip ({clip_size[0]}×{clip_size[1]}); "
+            "the clip's own size is used"
+        )
 
 
 def _survey(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Survey]:
