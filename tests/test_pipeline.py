@@ -147,7 +147,10 @@ def test_ranges_may_overlap_and_include_other_keys(
     _, frames = _run(tmp_path, clip, styles, ranges=ranges, per_key=tmp_path / "per key")
     assert all(np.array_equal(frames[i], style) for i, style in styles.items())
     folders = {p.name: len(list(p.iterdir())) for p in (tmp_path / "per key").iterdir()}
-    assert folders == {"key_00103": 8, "key_00107": 8}
+    assert folders == {"key_00103": 8, "key_00107": 8, "weights_00103": 8, "weights_00107": 8}
+    for number, share in ((103, 0), (107, 65535)):  # a key's frame is that key, whoever covers it
+        weights = read_image(tmp_path / "per key" / f"weights_{number:05d}" / "frame_00107.png")
+        assert (weights == share).all()
 
 
 def test_frames_outside_the_range_of_a_key_ignore_it(
@@ -177,9 +180,12 @@ def test_per_key_folders_hold_all_frames_of_a_key(
     folder = tmp_path / "per key"
     _, frames = _run(tmp_path, clip, styles, per_key=folder)
     names = {p.name: sorted(f.name for f in p.iterdir()) for p in folder.iterdir()}
+    expected = {
+        "00103": [f"frame_{n:05d}.png" for n in range(101, 106)],
+        "00106": [f"frame_{n:05d}.png" for n in range(104, 110)],
+    }
     assert names == {
-        "key_00103": [f"frame_{n:05d}.png" for n in range(101, 106)],
-        "key_00106": [f"frame_{n:05d}.png" for n in range(104, 110)],
+        f"{part}_{key}": files for key, files in expected.items() for part in ("key", "weights")
     }
     for key, style in styles.items():
         key_folder = folder / f"key_{FIRST + key:05d}"

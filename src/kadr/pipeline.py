@@ -93,7 +93,7 @@ def restyle_events(
                         yield result
             with recorder.step("write"):
                 if options.per_key is not None:
-                    per_key.write_all(renderer.pass_frames())
+                    per_key.write_all(renderer.key_layers())
                 run.clip.watch.check()  # its sound was read too
                 outputs.close()
         recorder.finish(writer.path)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kadr.blend.pyramid import blend_images
 from kadr.blend.weights import BlendWeights, Candidate
+from kadr.core.events import CancelToken
 from kadr.core.warp import grid
 from kadr.render.key_pass import KeyPass
 from kadr.render.pass_frame import image_digest, read_pass_frame, unpack_flow
@@ -147,19 +148,45 @@ def blend_frames(
     chunk: BlendChunk, indices: Sequence[int], store: Store, context: TaskContext
 ) -> Iterator[tuple[int, NDArray[np.uint8], float]]:
     """(index, image, error) of the frames ``indices`` of a chunk, in order; error is 0–1."""
+    for weighed in weigh_frames(chunk, max(indices) + 1, store, context.cancel):
+        if weighed.index in indices:
+            images = [
+                read_pass_frame(store, key_pass, weighed.index, "image")
+                for key_pass in weighed.passes
+            ]
+            yield weighed.index, blend_images(images, weighed.weights), weighed.error
+
+
+@dataclass(frozen=True, eq=False)
+class WeighedFrame:
+    """The weights with which a frame is blended from its passes.
+
+    weights: (h, w) float32 of each pass, smaller than the frames; they sum to 1. error: 0–1.
+    """
+
+    index: int
+    passes: tuple[KeyPass, ...]
+    weights: tuple[NDArray[np.float32], ...]
+    error: float
+
+
+def weigh_frames(
+    chunk: BlendChunk, stop: int, store: Store, cancel: CancelToken
+) -> Iterator[WeighedFrame]:
+    """Weigh the frames of a chunk before ``stop``, in order, with those before its start.
+
+    A part of a chunk is weighed from where the whole would be: the same bytes either way.
+    """
     weights = BlendWeights()
-    # a part of a chunk is weighed from where the whole would be: the same bytes either way
-    for index in range(chunk.first_weighed, max(indices) + 1):
-        context.cancel.check()
-        passes = [key_pass for key_pass in chunk.passes if key_pass.covers(index)]
+    for index in range(chunk.first_weighed, stop):
+        cancel.check()
+        passes = tuple(key_pass for key_pass in chunk.passes if key_pass.covers(index))
         candidates = [_candidate(store, key_pass, index) for key_pass in passes]
         if index == chunk.gap_start and chunk.key_before is not None:
             weights.start(chunk.key_before, candidates[0].error.shape)
         by_key = weights.weigh(candidates, _previous_positions(store, chunk, passes, index))
-        if index in indices:
-            images = [read_pass_frame(store, key_pass, index, "image") for key_pass in passes]
-            image = blend_images(images, [by_key[key_pass.key] for key_pass in passes])
-            yield index, image, weights.error
+        by_pass = tuple(by_key[key_pass.key] for key_pass in passes)
+        yield WeighedFrame(index, passes, by_pass, weights.error)
 
 
 def _candidate(store: Store, key_pass: KeyPass, index: int) -> Candidate:

@@ -8,9 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kadr.core.events import CancelToken, Event, notice
 from kadr.core.formatting import size
 from kadr.core.frames import Frame
@@ -18,9 +15,9 @@ from kadr.core.prefetch import prefetch
 from kadr.core.row_bands import default_threads
 from kadr.errors import OptionsError, ResumeError
 from kadr.render.blend_task import STEP as BLEND
+from kadr.render.key_layers import KeyLayer, key_layers
 from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import KeyStyles
-from kadr.render.pass_frame import read_pass_frame
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import Missing, RunSchedule
 from kadr.storage.budget import Budget, files_below
@@ -139,19 +136,9 @@ class Renderer:
         self._trim()
         yield from finished.ready()
 
-    def pass_frames(self) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-        """(key, index, image) of every frame of every span, with each key's own frame."""
-        passes = {
-            (key_pass.key, key_pass.direction): key_pass for key_pass in self._schedule.passes
-        }
-        for span in self._schedule.spans:
-            for index in span.range:
-                self._cancel.check()
-                if index == span.key:
-                    yield span.key, index, self._keys.style(index)
-                    continue
-                key_pass = passes[span.key, 1 if index > span.key else -1]
-                yield span.key, index, read_pass_frame(self._run.store, key_pass, index, "image")
+    def key_layers(self) -> Iterator[KeyLayer]:
+        """Every frame of every key, with each key's own frame, and its blend weights."""
+        return key_layers(self._schedule, self._run.store, self._keys.style, self._cancel)
 
     def _trim(self) -> None:
         self._budget.trim(self._schedule.removable(self._run.store, self._pending))
