@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from kadr.blend.pyramid import blend_images
 from kadr.blend.weights import BlendWeights, Candidate
 from kadr.core.events import CancelToken
+from kadr.core.stage_times import stage
 from kadr.core.warp import grid
 from kadr.render.key_pass import KeyPass
 from kadr.render.pass_frame import image_digest, read_pass_frame, unpack_flow
@@ -138,10 +139,13 @@ def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
     store, name = FolderStore(work.store), work.chunk.name
     try:
         for index, image, error in blend_frames(work.chunk, work.indices, store, context):
-            folder.put(index, image, name, error)
-            yield Item(index, folder.path(index).name, image_digest(image))
+            with stage("store"):
+                folder.put(index, image, name, error)
+                item = Item(index, folder.path(index).name, image_digest(image))
+            yield item
     finally:
-        folder.sync()
+        with stage("store"):
+            folder.sync()
 
 
 def blend_frames(
@@ -150,11 +154,14 @@ def blend_frames(
     """(index, image, error) of the frames ``indices`` of a chunk, in order; error is 0–1."""
     for weighed in weigh_frames(chunk, max(indices) + 1, store, context.cancel):
         if weighed.index in indices:
-            images = [
-                read_pass_frame(store, key_pass, weighed.index, "image")
-                for key_pass in weighed.passes
-            ]
-            yield weighed.index, blend_images(images, weighed.weights), weighed.error
+            with stage("read"):
+                images = [
+                    read_pass_frame(store, key_pass, weighed.index, "image")
+                    for key_pass in weighed.passes
+                ]
+            with stage("mix"):
+                image = blend_images(images, weighed.weights)
+            yield weighed.index, image, weighed.error
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,10 +188,13 @@ def weigh_frames(
     for index in range(chunk.first_weighed, stop):
         cancel.check()
         passes = tuple(key_pass for key_pass in chunk.passes if key_pass.covers(index))
-        candidates = [_candidate(store, key_pass, index) for key_pass in passes]
-        if index == chunk.gap_start and chunk.key_before is not None:
-            weights.start(chunk.key_before, candidates[0].error.shape)
-        by_key = weights.weigh(candidates, _previous_positions(store, chunk, passes, index))
+        with stage("read"):
+            candidates = [_candidate(store, key_pass, index) for key_pass in passes]
+            positions = _previous_positions(store, chunk, passes, index)
+        with stage("weights"):
+            if index == chunk.gap_start and chunk.key_before is not None:
+                weights.start(chunk.key_before, candidates[0].error.shape)
+            by_key = weights.weigh(candidates, positions)
         by_pass = tuple(by_key[key_pass.key] for key_pass in passes)
         yield WeighedFrame(index, passes, by_pass, weights.error)
 

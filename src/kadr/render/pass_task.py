@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
+from kadr.core.stage_times import stage, timed
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import (
@@ -112,18 +113,23 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
     work = PassWork.from_values(task.values)
     store, key_pass = FolderStore(work.store), work.key_pass
     with ExitStack() as stack:
-        clip = stack.enter_context(work.clip.open())
-        style = load_style(store, work.style_entry, work.channels)
-        key = KeyStyle(clip.frame(key_pass.key), style, work.options, seed=work.seed)
-        first = _first_missing(store, work)
-        state = nearest_state(store, key_pass, first)
+        with stage("decode"):
+            clip = stack.enter_context(work.clip.open())
+            key_frame = clip.frame(key_pass.key)
+        with stage("sources"):
+            style = load_style(store, work.style_entry, work.channels)
+            key = KeyStyle(key_frame, style, work.options, seed=work.seed)
+        with stage("store"):
+            state = nearest_state(store, key_pass, _first_missing(store, work))
         frames = walk(clip, key, key_pass, state, work.last_distance, context)
         for frame, next_state in stack.enter_context(closing(frames)):
             entry = key_pass.frame_entry(frame.index)
-            store.put(entry, pack_pass_frame(frame, key_pass.direction))
-            if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
-                store.put(key_pass.state_entry(frame.index), pack_state(next_state))
-            yield Item(frame.index, entry, image_digest(frame.image))
+            with stage("store"):
+                store.put(entry, pack_pass_frame(frame, key_pass.direction))
+                if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
+                    store.put(key_pass.state_entry(frame.index), pack_state(next_state))
+                item = Item(frame.index, entry, image_digest(frame.image))
+            yield item
 
 
 def _first_missing(store: Store, work: PassWork) -> int:
@@ -168,7 +174,9 @@ def walk(
         frames = clip.frames(start, stop + 1)
     else:
         frames = clip.frames_backward(stop, start + 1)
-    steps: Iterable[tuple[Frame, FlowPair]] = with_flow(frames, key.options.quick_flow)
+    steps: Iterable[tuple[Frame, FlowPair]] = with_flow(
+        timed("decode", frames), key.options.quick_flow
+    )
     with ExitStack() as stack:
         if context.threads != 1:
             steps = stack.enter_context(closing(prefetch(steps)))
@@ -179,7 +187,8 @@ def with_flow(frames: Iterable[Frame], quick: bool) -> Iterator[tuple[Frame, Flo
     """Each frame after the first with the flow to the frame before it."""
     previous: NDArray[np.uint8] | None = None
     for frame in frames:
-        luma = gray(frame.rgb)
+        with stage("flow"):
+            luma = gray(frame.rgb)
         if previous is not None:
             yield frame, flow_pair(luma, previous, quick=quick)
         previous = luma

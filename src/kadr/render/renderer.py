@@ -13,6 +13,7 @@ from kadr.core.formatting import size
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
 from kadr.core.row_bands import default_threads
+from kadr.core.stage_times import StageTimes, add_times, stage
 from kadr.errors import OptionsError, ResumeError
 from kadr.render.blend_task import STEP as BLEND
 from kadr.render.key_layers import KeyLayer, key_layers
@@ -26,6 +27,9 @@ from kadr.tasks.executor import Executor, Failed, ItemStored, NoticeGiven
 from kadr.tasks.inline_executor import InlineExecutor
 from kadr.tasks.ordered import in_task_order
 from kadr.tasks.task import Task
+
+WRITE = "write"
+"""The step that takes the finished frames."""
 
 _SMALL = 12e6
 """Pixels of pass frames below which starting processes takes longer than they save."""
@@ -104,6 +108,8 @@ class Renderer:
         self._pending: set[int] = set()
         self.counts = RenderCounts(pass_all=sum(map(len, schedule.passes)))
         self.clock = StepClock()
+        self.stage_times: StageTimes = {}
+        """Seconds of a core that its tasks took, by step and stage."""
 
     def frames(self) -> Generator[Event | Frame, None, None]:
         """Yield an Event for each pass frame and each blended frame, and each finished Frame.
@@ -226,6 +232,8 @@ class Renderer:
                 self.clock.start()
                 events = executor.run(tasks, _WINDOW, self._cancel)
                 for event in in_task_order(events, expected):
+                    if isinstance(event, ItemStored):
+                        add_times(self.stage_times, event.stage_times)
                     match event:
                         case ItemStored() if types[event.task] == PROPAGATE:
                             self.clock.add(PROPAGATE, event.seconds)
@@ -300,5 +308,6 @@ class _FramesInOrder:
                 yield frame
 
     def _read(self, index: int) -> Frame:
-        image = self._run.blended_frames.get(index, self._run.size)
+        with stage(WRITE), stage("read"):
+            image = self._run.blended_frames.get(index, self._run.size)
         return Frame(index, image, self._run.clip.times[index], self._texts(index))

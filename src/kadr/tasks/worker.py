@@ -132,7 +132,7 @@ class _Worker:
     def _run(self, task: Task, context: TaskContext) -> None:
         try:
             with contextlib.closing(run_function(task, context)) as function_steps:
-                steps = TaskSteps(task.id, function_steps)
+                steps = TaskSteps(task, function_steps)
                 while True:
                     context.cancel.check()
                     use_threads(context.threads)
