@@ -11,7 +11,7 @@ def test_the_table_shows_seconds_shares_and_milliseconds_for_each_frame() -> Non
         ClipRecord("clip", 8, 8, 2, 25.0), (), 0, (0, 1), (0.1, 0.2),
         steps=(StepRecord("propagate", 2.0, 10), StepRecord("blend", 1.0, 4)),
         stages=(
-            StageRecord("other", "", 1.0),
+            StageRecord("other", "workers", 1.0),
             StageRecord("blend", "mix", 2.0),
             StageRecord("propagate", "", 1.0),
             StageRecord("propagate", "search", 4.0),
@@ -27,5 +27,6 @@ def test_the_table_shows_seconds_shares_and_milliseconds_for_each_frame() -> Non
         ["blend", "2.000", "25.0%", "4", "500.0"],
         ["mix", "2.000", "25.0%", "4", "500.0"],
         ["other", "1.000", "12.5%", "–", "–"],
+        ["workers", "1.000", "12.5%", "–", "–"],
         ["all", "8.000", "in", "3.5", "s"],
     ]

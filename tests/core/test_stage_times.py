@@ -10,7 +10,7 @@ import pytest
 from kadr.core import stage_times
 from kadr.core.prefetch import prefetch
 from kadr.core.row_bands import run_bands
-from kadr.core.stage_times import OTHER, StageTimes, add_times, stage, take_times, timed
+from kadr.core.stage_times import MAIN, OTHER, StageTimes, add_times, stage, take_times, timed
 
 
 class _Clock:
@@ -62,7 +62,7 @@ def test_only_the_innermost_stage_counts(clock: _Clock) -> None:
         ("propagate", ""): 1,
         ("propagate", "synthesis"): 4,
         ("propagate", "search"): 8,
-        (OTHER, ""): 10,
+        (OTHER, MAIN): 10,
     }
     assert _positive(take_times()) == {}, "taken once"
 
@@ -96,10 +96,10 @@ def test_an_open_stage_is_taken_from_the_rest_later(clock: _Clock) -> None:
     with stage("plan"):
         clock.work(3)
         add_times(total, take_times())
-        assert total == {(OTHER, ""): 3}
+        assert total == {(OTHER, MAIN): 3}
         clock.work(1)
     add_times(total, take_times())
-    assert total == {("plan", ""): 4, (OTHER, ""): 0}
+    assert total == {("plan", ""): 4, (OTHER, MAIN): 0}
 
 
 def test_a_stage_that_another_thread_closes_does_not_stay_open(clock: _Clock) -> None:
@@ -126,4 +126,4 @@ def test_an_exception_ends_a_stage(clock: _Clock) -> None:
     with pytest.raises(ValueError, match="wrong"):
         fail()
     clock.work(2)
-    assert _positive(take_times()) == {("plan", ""): 1, (OTHER, ""): 2}
+    assert _positive(take_times()) == {("plan", ""): 1, (OTHER, MAIN): 2}

@@ -38,7 +38,7 @@ def make_record(count: int = 48, first: int = 0, **changes: Any) -> RunRecord:
             StageRecord("propagate", "flow", 8.0),
             StageRecord("propagate", "search", 30.0),
             StageRecord("propagate", "", 1.5),
-            StageRecord("other", "", 0.25),
+            StageRecord("other", "workers", 0.25),
         ),
         options={"detail": "medium", "propagate": {"video_weight": 32.0}, "seed": 0},
         versions={"kadr": "0.1.0", "python": "3.12.1"},

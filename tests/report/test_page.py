@@ -254,7 +254,7 @@ def test_stages_stand_by_step_the_longest_first() -> None:
     page = _Page(stages_table(make_record()))
     assert page.text("tbody") == (
         "propagate: search30.00 s750.0 ms propagate: flow8.00 s200.0 ms "
-        "propagate: rest1.50 s37.5 ms other: rest0.25 s–"
+        "propagate: rest1.50 s37.5 ms other: workers0.25 s–"
     ).replace(" propagate", "propagate").replace(" other", "other")
     assert "39.8 s together" in page.text("p")
     assert stages_table(make_record(stages=())) == ""

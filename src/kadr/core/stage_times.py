@@ -20,7 +20,10 @@ StageTimes: TypeAlias = dict[tuple[str, str], float]
 """(step, stage) → seconds of a core; "" is the rest of a step, outside of its stages."""
 
 OTHER = "other"
-"""The step of all that ran outside of steps: starting processes, threads of FFmpeg and OpenCV."""
+"""The step of all that ran outside of steps, by kind of process: its start, and threads that FFmpeg
+and OpenCV start."""
+MAIN, WORKERS = "main process", "workers"
+"""Kinds of processes."""
 
 Item = TypeVar("Item")
 
@@ -28,6 +31,7 @@ _clock = time.thread_time
 _process_clock = time.process_time
 _lock = threading.Lock()
 _totals: StageTimes = {}
+_process = MAIN
 _taken_at = 0.0
 
 
@@ -98,6 +102,12 @@ def start_times() -> None:
     take_times()
 
 
+def set_process(kind: str) -> None:
+    """Say what kind of process this is."""
+    global _process
+    _process = kind
+
+
 def take_times() -> StageTimes:
     """What this process counted since the last call; ``OTHER`` is the rest of its computing time.
 
@@ -110,7 +120,7 @@ def take_times() -> StageTimes:
         times = dict(_totals)
         _totals.clear()
         rest, _taken_at = now - _taken_at - sum(times.values()), now
-    times[OTHER, ""] = times.get((OTHER, ""), 0.0) + rest
+    times[OTHER, _process] = rest
     return times
 
 

@@ -72,7 +72,8 @@ class StepRecord:
 class StageRecord:
     """A stage of a step, and the seconds of a core that it took, in all processes together.
 
-    step: "other" for what ran outside of steps. name: "" for the rest of the step.
+    step: "other" for what ran outside of steps, by kind of process.
+    name: "" for the rest of a step.
     """
 
     step: str
