@@ -194,6 +194,18 @@ def test_per_key_folders_hold_all_frames_of_a_key(
     assert np.array_equal(read_image(folder / "key_00103" / "frame_00101.png"), frames[0])
 
 
+def test_per_key_within_a_work_limit_keeps_all_passes_or_says_what_it_needs(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
+    styles = _painted(images, 0, 4, 8)
+    options = {"work": tmp_path / "work", "overwrite": True, "per_key": tmp_path / "per key"}
+    with pytest.raises(OptionsError, match=r"work-limit .* all keys at once, about .*; raise it"):
+        _run(tmp_path, clip, styles, work_limit=40_000, **options)
+    assert not (tmp_path / "per key").exists()
+    _run(tmp_path, clip, styles, work_limit=49_000, **options)
+    assert len(list((tmp_path / "per key" / "weights_00105").iterdir())) == 7
+
+
 def test_per_key_folders_may_be_inside_the_output(
     tmp_path: Path, clip: Path, images: list[np.ndarray]
 ) -> None:

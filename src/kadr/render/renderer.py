@@ -147,13 +147,22 @@ class Renderer:
         return key_layers(self._schedule, self._run.store, self._keys.style, self._cancel)
 
     def _trim(self) -> None:
-        self._budget.trim(self._schedule.removable(self._run.store, self._pending))
+        store, all_passes = self._run.store, self._run.options.per_key is not None
+        self._budget.trim(self._schedule.removable(store, self._pending, all_passes=all_passes))
 
     def _affordable(self, missing: Missing) -> Missing:
         """As much as the limit for work files allows at a time."""
-        frame_size = frame_bytes(self._run)
+        frame_size, limit = frame_bytes(self._run), self._budget.limit
+        if self._run.options.per_key is not None:  # written at the end, from all of them
+            needed = round(self.counts.pass_all * frame_size)
+            if limit is not None and needed > limit:
+                raise OptionsError(
+                    f"work-limit {size(limit)}: per-key needs the frames of all keys at once, "
+                    f"about {size(needed)}; raise it, or leave per-key out"
+                )
+            return missing
         part = missing.first_gaps(self._budget.free, frame_size)
-        limit, needed = self._budget.limit, round(part.pass_frames * frame_size)
+        needed = round(part.pass_frames * frame_size)
         if limit is not None and needed > limit:
             raise OptionsError(
                 f"work-limit {size(limit)}: the frames between two keys need about "
