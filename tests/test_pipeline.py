@@ -147,7 +147,10 @@ def test_ranges_may_overlap_and_include_other_keys(
     _, frames = _run(tmp_path, clip, styles, ranges=ranges, per_key=tmp_path / "per key")
     assert all(np.array_equal(frames[i], style) for i, style in styles.items())
     folders = {p.name: len(list(p.iterdir())) for p in (tmp_path / "per key").iterdir()}
-    assert folders == {"key_00103": 8, "key_00107": 8}
+    assert folders == {"key_00103": 8, "key_00107": 8, "weights_00103": 8, "weights_00107": 8}
+    for number, share in ((103, 0), (107, 65535)):  # a key's frame is that key, whoever covers it
+        weights = read_image(tmp_path / "per key" / f"weights_{number:05d}" / "frame_00107.png")
+        assert (weights == share).all()
 
 
 def test_frames_outside_the_range_of_a_key_ignore_it(
@@ -177,15 +180,30 @@ def test_per_key_folders_hold_all_frames_of_a_key(
     folder = tmp_path / "per key"
     _, frames = _run(tmp_path, clip, styles, per_key=folder)
     names = {p.name: sorted(f.name for f in p.iterdir()) for p in folder.iterdir()}
+    expected = {
+        "00103": [f"frame_{n:05d}.png" for n in range(101, 106)],
+        "00106": [f"frame_{n:05d}.png" for n in range(104, 110)],
+    }
     assert names == {
-        "key_00103": [f"frame_{n:05d}.png" for n in range(101, 106)],
-        "key_00106": [f"frame_{n:05d}.png" for n in range(104, 110)],
+        f"{part}_{key}": files for key, files in expected.items() for part in ("key", "weights")
     }
     for key, style in styles.items():
         key_folder = folder / f"key_{FIRST + key:05d}"
         assert np.array_equal(read_image(key_folder / f"frame_{FIRST + key:05d}.png"), style)
     # where only one key covers a frame, the output shows the frame of that key
     assert np.array_equal(read_image(folder / "key_00103" / "frame_00101.png"), frames[0])
+
+
+def test_per_key_within_a_work_limit_keeps_all_passes_or_says_what_it_needs(
+    tmp_path: Path, clip: Path, images: list[np.ndarray]
+) -> None:
+    styles = _painted(images, 0, 4, 8)
+    options = {"work": tmp_path / "work", "overwrite": True, "per_key": tmp_path / "per key"}
+    with pytest.raises(OptionsError, match=r"work-limit .* all keys at once, about .*; raise it"):
+        _run(tmp_path, clip, styles, work_limit=40_000, **options)
+    assert not (tmp_path / "per key").exists()
+    _run(tmp_path, clip, styles, work_limit=49_000, **options)
+    assert len(list((tmp_path / "per key" / "weights_00105").iterdir())) == 7
 
 
 def test_per_key_folders_may_be_inside_the_output(

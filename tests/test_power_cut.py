@@ -18,6 +18,7 @@ from kadr.image_files import write_image
 from kadr.options import RunOptions
 from kadr.pipeline import restyle
 from kadr.project.create import new_project
+from kadr.render.key_layers import KeyLayer
 from kadr.render.per_key import PerKeyWriter
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.store import FolderStore
@@ -92,7 +93,7 @@ def _image(path: Path) -> Path:
 def _per_key(path: Path) -> Path:
     sequence = write_sequence(path.parent / "clip", [IMAGE] * 2)
     with open_clip(sequence) as clip, PerKeyWriter(path, clip, False) as writer:
-        writer.write(0, 1, IMAGE)
+        writer.write(KeyLayer(0, 1, IMAGE, np.full(IMAGE.shape[:2], 65535, np.uint16)))
     return path
 
 

@@ -244,7 +244,7 @@ class RunOptions:
     )  # fmt: skip
     """Set by hand; other keys reach to their neighbours, never over a cut."""
     per_key: Path | None = option(
-        None, "write the frames of each key too, into a folder for each key in this one",
+        None, "write the frames of each key and its blend weights too, into folders in this one",
         section="output", group=OUTPUT,
     )  # fmt: skip
     fit_keys: bool = option(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kadr.core.events import CancelToken, Event, follow, notice
 from kadr.core.frames import Frame
+from kadr.core.stage_times import stage
 from kadr.options import RunOptions
 from kadr.render.keyframes import KeyStyles
 from kadr.render.over_film import over_film
@@ -85,7 +86,7 @@ def restyle_events(
             with closing(frames) as results:
                 for result in results:
                     if isinstance(result, Frame):
-                        with recorder.step("write"):
+                        with recorder.step("write"), stage("encode"):
                             writer.write(result)
                         total = len(run.frames)
                         yield Event("write", run.ordinal(result.index), total, result.rgb)
@@ -93,9 +94,11 @@ def restyle_events(
                         yield result
             with recorder.step("write"):
                 if options.per_key is not None:
-                    per_key.write_all(renderer.pass_frames())
+                    with stage("per-key"):
+                        per_key.write_all(renderer.key_layers())
                 run.clip.watch.check()  # its sound was read too
-                outputs.close()
+                with stage("encode"):
+                    outputs.close()
         recorder.finish(writer.path)
         return RunResult(
             writer.path,

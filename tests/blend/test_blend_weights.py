@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kadr.blend.pyramid import blend_images
-from kadr.blend.weights import BlendWeights, Candidate
+from kadr.blend.weights import BlendWeights, Candidate, to_16_bits
 from kadr.core.warp import grid
 from scenes import texture
 
@@ -215,3 +215,14 @@ def test_the_weights_of_a_key_frame_are_kept() -> None:
         [Candidate(0, error, 0.5), Candidate(9, error, 0.5)], grid(HEIGHT, WIDTH)
     )
     assert after[0].min() > 0.75
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_weights_of_16_bits_sum_to_all_of_a_pixel(count: int) -> None:
+    random = np.random.default_rng(count)
+    weights = random.dirichlet(np.full(count, 0.3), (40, 50)).astype(np.float32).transpose(2, 0, 1)
+    weights *= np.float32(1 - 2e-6)  # as blending divides by a sum that is slightly larger
+    whole = to_16_bits(weights)
+    assert whole.dtype == np.uint16
+    assert (whole.sum(axis=0, dtype=np.int64) == 65535).all()
+    assert np.abs(whole - weights * 65535.0).max() < 1.2

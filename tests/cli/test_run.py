@@ -111,7 +111,7 @@ def test_ranges_go_by_the_sequences_own_numbers(kadr: Call, images: Path, tmp_pa
     done = kadr("run", images, "--keys", keys, "-o", out, *spans, "--per-key", per_key, *QUICK)
     assert done.code == 0, done
     names = {folder.name: len(list(folder.iterdir())) for folder in per_key.iterdir()}
-    assert names == {f"key_{first:05d}": 4, f"key_{last:05d}": 4}
+    assert names == {f"{part}_{key:05d}": 4 for part in ("key", "weights") for key in (first, last)}
 
 
 def test_only_some_frames(kadr: Call, images: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write the frames of each key into its own folder: all of them, or none after an error."""
+"""Write the frames and weights of each key into its folders: all, or none after an error."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from kadr.errors import OutputError
-from kadr.image_files import read_image, write_image
+from kadr.image_files import read_image, read_image_header, write_image
+from kadr.render.key_layers import KeyLayer
 from kadr.render.per_key import PerKeyWriter
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip
 from scenes import texture, write_sequence
 
 IMAGES = [texture(12, 16, seed=seed) for seed in range(3)]
+WEIGHTS = np.arange(12 * 16, dtype=np.uint16).reshape(12, 16) * np.uint16(342)
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def clip(tmp_path: Path) -> Iterator[Clip]:
 
 def _write_all(writer: PerKeyWriter) -> None:
     for index in (2, 0, 1):  # any order is accepted
-        writer.write(1, index, 255 - IMAGES[index])
+        writer.write(KeyLayer(1, index, 255 - IMAGES[index], WEIGHTS + np.uint16(index)))
 
 
 def _files(folder: Path) -> list[str]:
@@ -36,6 +38,7 @@ def _files(folder: Path) -> list[str]:
 
 
 NAMES = [f"key_00072/frame_{number:05d}.png" for number in (71, 72, 73)]
+WEIGHT_NAMES = [name.replace("key", "weights") for name in NAMES]
 
 
 def test_frames_appear_at_the_end_and_are_named_as_in_the_clip(clip: Clip, tmp_path: Path) -> None:
@@ -43,9 +46,13 @@ def test_frames_appear_at_the_end_and_are_named_as_in_the_clip(clip: Clip, tmp_p
     with PerKeyWriter(folder, clip, False) as writer:
         _write_all(writer)
         assert not [name for name in _files(folder) if not name.startswith(".kadr-")]
-    assert _files(folder) == NAMES
+    assert _files(folder) == [*NAMES, *WEIGHT_NAMES]
     for name, image in zip(NAMES, IMAGES, strict=True):
         assert np.array_equal(read_image(folder / name), 255 - image)
+    for index, name in enumerate(WEIGHT_NAMES):
+        header, weights = read_image_header(folder / name), read_image(folder / name)
+        assert (header.mode, header.bits) == ("I;16", 16), "gray, 16 bits"
+        assert np.array_equal(weights[..., 0], WEIGHTS + np.uint16(index))
 
 
 def test_without_a_folder_nothing_is_written(clip: Clip, tmp_path: Path) -> None:
@@ -80,7 +87,7 @@ def test_a_folder_with_files_is_refused_without_overwrite(clip: Clip, tmp_path: 
         PerKeyWriter(folder, clip, False).__enter__()
     with PerKeyWriter(folder, clip, True) as writer:
         _write_all(writer)
-    assert _files(folder) == [*NAMES, "notes.png"]
+    assert _files(folder) == [*NAMES, "notes.png", *WEIGHT_NAMES]
     assert np.array_equal(read_image(folder / NAMES[0]), 255 - IMAGES[0])
 
 

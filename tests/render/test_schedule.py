@@ -225,6 +225,8 @@ def test_removable_entries_come_in_order(store: FolderStore, folder: FrameFolder
     pending = set(range(70, 100))
     removed = [store.entry(path) for path in schedule.removable(store, pending)]
     assert removed[:2] == ["propagate/old/000001", "stylize/old"]
+    kept = schedule.removable(store, (), all_passes=True)
+    assert [store.entry(path) for path in kept] == removed[:2]
     assert "stylize/0" not in removed
     current = removed[2:]
     states = [entry.endswith("-state") for entry in current]

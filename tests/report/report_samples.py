@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from kadr.core.frames import FrameRange
-from kadr.report.record import ClipRecord, KeyRecord, NextKey, RunRecord, StepRecord
+from kadr.report.record import ClipRecord, KeyRecord, NextKey, RunRecord, StageRecord, StepRecord
 
 
 def bumpy_error(index: int) -> float:
@@ -34,6 +34,12 @@ def make_record(count: int = 48, first: int = 0, **changes: Any) -> RunRecord:
         predicted=tuple(bumpy_error(index) * 1.5 for index in range(count)),
         shots=tuple(shots),
         steps=(StepRecord("stylize", 1.25, 2, 1), StepRecord("propagate", 83.5, 40, 12)),
+        stages=(
+            StageRecord("propagate", "flow", 8.0),
+            StageRecord("propagate", "search", 30.0),
+            StageRecord("propagate", "", 1.5),
+            StageRecord("other", "workers", 0.25),
+        ),
         options={"detail": "medium", "propagate": {"video_weight": 32.0}, "seed": 0},
         versions={"kadr": "0.1.0", "python": "3.12.1"},
         output="out/walk.mp4",

@@ -19,6 +19,7 @@ from kadr.core.frames import Image
 from kadr.errors import InputError
 from kadr.report.page import write_report
 from kadr.report.record import KeyRecord, read_record
+from kadr.report.tables import stages_table
 
 _VOID = {"meta", "img", "input", "br"}
 _WITH_ADDRESSES = {"src", "href", "srcset", "data", "action", "poster", "xlink:href"}
@@ -225,7 +226,7 @@ def test_the_page_contains_tables_and_notes(tmp_path: Path) -> None:
     assert "propagate: video weight" in body
     assert "3 February 2025, 04:05" in body
     assert "walk <1>.mp4" in page.text("h1")
-    assert text.count("<tr>") == 1 + 3 + 1 + 2
+    assert text.count("<tr>") == 1 + 3 + 1 + 2 + 1 + 4
 
 
 def test_the_page_of_a_stopped_run(tmp_path: Path) -> None:
@@ -247,3 +248,18 @@ def test_one_frame_is_enough(tmp_path: Path) -> None:
     key = KeyRecord(0, 1001, 0, 1)
     page, _ = _report(tmp_path, count=1, keys=(key,), shots=(), predicted=(0.0,), next_key=None)
     assert "1001–1001" in page.text("td")
+
+
+def test_stages_stand_by_step_the_longest_first() -> None:
+    page = _Page(stages_table(make_record()))
+    assert page.text("tbody") == (
+        "propagate: search30.00 s750.0 ms propagate: flow8.00 s200.0 ms "
+        "propagate: rest1.50 s37.5 ms other: workers0.25 s–"
+    ).replace(" propagate", "propagate").replace(" other", "other")
+    assert "39.8 s together" in page.text("p")
+    assert stages_table(make_record(stages=())) == ""
+
+
+def test_the_page_shows_the_stages(tmp_path: Path) -> None:
+    _, text = _report(tmp_path)
+    assert stages_table(make_record()) in text

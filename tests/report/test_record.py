@@ -84,7 +84,7 @@ def _without_keys(text: str) -> str:
         lambda text: "",
         lambda text: "[1, 2]",
         lambda text: "7",
-        lambda text: text.replace('"record": 2', '"record": 3'),
+        lambda text: text.replace('"record": 3', '"record": 4'),
         lambda text: text.replace('"first_frame": 0', '"first_frame": 0, "mood": "good"'),
         lambda text: text.replace("[1001, ", "["),
         lambda text: text.replace("[1001, ", '["many", '),

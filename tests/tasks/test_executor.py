@@ -11,6 +11,7 @@ import pytest
 from task_functions import digest
 
 from kadr.core.events import CancelToken
+from kadr.core.stage_times import MAIN, OTHER, WORKERS
 from kadr.errors import Cancelled, InputError, OptionsError, OutputError
 from kadr.tasks.executor import (
     Done,
@@ -303,3 +304,13 @@ def test_invalid_numbers_are_refused() -> None:
         ProcessExecutor(workers=-1)
     with pytest.raises(OptionsError, match="memory 0"):
         ProcessExecutor(memory=0)
+
+
+def test_items_bring_what_their_processes_counted(executor: Executor) -> None:
+    task = make_task("with times", type="counting", values={"stop": 3})
+    items = [item for item in executor.run([task], window=1) if isinstance(item, ItemStored)]
+    assert len(items) == 3
+    for item in items:
+        assert item.stage_times["counting", ""] > 0
+        kind = MAIN if isinstance(executor, InlineExecutor) else WORKERS
+        assert {name for step, name in item.stage_times if step == OTHER} == {kind}

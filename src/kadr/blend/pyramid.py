@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.blend.kernels import add_band_rows, mix_rows
+from kadr.blend.weights import enlarge_weights
 from kadr.core.row_bands import run_bands
 
 Plane = NDArray[np.float32]
@@ -35,9 +36,7 @@ def blend_images(
         return images[0]
     levels = [image.astype(np.float32) for image in images]
     size = images[0].shape[1], images[0].shape[0]
-    level_weights = np.stack(
-        [cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR) for weight in weights]
-    )
+    level_weights = enlarge_weights(weights, size)
     mixes: list[tuple[Plane, Plane, Plane, float]] = []
     while len(mixes) < _LEVELS - 1 and min(level_weights.shape[1:]) >= 8:
         coarser = [cv2.pyrDown(level) for level in levels]

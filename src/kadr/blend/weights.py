@@ -86,6 +86,27 @@ class BlendWeights:
         return {key: weight / total for key, weight in smoothed.items()}
 
 
+def enlarge_weights(
+    weights: Sequence[NDArray[np.float32]], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Weights (h, w) of several keys at the ``size`` (width, height) of frames, (N, H, W)."""
+    return np.stack(
+        [cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR) for weight in weights]
+    )
+
+
+def to_16_bits(weights: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Weights (N, H, W) that sum to 1 as integers that sum to 65535 at each pixel.
+
+    The running sum is rounded, not each weight: no pixel is then one too high or too low.
+    """
+    sums = np.cumsum(weights, axis=0, dtype=np.float32)
+    sums[-1] = 1
+    rounded = np.rint(np.minimum(sums, 1) * np.float32(65535)).astype(np.int32)
+    whole: NDArray[np.uint16] = np.diff(rounded, axis=0, prepend=0).astype(np.uint16)
+    return whole
+
+
 def _warp_weight(
     weight: NDArray[np.float32], positions: NDArray[np.float32]
 ) -> NDArray[np.float32]:

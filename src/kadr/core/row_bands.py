@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+from kadr.core.stage_times import in_stages, open_stages
+
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
 _limit: int | None = None
@@ -44,6 +46,7 @@ def run_bands(
     band_count = -(-height // band)
     helper_count = min(threads or default_threads(), band_count) - 1
     band_numbers = count()  # one shared counter: a free thread takes the next band
+    stages = open_stages()
 
     def run_free_bands() -> None:
         while (band_number := next(band_numbers)) < band_count:
@@ -52,7 +55,12 @@ def run_bands(
     if helper_count <= 0:
         run_free_bands()
         return
-    futures = [_pool(helper_count).submit(run_free_bands) for _ in range(helper_count)]
+
+    def help_with_bands() -> None:
+        with in_stages(stages):
+            run_free_bands()
+
+    futures = [_pool(helper_count).submit(help_with_bands) for _ in range(helper_count)]
     try:
         run_free_bands()
     finally:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
+from kadr.core.stage_times import in_stages, open_stages
+
 Item = TypeVar("Item")
 
 
@@ -39,9 +41,12 @@ class ThreadQueue(Generic[Item]):
         Closing this generator ends the thread at its next ``put`` or ``offer`` and waits for it.
         """
 
+        stages = open_stages()
+
         def run() -> None:
             try:
-                produce()
+                with in_stages(stages):
+                    produce()
                 self._put(None)
             except ReaderClosedError:
                 pass

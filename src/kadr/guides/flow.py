@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.resize import shrink_to_side
+from kadr.core.stage_times import stage
 from kadr.core.warp import Field
 from kadr.guides.denoise_flow import denoise_flow
 from kadr.guides.occlusion import find_occlusion
@@ -77,12 +78,16 @@ def flow_pair(
 ) -> FlowPair:
     """Flow in both directions between two gray frames, the first denoised, and the occlusion."""
     size = frame.shape[1], frame.shape[0]
-    a, b = shrink_to_side(frame, _MAX_SIDE), shrink_to_side(neighbour, _MAX_SIDE)
-    forward, backward = _estimate(a, b, quick), _estimate(b, a, quick)
-    occlusion = find_occlusion(forward, backward)
-    denoised = denoise_flow(a, b, forward)
+    with stage("flow"):
+        a, b = shrink_to_side(frame, _MAX_SIDE), shrink_to_side(neighbour, _MAX_SIDE)
+        forward, backward = _estimate(a, b, quick), _estimate(b, a, quick)
+    with stage("occlusion"):
+        occlusion = find_occlusion(forward, backward)
+    with stage("denoise"):
+        denoised = denoise_flow(a, b, forward)
     if a is frame:
         return FlowPair(denoised, backward, occlusion)
-    backward *= np.array([size[0] / a.shape[1], size[1] / a.shape[0]], np.float32)
-    full_occlusion = cv2.resize(occlusion.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    return FlowPair(_enlarge(denoised, size), backward, full_occlusion.view(np.bool_))
+    with stage("flow"):
+        backward *= np.array([size[0] / a.shape[1], size[1] / a.shape[0]], np.float32)
+        full_occlusion = cv2.resize(occlusion.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        return FlowPair(_enlarge(denoised, size), backward, full_occlusion.view(np.bool_))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import FrameRange, Image
 from kadr.core.resize import shrink_to_side
+from kadr.core.stage_times import stage, timed
 from kadr.core.warp import Field, sample, warp
 from kadr.errors import OutputError
 from kadr.guides.flow import estimate_flow, gray
@@ -75,7 +76,7 @@ def survey_clip(
         return cached
     builder = _SurveyBuilder()
     yield Event(STEP, 0, len(frames))
-    for frame in clip.frames(frames.start, frames.stop):
+    for frame in timed("decode", clip.frames(frames.start, frames.stop)):
         cancel.check()
         builder.add(frame.index, shrink_to_side(frame.rgb, _SIDE))
         yield Event(STEP, frame.index - frames.start + 1, len(frames))
@@ -194,7 +195,8 @@ class _SurveyBuilder:
             self._forward.clear()
         previous = self._window[-1] if self._window else None
         luma = gray(image)
-        flows = (None, None) if previous is None else _flows(luma, previous.gray)
+        with stage("flow"):
+            flows = (None, None) if previous is None else _flows(luma, previous.gray)
         frame = _ReducedFrame(index, image, luma, *flows)
         self._window.append(frame)
         if frame.to_previous is not None:

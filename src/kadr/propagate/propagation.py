@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.core.seeds import derive_seed
+from kadr.core.stage_times import stage
 from kadr.core.warp import Field, sample, warp
 from kadr.guides.channels import edge_guide, position_guide
 from kadr.guides.confidence import similarity, smoothstep
@@ -118,7 +119,8 @@ def propagate(
             cancel.check()
         result, state = _step(key, state, frame, flow)
         if (frame.index - key.index) % STATE_INTERVAL == 0:
-            state = round_state(state)
+            with stage("store"):
+                state = round_state(state)
         yield result, state
 
 
@@ -126,24 +128,32 @@ def _step(
     key: KeyStyle, state: PassState, frame: Frame, flow: FlowPair
 ) -> tuple[PassFrame, PassState]:
     image = frame.rgb
-    transport = register(compose(state.transport, flow), key.gray, gray(image))
-    confidence = _estimate_confidence(
-        key, transport, image, warp(state.confidence, flow.to_neighbour)
-    )
-    warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
+    with stage("registration"):
+        transport = register(compose(state.transport, flow), key.gray, gray(image))
+    with stage("confidence"):
+        confidence = _estimate_confidence(
+            key, transport, image, warp(state.confidence, flow.to_neighbour)
+        )
+    with stage("warp"):
+        warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
     output, matches, all_matches = warped_style, transport, transport
     to_synthesize = confidence < _CONFIDENT
     if to_synthesize.any():
-        output, all_matches = _synthesize(
-            key, state, frame.index, image, flow, transport, confidence, warped_style
+        with stage("synthesis"):
+            output, all_matches = _synthesize(
+                key, state, frame.index, image, flow, transport, confidence, warped_style
+            )
+            matches = np.where((confidence < 0.5)[..., None], all_matches, transport)
+    with stage("contrast"):
+        strength = _VOTED_STRENGTH - (_VOTED_STRENGTH - 1) * confidence
+        output = restore_contrast(output, sample(key.contrast, matches), strength)
+    with stage("error"):
+        warped_key = sample(key.image, matches)
+        error = np.clip(
+            (1 - similarity(warped_key, image)) * 200 + (1 - confidence) * _UNCERTAINTY_ERROR,
+            0,
+            255,
         )
-        matches = np.where((confidence < 0.5)[..., None], all_matches, transport)
-    strength = _VOTED_STRENGTH - (_VOTED_STRENGTH - 1) * confidence
-    output = restore_contrast(output, sample(key.contrast, matches), strength)
-    warped_key = sample(key.image, matches)
-    error = np.clip(
-        (1 - similarity(warped_key, image)) * 200 + (1 - confidence) * _UNCERTAINTY_ERROR, 0, 255
-    )
     pass_frame = PassFrame(frame.index, output, all_matches, error.astype(np.uint8), flow)
     return pass_frame, PassState(frame.index, output, transport, matches, confidence)
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from kadr.blend.pyramid import blend_images
 from kadr.blend.weights import BlendWeights, Candidate
+from kadr.core.events import CancelToken
+from kadr.core.stage_times import stage
 from kadr.core.warp import grid
 from kadr.render.key_pass import KeyPass
 from kadr.render.pass_frame import (
@@ -151,10 +153,13 @@ def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
     )
     try:
         for index, image, error in blend_frames(work.chunk, work.indices, store, images, context):
-            folder.put(index, image, name, error)
-            yield Item(index, folder.path(index).name, image_digest(image))
+            with stage("store"):
+                folder.put(index, image, name, error)
+                item = Item(index, folder.path(index).name, image_digest(image))
+            yield item
     finally:
-        folder.sync()
+        with stage("store"):
+            folder.sync()
 
 
 def blend_frames(
@@ -165,19 +170,47 @@ def blend_frames(
     context: TaskContext,
 ) -> Iterator[tuple[int, NDArray[np.uint8], float]]:
     """(index, image, error) of the frames ``indices`` of a chunk, in order; error is 0–1."""
+    for weighed in weigh_frames(chunk, max(indices) + 1, store, context.cancel):
+        if weighed.index in indices:
+            images = [pass_images.read(key_pass, weighed.index) for key_pass in weighed.passes]
+            with stage("mix"):
+                image = blend_images(images, weighed.weights)
+            yield weighed.index, image, weighed.error
+
+
+@dataclass(frozen=True, eq=False)
+class WeighedFrame:
+    """The weights with which a frame is blended from its passes.
+
+    weights: (h, w) float32 of each pass, smaller than the frames; they sum to 1. error: 0–1.
+    """
+
+    index: int
+    passes: tuple[KeyPass, ...]
+    weights: tuple[NDArray[np.float32], ...]
+    error: float
+
+
+def weigh_frames(
+    chunk: BlendChunk, stop: int, store: Store, cancel: CancelToken
+) -> Iterator[WeighedFrame]:
+    """Weigh the frames of a chunk before ``stop``, in order, with those before its start.
+
+    A part of a chunk is weighed from where the whole would be: the same bytes either way.
+    """
     weights = BlendWeights()
-    # a part of a chunk is weighed from where the whole would be: the same bytes either way
-    for index in range(chunk.first_weighed, max(indices) + 1):
-        context.cancel.check()
-        passes = [key_pass for key_pass in chunk.passes if key_pass.covers(index)]
-        candidates = [_candidate(store, key_pass, index) for key_pass in passes]
-        if index == chunk.gap_start and chunk.key_before is not None:
-            weights.start(chunk.key_before, candidates[0].error.shape)
-        by_key = weights.weigh(candidates, _previous_positions(store, chunk, passes, index))
-        if index in indices:
-            images = [pass_images.read(key_pass, index) for key_pass in passes]
-            image = blend_images(images, [by_key[key_pass.key] for key_pass in passes])
-            yield index, image, weights.error
+    for index in range(chunk.first_weighed, stop):
+        cancel.check()
+        passes = tuple(key_pass for key_pass in chunk.passes if key_pass.covers(index))
+        with stage("read"):
+            candidates = [_candidate(store, key_pass, index) for key_pass in passes]
+            positions = _previous_positions(store, chunk, passes, index)
+        with stage("weights"):
+            if index == chunk.gap_start and chunk.key_before is not None:
+                weights.start(chunk.key_before, candidates[0].error.shape)
+            by_key = weights.weigh(candidates, positions)
+        by_pass = tuple(by_key[key_pass.key] for key_pass in passes)
+        yield WeighedFrame(index, passes, by_pass, weights.error)
 
 
 def _candidate(store: Store, key_pass: KeyPass, index: int) -> Candidate:

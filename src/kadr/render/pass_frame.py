@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.stage_times import stage
 from kadr.errors import ResumeError
 from kadr.finish import FrameFields, KeyFinisher
 from kadr.propagate import PassFrame
@@ -18,6 +19,8 @@ from kadr.storage.store import Store
 
 _SMALL_SIDE = 240
 """Errors and flow are stored at this longest side or up to twice it: blending needs no more."""
+_MOST_FINISHERS = 4
+"""Keys whose styles are held at a time: hardly ever are more blended in one frame."""
 _FLOW_UNITS = np.float32(64)
 _FLOW_ZERO = np.float32(32768)
 
@@ -94,8 +97,9 @@ class PassImages:
 
         Raises ResumeError if the entry is damaged or missing; a damaged one is removed.
         """
-        entry, key = key_pass.frame_entry(index), key_pass.key
-        arrays = self._store.get(entry, only=("image", "positions", "matches", "sure"))
+        entry = key_pass.frame_entry(index)
+        with stage("read"):
+            arrays = self._store.get(entry, only=("image", "positions", "matches", "sure"))
         if arrays and "image" in arrays:
             return arrays["image"]
         try:
@@ -103,9 +107,19 @@ class PassImages:
         except (KeyError, ValueError) as error:
             self._store.discard(entry)
             raise _lost(entry) from error
-        if key not in self._finishers:
-            self._finishers[key] = KeyFinisher(self._style(key), threads=self._threads)
-        return self._finishers[key].finish(fields)
+        finisher = self._finisher(key_pass.key)
+        with stage("finish"):
+            return finisher.finish(fields)
+
+    def _finisher(self, key: int) -> KeyFinisher:
+        finisher = self._finishers.pop(key, None)
+        if finisher is None:
+            with stage("sources"):
+                finisher = KeyFinisher(self._style(key), threads=self._threads)
+        self._finishers[key] = finisher  # the last used stays longest
+        while len(self._finishers) > _MOST_FINISHERS:
+            self._finishers.pop(next(iter(self._finishers)))
+        return finisher
 
 
 def read_pass_frame(store: Store, key_pass: KeyPass, index: int, name: str) -> NDArray[Any]:

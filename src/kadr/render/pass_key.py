@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kadr.core.frames import Frame
 from kadr.core.resize import shrink_to_side
+from kadr.core.stage_times import stage
 from kadr.finish import FrameFields, join_fields, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
@@ -42,12 +43,13 @@ class PassKey:
         """Each frame after the first, at the work size, with the flow to the frame before it."""
         previous: Gray | None = None
         for frame in frames:
-            image = self._reduce(frame.rgb) if self.is_reduced else frame.image
-            reduced = Frame(frame.index, image, frame.time)
-            luma = gray(reduced.rgb)
-            if previous is not None:
-                if self.is_reduced:
+            with stage("reduce"):
+                image = self._reduce(frame.rgb) if self.is_reduced else frame.image
+                reduced = Frame(frame.index, image, frame.time)
+                luma = gray(reduced.rgb)
+                if previous is not None and self.is_reduced:
                     self._grays.append(self._registered_gray(frame))
+            if previous is not None:
                 yield reduced, flow_pair(luma, previous, quick=self.options.quick_flow)
             previous = luma
 
@@ -58,8 +60,10 @@ class PassKey:
         """
         if not self.is_reduced:
             return None
-        joined = join_fields(state.transport, frame.matches, state.confidence)
-        positions = register_positions(joined.positions, self._gray, self._grays.popleft())
+        with stage("fields"):
+            joined = join_fields(state.transport, frame.matches, state.confidence)
+        with stage("registration"):
+            positions = register_positions(joined.positions, self._gray, self._grays.popleft())
         return FrameFields(positions, joined.matches, joined.sure)
 
     def _reduce(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
+from kadr.core.stage_times import stage, timed
 from kadr.guides.flow import FlowPair
 from kadr.options import PropagateOptions
 from kadr.propagate import (
@@ -109,20 +110,23 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
     work = PassWork.from_values(task.values)
     store, key_pass = FolderStore(work.store), work.key_pass
     with ExitStack() as stack:
-        clip = stack.enter_context(work.clip.open())
-        style = load_style(store, work.style_entry, work.channels)
-        key = PassKey(clip.frame(key_pass.key), style, work.options, work.seed)
-        first = _first_missing(store, work)
-        state = nearest_state(store, key_pass, first)
+        with stage("decode"):
+            clip = stack.enter_context(work.clip.open())
+            key_frame = clip.frame(key_pass.key)
+        with stage("sources"):
+            style = load_style(store, work.style_entry, work.channels)
+            key = PassKey(key_frame, style, work.options, work.seed)
+        with stage("store"):
+            state = nearest_state(store, key_pass, _first_missing(store, work))
         frames = walk(clip, key, key_pass, state, work.last_distance, context)
         for frame, next_state in stack.enter_context(closing(frames)):
-            entry = key_pass.frame_entry(frame.index)
-            store.put(
-                entry, pack_pass_frame(frame, key.fields(frame, next_state), key_pass.direction)
-            )
-            if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
-                store.put(key_pass.state_entry(frame.index), pack_state(next_state))
-            yield Item(frame.index, entry, image_digest(frame.image))
+            entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
+            with stage("store"):
+                store.put(entry, pack_pass_frame(frame, fields, key_pass.direction))
+                if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
+                    store.put(key_pass.state_entry(frame.index), pack_state(next_state))
+                item = Item(frame.index, entry, image_digest(frame.image))
+            yield item
 
 
 def _first_missing(store: Store, work: PassWork) -> int:
@@ -165,7 +169,7 @@ def walk(
         frames = clip.frames(start, stop + 1)
     else:
         frames = clip.frames_backward(stop, start + 1)
-    steps: Iterable[tuple[Frame, FlowPair]] = key.steps(frames)
+    steps: Iterable[tuple[Frame, FlowPair]] = key.steps(timed("decode", frames))
     with ExitStack() as stack:
         if context.threads != 1:
             steps = stack.enter_context(closing(prefetch(steps)))

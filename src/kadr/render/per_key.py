@@ -1,4 +1,4 @@
-"""Write the frames of each key's passes into a folder of their own, for mixing in an editor."""
+"""Write the frames of each key and their blend weights into folders, for mixing in an editor."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from kadr.errors import OutputError
 from kadr.files import Sync, make_folder, publish, remove_empty, sync_folder
 from kadr.image_files import write_image
+from kadr.render.key_layers import KeyLayer
 from kadr.video.base import Clip
 
 
 class PerKeyWriter:
     """Writes ``FOLDER/key_00012/frame_00013.png`` …; with no folder it does nothing.
 
-    Frames come in any order. They are collected in a hidden folder and appear together at the
-    end; on an exception none appears. Every method raises OutputError, naming the folder,
-    when it cannot be written.
+    The weights of that frame are ``FOLDER/weights_00012/frame_00013.png``, gray, 16 bits. Frames
+    come in any order. They are collected in a hidden folder and appear together at the end; on an
+    exception none appears. Every method raises OutputError, naming the folder, when it cannot be
+    written.
     """
 
     def __init__(self, folder: Path | None, clip: Clip, overwrite: bool) -> None:
@@ -47,20 +49,26 @@ class PerKeyWriter:
                 raise self._failed(error) from error
         return self
 
-    def write_all(self, frames: Iterable[tuple[int, int, NDArray[np.uint8]]]) -> None:
-        """Write (key, index, image) of all passes; key and index are frame indices."""
-        for key, index, image in frames:
-            self.write(key, index, image)
+    def write_all(self, layers: Iterable[KeyLayer]) -> None:
+        """Write all frames of all keys."""
+        for layer in layers:
+            self.write(layer)
 
-    def write(self, key: int, index: int, image: NDArray[np.uint8]) -> None:
-        """Write one frame of one key's pass."""
+    def write(self, layer: KeyLayer) -> None:
+        """Write one frame of one key, and its weights."""
         if self._temporary is None:
             return
-        name = f"key_{self._clip.number(key):05d}/{self._clip.name(index)}.png"
+        number, name = self._clip.number(layer.key), self._clip.name(layer.index)
+        self._write_image(self._temporary, f"key_{number:05d}/{name}.png", layer.image)
+        self._write_image(self._temporary, f"weights_{number:05d}/{name}.png", layer.weights)
+
+    def _write_image(
+        self, folder: Path, name: str, image: NDArray[np.uint8] | NDArray[np.uint16]
+    ) -> None:
         try:
-            write_image(self._temporary / name, image, sync=Sync.NOTHING)
+            write_image(folder / name, image, sync=Sync.NOTHING)
         except OutputError as error:  # the user does not know the hidden name
-            text = str(error).replace(str(self._temporary), str(self._folder))
+            text = str(error).replace(str(folder), str(self._folder))
             raise OutputError(text) from error
 
     def __exit__(

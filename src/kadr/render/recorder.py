@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kadr.core.stage_times import StageTimes, add_times, stage, start_times, take_times
 from kadr.errors import OutputError
 from kadr.plan.next_keyframe import find_next_keyframe
 from kadr.plan.survey import cached_survey
@@ -16,7 +17,7 @@ from kadr.render.blend_task import STEP as BLEND
 from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.refine import STEP as REFINE
 from kadr.render.refine import Refiner
-from kadr.render.renderer import Renderer
+from kadr.render.renderer import WRITE, Renderer
 from kadr.render.run_context import RunContext
 from kadr.render.run_plan import RunPlan
 from kadr.report.page import write_report
@@ -25,6 +26,7 @@ from kadr.report.record import (
     KeyRecord,
     NextKey,
     RunRecord,
+    StageRecord,
     StepRecord,
     library_versions,
     plain_values,
@@ -49,6 +51,8 @@ class RunRecorder:
             time.monotonic(),
         )
         self._seconds: dict[str, float] = {}
+        self._stage_times: StageTimes = {}
+        start_times()
         self._finished = False
         self._output: Path | None = None
         self.plan: RunPlan | None = None
@@ -66,7 +70,8 @@ class RunRecorder:
         """Add the time of the block to a step."""
         start = time.monotonic()
         try:
-            yield
+            with stage(name):
+                yield
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - start
 
@@ -123,7 +128,7 @@ class RunRecorder:
         steps = [
             StepRecord(name, round(seconds, 3), 0)
             for name, seconds in self._seconds.items()
-            if name != _WRITE
+            if name != WRITE
         ]
         renderer, refiner = self.renderer, self.refiner
         frame_count = len(self._run.frames)
@@ -138,9 +143,20 @@ class RunRecorder:
         if refiner is not None:
             seconds = round(refiner.seconds, 3)
             steps.append(StepRecord(REFINE, seconds, refiner.refined, refiner.reused))
-        if _WRITE in self._seconds:
-            steps.append(StepRecord(_WRITE, round(self._seconds[_WRITE], 3), frame_count))
+        if WRITE in self._seconds:  # it ends last and so stands last
+            steps.append(StepRecord(WRITE, round(self._seconds[WRITE], 3), frame_count))
         return tuple(steps)
+
+    def _stages(self) -> tuple[StageRecord, ...]:
+        """Seconds of a core of each stage, in this process and in those of the tasks."""
+        add_times(self._stage_times, take_times())
+        total = dict(self._stage_times)
+        if self.renderer is not None:
+            add_times(total, self.renderer.stage_times)
+        return tuple(
+            StageRecord(step, name, round(max(0.0, seconds), 6))
+            for (step, name), seconds in total.items()
+        )
 
     def record(self) -> RunRecord:
         """The record of the run so far; there is a plan."""
@@ -165,6 +181,7 @@ class RunRecorder:
             predicted=plan.predicted,
             shots=plan.shots,
             steps=self._steps(),
+            stages=self._stages(),
             options=plain_values(run.options),
             versions=library_versions(),
             output=str(self._output or run.options.output),
@@ -176,10 +193,6 @@ class RunRecorder:
             next_key=self.next_key,
             notes=() if self.renderer is None else tuple(self.renderer.counts.notes),
         )
-
-
-_WRITE = "write"
-"""The step that ends last and so stands last in the record."""
 
 
 def _size(output: Path | None) -> int:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.core.seeds import derive_seed
+from kadr.core.stage_times import stage
 from kadr.errors import BackendError, OptionsError
 from kadr.option_fields import (
     FILMED_FRAME,
@@ -163,7 +164,8 @@ class Refiner:
     ) -> Generator[Event | Frame, None, None]:
         masks = {frame.index: mask for frame, _, mask in waiting if mask is not None}
         start = time.monotonic()
-        refined = {styled.index: styled for styled in self._restyle(waiting, masks)}
+        with stage(STEP):
+            refined = {styled.index: styled for styled in self._restyle(waiting, masks)}
         self.seconds += time.monotonic() - start
         for frame, name, mask in waiting:
             self._cancel.check()

@@ -8,19 +8,17 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kadr.core.events import CancelToken, Event, notice
 from kadr.core.formatting import size
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
 from kadr.core.row_bands import default_threads
+from kadr.core.stage_times import StageTimes, add_times, stage
 from kadr.errors import OptionsError, ResumeError
 from kadr.render.blend_task import STEP as BLEND
+from kadr.render.key_layers import KeyLayer, key_layers
 from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import KeyStyles
-from kadr.render.pass_frame import PassImages
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import Missing, RunSchedule
 from kadr.storage.budget import Budget, files_below
@@ -29,6 +27,9 @@ from kadr.tasks.executor import Executor, Failed, ItemStored, NoticeGiven
 from kadr.tasks.inline_executor import InlineExecutor
 from kadr.tasks.ordered import in_task_order
 from kadr.tasks.task import Task
+
+WRITE = "write"
+"""The step that takes the finished frames."""
 
 _SMALL = 12e6
 """Pixels of pass frames below which starting processes takes longer than they save."""
@@ -107,6 +108,8 @@ class Renderer:
         self._pending: set[int] = set()
         self.counts = RenderCounts(pass_all=sum(map(len, schedule.passes)))
         self.clock = StepClock()
+        self.stage_times: StageTimes = {}
+        """Seconds of a core that its tasks took, by step and stage."""
 
     def frames(self) -> Generator[Event | Frame, None, None]:
         """Yield an Event for each pass frame and each blended frame, and each finished Frame.
@@ -139,29 +142,27 @@ class Renderer:
         self._trim()
         yield from finished.ready()
 
-    def pass_frames(self) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-        """(key, index, image) of every frame of every span, with each key's own frame."""
-        passes = {
-            (key_pass.key, key_pass.direction): key_pass for key_pass in self._schedule.passes
-        }
-        images = PassImages(self._run.store, self._keys.style)
-        for span in self._schedule.spans:
-            for index in span.range:
-                self._cancel.check()
-                if index == span.key:
-                    yield span.key, index, self._keys.style(index)
-                    continue
-                key_pass = passes[span.key, 1 if index > span.key else -1]
-                yield span.key, index, images.read(key_pass, index)
+    def key_layers(self) -> Iterator[KeyLayer]:
+        """Every frame of every key, with each key's own frame, and its blend weights."""
+        return key_layers(self._schedule, self._run.store, self._keys.style, self._cancel)
 
     def _trim(self) -> None:
-        self._budget.trim(self._schedule.removable(self._run.store, self._pending))
+        store, all_passes = self._run.store, self._run.options.per_key is not None
+        self._budget.trim(self._schedule.removable(store, self._pending, all_passes=all_passes))
 
     def _affordable(self, missing: Missing) -> Missing:
         """As much as the limit for work files allows at a time."""
-        frame_size = frame_bytes(self._run)
+        frame_size, limit = frame_bytes(self._run), self._budget.limit
+        if self._run.options.per_key is not None:  # written at the end, from all of them
+            needed = round(self.counts.pass_all * frame_size)
+            if limit is not None and needed > limit:
+                raise OptionsError(
+                    f"work-limit {size(limit)}: per-key needs the frames of all keys at once, "
+                    f"about {size(needed)}; raise it, or leave per-key out"
+                )
+            return missing
         part = missing.first_gaps(self._budget.free, frame_size)
-        limit, needed = self._budget.limit, round(part.pass_frames * frame_size)
+        needed = round(part.pass_frames * frame_size)
         if limit is not None and needed > limit:
             raise OptionsError(
                 f"work-limit {size(limit)}: the frames between two keys need about "
@@ -240,6 +241,8 @@ class Renderer:
                 self.clock.start()
                 events = executor.run(tasks, _WINDOW, self._cancel)
                 for event in in_task_order(events, expected):
+                    if isinstance(event, ItemStored):
+                        add_times(self.stage_times, event.stage_times)
                     match event:
                         case ItemStored() if types[event.task] == PROPAGATE:
                             self.clock.add(PROPAGATE, event.seconds)
@@ -314,5 +317,6 @@ class _FramesInOrder:
                 yield frame
 
     def _read(self, index: int) -> Frame:
-        image = self._run.blended_frames.get(index, self._run.size)
+        with stage(WRITE), stage("read"):
+            image = self._run.blended_frames.get(index, self._run.size)
         return Frame(index, image, self._run.clip.times[index], self._texts(index))

@@ -140,11 +140,14 @@ class RunSchedule:
             tuple(sorted(edited)),
         )
 
-    def removable(self, store: FolderStore, pending: Collection[int]) -> Iterator[Path]:
+    def removable(
+        self, store: FolderStore, pending: Collection[int], *, all_passes: bool = False
+    ) -> Iterator[Path]:
         """Work files in the order in which they can be deleted.
 
         First those of other options and keys, then the frames of passes that no ``pending``
-        finished frame needs, from the start of the clip on, then their states.
+        finished frame needs, from the start of the clip on, then their states. With ``all_passes``
+        every pass frame counts as needed.
         """
         names = {key_pass.name for key_pass in self.passes}
         current = names | {key.entry for key in self.styles.values()}
@@ -155,6 +158,8 @@ class RunSchedule:
             for path, entry in entries
             if entry not in current and entry.rpartition("/")[0] not in current
         )
+        if all_passes:
+            return
         needed = {
             key_pass.frame_entry(index)
             for chunk in self.chunks

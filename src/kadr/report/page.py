@@ -16,7 +16,7 @@ from kadr.core.formatting import counted, date, duration, percent, printable, si
 from kadr.files import atomic_file
 from kadr.report.chart import error_chart, timeline
 from kadr.report.record import RunRecord, plain_values, write_record
-from kadr.report.tables import keys_table, settings_list, timings_table
+from kadr.report.tables import keys_table, settings_list, stages_table, timings_table
 from kadr.report.thumbnails import FrameThumbnails, GetFrame, make_thumbnails
 
 _SPREAD_COUNT, _WORST_COUNT = 8, 6
@@ -74,6 +74,7 @@ def _page(
             _worst_section(record, [thumbnails[index] for index in worst if index in thumbnails]),
             keys_table(record),
             timings_table(record),
+            stages_table(record),
             settings_list(record),
             f"<footer>Written by kadr {_text((record.versions or {}).get('kadr', ''))}. The same "
             "data for programs is in report.json, in the same folder.</footer>",

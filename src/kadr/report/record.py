@@ -16,7 +16,7 @@ from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange
 from kadr.files import atomic_file
 
-VERSION = 2
+VERSION = 3
 """Version of the format; a record of another version is not read."""
 
 _JSON_TYPES: Mapping[Any, tuple[type, ...]] = {
@@ -69,6 +69,19 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
+class StageRecord:
+    """A stage of a step, and the seconds of a core that it took, in all processes together.
+
+    step: "other" for what ran outside of steps, by kind of process.
+    name: "" for the rest of a step.
+    """
+
+    step: str
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class NextKey:
     """The frame to paint next, and the estimated reduction of the mean error over all frames."""
 
@@ -96,6 +109,7 @@ class RunRecord:
     predicted: tuple[float, ...] | None = None
     shots: tuple[FrameRange, ...] = ()
     steps: tuple[StepRecord, ...] = ()
+    stages: tuple[StageRecord, ...] = ()
     options: Mapping[str, Any] | None = None
     """The options dataclass as ``plain_values``."""
     versions: Mapping[str, str] | None = None
@@ -145,6 +159,10 @@ class RunRecord:
     def error(self, index: int) -> float | None:
         """Measured error of the frame at ``index``, 0–1."""
         return self.measured[index - self.first_frame]
+
+    def computed(self, step: str) -> int:
+        """How many results a step computed in this run; 0 if it is not a step of it."""
+        return sum(item.computed for item in self.steps if item.name == step)
 
     def worst(self, count: int, apart: int = 1) -> list[int]:
         """Indices of up to ``count`` frames with the largest measured error, worst first.
@@ -239,6 +257,7 @@ def _parse(values: dict[str, Any]) -> RunRecord:
     values["keys"] = tuple(_build(KeyRecord, key) for key in values["keys"])
     values["shots"] = tuple(_build(FrameRange, shot) for shot in values["shots"])
     values["steps"] = tuple(_build(StepRecord, step) for step in values["steps"])
+    values["stages"] = tuple(_build(StageRecord, item) for item in values["stages"])
     values["numbers"] = tuple(_checked(number, int) for number in values["numbers"])
     values["measured"] = tuple(_number(error) for error in values["measured"])
     if values["predicted"] is not None:

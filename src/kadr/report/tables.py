@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -67,6 +68,37 @@ def timings_table(record: RunRecord) -> str:
 <h2>Time</h2>
 <p class="lead">Steps run in parallel, so the sum of their times can be longer than the
 whole run, which took {duration(record.seconds)}.</p>
+{_table(head, rows)}
+</section>"""
+
+
+def stages_table(record: RunRecord) -> str:
+    """Seconds of a core by stage: of each step the longest stage first."""
+    if not record.stages:
+        return ""
+    order = {step.name: number for number, step in enumerate(record.steps)}
+    stages = sorted(
+        record.stages,
+        key=lambda item: (order.get(item.step, len(order)), item.step, -item.seconds),
+    )
+    longest = max(item.seconds for item in stages) or 1.0
+    rows = []
+    for item in stages:
+        computed = record.computed(item.step)
+        each = f"{1000 * item.seconds / computed:.1f} ms" if computed else "–"
+        rows.append(
+            f'<tr><th scope="row">{escape(item.step)}: {escape(item.name or "rest")}</th>'
+            f'<td class="bar" aria-hidden="true">'
+            f'<span style="width:{item.seconds / longest:.1%}"></span></td>'
+            f'<td class="n">{item.seconds:.2f} s</td><td class="n">{each}</td></tr>'
+        )
+    head = _table_head("Stage", "", "Time of a core", "For each computed")
+    total = math.fsum(item.seconds for item in stages)
+    return f"""<section>
+<h2>Time by stage</h2>
+<p class="lead">Seconds of a core, added over all processes and threads: {total:.1f} s together.
+Waiting does not count. “other” is what runs outside of the steps: starting processes, and threads
+of FFmpeg and OpenCV.</p>
 {_table(head, rows)}
 </section>"""
 

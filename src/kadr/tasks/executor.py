@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from kadr.core.events import CancelToken
+from kadr.core.stage_times import StageTimes, stage, take_times
 from kadr.errors import BackendError, Cancelled, OptionsError
 from kadr.tasks.task import Item, Notice, Task, Yielded
 
@@ -41,10 +42,12 @@ class ItemStored(TaskEvent):
     """It made an item and stored it. After a lost worker items may come again.
 
     seconds: how long it computed since its last item; waiting for its reader does not count.
+    stage_times: what its process counted since then, by step (the task's type) and stage.
     """
 
     item: Item
     seconds: float = field(default=0.0, compare=False)
+    stage_times: StageTimes = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -126,20 +129,22 @@ class Executor(Protocol):
 class TaskSteps:
     """The events of a task's function, one for each ``next_event``, with the time it computed."""
 
-    def __init__(self, task_id: str, steps: Iterator[Yielded]) -> None:
-        self._task_id, self._steps = task_id, steps
+    def __init__(self, task: Task, steps: Iterator[Yielded]) -> None:
+        self._task_id, self._steps = task.id, steps
+        self._type = task.type or task.function
         self._seconds = 0.0
 
     def next_event(self) -> TaskEvent | None:
         """Run the function to its next ``yield``; None at its end. Raises what it raises."""
         start = time.perf_counter()
-        result = next(self._steps, None)
+        with stage(self._type):
+            result = next(self._steps, None)
         self._seconds += time.perf_counter() - start
         if result is None:
             return None
         if isinstance(result, Item):
             seconds, self._seconds = self._seconds, 0.0
-            return ItemStored(self._task_id, result, seconds)
+            return ItemStored(self._task_id, result, seconds, take_times())
         if isinstance(result, Notice):
             return NoticeGiven(self._task_id, result.text)
         return TaskProgress(self._task_id, result.done, result.total)

@@ -112,7 +112,7 @@ class InlineExecutor(Closing):
         yield Started(task.id, 1, self._cores)
         digests: dict[int, str] = {}
         with contextlib.closing(run_function(task, context)) as steps:
-            task_steps = TaskSteps(task.id, steps)
+            task_steps = TaskSteps(task, steps)
             while True:
                 event = self._step(task, context, task_steps)
                 while notices:

@@ -16,6 +16,7 @@ import traceback
 from dataclasses import dataclass
 from typing import NoReturn
 
+from kadr.core.stage_times import WORKERS, set_process
 from kadr.errors import BackendError, KadrError
 from kadr.tasks.channel import Channel
 from kadr.tasks.compiling import on_first_compile
@@ -67,6 +68,7 @@ class Compiling:
 def main() -> NoReturn:
     """Run tasks, one after the other, until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this
+    set_process(WORKERS)
     worker = _Worker(_take_streams())
     threading.Thread(target=worker.listen, name="kadr-commands", daemon=True).start()
     worker.greet()
@@ -132,7 +134,7 @@ class _Worker:
     def _run(self, task: Task, context: TaskContext) -> None:
         try:
             with contextlib.closing(run_function(task, context)) as function_steps:
-                steps = TaskSteps(task.id, function_steps)
+                steps = TaskSteps(task, function_steps)
                 while True:
                     context.cancel.check()
                     use_threads(context.threads)
