@@ -26,6 +26,8 @@ from kadr.storage.overlay import OverlayStore
 _SECONDS_PER_PIXEL = 1.4e-6
 """Of one core, for a pass frame at medium detail with its part of blending; used until a run of
 the same work folder has measured it."""
+_SECONDS_PER_FINISHED_PIXEL = 0.2e-6
+"""The same, for each pixel of a frame that is finished at a larger size than its pass."""
 _FINISHED_BYTES_PER_PIXEL = 1.3
 _FEW = 8
 """A step that computed fewer frames does not tell how long a frame takes."""
@@ -170,7 +172,10 @@ def _seconds(run: RunContext, missing: Missing) -> float:
     propagate, blend = steps.get(PROPAGATE), steps.get(BLEND)
     if propagate is None or propagate.computed < _FEW:
         cores = run.options.threads or default_threads()
-        return missing.pass_frames * run.pixels * _SECONDS_PER_PIXEL / cores
+        seconds = run.pass_pixels * _SECONDS_PER_PIXEL
+        if run.pass_pixels < run.pixels:
+            seconds += run.pixels * _SECONDS_PER_FINISHED_PIXEL
+        return missing.pass_frames * seconds / cores
     seconds = propagate.seconds / propagate.computed * missing.pass_frames
     if blend is not None and blend.computed >= _FEW:
         seconds += blend.seconds / blend.computed * missing.finished_frames

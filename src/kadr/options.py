@@ -112,6 +112,14 @@ class PropagateOptions:
         check_fields(self)
         _check_odd(self.patch_size)
 
+    def pass_side(self, longest_side: int) -> int:
+        """The longest side at which a pass works on frames with this longest side.
+
+        Frames up to a quarter larger than the work size stay as they are: finishing them at their
+        own size would cost what reducing them saves.
+        """
+        return self.work_size if longest_side > 1.25 * self.work_size else longest_side
+
     def synth_options(self, longest_side: int, seed: int) -> SynthOptions:
         """The options of the synthesis for one frame of a pass, which starts from optical flow."""
         return SynthOptions(

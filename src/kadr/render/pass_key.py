@@ -16,8 +16,6 @@ from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PassFrame, PassState
 
-_MOST_ENLARGED = 1.25
-"""Up to this ratio to the work size frames are not reduced: finishing would cost what it saves."""
 _REGISTERED = 2
 """Positions are registered at so many times the work size."""
 
@@ -31,9 +29,8 @@ class PassKey:
         self, frame: Frame, style: NDArray[np.uint8], options: PropagateOptions, seed: int
     ) -> None:
         """style: (H, W, 3 or 4) uint8 of the frame's size."""
-        self.options, longest = options, max(frame.size)
-        self.is_reduced = longest > _MOST_ENLARGED * options.work_size
-        self._side = options.work_size if self.is_reduced else longest
+        self.options, self._side = options, options.pass_side(max(frame.size))
+        self.is_reduced = self._side < max(frame.size)
         reduced = Frame(frame.index, self._reduce(frame.rgb), frame.time)
         self.style = KeyStyle(reduced, self._reduce(style), options, seed=seed)
         self._gray = self._registered_gray(frame)

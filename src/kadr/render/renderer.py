@@ -35,6 +35,8 @@ _SMALL = 12e6
 """Pixels of pass frames below which starting processes takes longer than they save."""
 _BYTES_PER_PIXEL = 1.8
 """Of a stored pass frame: painted images as PNG take 1 to 1.7."""
+_FIELD_BYTES_PER_PIXEL = 5.0
+"""Of the stored fields of a pass frame of a reduced size, which are 16-bit positions."""
 _WINDOW = 512
 """The most tasks that the executor knows of at a time."""
 _KEYS_AT_ONCE = 32
@@ -287,7 +289,10 @@ class Renderer:
 def frame_bytes(run: RunContext) -> float:
     """Bytes of a pass frame in the store: measured on stored ones, else estimated."""
     sizes = [count for _, count in files_below(run.store.folder / PROPAGATE)]
-    return sum(sizes) / len(sizes) * 1.1 if len(sizes) > 8 else _BYTES_PER_PIXEL * run.pixels
+    if len(sizes) > 8:
+        return sum(sizes) / len(sizes) * 1.1
+    is_reduced = run.pass_pixels < run.pixels
+    return (_FIELD_BYTES_PER_PIXEL if is_reduced else _BYTES_PER_PIXEL) * run.pass_pixels
 
 
 class _FramesInOrder:

@@ -57,6 +57,12 @@ class RunContext:
         """Pixels of one frame."""
         return self.clip.info.width * self.clip.info.height
 
+    @property
+    def pass_pixels(self) -> int:
+        """Pixels of one frame at the size at which passes work."""
+        scale = self.options.propagate.pass_side(max(self.size)) / max(self.size)
+        return round(self.pixels * scale * scale)
+
     def ordinal(self, index: int) -> int:
         """The position of a frame among the frames of the run, from 1 on."""
         return index - self.frames.start + 1
