@@ -17,7 +17,7 @@ from kadr.core.formatting import counted, percent
 from kadr.core.frames import Image
 from kadr.files import atomic_file
 from kadr.guides.flow import gray
-from kadr.measure.change import FilmedMotion, change_map
+from kadr.measure.change import FilmedMotion, change_map, difference_levels
 from kadr.measure.curves import Curve, Curves
 from kadr.measure.frames import Pair
 from kadr.measure.inputs import OpenInputs
@@ -159,10 +159,7 @@ def _viewer_frame(position: int, caption: str, opened: OpenInputs) -> ViewerFram
 def _error_levels(position: int, pair: Pair, opened: OpenInputs) -> NDArray[np.float32] | None:
     """(H, W) grey levels: difference from the truth, or else the warp error; None at a cut."""
     if pair.truth is not None:
-        difference: NDArray[np.float32] = (
-            cv2.absdiff(pair.output, pair.truth).mean(axis=2).astype(np.float32)
-        )
-        return difference
+        return difference_levels(pair.output, pair.truth)
     if position == 0:
         return None
     previous = opened.pair(position - 1)

@@ -106,7 +106,7 @@ def thin_out(
     errors: Sequence[float | None], pick: Callable[[Sequence[float]], float] = max
 ) -> list[float | None]:
     """At most 1200 values: of each group the one that ``pick`` takes, so that no peak is lost."""
-    step = -(-len(errors) // _MAX_POINTS)
+    step = max(1, -(-len(errors) // _MAX_POINTS))
     groups = (errors[position : position + step] for position in range(0, len(errors), step))
     measured = ([error for error in group if error is not None] for group in groups)
     return [pick(group) if group else None for group in measured]
