@@ -44,8 +44,11 @@ def test_json_holds_measures_and_curves(kadr: Call, folder: Path) -> None:
     assert (folder / "m.html").is_file()
 
 
-def test_a_project_knows_its_clip_keys_and_output(kadr: Call, folder: Path) -> None:
+def test_a_project_knows_its_clip_keys_and_output(
+    kadr: Call, refused: Callable[..., str], folder: Path
+) -> None:
     assert kadr("new", "film", "--keys", "keys", "-o", "p.kadr").code == 0
+    assert "make it with kadr run p.kadr" in refused("measure", "p.kadr")
     write_sequence(
         folder / "p.kadr" / "out" / "frames",
         [paint(i) for i in sliding(6, 2.0, height=48, width=64)],

@@ -123,6 +123,14 @@ def test_keys_of_other_frames_are_refused(folders: Path) -> None:
     assert "the clip has no frame 40" in _refused(_inputs(folders, keys=(folders / "keys",)))
 
 
+def test_keys_of_another_size_are_resized_with_a_notice(folders: Path) -> None:
+    small = cv2.resize(PAINTED[0], (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+    write_image(folders / "keys" / "7.png", small)
+    _, notices = _run(_inputs(folders, keys=(folders / "keys",)))
+    assert len(notices) == 1
+    assert f"7.png: resized to the {WIDTH}×{HEIGHT} pixels of the clip" in notices[0]
+
+
 def test_a_cancelled_measurement_writes_nothing(folders: Path) -> None:
     cancel = CancelToken()
     cancel.cancel()

@@ -247,3 +247,9 @@ def test_one_frame_is_enough(tmp_path: Path) -> None:
     key = KeyRecord(0, 1001, 0, 1)
     page, _ = _report(tmp_path, count=1, keys=(key,), shots=(), predicted=(0.0,), next_key=None)
     assert "1001–1001" in page.text("td")
+
+
+def test_the_viewer_has_a_slider_and_a_flip_but_no_heat_map(tmp_path: Path) -> None:
+    page, _ = _report(tmp_path)
+    assert [a["data-mode"] for a in page.all("button") if "data-mode" in a] == ["slider", "flip"]
+    assert not list(page.all("img", "heat"))

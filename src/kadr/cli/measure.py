@@ -20,7 +20,7 @@ from kadr.cli.flags import (
 from kadr.cli.parse_values import parse_path
 from kadr.cli.session import Session, open_session
 from kadr.core.parsing import parse_frames
-from kadr.errors import OptionsError
+from kadr.errors import InputError, OptionsError
 
 if TYPE_CHECKING:
     from kadr.measure.inputs import MeasureInputs
@@ -40,8 +40,8 @@ KeyPaths = Annotated[
     typer.Option(
         "--keys",
         parser=parse_path,
-        metavar="PATH...",
-        help="The painted keys, a folder or the files (default: the project's).",
+        metavar="PATH",
+        help="The painted keys, a folder or a file; repeatable (default: the project's).",
     ),
 ]
 KeyOffset = Annotated[
@@ -163,6 +163,8 @@ def _of_project(
     if output is None:
         has_frames = project.frames.is_dir() and any(project.frames.glob("*.png"))
         output = project.frames if has_frames else Path(options.output)
+        if not has_frames and not project.output_exists:
+            raise InputError(f"{output}: not there yet; make it with kadr run {project.root}")
     values = {
         "output": output,
         "keys": keys or options.keys,

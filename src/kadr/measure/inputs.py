@@ -10,6 +10,7 @@ from pathlib import Path
 from kadr.core.formatting import counted
 from kadr.core.frames import Frame, FrameRange, Image
 from kadr.errors import InputError
+from kadr.image_files import read_image_header
 from kadr.measure.frames import KeySource, Pair
 from kadr.stylize.external import KeyFile, find_keys, load_key
 from kadr.video.base import Clip
@@ -112,7 +113,23 @@ def open_inputs(inputs: MeasureInputs) -> OpenInputs:
         if keys and len(inside) < len(keys):
             left_out = counted(len(keys) - len(inside), "key")
             notices.append(f"{inputs.keys[0]}: {left_out} outside of the measured frames not used")
+        notices += _resized_keys(inside, filmed)
         return OpenInputs(inputs, filmed, output, truth, frames, inside, notices, stack.pop_all())
+
+
+def _resized_keys(keys: Sequence[KeyFile], filmed: Clip) -> list[str]:
+    """A notice if keys have another size than the clip: for the measures they are resized.
+
+    Raises InputError for a key that cannot be.
+    """
+    size = (filmed.info.width, filmed.info.height)
+    others = [key for key in keys if read_image_header(key.path).size != size]
+    for key in others:
+        load_key(key, size, fit=True)
+    if not others:
+        return []
+    more = "" if len(others) == 1 else f" and {len(others) - 1} more"
+    return [f"{others[0].path}{more}: resized to the {size[0]}×{size[1]} pixels of the clip"]
 
 
 def _pair(frame: Frame, others: Sequence[Frame]) -> Pair:
