@@ -114,7 +114,7 @@ def test_clips_that_do_not_belong_together_are_refused_and_both_named(
     small = [image[:, :80] for image in PAINTED]
     assert f"80×{HEIGHT} pixels" in refused(small, 7, "small")
     line = refused(PAINTED, 8, "renumbered")
-    assert "first frame is frame_00008" in line
+    assert "image 1 of it is frame_00008" in line
     assert "frame_00007" in line
 
 

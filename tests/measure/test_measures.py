@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -20,7 +21,9 @@ from measure_samples import (
     shifted,
 )
 
+from kadr.core.events import follow
 from kadr.core.frames import Image
+from kadr.measure.frames import KeySource, Pair, measure_frames
 from kadr.measure.summary import Measure, summarize
 from scenes import sliding
 
@@ -215,3 +218,19 @@ def test_exact_keys_are_counted() -> None:
     curves = curves_of(FILMED, [*PAINTED[:-1], shifted(PAINTED[-1], 1)], PAINTED)
     assert curves.exact_keys == len(KEYS) - 1
     assert len(curves) == COUNT
+
+
+def test_only_two_frames_are_in_memory_at_a_time() -> None:
+    alive: list[weakref.ref[Pair]] = []
+
+    def pairs() -> Iterator[Pair]:
+        for filmed, output in zip(FILMED, PAINTED, strict=True):
+            pair = Pair(filmed, output)
+            alive.append(weakref.ref(pair))
+            yield pair
+            del pair
+            assert sum(reference() is not None for reference in alive) <= 2
+
+    source = KeySource(KEYS, lambda key: PAINTED[key], lambda key: FILMED[key])
+    follow(measure_frames(pairs(), source))
+    assert len(alive) == COUNT

@@ -173,7 +173,7 @@ def _check_numbers(path: Path, clip: Clip, filmed: Clip, frames: FrameRange) -> 
             continue
         if filmed.info.kind == "images":
             raise InputError(
-                f"{path}: its {_ordinal(position)} frame is {clip.name(position)}, that of "
+                f"{path}: image {position + 1} of it is {clip.name(position)}, that of "
                 f"{filmed.info.path} is {filmed.name(index)}; rename the images, or give "
                 "--frames FIRST:LAST if it is a part of the clip"
             )
@@ -186,7 +186,3 @@ def _check_numbers(path: Path, clip: Clip, filmed: Clip, frames: FrameRange) -> 
 
 def _numbers(clip: Clip, frames: FrameRange) -> str:
     return f"{clip.number(frames.start)} to {clip.number(frames.stop - 1)}"
-
-
-def _ordinal(position: int) -> str:
-    return "first" if position == 0 else f"{position + 1}th"
