@@ -42,10 +42,12 @@ from PIL import Image as Picture
 
 from _diffusion_models import INKS, make_random_model, paint_in_ink, train_on_frames
 from kadr.core.frames import Frame, Image
-from kadr.core.warp import Field, warp
-from kadr.guides.flow import estimate_flow, flow_pair, gray
+from kadr.core.warp import Field
+from kadr.guides.flow import flow_pair, gray
 from kadr.guides.occlusion import find_occlusion
 from kadr.image_files import write_image
+from kadr.measure.change import FilmedMotion, measure_change
+from kadr.measure.curves import ChangeCurves
 from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.diffusion.options import DiffusionOptions
 from kadr.stylize.diffusion.stylizer import Diffusion
@@ -329,19 +331,14 @@ def _measure_method(
 
 def _consistency(frames: Sequence[Image], styled: Sequence[Image]) -> tuple[float, float]:
     """Warp error and flicker of the styled frames, divided by those of the clip."""
-    sums = np.zeros((2, 2))
+    output, filmed = ChangeCurves(), ChangeCurves()
     for index in range(1, len(frames)):
-        current, previous = gray(frames[index]), gray(frames[index - 1])
-        flow = estimate_flow(current, previous)
-        visible = ~find_occlusion(flow, estimate_flow(previous, current))
-        still = np.square(flow).sum(axis=2) < _STILL**2
-        for column, images in enumerate((styled, frames)):
-            moved = warp(images[index - 1], flow)
-            sums[0, column] += cv2.absdiff(images[index], moved).mean(axis=2)[visible].mean()
-            change = cv2.absdiff(images[index], images[index - 1]).mean(axis=2)
-            sums[1, column] += change[still].sum()
-    warped, flicker = sums[:, 0] / np.maximum(sums[:, 1], 1e-9)
-    return float(warped), float(flicker)
+        motion = FilmedMotion.between(gray(frames[index]), gray(frames[index - 1]))
+        if motion is not None:
+            output.add(measure_change(styled[index], styled[index - 1], motion))
+            filmed.add(measure_change(frames[index], frames[index - 1], motion))
+    warped, flicker = output.relative_to(filmed)
+    return warped, 0.0 if flicker is None else flicker
 
 
 def _unlike(filmed: Sequence[Image], keys: Sequence[Image]) -> float:

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from _measure import psnr, ssim
 from _methods import METHODS
 from _scenes import FRAME_COUNT, NAMES, Image, Scene, make_scene
 from kadr.image_files import write_image
+from kadr.measure.psnr import peak_signal_to_noise
+from kadr.measure.ssim import structural_similarity
 from kadr.options import DETAIL, PropagateOptions, detail_options
 
 _MARGIN = 1.5
@@ -146,8 +147,8 @@ def _score(
     scene: Scene, keys: tuple[int, ...], method: str, results: list[Image], seconds: float
 ) -> Score:
     between = [index for index in range(len(results)) if index not in keys]
-    levels = [psnr(results[index], scene.truth[index]) for index in between]
-    alike = [ssim(results[index], scene.truth[index]) for index in between]
+    levels = [peak_signal_to_noise(results[index], scene.truth[index]) for index in between]
+    alike = [structural_similarity(results[index], scene.truth[index]) for index in between]
     return Score(
         scene.name,
         len(keys),

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from kadr.cli.main import main
-from kadr.compare import _MeasureSums, compare_methods
+from kadr.compare import compare_methods
 from kadr.core.events import Event, follow
-from kadr.core.frames import FrameRange, Image
+from kadr.core.frames import FrameRange
 from kadr.errors import FolderInUseError, OutputError
 from kadr.options import RunOptions, detail_options
 from kadr.pipeline import RunResult, restyle_events
@@ -21,7 +21,7 @@ from kadr.storage.lock import lock_folder
 from kadr.storage.ownership import adopt_folder
 from kadr.video.clips import open_clip
 from kadr.video.side_by_side import Heading, SideBySide
-from scenes import sliding, texture, write_sequence
+from scenes import sliding, write_sequence
 
 RUN = ("--stylizer", "paint", "--keys-budget", "2", "--every", "2", "--detail", "draft")
 
@@ -34,50 +34,6 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return write_sequence(tmp_path / "clip", sliding(12, 1.0, height=48, width=64), 1)
-
-
-def _measure(originals: list[Image], styled: list[Image], dx: float) -> _MeasureSums:
-    measure = _MeasureSums()
-    back = np.zeros((*originals[0].shape[:2], 2), np.float32)
-    back[..., 0] = -dx
-    visible = np.ones(back.shape[:2], np.bool_)
-    visible[:, :8] = False
-    for index in range(1, len(originals)):
-        measure.add(
-            (originals[index - 1], originals[index]),
-            (styled[index - 1], styled[index]),
-            back,
-            visible,
-        )
-    return measure
-
-
-def test_style_that_moves_with_the_content_has_a_lower_warp_error() -> None:
-    rng = np.random.default_rng(3)
-    noise = [rng.integers(-4, 5, (48, 64, 3)) for _ in range(6)]
-    moving = sliding(6, 4.0, height=48, width=64)
-    originals = [
-        np.clip(i + n, 0, 255).astype(np.uint8) for i, n in zip(moving, noise, strict=True)
-    ]
-    moved = _measure(originals, [255 - image for image in originals], 4.0).result()
-    assert moved.warp == pytest.approx(1.0)
-    assert moved.flicker is None, "nothing stands still"
-    static = _measure(originals, [texture(48, 64)] * 6, 4.0).result()
-    assert static.warp > 3
-
-
-def test_flicker_is_the_change_where_nothing_moves() -> None:
-    rng = np.random.default_rng(3)
-    static = texture(48, 64)
-    originals = [
-        np.clip(static + rng.integers(-2, 3, static.shape), 0, 255).astype(np.uint8)
-        for _ in range(5)
-    ]
-    doubled = [
-        np.clip(static + (i.astype(int) - static) * 2, 0, 255).astype(np.uint8) for i in originals
-    ]
-    assert _measure(originals, doubled, 0.0).result().flicker == pytest.approx(2, abs=0.1)
-    assert _measure(originals, [static] * 5, 0.0).result().flicker == 0
 
 
 def test_panels_are_below_their_headings() -> None:

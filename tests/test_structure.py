@@ -45,11 +45,12 @@ IMPORTS = {
     "report":        BASE,
     "render":        f"{BASE} storage tasks video guides stylize plan propagate finish blend "
                      "report",
+    "measure":       f"{BASE} guides stylize video report",
     # the public operations
     "pipeline":      f"{BASE} render",
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
-    "compare":       f"{BASE} storage guides video render pipeline",
+    "compare":       f"{BASE} storage guides video render measure pipeline",
     "seed_grid":     f"{BASE} stylize video render",
 }  # fmt: skip
 """Part of the package → the other parts that it may import. Front ends may import all of them."""

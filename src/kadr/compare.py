@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange, Image
 from kadr.core.generators import map_items
-from kadr.core.warp import warp
 from kadr.errors import OptionsError, OutputError
-from kadr.guides.flow import flow_pair, gray
+from kadr.guides.flow import gray
+from kadr.measure.change import FilmedMotion, measure_change
+from kadr.measure.curves import ChangeCurves
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle_events
 from kadr.render.run_inputs import check_run_outputs
@@ -33,10 +32,6 @@ from kadr.video.clips import create_clip, open_clip
 from kadr.video.side_by_side import Heading, SideBySide
 
 STEP = "compare"
-
-
-_STILL = 0.25
-"""Pixels of motion per frame below which a pixel counts as still."""
 
 
 @dataclass(frozen=True)
@@ -195,51 +190,23 @@ def _run_method(
     return result, styled < len(result.keys)
 
 
-class _MeasureSums:
-    """Sums of change, frame by frame."""
-
-    def __init__(self) -> None:
-        self._warp = [0.0, 0.0]
-        self._still = [0.0, 0.0]
-
-    def add(
-        self,
-        filmed: tuple[Image, Image],
-        styled: tuple[Image, Image],
-        flow_backward: NDArray[np.float32],
-        visible: NDArray[np.bool_],
-    ) -> None:
-        """filmed, styled: (previous frame, frame). visible: where the flow is valid."""
-        still = visible & (np.hypot(flow_backward[..., 0], flow_backward[..., 1]) < _STILL)
-        for i, (previous, image) in enumerate((styled, filmed)):
-            warp_error = np.abs(image.astype(np.float32) - warp(previous, flow_backward))
-            self._warp[i] += float(warp_error[visible].sum())
-            change = np.abs(image.astype(np.float32) - previous)
-            self._still[i] += float(change[still].sum())
-
-    def result(self) -> Measures:
-        """The ratios; a filmed clip without any change counts as a change of one level."""
-        flicker = None
-        if self._still[1] > 0:
-            flicker = self._still[0] / self._still[1]
-        return Measures(self._warp[0] / max(self._warp[1], 1.0), flicker)
-
-
 def _measure(
     options: RunOptions, results: Sequence[RunResult], cancel: CancelToken
 ) -> Generator[Event, None, list[Measures]]:
-    sums = [_MeasureSums() for _ in results]
+    """Measure both outputs beside the filmed clip."""
+    filmed, styled = ChangeCurves(), [ChangeCurves() for _ in results]
     previous: tuple[Image, ...] | None = None
     for position, images in _frames_of_all(options, [result.output for result in results]):
         cancel.check()
+        motion = None
         if previous is not None:
-            flow = flow_pair(gray(images[0]), gray(previous[0]))
-            filmed, visible = (previous[0], images[0]), ~flow.occlusion
-            for method_sums, *styled in zip(sums, previous[1:], images[1:], strict=True):
-                method_sums.add(filmed, (styled[0], styled[1]), flow.to_neighbour, visible)
+            motion = FilmedMotion.between(gray(images[0]), gray(previous[0]))
+        if motion is not None and previous is not None:
+            for curves, image, before in zip((filmed, *styled), images, previous, strict=True):
+                curves.add(measure_change(image, before, motion))
         previous = images
         yield Event(STEP, position + 1, results[0].frame_count)
-    return [method_sums.result() for method_sums in sums]
+    return [Measures(*curves.relative_to(filmed)) for curves in styled]
 
 
 def _frames_of_all(

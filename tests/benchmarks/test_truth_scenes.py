@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import _scenes
-from _measure import psnr, ssim
 from _methods import run_crossfade, run_warp
 from _scenes import FRAME_COUNT, NAMES, jerk, make_scene, translation, turn_and_zoom
+from kadr.measure.psnr import peak_signal_to_noise as psnr
 from kadr.options import PropagateOptions
 
 OPTIONS = PropagateOptions()
@@ -26,26 +26,6 @@ def _texture(seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     image = cv2.GaussianBlur(rng.uniform(0, 255, (96, 128, 3)).astype(np.float32), (0, 0), 2)
     return np.clip((image - 128) * 4 + 128, 0, 255).astype(np.uint8)
-
-
-def test_psnr_of_a_known_difference() -> None:
-    image = np.full((8, 9, 3), 100, np.uint8)
-    assert psnr(image, image + np.uint8(10)) == pytest.approx(20 * np.log10(25.5))
-    assert psnr(image, image) == 99.0
-
-
-def test_ssim_is_one_for_equal_images_and_falls_with_noise() -> None:
-    image = _texture()
-    noise = np.random.default_rng(1).normal(0, 1, image.shape)
-    low_noise, high_noise = (np.clip(image + noise * s, 0, 255).astype(np.uint8) for s in (5, 40))
-    assert ssim(image, image) == pytest.approx(1.0)
-    assert 1 > ssim(image, low_noise) > ssim(image, high_noise) > 0
-
-
-def test_ssim_of_flat_images_is_its_light_term() -> None:
-    a, b = np.full((20, 20, 3), 100, np.uint8), np.full((20, 20, 3), 150, np.uint8)
-    c1 = (0.01 * 255) ** 2
-    assert ssim(a, b) == pytest.approx((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1))
 
 
 def test_motions_have_their_documented_size() -> None:

@@ -263,3 +263,9 @@ def test_stages_stand_by_step_the_longest_first() -> None:
 def test_the_page_shows_the_stages(tmp_path: Path) -> None:
     _, text = _report(tmp_path)
     assert stages_table(make_record()) in text
+
+
+def test_the_viewer_has_a_slider_and_a_flip_but_no_heat_map(tmp_path: Path) -> None:
+    page, _ = _report(tmp_path)
+    assert [a["data-mode"] for a in page.all("button") if "data-mode" in a] == ["slider", "flip"]
+    assert not list(page.all("img", "heat"))

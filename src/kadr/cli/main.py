@@ -20,6 +20,7 @@ from kadr.cli.exchange import export, import_
 from kadr.cli.guard import FAILED, STOPPED, guarded
 from kadr.cli.help import PlainCommand, PlainGroup, paragraphs
 from kadr.cli.info import info, stylizers
+from kadr.cli.measure import measure
 from kadr.cli.new import new
 from kadr.cli.plan import plan
 from kadr.cli.presets import presets
@@ -35,7 +36,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "Start": (new, import_),
     "Plan": (plan, frames),
     "Run": (run, preview, compare),
-    "Look": (status, info),
+    "Look": (status, measure, info),
     "Exchange": (export, encode),
     "Stylize": (stylizers, presets, seeds, synth),
     "Machine": (doctor, clean),

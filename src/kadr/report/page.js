@@ -6,7 +6,6 @@
   document.documentElement.classList.add("js");
 
   const percent = (value) => {
-    if (value === null) return "not rendered";
     const value100 = value * 100;
     const digits = value100 >= 99.95 ? 0 : value100 >= 0.95 || value100 === 0 ? 1 : 2;
     return `${value100.toFixed(digits)} %`;
@@ -21,9 +20,12 @@
   const describe = (position) => {
     const index = data.first + position;
     const parts = [`frame ${data.numbers[position]}`];
-    const error = data.measured[position];
-    parts.push(error === null ? "not rendered" : `error ${percent(error)}`);
-    if (data.predicted) parts.push(`estimated error ${percent(data.predicted[position])}`);
+    for (const curve of data.curves) {
+      const value = curve.values[position];
+      if (value !== null) {
+        parts.push(`${curve.label} ${curve.kind === "percent" ? percent(value) : Number(value.toPrecision(4))}`);
+      } else if (curve.missing) parts.push(curve.missing);
+    }
     const key = nearest(index);
     if (key) {
       const distance = Math.abs(key.index - index);
@@ -32,16 +34,20 @@
     return parts.join(" · ");
   };
 
-  const plot = find(".plot");
-  if (plot) {
-    const slider = find("input", plot), pointer = find(".pointer", plot), readout = find(".readout");
-    const show = () => {
-      const position = Number(slider.value);
+  const plots = findAll(".plot"), readout = find(".readout");
+  const showFrame = (position) => {
+    readout.textContent = describe(position);
+    for (const plot of plots) {
+      const slider = find("input", plot), pointer = find(".pointer", plot);
       pointer.hidden = false;
       pointer.style.left = `${((position + 0.5) / data.numbers.length) * 100}%`;
-      readout.textContent = describe(position);
+      slider.value = position;
       slider.setAttribute("aria-valuetext", readout.textContent);
-    };
+    }
+  };
+  for (const plot of plots) {
+    const slider = find("input", plot);
+    const show = () => showFrame(Number(slider.value));
     const follow = (event) => {
       const box = plot.getBoundingClientRect();
       const position = Math.floor(((event.clientX - box.left) / box.width) * data.numbers.length);
@@ -49,7 +55,7 @@
       show();
     };
     slider.hidden = false;
-    readout.textContent = "Point at the chart to see the error of a frame.";
+    readout.textContent = "Point at a chart to see the values of a frame.";
     slider.addEventListener("input", show);
     plot.addEventListener("pointermove", follow);
     plot.addEventListener("pointerdown", follow);
@@ -60,11 +66,26 @@
   if (viewer) {
     const box = find(".compare", viewer), divider = find("input", viewer), caption = find("p", viewer);
     const buttons = findAll(".pairs button");
+    const modes = findAll(".modes button");
+    const setMode = (mode) => {
+      box.dataset.mode = mode;
+      box.classList.remove("flipped");
+      for (const button of modes) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
+    };
+    for (const button of modes) button.addEventListener("click", () => setMode(button.dataset.mode));
+    const flip = () => {
+      if (box.dataset.mode === "flip") box.classList.toggle("flipped");
+    };
+    box.addEventListener("click", flip);
+    divider.addEventListener("keydown", (event) => {
+      if (event.key === " " || event.key === "Enter") flip();
+    });
     const setDivider = () => box.style.setProperty("--at", `${divider.value}%`);
     const choose = (button) => {
       const index = button.dataset.index;
-      for (const name of ["original", "result"]) {
+      for (const name of ["original", "result", "heat"]) {
         const source = find(`img.${name}`, button), target = find(`img.${name}`, box);
+        if (!target) continue;
         target.hidden = !source;
         if (source) { target.src = source.src; target.alt = source.alt; }
       }

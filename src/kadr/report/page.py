@@ -6,18 +6,17 @@ shows the same data, with images side by side and no pointer in the chart.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib import resources
 from pathlib import Path, PurePath
 
-from kadr.core.formatting import counted, date, duration, percent, printable, size
+from kadr.core.formatting import counted, date, duration, percent, size
 from kadr.files import atomic_file
 from kadr.report.chart import error_chart, timeline
+from kadr.report.document import PageCurve, html_document, html_text
 from kadr.report.record import RunRecord, plain_values, write_record
 from kadr.report.tables import keys_table, settings_list, stages_table, timings_table
 from kadr.report.thumbnails import FrameThumbnails, GetFrame, make_thumbnails
+from kadr.report.viewer import ViewerFrame, frame_item, viewer_section
 
 _SPREAD_COUNT, _WORST_COUNT = 8, 6
 """Number of frames shown as images: evenly spread, and with the largest error."""
@@ -70,58 +69,34 @@ def _page(
             _next_section(record, thumbnails),
             _notes_section(record),
             _error_section(record, worst),
-            _viewer_section(record, [thumbnails[index] for index in spread if index in thumbnails]),
+            viewer_section(
+                "Original and result",
+                [_viewer_frame(record, thumbnails[i]) for i in spread if i in thumbnails],
+            ),
             _worst_section(record, [thumbnails[index] for index in worst if index in thumbnails]),
             keys_table(record),
             timings_table(record),
             stages_table(record),
             settings_list(record),
-            f"<footer>Written by kadr {_text((record.versions or {}).get('kadr', ''))}. The same "
-            "data for programs is in report.json, in the same folder.</footer>",
+            f"<footer>Written by kadr {html_text((record.versions or {}).get('kadr', ''))}. The "
+            "same data for programs is in report.json, in the same folder.</footer>",
         ]
     )
-    # the page may not load or send anything
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    return html_document(
+        f"{name}: kadr report",
+        body,
+        first=record.first_frame,
+        numbers=record.numbers,
+        curves=_curves(record),
+        keys=plain_values(record.keys),
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{_text(name)}: kadr report</title>
-<style>
-{_asset("page.css")}</style>
-</head>
-<body>
-{body}
-<script id="report-data" type="application/json">{_script_data(record)}</script>
-<script>
-{_asset("page.js")}</script>
-</body>
-</html>
-"""
 
 
-def _asset(name: str) -> str:
-    return resources.files("kadr.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _text(value: object) -> str:
-    return escape(printable(str(value)))
-
-
-def _script_data(record: RunRecord) -> str:
-    """Data for the script, as JSON that cannot close its own element."""
-    data = {
-        "first": record.first_frame,
-        "numbers": record.numbers,
-        "measured": [None if error is None else round(error, 5) for error in record.measured],
-        "predicted": record.predicted and [round(error, 5) for error in record.predicted],
-        "keys": plain_values(record.keys),
-    }
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+def _curves(record: RunRecord) -> list[PageCurve]:
+    curves = [PageCurve("error", record.measured, "percent", "not rendered")]
+    if record.predicted is not None:
+        curves.append(PageCurve("estimated error", record.predicted, "percent"))
+    return curves
 
 
 def _header_section(record: RunRecord, name: str) -> str:
@@ -129,8 +104,8 @@ def _header_section(record: RunRecord, name: str) -> str:
     state = (
         "" if record.finished else f" Stopped: {rendered} of {counted(count, 'frame')} rendered."
     )
-    output = f" Output: {_text(record.output)}." if record.output else ""
-    started = f"{_text(date(record.started))}. " if record.started else ""
+    output = f" Output: {html_text(record.output)}." if record.output else ""
+    started = f"{html_text(date(record.started))}. " if record.started else ""
     shape = f"{clip.width}×{clip.height}, {clip.frame_rate:.6g} frames a second"
     at_worst = "".join(
         f"at most {percent(record.error(index))}, frame {record.number(index)}"
@@ -161,7 +136,7 @@ def _header_section(record: RunRecord, name: str) -> str:
     )
     return f"""<header>
 <p class="over">kadr report</p>
-<h1>{_text(name)}</h1>
+<h1>{html_text(name)}</h1>
 <p class="soft">{started}{shape}.{output}{state}</p>
 <dl class="facts">{cells}</dl>
 </header>"""
@@ -197,7 +172,7 @@ def _next_section(record: RunRecord, thumbnails_by_index: Mapping[int, FrameThum
 def _notes_section(record: RunRecord) -> str:
     if not record.notes:
         return ""
-    lines = "".join(f"<li>{_text(note)}</li>" for note in record.notes)
+    lines = "".join(f"<li>{html_text(note)}</li>" for note in record.notes)
     return f'<ul class="notes" aria-label="Notes">{lines}</ul>'
 
 
@@ -231,29 +206,10 @@ type="range" min="0" max="{len(record.frames) - 1}" value="0" step="1" hidden
 </section>"""
 
 
-def _viewer_section(record: RunRecord, thumbnails: Sequence[FrameThumbnails]) -> str:
-    if not thumbnails:
-        return ""
-    first = thumbnails[0]
-    ratio = f"--ratio:{first.width / first.height:.4f}"
-    items = "".join(_pair(record, item) for item in thumbnails)
-    return f"""<section>
-<h2>Original and result</h2>
-<p class="lead">Drag across the image to compare.</p>
-<div class="look" style="{ratio}"><div class="viewer"><div class="compare">
-<img class="result" alt=""><img class="original" alt=""><span class="edge"></span>
-<span class="side left">original</span><span class="side right">result</span>
-<input type="range" min="0" max="100" step="0.5" value="50"
- aria-label="Part of the original frame that is shown, in per cent">
-</div><p class="soft" aria-live="polite"></p></div>
-<ol class="pairs strip">{items}</ol></div>
-</section>"""
-
-
 def _worst_section(record: RunRecord, thumbnails: Sequence[FrameThumbnails]) -> str:
     if not thumbnails:
         return ""
-    items = "".join(_pair(record, item) for item in thumbnails)
+    items = "".join(frame_item(_viewer_frame(record, item)) for item in thumbnails)
     upright = " upright" if thumbnails[0].width < thumbnails[0].height else ""
     return f"""<section>
 <h2>Worst frames</h2>
@@ -262,21 +218,15 @@ def _worst_section(record: RunRecord, thumbnails: Sequence[FrameThumbnails]) -> 
 </section>"""
 
 
-def _pair(record: RunRecord, thumbnails: FrameThumbnails) -> str:
-    """The original and the result of a frame, side by side; a click shows them in the viewer."""
-    number, sides = record.number(thumbnails.index), []
+def _viewer_frame(record: RunRecord, thumbnails: FrameThumbnails) -> ViewerFrame:
     images = {"original": thumbnails.original, "result": thumbnails.result}
-    for name, data_uri in images.items():
-        if data_uri is not None:
-            sides.append(
-                f'<img class="{name}" src="{data_uri}" alt="Frame {number}, {name}" '
-                f'width="{thumbnails.width}" height="{thumbnails.height}">'
-            )
     is_key = any(key.index == thumbnails.index for key in record.keys)
     error = f'<span class="share">{percent(record.error(thumbnails.index))}</span>'
-    return (
-        f'<li><button type="button" data-index="{thumbnails.index}" aria-pressed="false">'
-        f'<span class="images{" single" if len(sides) == 1 else ""}">{"".join(sides)}</span>'
-        f'<span class="caption"><b>{number}</b> {error}{" keyframe" if is_key else ""}</span>'
-        "</button></li>"
+    return ViewerFrame(
+        thumbnails.index,
+        record.number(thumbnails.index),
+        {name: data_uri for name, data_uri in images.items() if data_uri is not None},
+        thumbnails.width,
+        thumbnails.height,
+        f"{error}{' keyframe' if is_key else ''}",
     )

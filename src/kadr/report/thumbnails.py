@@ -54,10 +54,9 @@ def make_thumbnails(
         available = next((image for image in (original, result_image) if image is not None), None)
         if available is None:
             continue
-        width, height = _thumbnail_size(available)
+        width, height = thumbnail_size(available)
         texts = [
-            None if im is None else _data_uri(im, (width, height))
-            for im in (original, result_image)
+            None if im is None else data_uri(im, (width, height)) for im in (original, result_image)
         ]
         thumbnails.append(FrameThumbnails(index, texts[0], texts[1], width, height))
     return thumbnails
@@ -71,12 +70,13 @@ def _fetch(get_frame: GetFrame, index: int) -> Image | None:
         return None
 
 
-def _thumbnail_size(image: Image) -> tuple[int, int]:
+def thumbnail_size(image: Image) -> tuple[int, int]:
     """(width, height) whose longer side is at most 480 pixels."""
     return fit_in_box((image.shape[1], image.shape[0]), (_MAX_SIDE, _MAX_SIDE))
 
 
-def _data_uri(image: Image, size: tuple[int, int]) -> str:
+def data_uri(image: Image, size: tuple[int, int]) -> str:
+    """A JPEG of an image, reduced to a size (width, height), as a data URI."""
     reduced = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     opaque = _opaque(reduced)
     _, data = cv2.imencode(
