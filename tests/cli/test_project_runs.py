@@ -111,7 +111,7 @@ def test_passes_beside_a_project_are_written_by_every_run(
     assert kadr("run", project.root).code == 0
     done = kadr("run", project.root, "--per-key", passes)
     assert done.code == 0, done
-    assert len(list(passes.rglob("*.png"))) == 2 * (COUNT - 1)
+    assert len(list(passes.glob("key_*/*.png"))) == 2 * (COUNT - 1)
     line = refused("run", project.root, "--per-key", passes)
     assert line.startswith(f"error: {passes}: is not empty; use --overwrite")
 

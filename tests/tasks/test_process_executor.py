@@ -173,7 +173,7 @@ def test_a_task_that_ignores_a_cancellation_is_killed_after_the_grace_time(
     assert time.monotonic() - cancelled_at < 10
     assert isinstance(failure(events, "a").error, Cancelled)
     assert attempts(events, "a") == [1]
-    assert not alive(int(notices(events, "a")[0]))
+    assert end_within([int(notices(events, "a")[0])], 5)
     assert isinstance(ends(events)["b"], Done)
 
 
