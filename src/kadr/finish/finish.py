@@ -16,11 +16,9 @@ from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field, grid, sample
 from kadr.finish.fields import SURE, FrameFields
 from kadr.finish.kernels import vote_rows
-from kadr.guides.contrast import local_contrast, restore_contrast
+from kadr.guides.contrast import local_contrast, restoration_strength, restore_contrast
 from kadr.guides.transport import register
 
-_VOTED_STRENGTH = np.float32(1.35)
-"""Strength of the contrast restoration for voted pixels; sampled pixels lose less contrast."""
 _BAND = 32
 
 
@@ -30,7 +28,7 @@ class KeyFinisher:
     def __init__(self, style: NDArray[np.uint8], *, threads: int | None = None) -> None:
         """style: (H, W, 3 or 4) uint8."""
         self._style, self._threads = style, threads
-        self._contrast = local_contrast(style)
+        self._contrast: NDArray[np.float32] | None = None
 
     def finish(self, fields: FrameFields) -> NDArray[np.uint8]:
         """The frame of some fields of the work size, (H, W, 3 or 4) uint8."""
@@ -47,16 +45,19 @@ class KeyFinisher:
             band=_BAND,
             threads=self._threads,
         )
-        strength = _VOTED_STRENGTH - (_VOTED_STRENGTH - np.float32(1)) * sure
         target_contrast = self._target_contrast(fields, size)
-        return restore_contrast(output, target_contrast, strength, threads=self._threads)
+        return restore_contrast(
+            output, target_contrast, restoration_strength(sure), threads=self._threads
+        )
 
     def _target_contrast(self, fields: FrameFields, size: tuple[int, int]) -> NDArray[np.float32]:
         """The key's contrast where each pixel is taken from; it changes slowly over a picture."""
         height, width = fields.sure.shape
-        small = cv2.resize(self._contrast, (width, height), interpolation=cv2.INTER_AREA)
+        if self._contrast is None or self._contrast.shape != (height, width):  # the same all along
+            full = local_contrast(self._style)
+            self._contrast = cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA)
         taken_from = np.where((fields.sure > SURE)[..., None], fields.positions, fields.matches)
-        sampled = sample(small, taken_from)
+        sampled = sample(self._contrast, taken_from)
         target: NDArray[np.float32] = cv2.resize(sampled, size, interpolation=cv2.INTER_LINEAR)
         return target
 

@@ -19,6 +19,8 @@ _FINEST = 0.6
 _FLOOR = np.float32(2.0)
 """Mean square, in 8-bit levels, below which there is no texture to restore."""
 _MAX_GAIN = np.float32(1.8)
+_VOTED_STRENGTH = np.float32(1.35)
+"""Strength of the restoration for voted pixels; those sampled from one place lose less contrast."""
 
 
 def local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -29,6 +31,12 @@ def local_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     square = cv2.multiply(detail, detail, dst=detail)
     contrast: NDArray[np.float32] = cv2.blur(square, _BOX)
     return contrast
+
+
+def restoration_strength(confidence: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) float32: 1 where pixels were sampled (confidence 1), more where voted (0)."""
+    strength: NDArray[np.float32] = _VOTED_STRENGTH - (_VOTED_STRENGTH - np.float32(1)) * confidence
+    return strength
 
 
 def restore_contrast(

@@ -23,7 +23,7 @@ from kadr.core.stage_times import stage
 from kadr.core.warp import Field, sample, warp
 from kadr.guides.channels import edge_guide, position_guide
 from kadr.guides.confidence import similarity, smoothstep
-from kadr.guides.contrast import local_contrast, restore_contrast
+from kadr.guides.contrast import local_contrast, restoration_strength, restore_contrast
 from kadr.guides.flow import FlowPair, gray
 from kadr.guides.transport import compose, identity, local_stretch, register
 from kadr.options import PropagateOptions
@@ -39,8 +39,6 @@ _STRETCH_RANGE = (1.5, 2.2)
 """Stretch at which the confidence falls from 1 and reaches 0: a warped style would smear."""
 _UNCERTAINTY_ERROR = 130.0
 """Error (0–255) added at confidence 0: a guess, even if similar, is worse than a key."""
-_VOTED_STRENGTH = 1.35
-"""Strength of the contrast restoration for voted pixels; warped pixels lose less contrast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +143,9 @@ def _step(
             )
             matches = np.where((confidence < 0.5)[..., None], all_matches, transport)
     with stage("contrast"):
-        strength = _VOTED_STRENGTH - (_VOTED_STRENGTH - 1) * confidence
-        output = restore_contrast(output, sample(key.contrast, matches), strength)
+        output = restore_contrast(
+            output, sample(key.contrast, matches), restoration_strength(confidence)
+        )
     with stage("error"):
         warped_key = sample(key.image, matches)
         error = np.clip(

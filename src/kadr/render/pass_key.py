@@ -33,7 +33,7 @@ class PassKey:
         self.is_reduced = self._side < max(frame.size)
         reduced = Frame(frame.index, self._reduce(frame.rgb), frame.time)
         self.style = KeyStyle(reduced, self._reduce(style), options, seed=seed)
-        self._gray = self._registered_gray(frame)
+        self._gray = self._registered_gray(frame) if self.is_reduced else None
         self._grays: deque[Gray] = deque()
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
@@ -55,7 +55,7 @@ class PassKey:
 
         None if the frame already has its full size.
         """
-        if not self.is_reduced:
+        if self._gray is None:
             return None
         with stage("fields"):
             joined = join_fields(state.transport, frame.matches, state.confidence)
