@@ -60,7 +60,7 @@ FRONT_ENDS = {"cli", "studio", "__main__"}
 LIBRARIES = {
     "av":           "video",
     "PIL":          "core image_files stylize video",
-    "numba":        "blend finish guides stylize synth tasks",
+    "numba":        "blend core finish guides stylize synth tasks",
     "llvmlite":     "synth",
     "scenedetect":  "plan",
     "tomlkit":      "project",

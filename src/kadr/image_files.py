@@ -41,8 +41,11 @@ PNG_OPTIONS = (
     1,
     cv2.IMWRITE_PNG_STRATEGY,
     cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_UP,
 )
-"""Options of OpenCV's writer: for painted frames twice as fast as its defaults, and smaller."""
+"""Options of OpenCV's writer: painted frames are written and read in three fifths of the time that
+the filter chosen for each row takes, and are a sixth larger."""
 
 _OPENCV_PIXELS = 1 << 30
 """Pixels that OpenCV decodes unless an environment variable of its own allows more."""

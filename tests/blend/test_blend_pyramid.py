@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -44,3 +45,22 @@ def test_each_side_keeps_its_texture() -> None:
     for image, side in ((images[0], slice(4, 40)), (images[1], slice(88, 124))):
         fine = [np.diff(array[:, side].astype(float), axis=1).ravel() for array in (image, blended)]
         assert np.corrcoef(*fine)[0, 1] > 0.99
+
+
+def test_rows_make_no_seams_and_threads_no_difference() -> None:
+    """One image twice is that image: every level is put together again from its rows."""
+    image = texture(301, 67, seed=3)
+    weights = _weights(np.linspace(0, 1, 19 * 5).reshape(19, 5))
+    assert np.array_equal(blend_images([image, image], weights), image)
+    other = texture(301, 67, seed=4)
+    one, four = (blend_images([image, other], weights, threads=threads) for threads in (1, 4))
+    assert np.array_equal(one, four)
+
+
+@pytest.mark.parametrize("divisor", [2, 3, 7])
+def test_small_weights_mix_as_enlarged_ones(divisor: int) -> None:
+    images = [texture(96, 128, seed=1), texture(96, 128, seed=2)]
+    small = np.tile(np.linspace(0, 1, 128 // divisor), (96 // divisor, 1)).astype(np.float32)
+    large = cv2.resize(small, (128, 96), interpolation=cv2.INTER_LINEAR)
+    blends = [blend_images(images, _weights(weights)).astype(int) for weights in (small, large)]
+    assert np.abs(blends[0] - blends[1]).mean() < 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kadr.core.warp import grid
 from kadr.finish import FrameFields, KeyFinisher, join_fields, register_positions
+from kadr.finish.kernels import agree_rows
 from scenes import paint, psnr, show, texture, translation
 
 STYLE = paint(texture(96, 128, seed=2))
@@ -44,14 +45,31 @@ def test_where_matches_vote_positions_do_not_count() -> None:
     assert np.array_equal(finisher.finish(wrong), finisher.finish(fields))
 
 
-def test_one_wrong_match_leaves_no_edge() -> None:
+def test_a_lone_wrong_match_follows_its_neighbours() -> None:
     flat = np.full_like(STYLE, 100)
     flat[:, 64:] = 180
     fields = _fields(4, sure=0.0)
     fields.matches[12, 8] = (28, 12)  # a bright patch among dark ones
+    assert (KeyFinisher(flat).finish(fields)[:, :56] == 100).all()
+
+
+def test_matches_of_another_surface_leave_no_edge() -> None:
+    flat = np.full_like(STYLE, 100)
+    flat[:, 64:] = 180
+    fields = _fields(4, sure=0.0)
+    fields.matches[10:14, 6:10, 0] += 20  # bright patches among dark ones
     row = KeyFinisher(flat).finish(fields)[50, :56, 0].astype(int)
-    assert row.max() > 105
-    assert np.abs(np.diff(row)).max() <= 8
+    assert row.max() > 175
+    assert np.abs(np.diff(row)).max() <= 24
+
+
+def test_matches_that_move_together_move_by_less_than_a_pixel() -> None:
+    """Whole matches 1 and 2 in turn: the mean of neighbours is one and a half."""
+    motion = np.zeros((12, 16, 2), np.float32)
+    motion[..., 0] = 1 + np.indices((12, 16)).sum(axis=0) % 2
+    agreed = np.full_like(motion, np.nan)
+    agree_rows(motion, agreed, 0, 12)
+    assert np.abs(agreed[1:-1, 1:-1, 0] - 1.5).max() < 0.06
 
 
 def test_alpha_is_finished_too() -> None:

@@ -12,54 +12,96 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.enlarge import enlarge_rows
 from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field, grid, sample
 from kadr.finish.fields import SURE, FrameFields
-from kadr.finish.kernels import vote_rows
-from kadr.guides.contrast import local_contrast, restoration_strength, restore_contrast
+from kadr.finish.kernels import agree_rows, detail_rows, sharpen_rows, vote_rows
+from kadr.guides.contrast import restoration_strength
 from kadr.guides.transport import register
 
-_BAND = 32
+_BOX = (9, 9)
+_MARGIN = 5
+"""Rows above and below a pixel that count for its contrast: half of the box and one of detail."""
+_ROWS = 64
+"""Rows that are finished at once: a few arrays of so many rows of a large frame fit the cache."""
+_FLOOR = 2.0
+"""Mean square, in 8-bit levels, below which there is no texture to restore."""
+_MAX_GAIN = 1.8
+
+Image = NDArray[np.uint8]
 
 
 class KeyFinisher:
     """A key's style at full size, from which frames of both of its passes are finished."""
 
-    def __init__(self, style: NDArray[np.uint8], *, threads: int | None = None) -> None:
+    def __init__(self, style: Image, *, threads: int | None = None) -> None:
         """style: (H, W, 3 or 4) uint8."""
-        self._style, self._threads = style, threads
+        self._style, self._threads = np.require(style, requirements="C"), threads
+        self._channels = tuple(range(style.shape[2]))
         self._contrast: NDArray[np.float32] | None = None
 
-    def finish(self, fields: FrameFields) -> NDArray[np.uint8]:
+    def finish(self, fields: FrameFields) -> Image:
         """The frame of some fields of the work size, (H, W, 3 or 4) uint8."""
         height, width = self._style.shape[:2]
-        size = (width, height)
-        sure: NDArray[np.float32] = cv2.resize(fields.sure, size, interpolation=cv2.INTER_LINEAR)
-        positions = enlarge_positions(fields.positions, size)
-        output = sample(self._style, positions, interpolation=cv2.INTER_CUBIC)
+        small = fields.sure.shape
+        scale = np.array([width / small[1], height / small[0]], np.float32)
+        # motion is enlarged, not positions, so that what moves as a whole still does at the borders
+        motion = (fields.positions - grid(*small)) * scale
+        planes = np.stack([motion[..., 0], motion[..., 1], fields.sure, self._target(fields)])
+        offsets = self._offsets(fields.matches - grid(*small), scale)
+        output = np.empty_like(self._style)
+
+        def finish_rows(start: int, stop: int) -> None:
+            first, last = max(start - _MARGIN, 0), min(stop + _MARGIN, height)
+            x, y, sure, target = enlarge_rows(planes, (width, height), first, last)
+            x += np.arange(width, dtype=np.float32)
+            y += np.arange(first, last, dtype=np.float32)[:, None]
+            rows = cv2.remap(self._style, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            vote_rows(self._style, offsets, sure, SURE, self._channels, rows, first)
+            detail, contrast = self._detail(rows)
+            inner = slice(start - first, stop - first)
+            sharpen_rows(
+                _flat(rows[inner]), detail[inner], contrast[inner], target[inner],
+                restoration_strength(sure[inner]), _FLOOR, _MAX_GAIN, self._channels,
+                _flat(output[start:stop]),
+            )  # fmt: skip
+
+        run_bands(finish_rows, height, band=_ROWS, threads=self._threads)
+        return output
+
+    def _offsets(self, motion: Field, scale: NDArray[np.float32]) -> NDArray[np.int32]:
+        """From each work pixel to the key, in whole pixels of the full size, (h, w, 2)."""
+        agreed = np.empty_like(motion)
         run_bands(
-            lambda start, stop: vote_rows(
-                self._style, fields.matches, sure, SURE, output, start, stop
-            ),
-            height,
-            band=_BAND,
+            lambda start, stop: agree_rows(motion, agreed, start, stop),
+            len(motion),
+            band=_ROWS,
             threads=self._threads,
         )
-        target_contrast = self._target_contrast(fields, size)
-        return restore_contrast(
-            output, target_contrast, restoration_strength(sure), threads=self._threads
-        )
+        offsets: NDArray[np.int32] = np.rint(agreed * scale).astype(np.int32)
+        return offsets
 
-    def _target_contrast(self, fields: FrameFields, size: tuple[int, int]) -> NDArray[np.float32]:
+    def _target(self, fields: FrameFields) -> NDArray[np.float32]:
         """The key's contrast where each pixel is taken from; it changes slowly over a picture."""
         height, width = fields.sure.shape
         if self._contrast is None or self._contrast.shape != (height, width):  # the same all along
-            full = local_contrast(self._style)
+            _, full = self._detail(self._style)
             self._contrast = cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA)
         taken_from = np.where((fields.sure > SURE)[..., None], fields.positions, fields.matches)
-        sampled = sample(self._contrast, taken_from)
-        target: NDArray[np.float32] = cv2.resize(sampled, size, interpolation=cv2.INTER_LINEAR)
-        return target
+        return sample(self._contrast, taken_from)
+
+    def _detail(self, rows: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The finest detail of rows, (H, W · C), and its local mean square, (H, W); float32."""
+        flat = _flat(rows)
+        detail = np.empty(flat.shape, np.float32)
+        square = np.empty(rows.shape[:2], np.float32)
+        detail_rows(flat, self._channels, detail, square)
+        return detail, cv2.blur(square, _BOX)
+
+
+def _flat(rows: Image) -> Image:
+    return rows.reshape(len(rows), -1)
 
 
 def register_positions(

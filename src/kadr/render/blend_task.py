@@ -35,7 +35,7 @@ from kadr.tasks.task import Item, Task, TaskContext
 STEP = "blend"
 VERSION = 1
 
-CHUNK_LENGTH = 32
+CHUNK_LENGTH = 16
 """The most frames of one task."""
 _WARM_UP = 12
 """Frames weighed before a chunk's own: 0.6¹² of an earlier choice is a five-hundredth."""
