@@ -86,10 +86,23 @@ class KeyFinisher:
         """The key's contrast where each pixel is taken from; it changes slowly over a picture."""
         height, width = fields.sure.shape
         if self._contrast is None or self._contrast.shape != (height, width):  # the same all along
-            _, full = self._detail(self._style)
+            full = self._style_contrast()
             self._contrast = cv2.resize(full, (width, height), interpolation=cv2.INTER_AREA)
         taken_from = np.where((fields.sure > SURE)[..., None], fields.positions, fields.matches)
         return sample(self._contrast, taken_from)
+
+    def _style_contrast(self) -> NDArray[np.float32]:
+        """The key's local mean square of the finest detail, (H, W) float32."""
+        height = len(self._style)
+        contrast = np.empty(self._style.shape[:2], np.float32)
+
+        def measure_rows(start: int, stop: int) -> None:
+            first, last = max(start - _MARGIN, 0), min(stop + _MARGIN, height)
+            _, rows = self._detail(self._style[first:last])
+            contrast[start:stop] = rows[start - first : stop - first]
+
+        run_bands(measure_rows, height, band=_ROWS, threads=self._threads)
+        return contrast
 
     def _detail(self, rows: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The finest detail of rows, (H, W · C), and its local mean square, (H, W); float32."""

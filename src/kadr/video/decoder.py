@@ -42,6 +42,7 @@ class Decoder:
         self._stream = video_stream(self._container, self._path)
         self._codec = self._codec_for(self._stream, self._path)
         self._codec.thread_count = self._threads
+        self._is_at_start = True
         self._codec.thread_type = "AUTO"
 
     @staticmethod
@@ -110,10 +111,12 @@ class Decoder:
             self.damage = self.damage or error.strerror or "damaged"
 
     def _seek(self, entry: EntryPoint | None) -> None:
+        is_at_start, self._is_at_start = self._is_at_start, False
         if entry is None:
-            self._container.close()
-            self.damage = None
-            self._open()
+            if not is_at_start:
+                self._container.close()
+                self._open()
+                self._is_at_start = False
             return
         offset = entry.pts if entry.dts is None else min(entry.pts, entry.dts)
         self._container.seek(offset, stream=self._stream, backward=True)

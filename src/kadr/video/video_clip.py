@@ -107,6 +107,24 @@ class VideoClip(BaseClip):
             self._drop_cursor()
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Content:
+    """What opening a file tells about it."""
+
+    info: ClipInfo
+    times: list[Fraction]
+    index: FrameIndex | None
+    pixels: PixelFormat
+
+
+_MOST_KNOWN = 4
+_known: dict[tuple[Path, bool, str], _Content] = {}
+"""Files that this process opened before, by path and state; the last used comes last.
+
+A run and its tasks open their clip several times, and libav decodes frames each time.
+"""
+
+
 def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
     """Open a video file and index its frames; only the first frame is decoded.
 
@@ -114,6 +132,19 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
     Raises InputError for anything that is not a complete video.
     """
     watch = FileWatch(path, (path,))
+    key = (path.absolute(), allow_truncated, watch.state)
+    content = _known.pop(key, None)
+    if content is None:
+        content = _examine(path, allow_truncated)
+    _known[key] = content
+    while len(_known) > _MOST_KNOWN:
+        _known.pop(next(iter(_known)), None)  # another thread may be faster
+    check_size(path, content.info.width, content.info.height)
+    info = dataclasses.replace(content.info, path=path)
+    return VideoClip(info, content.times, content.index, content.pixels, watch)
+
+
+def _examine(path: Path, allow_truncated: bool) -> _Content:
     index = scan(path)
     if index is not None and index.damaged and not allow_truncated:
         good = _count_good(path, index)
@@ -140,7 +171,7 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
         if info.size_change is not None:
             info = dataclasses.replace(info, notices=(describe_size_change(info),))
         info = dataclasses.replace(info, truncated=truncated)
-        return VideoClip(info, timing[0], index, pixels, watch)
+        return _Content(info, timing[0], index, pixels)
     finally:
         decoder.close()
 
