@@ -140,7 +140,7 @@ def _planned_frames(
     schedule: RunSchedule, store: FolderStore, folder: FrameFolder
 ) -> list[tuple[str, int]]:
     missing = schedule.missing(store, folder)
-    planned = list(schedule.work(missing, store.folder, folder.folder, "{:03d}".format, 100))
+    planned = list(schedule.work(missing, store.folder, folder.folder, "{:03d}".format, (10, 10)))
     ids: set[str] = set()
     for typed_task, task in planned:
         assert type(typed_task).from_values(Task.from_json(task.to_json()).values) == typed_task

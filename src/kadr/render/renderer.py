@@ -271,7 +271,7 @@ class Renderer:
         """The tasks; notes the type of each and the frames that it makes, in order."""
         run = self._run
         for work, task in self._schedule.work(
-            missing, run.store.folder, run.blended_frames.folder, run.clip.name, run.pixels
+            missing, run.store.folder, run.blended_frames.folder, run.clip.name, run.size
         ):
             types[task.id], expected[task.id] = task.type, list(work.indices)
             yield task

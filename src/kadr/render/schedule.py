@@ -18,15 +18,12 @@ from kadr.render.key_pass import KeyPass, PassInput
 from kadr.render.keyframes import KeyEntry, KeyStyles
 from kadr.render.pass_task import SEGMENT, PassWork, pass_task_id
 from kadr.render.run_context import RunContext
+from kadr.render.task_memory import blend_memory, pass_memory
 from kadr.storage.budget import files_below
 from kadr.storage.frame_folder import FrameFolder, FrameState
 from kadr.storage.store import FolderStore, Store
 from kadr.tasks.task import Task
 from kadr.video.clip_source import ClipSource
-
-BYTES_PER_PIXEL = 240
-"""Memory while a frame of a pass is made; measured, see benchmarks/README.md."""
-BYTES_OF_PROCESS = 250 * 1024 * 1024
 
 Segment = tuple[int, int]
 """First and last distance from the key, inclusive."""
@@ -174,13 +171,17 @@ class RunSchedule:
         yield from (path for _, _, path in sorted(spare))
 
     def work(
-        self, missing: Missing, store: Path, folder: Path, stem: Callable[[int], str], pixels: int
+        self,
+        missing: Missing,
+        store: Path,
+        folder: Path,
+        stem: Callable[[int], str],
+        size: tuple[int, int],
     ) -> Iterator[tuple[PassWork | BlendWork, Task]]:
         """What makes the missing frames, gap by gap, passes first; each with its task.
 
-        stem: the file name of a frame, without suffix. pixels: of one frame.
+        stem: the file name of a frame, without suffix. size: (width, height) of the frames.
         """
-        memory = BYTES_OF_PROCESS + BYTES_PER_PIXEL * pixels
         segments = {
             key_pass: list(_segments(distances))
             for key_pass, distances in missing.distances.items()
@@ -193,7 +194,7 @@ class RunSchedule:
             for key_pass in passes:
                 if key_pass in segments and key_pass not in planned:
                     planned.add(key_pass)
-                    yield from self._pass_work(key_pass, segments[key_pass], store, memory)
+                    yield from self._pass_work(key_pass, segments[key_pass], store, size)
             if chunk is not None:
                 indices = missing.frames[chunk]
                 stems = tuple(map(stem, indices))
@@ -203,19 +204,20 @@ class RunSchedule:
                 yield (
                     blend,
                     blend.to_task(
-                        memory=memory,
+                        memory=blend_memory(size, self.channels, len(keys)),
                         after=tuple(_pass_task_ids(chunk, indices[-1], segments)),
                         priority=float(len(self.frames)),  # short, and people wait for the frame
                     ),
                 )
 
     def _pass_work(
-        self, key_pass: KeyPass, segments: Sequence[Segment], store: Path, memory: int
+        self, key_pass: KeyPass, segments: Sequence[Segment], store: Path, size: tuple[int, int]
     ) -> Iterator[tuple[PassWork, Task]]:
         """A chain: each segment starts from the state that the one before leaves."""
         remaining = sum(last - first + 1 for first, last in segments)
         previous: tuple[str, ...] = ()
         made_from, style = self.inputs[key_pass.key], self.styles[key_pass.key]
+        memory = pass_memory(size, made_from.options)
         for first, last in segments:
             work = PassWork(
                 self.clip,

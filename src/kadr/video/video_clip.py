@@ -117,8 +117,8 @@ class _Content:
     pixels: PixelFormat
 
 
-_MOST_KNOWN = 4
-_known: dict[tuple[Path, bool, str], _Content] = {}
+_MOST_REMEMBERED = 4
+_opened_before: dict[tuple[Path, bool, str], _Content] = {}
 """Files that this process opened before, by path and state; the last used comes last.
 
 A run and its tasks open their clip several times, and libav decodes frames each time.
@@ -133,12 +133,12 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
     """
     watch = FileWatch(path, (path,))
     key = (path.absolute(), allow_truncated, watch.state)
-    content = _known.pop(key, None)
+    content = _opened_before.pop(key, None)
     if content is None:
         content = _examine(path, allow_truncated)
-    _known[key] = content
-    while len(_known) > _MOST_KNOWN:
-        _known.pop(next(iter(_known)), None)  # another thread may be faster
+    _opened_before[key] = content
+    while len(_opened_before) > _MOST_REMEMBERED:
+        _opened_before.pop(next(iter(_opened_before)), None)  # another thread may be faster
     check_size(path, content.info.width, content.info.height)
     info = dataclasses.replace(content.info, path=path)
     return VideoClip(info, content.times, content.index, content.pixels, watch)
