@@ -99,7 +99,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--keys", type=int, default=10)
     parser.add_argument("--frames", type=int, default=120, help="the most frames of a clip")
-    parser.add_argument("--detail", nargs="+", choices=list(DETAIL), default=list(DETAIL))
+    parser.add_argument("--detail", nargs="*", choices=list(DETAIL), default=list(DETAIL))
     parser.add_argument("--other", action="append", default=[], metavar="NAME=COMMAND")
     return parser.parse_args()
 
