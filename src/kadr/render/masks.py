@@ -18,6 +18,7 @@ from kadr.composite.work_area import (
     EVERY,
     WorkArea,
     grid_shape,
+    margin_tiles,
     pack_tiles,
     touched_tiles,
     work_area,
