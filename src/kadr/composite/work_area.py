@@ -25,8 +25,6 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 _CELLS = 4
 """Cells along the side of a tile: the margin around a mask is a number of cells."""
-_WINDOW_MARGIN = 2
-"""Tiles around all that is needed, which show motion and light where the styled part moves."""
 _WORTH_IT = 0.85
 """The largest share of the frame for which a window saves more than it costs in context."""
 
@@ -110,10 +108,11 @@ def touched_tiles(is_set: NDArray[np.bool_], tile: int, reach: int) -> NDArray[n
     cell = max(1, tile // _CELLS)
     rows, columns = grid_shape((width, height), tile)
     cell_rows, cell_columns = grid_shape((width, height), cell)
-    padded = np.zeros((cell_rows * cell, cell_columns * cell), np.bool_)
+    padded = np.zeros((cell_rows * cell, cell_columns * cell), np.float32)
     padded[:height, :width] = is_set
-    cells = padded.reshape(cell_rows, cell, cell_columns, cell).any(axis=(1, 3)).astype(np.uint8)
-    radius = _CELLS * margin_tiles(reach, tile)
+    mean = cv2.resize(padded, (cell_columns, cell_rows), interpolation=cv2.INTER_AREA)
+    cells = (mean > 0).astype(np.uint8)
+    radius = margin_cells(reach, tile)
     side = 2 * radius + 1
     grown = cv2.dilate(cells, np.ones((side, side), np.uint8))
     tiles = np.zeros((rows, columns), np.bool_)
@@ -123,12 +122,12 @@ def touched_tiles(is_set: NDArray[np.bool_], tile: int, reach: int) -> NDArray[n
     return tiles
 
 
-def margin_tiles(reach: int, tile: int) -> int:
-    """The margin around what is set, in tiles: half a tile more than the reach of the matte.
+def margin_cells(reach: int, tile: int) -> int:
+    """The margin around what is set, in cells: at least a cell more than the reach of the matte.
 
     It grows in steps of a tile, so most changes of the feather need no new passes.
     """
-    return 1 + max(0, -(-(2 * reach - tile) // (2 * tile)))
+    return _CELLS // 2 + _CELLS * max(0, -(-(_CELLS * reach - tile) // (_CELLS * tile)))
 
 
 def pack_tiles(tiles: NDArray[np.bool_]) -> str:
@@ -158,8 +157,9 @@ def work_area(size: Size, tile: int, tiles: Mapping[int, str]) -> WorkArea:
 
 
 def _window(union: NDArray[np.bool_], size: Size, tile: int) -> tuple[int, int, int, int]:
+    """The box of all tiles; their own margin shows the motion around what is styled."""
     down, across = np.flatnonzero(union.any(axis=1)), np.flatnonzero(union.any(axis=0))
-    left, top = (max(0, int(line[0]) - _WINDOW_MARGIN) * tile for line in (across, down))
-    right = min(size[0], (int(across[-1]) + 1 + _WINDOW_MARGIN) * tile)
-    bottom = min(size[1], (int(down[-1]) + 1 + _WINDOW_MARGIN) * tile)
+    left, top = int(across[0]) * tile, int(down[0]) * tile
+    right = min(size[0], (int(across[-1]) + 1) * tile)
+    bottom = min(size[1], (int(down[-1]) + 1) * tile)
     return left, top, right - left, bottom - top

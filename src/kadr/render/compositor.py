@@ -83,40 +83,37 @@ class Compositor(Closing):
 
         styled: (h, w, 3 or 4) uint8, straight alpha, of the window or of the whole frame.
         """
-        if styled.shape[2] == 4 and self._backdrop.is_transparent:
-            styled = np.dstack([extend_colours(styled), styled[..., 3]])
-        colours, alpha = self._whole(styled)
+        colours, alpha = np.ascontiguousarray(styled[..., :3]), _alpha(styled)
+        left, top, width, height = self._work.window
+        if styled.shape[:2] == self._work.size[::-1]:
+            left, top, (width, height) = 0, 0, self._work.size
+        part = np.s_[top : top + height, left : left + width]
         if self._mattes is not None:
-            alpha = alpha * self._mattes.matte(index)
-        finished = over(colours, alpha, self._backdrop.image(index))
-        if self._backdrop.is_transparent:
+            alpha = alpha * self._mattes.matte(index)[part]
+        behind = self._backdrop.image(index)
+        if behind is None:
+            finished = np.zeros((*self._work.size[::-1], 4), np.uint8)
+            if styled.shape[2] == 4:
+                colours = extend_colours(styled)
+        else:
+            finished = behind.copy()
+        finished[part] = over(colours, alpha, None if behind is None else behind[part])
+        if behind is None:
             _clear_hidden(finished)
         return finished
-
-    def _whole(self, styled: Image) -> tuple[Image, NDArray[np.float32]]:
-        """Colours and alpha of the whole frame."""
-        width, height = self._work.size
-        colours, shape = np.ascontiguousarray(styled[..., :3]), styled.shape[:2]
-        if styled.shape[2] == 4:
-            alpha = styled[..., 3].astype(np.float32) / np.float32(255)
-        else:
-            alpha = np.ones(shape, np.float32)
-        if shape == (height, width):
-            return colours, alpha
-        left, top, across, down = self._work.window
-        whole, whole_alpha = (
-            np.zeros((height, width, 3), np.uint8),
-            np.zeros((height, width), np.float32),
-        )
-        whole[top : top + down, left : left + across] = colours
-        whole_alpha[top : top + down, left : left + across] = alpha
-        return whole, whole_alpha
 
     def close(self) -> None:
         """Close the clips that it reads."""
         self._backdrop.close()
         if self._mattes is not None:
             self._mattes.close()
+
+
+def _alpha(image: Image) -> NDArray[np.float32]:
+    """(H, W) float32, 0–1."""
+    if image.shape[2] == 3:
+        return np.ones(image.shape[:2], np.float32)
+    return image[..., 3].astype(np.float32) / np.float32(255)
 
 
 def _clear_hidden(image: Image) -> None:

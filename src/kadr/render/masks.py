@@ -18,7 +18,7 @@ from kadr.composite.work_area import (
     EVERY,
     WorkArea,
     grid_shape,
-    margin_tiles,
+    margin_cells,
     pack_tiles,
     touched_tiles,
     work_area,
@@ -175,7 +175,7 @@ class FrameMasks(Closing):
             source = ClipSource(str(self._path)).pinned(self._mask_clip)
             self._source = replace(self._source, clip=source)
         store = FolderStore(layout.folder)
-        margin = margin_tiles(self._source.matte.reach, tile)
+        margin = margin_cells(self._source.matte.reach, tile)
         shrink = min(0, self._options.grow)
         named = sorted({index: self._source._names[index] for index in self._indices()}.items())
         parts = (

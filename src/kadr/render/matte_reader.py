@@ -24,7 +24,7 @@ from kadr.render.run_inputs import check_planned
 from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
 from kadr.video.forward_frames import ForwardFrames
-from kadr.video.mask_image import MaskImage, decode_mask
+from kadr.video.mask_image import MaskImage, decode_mask, lowest_channel
 
 _ASPECT_TOLERANCE = 0.02
 """How much a mask's aspect ratio may differ: sizes are rounded when images are reduced."""
@@ -169,7 +169,7 @@ class MatteReader(Closing):
         image = to_8_bits(frame.image)
         alpha = image[..., 3] if image.shape[2] == 4 else None
         exact = info.kind == "video" and info.codec in _EXACT_CODECS
-        return info.path, MaskImage(image[..., :3].min(axis=2), alpha, exact)
+        return info.path, MaskImage(lowest_channel(image), alpha, exact)
 
     def _check_size(self, name: object, levels: NDArray[np.uint8]) -> None:
         size, (height, width) = self._source.size, levels.shape

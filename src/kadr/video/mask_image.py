@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from kadr.core.frames import to_8_bits
 from kadr.core.image_header.read import read_header
 from kadr.errors import InputError
 from kadr.image_files import decode_image
+
+Level = TypeVar("Level", np.uint8, np.uint16)
 
 _LOSSY_TYPES = ("JPEG", "WebP", "AVIF")
 
@@ -42,9 +45,15 @@ def decode_mask(name: object, data: bytes) -> MaskImage:
     values = image
     if image.dtype == np.uint16 and image[..., :3].max() <= 255:
         values = image.astype(np.uint8)  # numbers in a deep file: 0 and 1, or 0 and 255
-    levels = to_8_bits(values[..., :3].min(axis=2))
+    levels = to_8_bits(lowest_channel(values))
     alpha = to_8_bits(image[..., 3]) if image.shape[2] == 4 else None
     return MaskImage(levels, alpha, header.type not in _LOSSY_TYPES)
+
+
+def lowest_channel(image: NDArray[Level]) -> NDArray[Level]:
+    """(H, W) the lowest of the three colours of (H, W, 3 or 4)."""
+    lowest: NDArray[Level] = np.minimum(image[..., 0], image[..., 1])  # ten times as fast as min
+    return np.minimum(lowest, image[..., 2], out=lowest)
 
 
 def _coloured_indices(name: object, data: bytes) -> NDArray[np.uint8] | None:
