@@ -325,12 +325,15 @@ class KeyStyles:
     def notices(self) -> Iterator[str]:
         """What to tell people about the background, once the keys are stylized."""
         options, has_alpha = self._run.options, self.channels == 4
-        is_film = parse_background(options.background).is_film
+        background = parse_background(options.background)
+        is_film, is_transparent = background.is_film, background.transparent
         if not has_alpha and self._run.masks is None and not is_film:
             yield (
                 f"background {options.background}: shows nowhere: there is no mask, and no key is "
                 "transparent"
             )
+        if is_transparent and str(options.output).lower().endswith(".gif"):
+            yield f"{options.output}: GIF has no soft alpha; edges of the matte become hard"
         if has_alpha and is_film and not self._run.clip.info.has_alpha:
             yield (
                 "where keys are transparent the film shows; --background transparent keeps their "

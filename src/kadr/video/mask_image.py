@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from kadr.core.frames import to_8_bits
 from kadr.core.image_header.read import read_header
 from kadr.errors import InputError
 from kadr.image_files import decode_image
-
-Level = TypeVar("Level", np.uint8, np.uint16)
 
 _LOSSY_TYPES = ("JPEG", "WebP", "AVIF")
 
@@ -50,10 +48,11 @@ def decode_mask(name: object, data: bytes) -> MaskImage:
     return MaskImage(levels, alpha, header.type not in _LOSSY_TYPES)
 
 
-def lowest_channel(image: NDArray[Level]) -> NDArray[Level]:
+def lowest_channel(image: NDArray[Any]) -> NDArray[Any]:
     """(H, W) the lowest of the three colours of (H, W, 3 or 4)."""
-    lowest: NDArray[Level] = np.minimum(image[..., 0], image[..., 1])  # ten times as fast as min
-    return np.minimum(lowest, image[..., 2], out=lowest)
+    lowest: NDArray[Any] = np.minimum(image[..., 0], image[..., 1])  # ten times as fast as min
+    np.minimum(lowest, image[..., 2], out=lowest)
+    return lowest
 
 
 def _coloured_indices(name: object, data: bytes) -> NDArray[np.uint8] | None:
