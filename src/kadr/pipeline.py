@@ -11,6 +11,7 @@ from kadr.core.events import CancelToken, Event, follow, notice
 from kadr.core.frames import Frame
 from kadr.core.stage_times import stage
 from kadr.options import RunOptions
+from kadr.render.compositing import background_notices
 from kadr.render.keyframes import KeyStyles
 from kadr.render.lost_alpha import tell_lost_alpha
 from kadr.render.pass_history import save_history
@@ -77,7 +78,7 @@ def restyle_events(
             keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
             with recorder.step("stylize"):
                 yield from keys.stylize(cancel)
-            for text in keys.notices():
+            for text in background_notices(run, keys.channels):
                 yield notice("blend", text)
             schedule = make_schedule(run, plan.spans, keys)
             save_history(schedule, run.layout.pass_history)

@@ -24,6 +24,7 @@ from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL, KeyStyle, PassState, unpack_state
 from kadr.render.blend_task import BlendChunk, blend_frames
+from kadr.render.compositing import background_notices
 from kadr.render.compositor import Compositor
 from kadr.render.key_pass import KeyPass
 from kadr.render.keyframes import KeyStyles
@@ -74,7 +75,7 @@ def preview_frames(
         plan = yield from plan_run(run, cancel)
         keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
         yield from keys.stylize(cancel)
-        for text in keys.notices():
+        for text in background_notices(run, keys.channels):
             yield notice(STEP, text)
         renderer = _PreviewRenderer(run, make_schedule(run, plan.spans, keys), keys, cancel)
         yield from renderer.compute_passes(frames)

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.background import parse_background
 from kadr.core.events import CancelToken, Event
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError
 from kadr.files import file_digest
 from kadr.option_fields import options_of_frames
-from kadr.render.compositor import CompositeWork
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
 from kadr.render.run_inputs import check_planned
@@ -307,38 +305,6 @@ class KeyStyles:
             index: KeyEntry(self._entries[index], info.digest)
             for index, info in self._infos.items()
         }
-
-    def composite(self) -> CompositeWork | None:
-        """How finished frames are composited; None if the styled ones cover all of each frame."""
-        run = self._run
-        if run.masks is None and self.channels == 3:
-            return None
-        area = run.work_area
-        assert run.backdrop is not None, "an open run has a background"
-        return CompositeWork(
-            run.size,
-            (0, 0, *run.size) if area is None else area.window,
-            run.backdrop,
-            None if run.masks is None else run.masks.source(),
-        )
-
-    def notices(self) -> Iterator[str]:
-        """What to tell people about the background, once the keys are stylized."""
-        options, has_alpha = self._run.options, self.channels == 4
-        background = parse_background(options.background)
-        is_film, is_transparent = background.is_film, background.transparent
-        if not has_alpha and self._run.masks is None and not is_film:
-            yield (
-                f"background {options.background}: shows nowhere: there is no mask, and no key is "
-                "transparent"
-            )
-        if is_transparent and str(options.output).lower().endswith(".gif"):
-            yield f"{options.output}: GIF has no soft alpha; edges of the matte become hard"
-        if has_alpha and is_film and not self._run.clip.info.has_alpha:
-            yield (
-                "where keys are transparent the film shows; --background transparent keeps their "
-                "alpha"
-            )
 
     def style(self, index: int) -> NDArray[np.uint8]:
         """A key's stylized frame, (H, W, C) uint8; C is 4 for all keys if it is for one."""

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.composite.matte import MatteOptions, make_matte
+from kadr.composite.matte import MatteOptions
 from kadr.composite.work_area import (
     EVERY,
     WorkArea,
-    grid_shape,
     margin_cells,
     pack_tiles,
-    touched_tiles,
     work_area,
 )
 from kadr.core.closing import Closing
@@ -31,7 +29,8 @@ from kadr.errors import InputError
 from kadr.files import file_digest
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.options import RunOptions
-from kadr.render.matte_reader import MaskFacts, MaskSource, MatteReader, mask_levels
+from kadr.render.mask_look import MaskLook, mask_facts
+from kadr.render.matte_reader import MaskFacts, MaskSource, MatteReader
 from kadr.storage.layout import WorkLayout
 from kadr.storage.store import FolderStore, fingerprint
 from kadr.stylize.external import find_keys
@@ -41,15 +40,12 @@ from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import open_clip
 from kadr.video.identity import identify
-from kadr.video.mask_image import MaskImage
 from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
 STEP = "masks"
 VERSION = 1
 """Raised when the same files give other mattes."""
 
-_SMALL_NUMBER = 32
-"""Masks that hold 0 and one level below this hold numbers."""
 _BLACK = 16
 """A largest level below this is the noise of black masks."""
 _FAINT = 128
@@ -207,13 +203,13 @@ class FrameMasks(Closing):
 
     def _look(self, tile: int, cancel: CancelToken) -> Generator[Event, None, dict[str, Any]]:
         """The facts of all masks, and the tiles that each touches."""
-        indices, looks = self._indices(), list[_Look]()
+        indices, looks = self._indices(), list[MaskLook]()
         with MatteReader(self._source, self._mask_clip) as reader:
             for count, index in enumerate(indices, start=1):
                 cancel.check()
-                looks.append(_Look(reader.image(index), self._source, tile))
+                looks.append(MaskLook(reader.image(index), self._source, tile))
                 yield Event(STEP, count, len(indices))
-        facts = _facts(looks)
+        facts = mask_facts(looks)
         is_one = len(indices) == 1 and self._path.is_file() and bool(self._files)
         tiles = {
             EVERY if is_one else index: look.tiles(facts)
@@ -284,44 +280,6 @@ class FrameMasks(Closing):
             self._reader.close()
         if self._mask_clip is not None:
             self._mask_clip.close()
-
-
-class _Look:
-    """What is kept of a mask that was looked at, before it is known how masks are to be read."""
-
-    def __init__(self, image: MaskImage, source: MaskSource, tile: int) -> None:
-        self._shape = grid_shape(source.size, tile)
-        self._invert = source.matte.invert
-        self.largest, self.exact = int(image.levels.max()), image.exact
-        self.levels: set[int] = set()
-        small = self.exact and self.largest < _SMALL_NUMBER
-        if small:
-            self.levels = set(np.unique(image.levels).tolist())
-        self.has_alpha = image.alpha is not None and bool(image.alpha.min() < 255)
-        self._tiles: dict[MaskFacts, NDArray[np.bool_]] = {}
-        readings = [MaskFacts(), *([MaskFacts(has_numbers=True)] if small else [])]
-        if image.alpha is not None:
-            readings.append(MaskFacts(has_alpha=True))
-        for reading in readings:
-            levels = mask_levels(image, reading, source.size)
-            # a smaller edge is only taken for what it is where masks vanish by it
-            shrunk = replace(source.matte, grow=min(0, source.matte.grow), feather=0.0)
-            is_set = make_matte(levels, shrunk) > 0
-            self._tiles[reading] = touched_tiles(is_set, tile, source.matte.reach)
-
-    def tiles(self, facts: MaskFacts) -> NDArray[np.bool_]:
-        """The tiles that the mask touches, read as all masks are."""
-        reading = MaskFacts(facts.has_alpha, facts.has_numbers and not facts.has_alpha)
-        # without alpha all of an image is opaque
-        return self._tiles.get(reading, np.full(self._shape, not self._invert))
-
-
-def _facts(looks: Sequence[_Look]) -> MaskFacts:
-    """How masks are to be read, from what all of them hold."""
-    largest = max(look.largest for look in looks)
-    is_small = all(look.exact for look in looks) and 0 < largest < _SMALL_NUMBER
-    is_numbers = is_small and all(look.levels <= {0, largest} for look in looks)
-    return MaskFacts(any(look.has_alpha for look in looks), is_numbers, largest)
 
 
 def _rate(clip: Clip) -> str:

@@ -311,8 +311,7 @@ def frame_bytes(run: RunContext) -> float:
     sizes = [count for _, count in files_below(run.store.folder / PROPAGATE)]
     if len(sizes) > 8:
         return sum(sizes) / len(sizes) * 1.1
-    is_reduced = run.pass_pixels < run.pixels
-    return (_FIELD_BYTES_PER_PIXEL if is_reduced else _BYTES_PER_PIXEL) * run.pass_pixels
+    return (_FIELD_BYTES_PER_PIXEL if run.is_reduced else _BYTES_PER_PIXEL) * run.pass_pixels
 
 
 class _FramesInOrder:

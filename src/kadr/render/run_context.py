@@ -88,10 +88,21 @@ class RunContext:
         return self.clip.info.width * self.clip.info.height
 
     @property
+    def is_reduced(self) -> bool:
+        """Whether passes work at a smaller size than that of the frames."""
+        return self.options.propagate.pass_side(max(self.size)) < max(self.size)
+
+    @property
+    def worked_pixels(self) -> int:
+        """Pixels of the part of a frame that passes work on, at the size of the frame."""
+        area = self.work_area
+        return self.pixels if area is None else area.window[2] * area.window[3]
+
+    @property
     def pass_pixels(self) -> int:
-        """Pixels of one frame at the size at which passes work."""
+        """The same at the size at which passes work."""
         scale = self.options.propagate.pass_side(max(self.size)) / max(self.size)
-        return round(self.pixels * scale * scale)
+        return round(self.worked_pixels * scale * scale)
 
     def ordinal(self, index: int) -> int:
         """The position of a frame among the frames of the run, from 1 on."""

@@ -15,6 +15,7 @@ from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange, Span
 from kadr.propagate import STATE_INTERVAL
 from kadr.render.blend_task import BlendChunk, BlendWork, gap_chunks
+from kadr.render.compositing import composite_work
 from kadr.render.compositor import CompositeWork
 from kadr.render.key_pass import KeyPass, PassInput
 from kadr.render.keyframes import KeyEntry, KeyStyles
@@ -294,7 +295,7 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         styles,
         keys.channels,
         inputs,
-        keys.composite(),
+        composite_work(run, keys.channels),
         run.work_area,
         run.source_masks,
     )
