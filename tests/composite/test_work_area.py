@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from kadr.composite.work_area import (
     EVERY,
     WorkArea,
+    make_work_area,
     margin_cells,
     pack_tiles,
     touched_tiles,
-    work_area,
 )
 
 SIZE = (190, 130)
@@ -34,7 +34,7 @@ def _mask(x: int, y: int, width: int, height: int) -> np.ndarray:
 )  # fmt: skip
 def test_what_a_matte_reaches_is_needed(x: int, y: int, side: int, tile: int, reach: int) -> None:
     mask = _mask(x, y, side, side)
-    area = work_area(SIZE, tile, {3: pack_tiles(touched_tiles(mask, tile, reach))})
+    area = make_work_area(SIZE, tile, {3: pack_tiles(touched_tiles(mask, tile, reach))})
     left, top, width, height = area.window
     needed = np.zeros(SIZE[::-1], bool)
     part = area.needed(3, (width, height))
@@ -58,7 +58,7 @@ def test_the_window_has_room_for_all_frames() -> None:
         index: pack_tiles(touched_tiles(_mask(20 + 6 * index, 40, 20, 20), 8, 0))
         for index in range(4)
     }
-    area = work_area(SIZE, 8, tiles)
+    area = make_work_area(SIZE, 8, tiles)
     left, top, width, height = area.window
     assert left <= 20
     assert left + width >= 58
@@ -72,14 +72,14 @@ def test_the_window_has_room_for_all_frames() -> None:
 
 @pytest.mark.parametrize("mask", [_mask(0, 0, 190, 130), _mask(0, 0, 0, 0)])
 def test_nothing_is_cropped_if_little_is_saved_or_nothing_known(mask: np.ndarray) -> None:
-    area = work_area(SIZE, 8, {0: pack_tiles(touched_tiles(mask, 8, 0))})
+    area = make_work_area(SIZE, 8, {0: pack_tiles(touched_tiles(mask, 8, 0))})
     assert area.is_whole
     image = np.zeros(SIZE[::-1])
     assert area.crop(image) is image
 
 
 def test_one_mask_for_all_frames() -> None:
-    area = work_area(SIZE, 8, {EVERY: pack_tiles(touched_tiles(_mask(8, 8, 30, 30), 8, 0))})
+    area = make_work_area(SIZE, 8, {EVERY: pack_tiles(touched_tiles(_mask(8, 8, 30, 30), 8, 0))})
     first, last = (area.needed(index, area.window[2:]) for index in (0, 99))
     assert first is not None
     assert np.array_equal(first, last)
@@ -87,7 +87,7 @@ def test_one_mask_for_all_frames() -> None:
 
 
 def test_a_reduced_window_needs_the_same_places() -> None:
-    area = work_area(SIZE, 8, {0: pack_tiles(touched_tiles(_mask(64, 40, 24, 24), 8, 0))})
+    area = make_work_area(SIZE, 8, {0: pack_tiles(touched_tiles(_mask(64, 40, 24, 24), 8, 0))})
     width, height = area.window[2:]
     full, half = area.needed(0, (width, height)), area.needed(0, (width // 2, height // 2))
     assert full is not None
@@ -96,9 +96,9 @@ def test_a_reduced_window_needs_the_same_places() -> None:
 
 
 def test_values_survive_json_and_the_digest_tells_areas_apart() -> None:
-    area = work_area(SIZE, 8, {2: pack_tiles(touched_tiles(_mask(8, 8, 30, 30), 8, 0))})
+    area = make_work_area(SIZE, 8, {2: pack_tiles(touched_tiles(_mask(8, 8, 30, 30), 8, 0))})
     again = WorkArea.from_values(json.loads(json.dumps(area.to_values())))
     assert again == area
     assert again.digest == area.digest
-    other = work_area(SIZE, 8, {2: pack_tiles(touched_tiles(_mask(8, 8, 38, 30), 8, 0))})
+    other = make_work_area(SIZE, 8, {2: pack_tiles(touched_tiles(_mask(8, 8, 38, 30), 8, 0))})
     assert other.digest != area.digest

@@ -271,7 +271,7 @@ def test_what_was_looked_at_once_is_not_read_again(
 ) -> None:
     folder = _folder(tmp_path / "masks", {11 + i: np.roll(HALF, i, axis=1) for i in range(COUNT)})
     first = open_masks(folder).work_area(TILE)
-    monkeypatch.setattr("kadr.render.masks._Look", None)
+    monkeypatch.setattr("kadr.render.masks.MaskLook", None)
     assert open_masks(folder).work_area(TILE) == first
     assert open_masks(folder, feather=6.0, grow=1).work_area(TILE).window == first.window
 

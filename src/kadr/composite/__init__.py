@@ -7,7 +7,7 @@ of 8-bit images is defined: linear light would make soft edges of dark paint loo
 
 from kadr.composite.colours import extend_colours
 from kadr.composite.matte import MatteOptions, make_matte
-from kadr.composite.over import over
+from kadr.composite.porter_duff import over
 from kadr.composite.work_area import WorkArea
 
 __all__ = [

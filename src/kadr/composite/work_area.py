@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import cv2
@@ -63,7 +64,7 @@ class WorkArea:
         size, window = tuple(values["size"]), tuple(values["window"])
         return cls(size, window, values["tile"], dict(values["tiles"]))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A hash of all that passes depend on."""
         text = repr((self.size, self.window, self.tile, sorted(self.tiles.items())))
@@ -140,7 +141,7 @@ def _unpack_tiles(packed: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
 
 
-def work_area(size: Size, tile: int, tiles: Mapping[int, str]) -> WorkArea:
+def make_work_area(size: Size, tile: int, tiles: Mapping[int, str]) -> WorkArea:
     """The work area of frames from the tiles of each, as ``touched_tiles`` and ``pack_tiles`` give.
 
     The window has room for the tiles of all frames.

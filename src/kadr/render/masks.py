@@ -17,9 +17,9 @@ from kadr.composite.matte import MatteOptions
 from kadr.composite.work_area import (
     EVERY,
     WorkArea,
+    make_work_area,
     margin_cells,
     pack_tiles,
-    work_area,
 )
 from kadr.core.closing import Closing
 from kadr.core.events import CancelToken, Event, notice
@@ -75,6 +75,7 @@ class FrameMasks(Closing):
         self._frames: dict[int, int] = {}
         self._tiles: Mapping[int, str] = {}
         self._reader: MatteReader | None = None
+        self._area: WorkArea | None = None
         path = self._path
         is_pattern = not path.exists() and (sequence_pattern(path.name) or is_glob(path.name))
         if path.is_dir() or is_pattern:
@@ -188,6 +189,7 @@ class FrameMasks(Closing):
             looked = yield from self._look(tile, cancel)
             store.put(entry, {"masks": np.frombuffer(json.dumps(looked).encode(), np.uint8)})
         self._tiles = {int(index): text for index, text in looked["tiles"].items()}
+        self._area = None
         facts = MaskFacts(**looked["facts"])
         self._source = replace(self._source, facts=facts)
         self._reader = MatteReader(self._source, self._mask_clip)
@@ -254,7 +256,9 @@ class FrameMasks(Closing):
 
     def work_area(self, tile: int) -> WorkArea:
         """Where passes work; after ``survey`` with the same tile."""
-        return work_area(self._size, tile, self._tiles)
+        if self._area is None:
+            self._area = make_work_area(self._size, tile, self._tiles)
+        return self._area
 
     def source(self) -> MaskSource:
         """Which mask each frame has, as plain values; after ``survey``."""
