@@ -38,6 +38,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     "every": _MADE,
     "refine": _MADE | {"every": 2},
     "refine_strength": _MADE | {"every": 2, "refine": 0.2},
+    "grow": {"mask": Path("mask.png")},
+    "feather": {"mask": Path("mask.png")},
 }
 """Other fields that a field needs."""
 BOUNDED = [

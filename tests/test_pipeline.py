@@ -298,9 +298,12 @@ def test_alpha_of_the_keys_is_propagated(
     alpha = np.zeros((40, 56, 1), np.uint8)
     alpha[10:30, 10:40] = 255
     styles = {i: np.concatenate([s, alpha], axis=2) for i, s in _painted(images, 1, 6).items()}
-    _, frames = _run(tmp_path, clip, styles)
+    _, frames = _run(tmp_path, clip, styles, background="transparent")
     assert all(image.shape == (40, 56, 4) for image in frames)
-    assert all(np.array_equal(frames[i], style) for i, style in styles.items())
+    for index, style in styles.items():
+        visible = style[..., 3] > 0
+        assert np.array_equal(frames[index][..., 3], style[..., 3])
+        assert np.array_equal(frames[index][visible], style[visible])
     assert (frames[3][15:25, 22:36, 3] > 200).all()
     assert (frames[3][:4, :, 3] < 50).all()
 
@@ -311,7 +314,7 @@ def test_keys_with_and_without_alpha_can_be_combined(
     styles = _painted(images, 1, 6)
     alpha = np.full((40, 56, 1), 90, np.uint8)
     styles[6] = np.concatenate([styles[6], alpha], axis=2)
-    _, frames = _run(tmp_path, clip, styles)
+    _, frames = _run(tmp_path, clip, styles, background="transparent")
     assert all(image.shape == (40, 56, 4) for image in frames)
     assert np.array_equal(frames[1][..., :3], styles[1])
     assert (frames[1][..., 3] == 255).all()
@@ -429,9 +432,9 @@ def test_the_film_shows_where_keys_are_transparent(
     )
     events: list[Event] = []
     restyle(options, on_event=events.append)
-    notices = [event.message for event in events if "cannot store alpha" in event.message]
+    notices = [event.message for event in events if "transparent" in event.message]
     assert len(notices) == 1
-    assert "film.mkv: cannot store alpha; where the keys are transparent it shows" in notices[0]
+    assert "where keys are transparent the film shows" in notices[0]
     with open_clip(tmp_path / "film.mkv") as film:
         for frame in film.frames():
             corner = np.abs(frame.rgb[:4].astype(int) - images[frame.index][:4])

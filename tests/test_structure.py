@@ -36,6 +36,7 @@ IMPORTS = {
     "synth":         BASE,
     "finish":        f"{BASE} guides",
     "blend":         BASE,
+    "composite":     BASE,
     "stylize":       f"{BASE} storage",
     "plan":          f"{BASE} storage guides video",
     "propagate":     f"{BASE} guides synth",
@@ -44,7 +45,7 @@ IMPORTS = {
     "exchange":      f"{BASE} stylize video plan project",
     "report":        BASE,
     "render":        f"{BASE} storage tasks video guides stylize plan propagate finish blend "
-                     "report",
+                     "composite report",
     "measure":       f"{BASE} guides stylize video report",
     # the public operations
     "pipeline":      f"{BASE} render",

@@ -173,8 +173,8 @@ def _seconds(run: RunContext, missing: Missing) -> float:
     if propagate is None or propagate.computed < _FEW:
         cores = run.options.threads or default_threads()
         seconds = run.pass_pixels * _SECONDS_PER_PIXEL
-        if run.pass_pixels < run.pixels:
-            seconds += run.pixels * _SECONDS_PER_FINISHED_PIXEL
+        if run.is_reduced:
+            seconds += run.worked_pixels * _SECONDS_PER_FINISHED_PIXEL
         return missing.pass_frames * seconds / cores
     seconds = propagate.seconds / propagate.computed * missing.pass_frames
     if blend is not None and blend.computed >= _FEW:

@@ -33,6 +33,9 @@ from kadr.files import Sync, atomic_file
 WRITABLE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 """Suffixes of the image files that ``write_image`` writes."""
 
+ALPHALESS_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
+"""Suffixes of the image files that ``write_image`` writes without alpha: BMP has no agreed one."""
+
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {".avif"}
 """Suffixes of the image files that are read."""
 
@@ -254,16 +257,29 @@ def write_image(
 ) -> None:
     """Write (H, W, 3 or 4) RGB(A) or (H, W) gray to ``path`` by its suffix, whole or not at all.
 
-    Alpha is laid over black where the file type has none (JPEG).
+    Alpha is laid over black where the file type has none (JPEG, BMP).
     texts: text entries of a PNG for other programs, by name; other file types ignore them.
     sync: what is on the disk at the end.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITABLE_SUFFIXES:
         raise OutputError(f"{path}: unknown image type {suffix!r}; use .png, .jpg, .webp or .tif")
+    if image.ndim == 3 and image.shape[2] == 4 and suffix in ALPHALESS_SUFFIXES:
+        image = over_black(image)
+    has_alpha = image.ndim == 3 and image.shape[2] == 4
+    if has_alpha and image.dtype == np.uint8 and suffix in (".tif", ".tiff"):
+        content = _encode_rgba_tiff(image.astype(np.uint8, copy=False))
+    else:
+        content = _encode_with_opencv(path, image, suffix)
+    if suffix == ".png":
+        for name, text in (texts or {}).items():
+            content = with_text(content, name, text)
+    with atomic_file(path, sync) as temporary:
+        temporary.write_bytes(content)
+
+
+def _encode_with_opencv(path: Path, image: NDArray[Any], suffix: str) -> bytes:
     if image.ndim == 3:
-        if image.shape[2] == 4 and suffix in (".jpg", ".jpeg"):
-            image = over_black(image)
         code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
         image = cv2.cvtColor(image, code)
     options = {
@@ -275,9 +291,14 @@ def write_image(
     success, data = cv2.imencode(suffix, image, options)
     if not success:
         raise OutputError(f"{path}: {image.shape} {image.dtype} cannot be stored as {suffix}")
-    content = data.tobytes()
-    if suffix == ".png":
-        for name, text in (texts or {}).items():
-            content = with_text(content, name, text)
-    with atomic_file(path, sync) as temporary:
-        temporary.write_bytes(content)
+    return bytes(data)
+
+
+def _encode_rgba_tiff(image: NDArray[np.uint8]) -> bytes:
+    """OpenCV does not say what the fourth channel is: other programs then take it for anything."""
+    from PIL import Image as PillowImage
+
+    file = io.BytesIO()
+    predictor = {317: 2}  # differences of neighbours, which compress better
+    PillowImage.fromarray(image).save(file, "TIFF", compression="tiff_lzw", tiffinfo=predictor)
+    return file.getvalue()

@@ -14,8 +14,8 @@ from typing import Any
 from kadr.core.formatting import shorten
 from kadr.errors import OptionsError
 
-KEYFRAMES, STYLIZER, PICTURE, OUTPUT, RUN = (
-    "Keyframes", "Stylizer", "Picture", "Output", "Run",
+KEYFRAMES, STYLIZER, PICTURE, MASK, OUTPUT, RUN = (
+    "Keyframes", "Stylizer", "Picture", "Mask", "Output", "Run",
 )  # fmt: skip
 """Groups of options: the headings in the help of commands with many options."""
 

@@ -12,16 +12,19 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from kadr.core.background import FILM, parse_background
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError
 from kadr.option_fields import (
     KEYFRAMES,
+    MASK,
     OUTPUT,
     PAINTED_KEYS,
     PICTURE,
     PLANNED_KEYS,
     RUN,
     check_fields,
+    check_unused,
     option,
 )
 
@@ -233,11 +236,6 @@ class RunOptions:
         1, "with every-frame: stylize one frame of this many", low=1, high=1000,
         section="keys", group=KEYFRAMES,
     )  # fmt: skip
-    masks: Path | None = option(
-        None, "stylize only where a mask is white: an image, or a folder of masks named by frame "
-        "number",
-        section="keys", group=KEYFRAMES,
-    )  # fmt: skip
     refine: float | None = option(
         None, "stylize finished frames again where their error is above this, such as 0.2",
         low=0, high=1, unset="nowhere", section="keys", group=KEYFRAMES,
@@ -245,6 +243,30 @@ class RunOptions:
     refine_strength: float = option(
         _REFINE_STRENGTH, "with refine: how far the result may differ from the propagated frame",
         low=0, high=1, section="keys", group=KEYFRAMES,
+    )  # fmt: skip
+    mask: Path | None = option(
+        None, "restyle only where this is white, and leave the rest as filmed: a video, a folder "
+        "of images named by frame number, or one image",
+        section="mask", group=MASK,
+    )  # fmt: skip
+    invert_mask: bool = option(False, "restyle where the mask is black", section="mask", group=MASK)
+    grow: int = option(
+        0, "pixels to grow the mask by; negative ones shrink it", low=-1000, high=1000,
+        section="mask", group=MASK,
+    )  # fmt: skip
+    feather: float = option(
+        0.0, "width in pixels of the soft edge of the mask, half of it on either side",
+        low=0, high=1000, section="mask", group=MASK,
+    )  # fmt: skip
+    fit_mask: bool = option(
+        False, "resize masks of another size, and of a video of another frame rate or length use "
+        "the mask of each frame's time",
+        section="mask", group=MASK,
+    )  # fmt: skip
+    background: str = option(
+        FILM, "what shows where nothing is restyled: film, transparent, a colour such as #204080 "
+        "or white, or the path of an image or a clip",
+        section="mask", group=MASK,
     )  # fmt: skip
     ranges: tuple[Span, ...] = option(
         (), "the frames that a key styles, both ends included; may overlap", section="keys",
@@ -317,6 +339,12 @@ class RunOptions:
             return self.overwrite
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
 
+    def _check_mask(self) -> None:
+        """Raise OptionsError for a bad background, or for options of a mask without one."""
+        parse_background(self.background)
+        if self.mask is None:
+            check_unused(self, ("invert_mask", "grow", "feather", "fit_mask"), "a mask", "mask too")
+
     def __post_init__(self) -> None:
         check_fields(self)
         if self.stylizer == "external" and not self.keys:
@@ -332,11 +360,11 @@ class RunOptions:
             raise OptionsError(
                 f"stylizer {self.stylizer}: makes its own keys; leave out --keys, or use external"
             )
-        if self.stylizer == "external" and (self.every_frame or self.masks is not None):
-            name = "every-frame" if self.every_frame else "masks"
+        if self.stylizer == "external" and self.every_frame:
             raise OptionsError(
-                f"{name}: is for a stylizer that makes keys; leave it out beside painted keys"
+                "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
+        self._check_mask()
         if self.refine is not None and self.stylizer == "external":
             raise OptionsError(
                 f"refine {self.refine}: is for a stylizer that makes keys; leave it out beside "

@@ -11,8 +11,9 @@ from kadr.core.events import CancelToken, Event, follow, notice
 from kadr.core.frames import Frame
 from kadr.core.stage_times import stage
 from kadr.options import RunOptions
+from kadr.render.compositing import background_notices
 from kadr.render.keyframes import KeyStyles
-from kadr.render.over_film import over_film
+from kadr.render.lost_alpha import tell_lost_alpha
 from kadr.render.pass_history import save_history
 from kadr.render.per_key import PerKeyWriter
 from kadr.render.recorder import RunRecorder
@@ -77,12 +78,15 @@ def restyle_events(
             keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
             with recorder.step("stylize"):
                 yield from keys.stylize(cancel)
+            for text in background_notices(run, keys.channels):
+                yield notice("blend", text)
             schedule = make_schedule(run, plan.spans, keys)
             save_history(schedule, run.layout.pass_history)
             recorder.renderer = renderer = Renderer(run, schedule, keys, cancel)
             if options.refine is not None:
                 recorder.refiner = Refiner(run, schedule, plan.ranges, cancel)
-            frames = over_film(run, _finished_frames(renderer, recorder.refiner))
+            results = _finished_frames(renderer, recorder.refiner)
+            frames = tell_lost_alpha(options, len(run.frames), results)
             with closing(frames) as results:
                 for result in results:
                     if isinstance(result, Frame):

@@ -17,16 +17,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, notice
 from kadr.core.frames import Frame, FrameRange
 from kadr.core.warp import sample
 from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL, KeyStyle, PassState, unpack_state
 from kadr.render.blend_task import BlendChunk, blend_frames
+from kadr.render.compositing import background_notices
+from kadr.render.compositor import Compositor
 from kadr.render.key_pass import KeyPass
 from kadr.render.keyframes import KeyStyles
-from kadr.render.over_film import over_film
+from kadr.render.lost_alpha import tell_lost_alpha
 from kadr.render.pass_frame import PassImages, pack_pass_frame
 from kadr.render.pass_history import load_history, previous_pass_name
 from kadr.render.pass_key import PassKey
@@ -73,9 +75,11 @@ def preview_frames(
         plan = yield from plan_run(run, cancel)
         keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
         yield from keys.stylize(cancel)
+        for text in background_notices(run, keys.channels):
+            yield notice(STEP, text)
         renderer = _PreviewRenderer(run, make_schedule(run, plan.spans, keys), keys, cancel)
         yield from renderer.compute_passes(frames)
-        yield from over_film(run, renderer.finished(frames))
+        yield from tell_lost_alpha(options, len(frames), renderer.finished(frames))
         return PreviewResult(len(frames), renderer.computed, renderer.exact)
 
 
@@ -139,11 +143,14 @@ class _PreviewRenderer:
     ) -> Generator[NDArray[np.uint8], None, None]:
         run, store = self._run, self._run.store
         pass_input = self._schedule.inputs[key_pass.key]
+        masks = self._schedule.masks
         key = PassKey(
             run.clip.frame(key_pass.key),
             self._keys.style(key_pass.key),
             pass_input.options,
             pass_input.seed,
+            self._schedule.area,
+            None if masks is None or run.masks is None else run.masks.mask(key_pass.key),
         )
         state = nearest_state(store, key_pass, first)
         if (0 if state is None else key_pass.distance(state.index)) < first - STATE_INTERVAL:
@@ -153,6 +160,7 @@ class _PreviewRenderer:
         with closing(walk(run.clip, key, key_pass, state, last, self._context)) as frames:
             for frame, next_state in frames:
                 entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
+                frame = key.with_alpha(frame, next_state)
                 if not store.has(entry):
                     store.put(entry, pack_pass_frame(frame, fields, key_pass.direction))
                 yield frame.image[..., :3]
@@ -177,10 +185,26 @@ class _PreviewRenderer:
         return None
 
     def finished(self, frames: FrameRange) -> Generator[Frame, None, None]:
-        """The frames, blended as in a run."""
+        """The frames, blended and composited as in a run."""
+        work = self._schedule.composite
+        if work is None:
+            yield from self._blended(frames)
+            return
+        with Compositor(work) as compositor:
+            for frame in self._blended(frames):
+                styled = frame.image.astype(np.uint8, copy=False)
+                yield replace(frame, image=compositor.finish(frame.index, styled))
+
+    def _blended(self, frames: FrameRange) -> Generator[Frame, None, None]:
+        work = self._schedule.composite
         times, styles = self._run.clip.times, self._schedule.styles
         store: Store = self._run.store
-        images = PassImages(store, self._keys.style)
+
+        def read_style(key: int) -> NDArray[np.uint8]:
+            style = self._keys.style(key)
+            return style if work is None else work.crop(style)
+
+        images = PassImages(store, read_style)
         start = frames.start
         chunks = sorted(self._chunks.items(), key=lambda item: item[0].start)
         for chunk, indices in [*chunks, (None, [frames.stop])]:

@@ -202,7 +202,7 @@ def _masks_of_zero_and_one(desk: Desk) -> None:
     mask[20:50] = 1
     for index in range(2):
         write_image(desk.folder / "masks" / f"{index:05d}.png", mask)
-    masked = ("--stylizer", "paint", "--every-frame", "--masks", desk.folder / "masks")
+    masked = ("--stylizer", "paint", "--every-frame", "--mask", desk.folder / "masks")
     done = desk.run(*masked, "--frames", "0:1")
     if done.code == 2:
         assert "white" in done.err
@@ -216,7 +216,7 @@ def _masks_of_zero_and_one(desk: Desk) -> None:
 def _soft_mask(desk: Desk) -> None:
     mask = np.full((HEIGHT, WIDTH), 100, np.uint8)  # below half: once cut to black
     write_image(desk.folder / "mask.png", mask)
-    masked = ("--stylizer", "paint", "--every-frame", "--masks", desk.folder / "mask.png")
+    masked = ("--stylizer", "paint", "--every-frame", "--mask", desk.folder / "mask.png")
     done = desk.run(*masked, "--frames", "0:1")
     assert done.code == 0, done
     soft = not np.array_equal(_output(desk)[0], frames_of(desk.clip)[0])
@@ -229,7 +229,7 @@ def _output_onto_masks_and_keys(desk: Desk) -> None:
     before = {file: file.read_bytes() for file in [*keys.iterdir(), *masks.iterdir()]}
     for folder, arguments in (
         (keys, ("--keys", keys)),
-        (masks, ("--stylizer", "paint", "--every-frame", "--masks", masks, "--frames", "0:1")),
+        (masks, ("--stylizer", "paint", "--every-frame", "--mask", masks, "--frames", "0:1")),
     ):
         for output in (folder, folder / "%05d.png", folder / "deeper"):
             for overwrite in ((), ("--overwrite",)):

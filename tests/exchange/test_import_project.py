@@ -134,9 +134,22 @@ def test_notices_on_what_cannot_be_imported(tmp_path: Path) -> None:
         "its weight video, 1000, is more than the maximum; video-weight is 1000",
         "its detail 9 is unknown; medium is used",
         "its rate, 0 frames a second, is not valid; 24 is used",
-        "its mask is not used by kadr; an export contains it again",
+        f"the folder {tmp_path / 'mask'} of the mask does not exist; put it next to {path.name}; "
+        "the project has no mask until [mask] says where it is",
     ]
     assert result.project.options().propagate.video_weight == 1000
+
+
+def test_the_mask_of_a_project_is_used_if_it_is_on(tmp_path: Path) -> None:
+    make_images(tmp_path / "mask", range(1, 10))
+    path = make_ebs(tmp_path, mask="mask/[#####].png", mask_on=1)
+    result = import_project(path, tmp_path / "p.kadr")
+    assert not any("mask" in notice for notice in result.notices)
+    mask = result.project.options().mask
+    assert mask is not None
+    assert mask.resolve() == (tmp_path / "mask" / "[#####].png").resolve()
+    off = make_ebs(tmp_path, mask="mask/[#####].png", mask_on=0)
+    assert import_project(off, tmp_path / "q.kadr").project.options().mask is None
 
 
 def test_keys_of_another_size_are_resized(tmp_path: Path) -> None:

@@ -153,8 +153,9 @@ def test_masks_reach_the_stylizer_and_changed_masks_stylize_again(
     clip: Path, chain: Chain, tmp_path: Path
 ) -> None:
     mask = np.zeros((48, 64), np.uint8)
+    mask[10:20] = 255
     write_image(tmp_path / "mask.png", mask)
-    mask_empty: list[bool] = []
+    shares: list[float] = []
     stylize = Chain.stylize
 
     def record_masks(
@@ -162,15 +163,15 @@ def test_masks_reach_the_stylizer_and_changed_masks_stylize_again(
     ) -> Iterator[list[StyledFrame]]:
         for batch in stylize(self, jobs, context):
             job_mask = context.mask(batch[0].index)
-            mask_empty.append(job_mask is not None and not job_mask.any())
+            shares.append(0.0 if job_mask is None else float(job_mask.mean()))
             yield batch
 
     chain.stylize = record_masks.__get__(chain)  # type: ignore[method-assign]
-    _run(clip, masks=tmp_path / "mask.png")
-    assert mask_empty == [True] * COUNT
-    write_image(tmp_path / "mask.png", mask + 255)
-    _run(clip, masks=tmp_path / "mask.png")
-    assert mask_empty == [True] * COUNT + [False] * COUNT
+    _run(clip, mask=tmp_path / "mask.png")
+    assert shares == [10 / 48] * COUNT
+    write_image(tmp_path / "mask.png", mask | 255)
+    _run(clip, mask=tmp_path / "mask.png")
+    assert shares == [10 / 48] * COUNT + [1.0] * COUNT
 
 
 def test_stylized_files_contain_their_parameters(clip: Path, chain: Chain) -> None:
@@ -213,7 +214,7 @@ def test_hundreds_of_stylized_frames_are_all_stored(tmp_path: Path, chain: Chain
     ("options", "message"),
     [
         ({"every_frame": True}, "every-frame: is for a stylizer that makes keys"),
-        ({"masks": Path("masks")}, "masks: is for a stylizer that makes keys"),
+        ({"feather": 3.0}, "feather: is for a mask; give mask too"),
         ({"stylizer": "paint", "keys": (), "every": 2}, "every 2: is for every-frame; give that"),
         ({"stylizer": "paint", "keys": (), "every": 0}, "every 0: expected 1 to 1000"),
     ],

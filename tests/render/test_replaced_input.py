@@ -230,7 +230,7 @@ def test_a_key_replaced_before_it_is_read_is_not_kept(
 def test_a_mask_replaced_before_it_is_read_is_not_used(root: Path) -> None:
     mask = root / "mask.png"
     write_image(mask, np.full((40, 56), 255, np.uint8))
-    options = _options(root, keys=(), stylizer="paint", every_frame=True, masks=mask)
+    options = _options(root, keys=(), stylizer="paint", every_frame=True, mask=mask)
     with pytest.raises(InputError, match=r"mask\.png: was changed while the run read it; start"):
         _run(
             options,

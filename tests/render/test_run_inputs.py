@@ -13,7 +13,7 @@ from kadr.render.run_inputs import run_inputs, stylizer_files
 def test_clip_keys_and_masks() -> None:
     painted = RunOptions(Path("clip.mp4"), "out.mp4", keys=(Path("keys"), Path("00012.png")))
     assert run_inputs(painted) == [Path("clip.mp4"), Path("keys"), Path("00012.png")]
-    masked = RunOptions(Path("clip.mp4"), "out.mp4", stylizer="paint", masks=Path("masks"))
+    masked = RunOptions(Path("clip.mp4"), "out.mp4", stylizer="paint", mask=Path("masks"))
     assert run_inputs(masked) == [Path("clip.mp4"), Path("masks")]
 
 

@@ -15,7 +15,7 @@ from kadr.errors import InputError, KadrError, OptionsError, OutputError
 from kadr.image_files import read_image
 from kadr.video.clips import create_clip, keeps_alpha, open_clip
 
-FILES = ["o.mp4", "o.m4v", "o.mov", "o.mkv", "o.webm", "o.gif", "o.webp"]
+FILES = ["o.mp4", "o.m4v", "o.mov", "o.mkv", "o.webm", "o.gif", "o.webp", "o.apng"]
 FOLDERS = ["folder", "f_%05d.png", "f_[####].jpg", "f_####.webp"]
 
 
@@ -155,7 +155,7 @@ def test_odd_sizes_can_be_written(tmp_path: Path, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["o.webm", "o.mov", "o.webp", "o.gif", "folder"])
+@pytest.mark.parametrize("name", ["o.webm", "o.mov", "o.webp", "o.apng", "o.gif", "folder"])
 def test_alpha_is_kept(tmp_path: Path, name: str) -> None:
     down, across = np.mgrid[:64, :96]
     alpha = np.where(np.hypot(down - 32, across - 48) < 30, 255, 0).astype(np.uint8)[..., None]
@@ -309,7 +309,8 @@ def test_bad_options_are_refused_before_any_work(
 @pytest.mark.parametrize(
     ("name", "keeps"),
     [("a.mp4", False), ("a.mkv", False), ("f_%03d.jpg", False), ("a.mov", True), ("a.webm", True),
-     ("a.gif", True), ("a.webp", True), ("f_%03d.png", True), ("folder", True), ("a.mp4/", True)],
+     ("a.gif", True), ("a.webp", True), ("f_%03d.png", True), ("folder", True), ("a.mp4/", True),
+     ("a.apng", True), ("f_%03d.bmp", False)],
 )  # fmt: skip
 def test_which_outputs_keep_alpha(name: str, keeps: bool) -> None:
     assert keeps_alpha(name) is keeps

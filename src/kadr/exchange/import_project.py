@@ -22,7 +22,7 @@ from kadr.project.folder import SUFFIX, ProjectFolder
 from kadr.stylize.external import find_keys
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip
-from kadr.video.sequence import sequence_pattern
+from kadr.video.sequence import find_sequence, sequence_pattern
 
 ORIGIN = "import.ebs"
 """Copy of the imported file in the project, so that an export can restore it."""
@@ -60,7 +60,7 @@ def _import_ebs(path: Path, root: Path) -> ImportResult:
         settings = _clip_settings(clip, ranges, files, str(path), notices)
         must_copy = not _folder_contains_only(keys.parent, files, ranges, clip)
     if ebs.mask and ebs.mask_on:
-        notices.append(f"{path}: its mask is not used by kadr; an export contains it again")
+        settings |= _mask_settings(ebs.mask, path, notices)
     project = new_project(
         video,
         files if must_copy else [keys.parent],
@@ -158,6 +158,17 @@ def _clip_settings(
             f"{clip.info.width}×{clip.info.height}; keys will be resized"
         )
     return settings
+
+
+def _mask_settings(mask: str, path: Path, notices: list[str]) -> dict[str, Any]:
+    """The mask of a project, if its images are there."""
+    try:
+        pattern = resolve_pattern(mask, path, "mask")
+        find_sequence(pattern)
+    except InputError as error:
+        notices.append(f"{error}; the project has no mask until [mask] says where it is")
+        return {}
+    return {"mask": pattern}
 
 
 def _key_files(keys: Path, numbers: Sequence[int], path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from kadr.core.background import parse_background
 from kadr.core.parsing import parse_rate
 from kadr.errors import OptionsError, OutputError
 from kadr.files import make_folder, publish, remove_empty
@@ -76,7 +77,7 @@ def new_project(
             size=clip_size(clip),
             output=_output(clip, root, output),
             keys="keys" if copy_keys else relative_path(keys[0], root),
-            run={name: _relative_to(value, root) for name, value in run_settings.items()},
+            run={name: _relative_to(name, value, root) for name, value in run_settings.items()},
         )
         _fill(temporary, key_files if copy_keys else (), files or {})
         text = project_text(project_settings)
@@ -171,7 +172,9 @@ def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptio
     )
 
 
-def _relative_to(value: Any, root: Path) -> Any:
+def _relative_to(name: str, value: Any, root: Path) -> Any:
+    if name == "background" and (path := parse_background(value).path) is not None:
+        return relative_path(path, root)
     return Path(relative_path(value, root)) if isinstance(value, Path) else value
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import tomlkit
 
+from kadr.core.background import parse_background
 from kadr.errors import InputError
 from kadr.files import HIDDEN, TEMPORARY_NAME, atomic_file
 from kadr.options import RunOptions
@@ -158,6 +159,8 @@ class ProjectFolder:
         stylizer = changes.get("stylizer", "external" if "keys" in changes else settings.stylizer)
         stylizer_options = settings.stylizer_options if stylizer == settings.stylizer else {}
         fields = {name: self._absolute(value) for name, value in (settings.run or {}).items()}
+        if "background" in fields:
+            fields["background"] = self._background(fields["background"])
         values = {
             "clip": located.path,
             "output": self.output,
@@ -188,6 +191,11 @@ class ProjectFolder:
 
     def _absolute(self, value: Any) -> Any:
         return self.root / value if isinstance(value, Path) else value
+
+    def _background(self, text: str) -> str:
+        """A background of the file, whose path begins at the project."""
+        path = parse_background(text).path
+        return text if path is None else str(self.root / path)
 
     def update_clip(self, located: LocatedClip) -> ProjectFolder:
         """Write where the clip is now, and its content, into the project file if they changed.

@@ -21,7 +21,7 @@ from kadr.project.settings import (
     read_stylizer,
 )
 
-_SECTIONS = ("keys", "stylizer", "picture", "output", "run")
+_SECTIONS = ("keys", "stylizer", "picture", "mask", "output", "run")
 _SUFFIX = ".toml"
 
 
@@ -112,7 +112,7 @@ def _preset(name: str, path: Path, text: str) -> Preset:
         stylizer,
         detail,
         picture,
-        fields["keys"] | fields["output"] | fields["run"],
+        fields["keys"] | fields["mask"] | fields["output"] | fields["run"],
     )
 
 

@@ -62,6 +62,7 @@ def sections() -> dict[str, tuple[Entry, ...]]:
         "picture": [
             Entry("detail", str, "high, medium, low or draft: trades time for quality"),
         ],
+        "mask": [],
         "output": [_project_entry("output", str, unit="path")],
         "run": [],
     }

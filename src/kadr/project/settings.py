@@ -166,7 +166,7 @@ def read_settings(path: Path, text: str) -> Settings:
         detail=project["picture"].get("detail", "medium"),
         picture=fields["picture"],
         output=project["output"].get("path", ""),
-        run=fields["clip"] | fields["keys"] | fields["output"] | fields["run"],
+        run=fields["clip"] | fields["keys"] | fields["mask"] | fields["output"] | fields["run"],
     )
     _check(settings, fields, entry_errors)
     return settings
@@ -375,7 +375,7 @@ def _check(
     painted = settings.stylizer == "external"
     keys = (Path("keys"),) if painted else ()
     options = RunOptions(Path("clip"), "out", keys, stylizer=settings.stylizer)
-    for section in ("clip", "keys", "output", "run"):
+    for section in ("clip", "keys", "mask", "output", "run"):
         with entry_errors.any_of(section, _names(fields[section])):
             replace(options, **fields[section])
 

@@ -9,7 +9,7 @@ the contrast of the key is restored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -69,7 +69,21 @@ class KeyStyle:
         *,
         seed: int = 0,
         threads: int | None = None,
+        alpha: NDArray[np.uint8] | None = None,
+        sources: NDArray[np.bool_] | None = None,
+        needed: Callable[[int], NDArray[np.bool_] | None] | None = None,
     ) -> None:
+        """style: (H, W, C) uint8 of the frame's size; its colours go on where alpha is 0.
+
+        alpha: (H, W) uint8 of the style: what is transparent is neither synthesized nor a source.
+        sources: (H, W) bool, where patches may be taken from besides. needed: by frame index,
+        (H, W) bool what of the frame is needed; the rest is not synthesized and has no error.
+        """
+        self._alpha, self._needed = alpha, needed
+        if alpha is not None:
+            sources = alpha > 0 if sources is None else sources & (alpha > 0)
+        if sources is not None and not sources.any():
+            sources = None
         self.index, self.style, self.options, self.seed = frame.index, style, options, seed
         self.image: NDArray[np.uint8] = frame.rgb
         self.gray = gray(self.image)
@@ -84,12 +98,20 @@ class KeyStyle:
         ]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
         self.prepared: PreparedSources = prepare(
-            [StyleSource(style, guides)],
+            [StyleSource(style, guides, sources)],
             weights,
             options=options.synth_options(max(self.size), seed),
             style_weight=options.key_weight,
             threads=threads,
         )
+
+    def needed(self, index: int, transport: Field) -> NDArray[np.bool_] | None:
+        """(H, W) bool, what of a frame is needed; None: all of it."""
+        needed = None if self._needed is None else self._needed(index)
+        if self._alpha is None:
+            return needed
+        visible = sample(self._alpha, transport) > 0
+        return visible if needed is None else needed & visible
 
     def state(self) -> PassState:
         """The state at which a pass starts: on the key frame, whose output is the style itself."""
@@ -135,12 +157,16 @@ def _step(
     with stage("warp"):
         warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
     output, matches, all_matches = warped_style, transport, transport
+    needed = key.needed(frame.index, transport)
     to_synthesize = confidence < _CONFIDENT
+    if needed is not None:
+        to_synthesize &= needed
     if to_synthesize.any():
         with stage("synthesis"):
             output, all_matches = _synthesize(
-                key, state, frame.index, image, flow, transport, confidence, warped_style
-            )
+                key, state, frame.index, image, flow, transport, confidence, warped_style,
+                to_synthesize,
+            )  # fmt: skip
             matches = np.where((confidence < 0.5)[..., None], all_matches, transport)
     with stage("contrast"):
         output = restore_contrast(
@@ -153,6 +179,8 @@ def _step(
             0,
             255,
         )
+        if needed is not None:
+            error[~needed] = 0
     pass_frame = PassFrame(frame.index, output, all_matches, error.astype(np.uint8), flow)
     return pass_frame, PassState(frame.index, output, transport, matches, confidence)
 
@@ -181,8 +209,9 @@ def _synthesize(
     transport: Field,
     confidence: NDArray[np.float32],
     warped_style: NDArray[np.uint8],
+    is_synthesized: NDArray[np.bool_],
 ) -> tuple[NDArray[np.uint8], Field]:
-    """The frame, synthesized where confidence is low, and the key position of each pixel there.
+    """The frame, synthesized where that is asked for, and the key position of each pixel there.
 
     Elsewhere it is the transport.
     """
@@ -204,10 +233,9 @@ def _synthesize(
         guides,
         start_nnf=start,
         modulation=modulation,
-        mask=confidence < _CONFIDENT,
+        mask=is_synthesized,
         seed=derive_seed(key.seed, "frame", index),
     )
-    is_synthesized = confidence < _CONFIDENT
     weight = np.where(is_synthesized, confidence, np.float32(1))[..., None]
     mixed = synthesis.image + weight * (warped_style.astype(np.float32) - synthesis.image)
     matches = np.where(is_synthesized[..., None], synthesis.nnf.astype(np.float32), transport)

@@ -15,11 +15,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.blend.pyramid import blend_images
 from kadr.blend.weights import BlendWeights, Candidate
 from kadr.core.events import CancelToken
 from kadr.core.stage_times import stage
 from kadr.core.warp import grid
+from kadr.render.blend_styled import blend_styled
+from kadr.render.compositor import CompositeWork, Compositor
 from kadr.render.key_pass import KeyPass
 from kadr.render.pass_frame import (
     PassImages,
@@ -97,7 +98,8 @@ class BlendWork:
     """What a blend task makes: the frames ``indices`` of a chunk, into a folder.
 
     stems: the name of each frame's file, without suffix. style_entries: the stylized keys of its
-    passes in the store, by frame index. channels: 3 or 4, of all keys together.
+    passes in the store, by frame index. channels: 3 or 4, of all keys together. names: the
+    fingerprint of each frame. composite: how the frames are composited, as plain values.
     """
 
     chunk: BlendChunk
@@ -107,6 +109,8 @@ class BlendWork:
     channels: int
     store: Path
     folder: Path
+    names: tuple[str, ...]
+    composite: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -137,6 +141,8 @@ class BlendWork:
             values["channels"],
             Path(values["store"]),
             Path(values["folder"]),
+            tuple(values["names"]),
+            values["composite"],
         )
 
 
@@ -147,17 +153,28 @@ def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
     """
     work = BlendWork.from_values(task.values)
     folder = FrameFolder(work.folder, dict(zip(work.indices, work.stems)).__getitem__)
-    store, name, entries = FolderStore(work.store), work.chunk.name, dict(work.style_entries)
-    images = PassImages(
-        store, lambda key: load_style(store, entries[key], work.channels), threads=context.threads
-    )
+    store, entries = FolderStore(work.store), dict(work.style_entries)
+    names = dict(zip(work.indices, work.names, strict=True))
+    composite = None if work.composite is None else CompositeWork.from_values(work.composite)
+
+    def read_style(key: int) -> NDArray[np.uint8]:
+        style = load_style(store, entries[key], work.channels)
+        return style if composite is None else composite.crop(style)
+
+    images = PassImages(store, read_style, threads=context.threads)
+    compositor = None if composite is None else Compositor(composite)
     try:
         for index, image, error in blend_frames(work.chunk, work.indices, store, images, context):
+            if compositor is not None:
+                with stage("composite"):
+                    image = compositor.finish(index, image)
             with stage("store"):
-                folder.put(index, image, name, error)
+                folder.put(index, image, names[index], error)
                 item = Item(index, folder.path(index).name, image_digest(image))
             yield item
     finally:
+        if compositor is not None:
+            compositor.close()
         with stage("store"):
             folder.sync()
 
@@ -174,7 +191,7 @@ def blend_frames(
         if weighed.index in indices:
             images = [pass_images.read(key_pass, weighed.index) for key_pass in weighed.passes]
             with stage("mix"):
-                image = blend_images(images, weighed.weights)
+                image = blend_styled(images, weighed.weights)
             yield weighed.index, image, weighed.error
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kadr.blend.weights import enlarge_weights, to_16_bits
 from kadr.core.events import CancelToken
 from kadr.render.blend_task import weigh_frames
+from kadr.render.compositor import CompositeWork, Compositor
 from kadr.render.pass_frame import PassImages
 from kadr.render.schedule import RunSchedule
 from kadr.storage.store import Store
@@ -42,15 +43,37 @@ def key_layers(
     holds, as blending does, so they are the same for frames that an earlier run blended.
     Raises ResumeError if a pass frame is missing or damaged; a damaged entry is then removed.
     """
-    images = PassImages(store, get_style)
+    work = schedule.composite
+    if work is None:
+        yield from _layers(schedule, store, get_style, cancel, lambda index, image: image)
+        return
+    with Compositor(work) as compositor:
+        yield from _layers(schedule, store, get_style, cancel, compositor.finish)
+
+
+def _layers(
+    schedule: RunSchedule,
+    store: Store,
+    get_style: Callable[[int], NDArray[np.uint8]],
+    cancel: CancelToken,
+    finish: Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]],
+) -> Iterator[KeyLayer]:
+    work = schedule.composite
+
+    def crop(key: int) -> NDArray[np.uint8]:
+        style = get_style(key)
+        return style if work is None else work.crop(style)
+
+    images = PassImages(store, crop)
     for key in schedule.styles:
         cancel.check()
         style = get_style(key)
-        yield KeyLayer(key, key, style, np.full(style.shape[:2], 65535, np.uint16))
+        finished = finish(key, style)
+        yield KeyLayer(key, key, finished, np.full(finished.shape[:2], 65535, np.uint16))
         # a key that reaches over another one has no part in that one's frame
         for key_pass in schedule.passes:
             if key_pass.covers(key):
-                image = images.read(key_pass, key)
+                image = finish(key, images.read(key_pass, key))
                 yield KeyLayer(key_pass.key, key, image, np.zeros(image.shape[:2], np.uint16))
     for chunk in schedule.chunks:
         for weighed in weigh_frames(chunk, chunk.stop, store, cancel):
@@ -62,4 +85,15 @@ def key_layers(
                 if weights is None:
                     size = image.shape[1], image.shape[0]
                     weights = to_16_bits(enlarge_weights(weighed.weights, size))
-                yield KeyLayer(key_pass.key, weighed.index, image, weights[number])
+                    weights = _whole(weights, work)
+                finished = finish(weighed.index, image)
+                yield KeyLayer(key_pass.key, weighed.index, finished, weights[number])
+
+
+def _whole(weights: NDArray[np.uint16], work: CompositeWork | None) -> NDArray[np.uint16]:
+    """Weights (N, h, w) of the window as those of whole frames, the same beyond its border."""
+    if work is None:
+        return weights
+    (width, height), (left, top, across, down) = work.size, work.window
+    around = ((0, 0), (top, height - top - down), (left, width - left - across))
+    return np.pad(weights, around, mode="edge")

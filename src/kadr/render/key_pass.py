@@ -57,15 +57,25 @@ class KeyPass:
 class PassInput:
     """All that the pixels of a key's passes depend on, except the style itself.
 
-    clip_identity: a hash of the clip's content. key: frame index.
+    clip_identity: a hash of the clip's content. key: frame index. matte: a hash of the part of the
+    frames that is worked on; "" for all of it.
     """
 
     clip_identity: str
     key: int
     options: PropagateOptions
     seed: int
+    matte: str = ""
 
     def pass_name(self, style: str, direction: int) -> str:
         """The name of a pass; ``style``: the digest of the key's stylized frame."""
-        parts = (self.clip_identity, self.key, style, direction, self.options, self.seed)
+        parts = (
+            self.clip_identity,
+            self.key,
+            style,
+            direction,
+            self.options,
+            self.seed,
+            self.matte,
+        )
         return f"{STEP}/{fingerprint(STEP, VERSION, *parts)}"

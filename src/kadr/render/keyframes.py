@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.events import CancelToken, Event, notice
+from kadr.core.events import CancelToken, Event
 from kadr.core.seeds import derive_seed
 from kadr.errors import BackendError
 from kadr.files import file_digest
 from kadr.option_fields import options_of_frames
-from kadr.render.masks import FrameMasks
 from kadr.render.pass_frame import image_digest, load_style
 from kadr.render.run_context import RunContext
 from kadr.render.run_inputs import check_planned
-from kadr.render.soft_masks import SoftMaskStylizer
 from kadr.render.styled_check import StyledCheck
 from kadr.render.stylize_context import ContextProvider
 from kadr.render.stylize_thread import StylizeProgress, run_stylizer
@@ -35,7 +33,7 @@ from kadr.stylize.ranges import RangeStylizer
 from kadr.stylize.registry import create_stylizer, stylizer_options
 
 STEP = "stylize"
-VERSION = 2
+VERSION = 3
 
 _PROGRESS_INTERVAL = 0.2
 """Seconds between events about how much of a frame is done."""
@@ -90,8 +88,7 @@ class KeyStyles:
         """shots: key index → number of its shot. painted: the files of painted keys.
 
         ranges: where the stylizer has other options.
-        Raises OptionsError for a bad stylizer or a bad option of it, InputError for masks that do
-        not fit.
+        Raises OptionsError for a bad stylizer or a bad option of it.
         """
         self._run, options = run, run.options
         self.indices, self._shots = sorted(shots), shots
@@ -105,7 +102,6 @@ class KeyStyles:
             self._stylizer = create_stylizer(options.stylizer, **options.stylizer_options)
         self._files = {file.index: file.path for file in painted}
         self._file_digests = {index: file_digest(path) for index, path in self._files.items()}
-        self._masks = FrameMasks(options.masks, run.clip, self.indices)
         self._entries = dict(self._names())
         self._infos: dict[int, _KeyInfo] = {}
         self.channels = 3
@@ -121,12 +117,21 @@ class KeyStyles:
                     made_from: Any = self._file_digests[index]
                 else:
                     identity = self._run.clip_identity
-                    made_from = (identity, options.seed, self._masks.digest(index))
+                    made_from = (identity, options.seed, self._mask_digest(index))
                 common = (options.stylizer, stylizer.VERSION, self._settings(index), self._run.size)
                 name = fingerprint(STEP, VERSION, *common, made_from, index, depends_on)
                 if stylizer.sequential and not stylizer.joint:
                     depends_on = name
                 yield index, f"{STEP}/{name}"
+
+    def _mask_digest(self, index: int) -> str | None:
+        masks = self._run.masks
+        return None if masks is None else masks.digest(index)
+
+    def _mask(self, index: int) -> NDArray[np.bool_] | None:
+        """Where a frame is to be stylized; None: everywhere."""
+        masks = self._run.masks
+        return None if masks is None else masks.mask(index)
 
     def _settings(self, index: int) -> dict[str, Any]:
         """The options that a key is made with."""
@@ -179,8 +184,6 @@ class KeyStyles:
         missing = self.missing()
         if missing:
             yield from self._stylize(missing, cancel)
-            for text in self._masks.notices():
-                yield notice(STEP, text, len(missing), len(missing))
         if self._check_stored():  # it removed damaged entries
             yield from self._stylize(self.missing(), cancel)
             self._check_stored()
@@ -209,17 +212,14 @@ class KeyStyles:
         yield Event(STEP, 0, total)
         run, reported = self._run, 0.0
         provider = ContextProvider(
-            run.clip, self.indices, self._shots, self._stored_image, self._masks.mask
+            run.clip, self.indices, self._shots, self._stored_image, self._mask
         )
         context = provider.context(cancel, run.options.threads, run.layout.noise)
         # painted keys may be anything; their fit is another matter
         stylizer_name, number = run.options.stylizer, run.clip.number
         check = None if self._files else StyledCheck.of(stylizer_name, number)
         jobs = self._jobs(indices, provider, check)
-        stylizer = self._stylizer
-        if run.options.masks is not None:
-            stylizer = SoftMaskStylizer(stylizer, self._masks.matte)
-        with closing(run_stylizer(stylizer, jobs, context, provider.add_output)) as results:
+        with closing(run_stylizer(self._stylizer, jobs, context, provider.add_output)) as results:
             for result in results:
                 if isinstance(result, StylizeProgress):
                     if result.index in missing:
@@ -248,6 +248,8 @@ class KeyStyles:
 
     def _store(self, styled: StyledFrame) -> None:
         image = styled.image
+        if image.shape[2] == 4 and image[..., 3].min() == 255:
+            image = np.ascontiguousarray(image[..., :3])
         info = _KeyInfo(image_digest(image), image.shape[2], styled.info.get(PARAMETERS, ""))
         self._run.store.put(self._entries[styled.index], {"image": image, "info": info.pack()})
         self._note(styled.index, info)
@@ -278,7 +280,7 @@ class KeyStyles:
     def _doubts(self, check: StyledCheck | None, styled: StyledFrame) -> Iterator[str]:
         """Notices about a stylized frame that looks wrong."""
         if check is not None:
-            yield from check.check(styled.index, styled.image, self._masks.mask(styled.index))
+            yield from check.check(styled.index, styled.image, self._mask(styled.index))
 
     def _contract_error(self, fault: str) -> BackendError:
         return BackendError(

@@ -1,219 +1,301 @@
-"""Read the masks of a run: where each frame is to be stylized."""
+"""The masks of a run: which one each frame has, what is set in it, and the matte it becomes."""
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+import bisect
+import json
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.composite.matte import MatteOptions
+from kadr.composite.work_area import (
+    EVERY,
+    WorkArea,
+    make_work_area,
+    margin_cells,
+    pack_tiles,
+)
+from kadr.core.closing import Closing
+from kadr.core.events import CancelToken, Event, notice
 from kadr.core.formatting import counted
+from kadr.core.frames import FrameRange
 from kadr.errors import InputError
 from kadr.files import file_digest
-from kadr.image_files import decode_image, read_image_bytes
-from kadr.render.run_inputs import check_planned
+from kadr.image_files import IMAGE_SUFFIXES
+from kadr.options import RunOptions
+from kadr.render.mask_look import MaskLook, mask_facts
+from kadr.render.matte_reader import MaskFacts, MaskSource, MatteReader
+from kadr.storage.layout import WorkLayout
+from kadr.storage.store import FolderStore, fingerprint
 from kadr.stylize.external import find_keys
-from kadr.unused_files import list_names, unused_file_notices
+from kadr.unused_files import unused_file_notices
+from kadr.video.animated_clip import is_animated
 from kadr.video.base import Clip
+from kadr.video.clip_source import ClipSource
+from kadr.video.clips import open_clip
+from kadr.video.identity import identify
+from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
-VERSION = 2
-"""Raised when the same file gives another mask."""
+STEP = "masks"
+VERSION = 1
+"""Raised when the same files give other mattes."""
 
-_WHITE = 128
-"""The level of 255 from which a mask counts as white."""
-_FAINT = 32
-"""Below this a mask of two levels, 0 and another, is one of numbers: 0 and 1, or 0 and 255 in a
-16-bit file. The other level is its white."""
-_NOISE = 16
-"""A largest level below this is the noise of a black image."""
-_SOFT = 0.0005
-"""The share of a mask from which grey areas wider than an edge make it a soft one."""
-
-_TOUCHED = 2
-"""Up to this level a soft mask counts as black."""
-
-_VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".gif"})
-
-_ASPECT_TOLERANCE = 0.02
-"""How much a mask's aspect ratio may differ: sizes are rounded when images are reduced."""
+_BLACK = 16
+"""A largest level below this is the noise of black masks."""
+_FAINT = 128
+"""Masks without a level from this on are told to be faint."""
+_RATE_TOLERANCE = Fraction(1, 200)
 
 
-class _Kind(Enum):
-    """How a mask was understood."""
+class FrameMasks(Closing):
+    """Masks of frames: white is styled, black stays as filmed; safe to use from several threads.
 
-    PLAIN, BLACK, SOFT = auto(), auto(), auto()
-    NUMBERS, NO_WHITE, DARK = auto(), auto(), auto()
-
-
-_CACHED_BYTES = 1 << 27
-"""Masks that are kept, so that each is read once for a batch of frames; the newest always is."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Mask:
-    """A mask file in the clip's size. white: (H, W) bool. matte: (H, W) float32 if it is soft."""
-
-    kind: _Kind
-    white: NDArray[np.bool_]
-    matte: NDArray[np.float32] | None
-
-    @property
-    def nbytes(self) -> int:
-        return self.white.nbytes + (0 if self.matte is None else self.matte.nbytes)
-
-
-_NOTICES = {
-    _Kind.NUMBERS: "the level above 0 counts as white",
-    _Kind.NO_WHITE: "no white, only darker grey, which is not stylized",
-    _Kind.DARK: "soft without white: the film shows through everywhere",
-}
-
-
-class FrameMasks:
-    """Masks of frames: white is stylized, black stays as filmed; safe to use from several threads.
-
-    path: a folder of masks named by frame number, or one file for all frames.
-    Raises InputError if it cannot be found or one of ``indices`` has no mask.
+    options.mask: a video, a folder or pattern of masks named by frame number, or one image for all
+    frames. Raises InputError if it cannot be used or one of ``frames`` has no mask.
     """
 
-    def __init__(self, path: Path | None, clip: Clip, indices: Sequence[int]) -> None:
+    def __init__(self, options: RunOptions, clip: Clip, frames: FrameRange) -> None:
+        assert options.mask is not None, "a run without a mask has no masks"
+        self._path, self._options, self._clip, self._run_frames = (
+            options.mask,
+            options,
+            clip,
+            frames,
+        )
         self._size = (clip.info.width, clip.info.height)
-        self._files: Mapping[int, Path] = {}
-        self._path = path
-        self._kinds: dict[Path, _Kind] = {}
-        self._cached: OrderedDict[Path, _Mask] = OrderedDict()
-        self._lock = threading.Lock()
-        if path is None:
-            return
-        if path.suffix.lower() in _VIDEOS and not path.is_dir():
+        self._mask_clip: Clip | None = None
+        self._notices: list[str] = []
+        self._files: dict[int, Path] = {}
+        self._frames: dict[int, int] = {}
+        self._tiles: Mapping[int, str] = {}
+        self._reader: MatteReader | None = None
+        self._area: WorkArea | None = None
+        path = self._path
+        is_pattern = not path.exists() and (sequence_pattern(path.name) or is_glob(path.name))
+        if path.is_dir() or is_pattern:
+            files = (path,) if path.is_dir() else find_sequence(path).files
+            self._files = {file.index: file.path for file in find_keys(files, clip, kind="mask")}
+            self._check_files()
+        elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES and not is_animated(path):
+            self._files = dict.fromkeys(range(len(clip)), path)
+        elif not path.exists():
             raise InputError(
-                f"{path}: a video cannot be a mask yet; save its frames with kadr frames {path} "
-                f"{path.stem}/ and give that folder"
+                f"{path}: no such mask; give a video, a folder of images named by frame number, or "
+                "one image"
             )
-        if path.is_dir():
-            self._files = {file.index: file.path for file in find_keys(path, clip, kind="mask")}
         else:
-            self._files = dict.fromkeys(indices, path)
-        for index in indices:
-            if index not in self._files:
-                raise InputError(
-                    f"{path}: no mask for frame {clip.number(index)}; add one named by that "
-                    "number, or give one file for all frames"
-                )
-        self._used = {self._files[index] for index in indices}
-        self._digests = {file: file_digest(file) for file in set(self._files.values())}
-        self._input_notices = list(self._unused(path, clip, indices))
+            self._open_clip()
+        digests = {file: file_digest(file) for file in set(self._files.values())}
+        self._source = MaskSource(
+            self._size,
+            MatteOptions(options.invert_mask, options.grow, options.feather),
+            MaskFacts(),
+            tuple((index, str(file), digests[file]) for index, file in sorted(self._files.items())),
+            None,
+            tuple(sorted(self._frames.items())),
+            options.fit_mask,
+        )
 
-    def _unused(self, path: Path, clip: Clip, indices: Sequence[int]) -> Iterator[str]:
-        if not path.is_dir():
-            return
-        yield from unused_file_notices([path])
-        if len(self._files) < len(clip) and self._files.keys() != set(indices):
-            first, last = clip.number(min(self._files)), clip.number(max(self._files))
-            yield (
-                f"{path}: {counted(len(self._files), 'mask')} for a clip of "
-                f"{counted(len(clip), 'frame')}; each is for the frame of its number, {first} to "
-                f"{last}"
-            )
-
-    def notices(self) -> list[str]:
-        """What is not used, and how the masks that were read so far were understood."""
-        notices = list(self._input_notices) if self._path is not None else []
-        for kind, text in _NOTICES.items():
-            files = sorted(path for path, is_kind in self._kinds.items() if is_kind is kind)
-            if files:
-                notices.append(f"{list_names(files, whole=True)}: {text}")
-        read_all = bool(self._kinds) and self._kinds.keys() >= self._used
-        if read_all and set(self._kinds.values()) <= {_Kind.BLACK, _Kind.NO_WHITE}:
-            notices.append(f"{self._path}: no mask is white anywhere; nothing is stylized")
-        return notices
-
-    def digest(self, index: int) -> str | None:
-        """A hash of a frame's mask file; None if it has none."""
-        path = self._files.get(index)
-        return None if path is None else f"{VERSION}:{self._digests[path]}"
-
-    def mask(self, index: int) -> NDArray[np.bool_] | None:
-        """(H, W) bool, True where frame ``index`` is to be stylized; None: everywhere.
-
-        Of a mask with alpha only opaque white counts; of one with the levels 0 and 1 the 1 does; of
-        a soft one all that is not black. A mask of another size is resized.
-        """
-        path = self._files.get(index)
-        return None if path is None else self._read(path).white.copy()
-
-    def matte(self, index: int) -> NDArray[np.float32] | None:
-        """(H, W) float32, 0–1, of a soft mask that ``mask`` has read; None for other masks."""
-        path = self._files.get(index)
-        if path is None or path not in self._kinds:
-            return None
-        matte = self._read(path).matte
-        return None if matte is None else matte.copy()
-
-    def _read(self, path: Path) -> _Mask:
-        """A mask from its file, or from the last that were read."""
-        with self._lock:
-            mask = self._cached.pop(path, None) or self._decode(path)
-            self._cached[path], self._kinds[path] = mask, mask.kind
-            total = sum(cached.nbytes for cached in self._cached.values())
-            while total > _CACHED_BYTES and len(self._cached) > 1:
-                total -= self._cached.popitem(last=False)[1].nbytes
-            return mask
-
-    def _decode(self, path: Path) -> _Mask:
-        levels, unit = self._levels(path)
-        white, kind = _white(levels, unit, path)
-        matte = None
-        if kind in (_Kind.SOFT, _Kind.DARK):
-            matte = levels.astype(np.float32) / np.float32(255 * unit)
-        if (white.shape[1], white.shape[0]) != self._size:
-            self._check_shape(path, white.shape[1], white.shape[0])
-            numbers = white.astype(np.uint8)
-            white = cv2.resize(numbers, self._size, interpolation=cv2.INTER_NEAREST).astype(bool)
-            if matte is not None:
-                matte = cv2.resize(matte, self._size, interpolation=cv2.INTER_LINEAR)
-        return _Mask(kind, white, matte)
-
-    def _levels(self, path: Path) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], int]:
-        """(H, W), the least of a pixel's channels; and how much of it is 1 of 255 levels.
-
-        Raises InputError if the file is not the one that the run was planned with.
-        """
-        content = read_image_bytes(path)
-        digest = hashlib.sha256(content).hexdigest()
-        check_planned(path, digest, self._digests[path])
-        image = decode_image(path, content, as_stored=True)
-        return image.min(axis=2), 257 if image.dtype == np.uint16 else 1
-
-    def _check_shape(self, path: Path, width: int, height: int) -> None:
-        """Raise InputError for a mask with another aspect ratio."""
-        if abs(width * self._size[1] / (height * self._size[0]) - 1) > _ASPECT_TOLERANCE:
+    def _check_files(self) -> None:
+        clip, frames = self._clip, self._run_frames
+        if self._path.is_dir():
+            self._notices += unused_file_notices([self._path])
+        missing = [index for index in frames if index not in self._files]
+        if missing:
+            masks = sorted(self._files)
+            some = ", ".join(str(clip.number(index)) for index in missing[:5])
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise InputError(
-                f"{path}: is a mask of {width}×{height}, the clip is {self._size[0]}×"
-                f"{self._size[1]}; give a mask of that shape"
+                f"{self._path}: {counted(len(masks), 'mask')} numbered {clip.number(masks[0])} to "
+                f"{clip.number(masks[-1])} for {counted(len(frames), 'frame')} "
+                f"{clip.number(frames.start)} to {clip.number(frames.stop - 1)}; no mask for frame "
+                f"{some}{more}: add them, give one image for all frames, or leave frames out with "
+                "--frames"
             )
 
+    def _open_clip(self) -> None:
+        """Pair the frames with those of a video of masks."""
+        self._mask_clip = masks = open_clip(self._path)
+        clip, frames = self._clip, self._run_frames
+        counts = (len(masks), len(clip))
+        text = (
+            f"{self._path}: {counted(len(masks), 'frame')} at {_rate(masks)}, "
+            f"{clip.info.path} has {len(clip)} at {_rate(clip)}"
+        )
+        ratio = masks.info.frame_rate / clip.info.frame_rate
+        same_rate = clip.info.rate_is_assumed or abs(ratio - 1) <= _RATE_TOLERANCE
+        if self._options.fit_mask and not (same_rate and counts[0] == counts[1]):
+            if masks.info.duration < clip.times[frames.stop - 1]:
+                self.close()
+                raise InputError(
+                    f"{text}: too short; give a mask as long as the clip, or leave frames out with "
+                    "--frames"
+                )
+            self._frames = {
+                index: max(0, bisect.bisect_right(masks.times, time) - 1)
+                for index, time in enumerate(clip.times)
+                if time < masks.info.duration
+            }
+            self._notices.append(f"{text}; each frame has the mask of its time")
+            return
+        if not same_rate and counts[0] != counts[1]:
+            self.close()
+            raise InputError(
+                f"{text}; give --fit-mask to use for each frame the mask of its time, or a mask "
+                "with the frames of the clip"
+            )
+        if len(masks) < frames.stop:
+            self.close()
+            last = clip.number(len(masks) - 1)
+            raise InputError(
+                f"{text}; no mask for frame {clip.number(len(masks))} and after: give a mask as "
+                f"long as the clip, or --frames {clip.number(0)}:{last}"
+            )
+        if not same_rate or counts[0] > counts[1]:
+            self._notices.append(f"{text}; frames are paired by their numbers")
+        self._frames = {index: index for index in range(min(counts))}
 
-def _white(
-    levels: NDArray[np.uint8] | NDArray[np.uint16], unit: int, path: Path
-) -> tuple[NDArray[np.bool_], _Kind]:
-    """Where a mask is white, or not black if it is soft, and how it was understood."""
-    largest = int(levels.max())
-    white: NDArray[np.bool_] = levels >= _WHITE * unit
-    if 0 < largest < _FAINT * unit and path.suffix.lower() not in (".jpg", ".jpeg"):
-        numbers: NDArray[np.bool_] = levels == largest
-        if np.all(numbers | (levels == 0)):
-            return numbers, _Kind.NUMBERS
-    grey = (levels > 25 * unit) & (levels < 230 * unit)
-    if cv2.erode(grey.astype(np.uint8), np.ones((3, 3), np.uint8)).mean() > _SOFT:
-        return levels > _TOUCHED * unit, _Kind.SOFT if white.any() else _Kind.DARK
-    if largest < _WHITE * unit:
-        return white, _Kind.BLACK if largest < _NOISE * unit else _Kind.NO_WHITE
-    return white, _Kind.PLAIN
+    def survey(self, layout: WorkLayout, tile: int, cancel: CancelToken) -> Iterator[Event]:
+        """Look at every mask: how they are to be read, and where something is set in them.
+
+        tile: see WorkArea. What was found is kept in the work folder.
+        Raises InputError for a mask of another size, or if no mask of the run is set anywhere.
+        """
+        if self._mask_clip is not None:
+            identify(self._mask_clip, layout.folder)
+            source = ClipSource(str(self._path)).pinned(self._mask_clip)
+            self._source = replace(self._source, clip=source)
+        store = FolderStore(layout.folder)
+        margin = margin_cells(self._source.matte.reach, tile)
+        shrink = min(0, self._options.grow)
+        named = sorted({index: self._source._names[index] for index in self._indices()}.items())
+        parts = (
+            self._size,
+            tile,
+            margin,
+            shrink,
+            self._options.invert_mask,
+            self._options.fit_mask,
+        )
+        entry = layout.masks_entry(fingerprint(STEP, VERSION, *parts, named))
+        looked = _unpack(store.get(entry))
+        if looked is None:
+            looked = yield from self._look(tile, cancel)
+            store.put(entry, {"masks": np.frombuffer(json.dumps(looked).encode(), np.uint8)})
+        self._tiles = {int(index): text for index, text in looked["tiles"].items()}
+        self._area = None
+        facts = MaskFacts(**looked["facts"])
+        self._source = replace(self._source, facts=facts)
+        self._reader = MatteReader(self._source, self._mask_clip)
+        self._check_set(looked["set"], facts)
+        for text in (*self._notices, *self._fact_notices(facts)):
+            yield notice(STEP, text)
+
+    def _indices(self) -> Sequence[int]:
+        """A frame for each mask that is to be looked at."""
+        if self._files and len(set(self._files.values())) == 1 and self._path.is_file():
+            return [0]
+        return sorted(self._files or self._frames)
+
+    def _look(self, tile: int, cancel: CancelToken) -> Generator[Event, None, dict[str, Any]]:
+        """The facts of all masks, and the tiles that each touches."""
+        indices, looks = self._indices(), list[MaskLook]()
+        with MatteReader(self._source, self._mask_clip) as reader:
+            for count, index in enumerate(indices, start=1):
+                cancel.check()
+                looks.append(MaskLook(reader.image(index), self._source, tile))
+                yield Event(STEP, count, len(indices))
+        facts = mask_facts(looks)
+        is_one = len(indices) == 1 and self._path.is_file() and bool(self._files)
+        tiles = {
+            EVERY if is_one else index: look.tiles(facts)
+            for index, look in zip(indices, looks, strict=True)
+        }
+        is_set = [index for index, touched in tiles.items() if touched.any()]
+        packed = {index: pack_tiles(touched) for index, touched in tiles.items()}
+        return {"facts": asdict(facts), "tiles": packed, "set": is_set}
+
+    def _check_set(self, is_set: Iterable[int], facts: MaskFacts) -> None:
+        """Raise InputError if no mask of the run is set anywhere."""
+        frames, number = self._run_frames, self._clip.number
+        inverted = self._options.invert_mask
+        is_noise = not (inverted or facts.has_alpha or facts.has_numbers) and (
+            facts.largest < _BLACK
+        )
+        if not is_noise and any(index == EVERY or index in frames for index in is_set):
+            return
+        cause = "is set nowhere" if len(set(self._files.values())) == 1 else "no mask is set"
+        where = f"in frames {number(frames.start)} to {number(frames.stop - 1)}"
+        remedy = (
+            "leave out --invert-mask" if inverted
+            else "paint white what is to be restyled, or give --invert-mask"
+        )  # fmt: skip
+        if self._options.grow < 0:
+            remedy = f"shrink it by less than {-self._options.grow} pixels, or {remedy}"
+        levels = (
+            "inverted, it " if inverted else f"its largest level is {facts.largest} of 255, it "
+        )
+        raise InputError(f"{self._path}: {cause} {where}: {levels}restyles nothing; {remedy}")
+
+    def _fact_notices(self, facts: MaskFacts) -> Iterator[str]:
+        if facts.has_alpha:
+            yield f"{self._path}: its alpha is the mask"
+        elif facts.has_numbers:
+            yield f"{self._path}: holds the levels 0 and {facts.largest}; all above 0 counts as set"
+        elif facts.largest < _FAINT and not self._options.invert_mask:
+            yield (
+                f"{self._path}: its lightest grey is {facts.largest} of 255; the film shows "
+                "through everywhere"
+            )
+
+    def work_area(self, tile: int) -> WorkArea:
+        """Where passes work; after ``survey`` with the same tile."""
+        if self._area is None:
+            self._area = make_work_area(self._size, tile, self._tiles)
+        return self._area
+
+    def source(self) -> MaskSource:
+        """Which mask each frame has, as plain values; after ``survey``."""
+        return self._source
+
+    def digest(self, index: int) -> str:
+        """A hash of all that a frame's matte is made from."""
+        return self._source.digest(index)
+
+    def mask(self, index: int) -> NDArray[np.bool_]:
+        """(H, W) bool, True where frame ``index`` is styled at least in part."""
+        mask: NDArray[np.bool_] = self.matte(index) > 0
+        return mask
+
+    def matte(self, index: int) -> NDArray[np.float32]:
+        """(H, W) float32, 0–1, not to be written to; after ``survey``."""
+        assert self._reader is not None, "masks are surveyed first"
+        return self._reader.matte(index)
+
+    def close(self) -> None:
+        """Free the files of a video of masks."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._mask_clip is not None:
+            self._mask_clip.close()
+
+
+def _rate(clip: Clip) -> str:
+    return f"{float(clip.info.frame_rate):.6g} frames/s"
+
+
+def _unpack(arrays: Mapping[str, NDArray[Any]] | None) -> dict[str, Any] | None:
+    """What the survey found, if it is stored and whole."""
+    try:
+        looked = json.loads((arrays or {})["masks"].tobytes())
+    except (KeyError, ValueError):
+        return None
+    return (
+        looked if isinstance(looked, dict) and {"facts", "tiles", "set"} <= looked.keys() else None
+    )

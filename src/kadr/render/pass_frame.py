@@ -10,9 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.composite import extend_colours
 from kadr.core.stage_times import stage
+from kadr.core.warp import sample
 from kadr.errors import ResumeError
 from kadr.finish import FrameFields, KeyFinisher
+from kadr.finish.finish import enlarge_positions
 from kadr.propagate import PassFrame
 from kadr.render.key_pass import KeyPass
 from kadr.storage.store import Store
@@ -90,7 +93,7 @@ class PassImages:
     ) -> None:
         """style: the stylized key of a frame index, (H, W, C) uint8; asked for once a key."""
         self._store, self._style, self._threads = store, style, threads
-        self._finishers: dict[int, KeyFinisher] = {}
+        self._finishers: dict[int, _Finisher] = {}
 
     def read(self, key_pass: KeyPass, index: int) -> NDArray[np.uint8]:
         """The frame ``index`` of a pass, (H, W, C) uint8.
@@ -111,15 +114,33 @@ class PassImages:
         with stage("finish"):
             return finisher.finish(fields)
 
-    def _finisher(self, key: int) -> KeyFinisher:
+    def _finisher(self, key: int) -> _Finisher:
         finisher = self._finishers.pop(key, None)
         if finisher is None:
             with stage("sources"):
-                finisher = KeyFinisher(self._style(key), threads=self._threads)
+                finisher = _Finisher(self._style(key), self._threads)
         self._finishers[key] = finisher  # the last used stays longest
         while len(self._finishers) > _MOST_FINISHERS:
             self._finishers.pop(next(iter(self._finishers)))
         return finisher
+
+
+class _Finisher:
+    """Finishes the frames of a key; alpha moves along their positions, beside the colours."""
+
+    def __init__(self, style: NDArray[np.uint8], threads: int | None) -> None:
+        self._alpha = np.ascontiguousarray(style[..., 3]) if style.shape[2] == 4 else None
+        colours = style if self._alpha is None else extend_colours(style)
+        self._finisher = KeyFinisher(colours, threads=threads)
+
+    def finish(self, fields: FrameFields) -> NDArray[np.uint8]:
+        """The frame of some fields, (H, W, 3 or 4) uint8."""
+        colours = self._finisher.finish(fields)
+        if self._alpha is None:
+            return colours
+        positions = enlarge_positions(fields.positions, (colours.shape[1], colours.shape[0]))
+        alpha = sample(self._alpha, positions, interpolation=cv2.INTER_CUBIC)
+        return np.dstack([colours, alpha])
 
 
 def read_pass_frame(store: Store, key_pass: KeyPass, index: int, name: str) -> NDArray[Any]:

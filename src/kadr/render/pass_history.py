@@ -41,6 +41,8 @@ def stale_reason(schedule: RunSchedule, key_pass: KeyPass, history: History) -> 
         return "the clip's content changed"
     if previous.get("version") != current["version"]:
         return "this version of kadr makes it another way"
+    if previous.get("matte", "") != current["matte"]:
+        return "other parts of the frames are masked"
     changes = _changed_options(previous.get("options"), current["options"])
     if previous.get("seed") != current["seed"]:
         changes.append(f"seed {shorten(previous.get('seed'))} → {current['seed']}")
@@ -58,7 +60,7 @@ def previous_pass_name(schedule: RunSchedule, key_pass: KeyPass, history: Histor
     if not isinstance(previous, Mapping):
         return None
     current = _made_from(schedule, key_pass)
-    parts = ("clip", "options", "seed", "version")
+    parts = ("clip", "options", "seed", "version", "matte")
     same = all(previous.get(part) == current[part] for part in parts)
     name = previous.get("name")
     return name if same and isinstance(name, str) and name != key_pass.name else None
@@ -83,8 +85,9 @@ def _made_from(schedule: RunSchedule, key_pass: KeyPass) -> dict[str, Any]:
     return {
         "name": key_pass.name,
         "clip": pass_input.clip_identity,
-        "style": schedule.key_name(key_pass.key),
+        "style": schedule.style_name(key_pass.key),
         "options": asdict(pass_input.options),
         "seed": pass_input.seed,
+        "matte": pass_input.matte,
         "version": VERSION,
     }

@@ -1,16 +1,21 @@
-"""A key as its passes need it: reduced to the work size, where motion and matches are found."""
+"""A key as its passes need it: cropped to what is needed, and reduced to the work size."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.composite import WorkArea, extend_colours
 from kadr.core.frames import Frame
 from kadr.core.resize import shrink_to_side
 from kadr.core.stage_times import stage
+from kadr.core.warp import sample
 from kadr.finish import FrameFields, join_fields, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
@@ -20,20 +25,53 @@ _REGISTERED = 2
 """Positions are registered at so many times the work size."""
 
 Gray = NDArray[np.uint8]
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 class PassKey:
-    """A key frame with its style at the work size; frames that are no larger stay as they are."""
+    """A key frame with its style at the work size; frames that are no larger stay as they are.
+
+    The alpha of a style is not synthesized: it moves with the transport, beside the colours, which
+    are extended beyond its edge.
+    """
 
     def __init__(
-        self, frame: Frame, style: NDArray[np.uint8], options: PropagateOptions, seed: int
+        self,
+        frame: Frame,
+        style: NDArray[np.uint8],
+        options: PropagateOptions,
+        seed: int,
+        area: WorkArea | None = None,
+        sources: NDArray[np.bool_] | None = None,
     ) -> None:
-        """style: (H, W, 3 or 4) uint8 of the frame's size."""
-        self.options, self._side = options, options.pass_side(max(frame.size))
-        self.is_reduced = self._side < max(frame.size)
-        reduced = Frame(frame.index, self._reduce(frame.rgb), frame.time)
-        self.style = KeyStyle(reduced, self._reduce(style), options, seed=seed)
-        self._gray = self._registered_gray(frame) if self.is_reduced else None
+        """style: (H, W, 3 or 4) uint8 of the frame's size. area: what of frames is worked on.
+
+        sources: (H, W) bool, where patches may be taken from; None: everywhere.
+        """
+        self.options, self._area = options, area
+        longest = max(frame.size)
+        scale = options.pass_side(longest) / longest
+        image, style = self._crop(frame.rgb), self._crop(style)
+        self.is_reduced = scale < 1
+        self._side = max(1, round(max(image.shape[:2]) * scale))
+        reduced = Frame(frame.index, self._reduce(image), frame.time)
+        self._alpha: NDArray[np.uint8] | None = None
+        if style.shape[2] == 4:
+            self._alpha = self._reduce(np.ascontiguousarray(style[..., 3]))
+            style = extend_colours(style)
+        if sources is not None:
+            sources = self._reduce(self._crop(sources).astype(np.uint8) * 255) > 127
+        size = reduced.size
+        self.style = KeyStyle(
+            reduced,
+            self._reduce(style),
+            options,
+            seed=seed,
+            alpha=self._alpha,
+            sources=sources,
+            needed=None if area is None else lambda index: area.needed(index, size),
+        )
+        self._gray = self._registered_gray(image) if self.is_reduced else None
         self._grays: deque[Gray] = deque()
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
@@ -41,14 +79,21 @@ class PassKey:
         previous: Gray | None = None
         for frame in frames:
             with stage("reduce"):
-                image = self._reduce(frame.rgb) if self.is_reduced else frame.image
-                reduced = Frame(frame.index, image, frame.time)
+                image = self._crop(frame.rgb)
+                reduced = Frame(frame.index, self._reduce(image), frame.time)
                 luma = gray(reduced.rgb)
                 if previous is not None and self.is_reduced:
-                    self._grays.append(self._registered_gray(frame))
+                    self._grays.append(self._registered_gray(image))
             if previous is not None:
                 yield reduced, flow_pair(luma, previous, quick=self.options.quick_flow)
             previous = luma
+
+    def with_alpha(self, frame: PassFrame, state: PassState) -> PassFrame:
+        """A frame of the pass with the alpha of the key, moved by the transport of its state."""
+        if self._alpha is None:
+            return frame
+        alpha = sample(self._alpha, state.transport, interpolation=cv2.INTER_CUBIC)
+        return replace(frame, image=np.dstack([frame.image, alpha]))
 
     def fields(self, frame: PassFrame, state: PassState) -> FrameFields | None:
         """The fields of the next frame of ``steps``, to be finished at full size.
@@ -63,8 +108,11 @@ class PassKey:
             positions = register_positions(joined.positions, self._gray, self._grays.popleft())
         return FrameFields(positions, joined.matches, joined.sure)
 
-    def _reduce(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _crop(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
+        return image if self._area is None else self._area.crop(image)
+
+    def _reduce(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
         return shrink_to_side(image, self._side)
 
-    def _registered_gray(self, frame: Frame) -> Gray:
-        return gray(shrink_to_side(frame.rgb, _REGISTERED * self._side))
+    def _registered_gray(self, image: NDArray[np.uint8]) -> Gray:
+        return gray(shrink_to_side(image, _REGISTERED * self._side))

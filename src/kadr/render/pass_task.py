@@ -14,6 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.composite import WorkArea
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
 from kadr.core.stage_times import stage, timed
@@ -28,6 +32,7 @@ from kadr.propagate import (
     unpack_state,
 )
 from kadr.render.key_pass import STEP, KeyPass
+from kadr.render.matte_reader import MaskSource, MatteReader
 from kadr.render.pass_frame import image_digest, load_style, pack_pass_frame
 from kadr.render.pass_key import PassKey
 from kadr.storage.store import FolderStore, Store
@@ -45,7 +50,9 @@ _log = logging.getLogger(__name__)
 class PassWork:
     """What a pass task makes: the frames of a pass between two distances from its key, inclusive.
 
-    style_entry: the stylized key in the store. channels: 3 or 4, of all keys together.
+    style_entry: the stylized key in the store. channels: 3 or 4, of all keys together. area: what
+    of the frames is worked on, as plain values. masks: of the key, where it is styled, as plain
+    values.
     """
 
     clip: ClipSource
@@ -57,6 +64,8 @@ class PassWork:
     store: Path
     first_distance: int
     last_distance: int
+    area: Mapping[str, Any] | None = None
+    masks: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -115,18 +124,28 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
             key_frame = clip.frame(key_pass.key)
         with stage("sources"):
             style = load_style(store, work.style_entry, work.channels)
-            key = PassKey(key_frame, style, work.options, work.seed)
+            area = None if work.area is None else WorkArea.from_values(work.area)
+            key = PassKey(key_frame, style, work.options, work.seed, area, _sources(work))
         with stage("store"):
             state = nearest_state(store, key_pass, _first_missing(store, work))
         frames = walk(clip, key, key_pass, state, work.last_distance, context)
         for frame, next_state in stack.enter_context(closing(frames)):
             entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
+            frame = key.with_alpha(frame, next_state)
             with stage("store"):
                 store.put(entry, pack_pass_frame(frame, fields, key_pass.direction))
                 if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
                     store.put(key_pass.state_entry(frame.index), pack_state(next_state))
                 item = Item(frame.index, entry, image_digest(frame.image))
             yield item
+
+
+def _sources(work: PassWork) -> NDArray[np.bool_] | None:
+    """(H, W) bool, where the key is styled; None: everywhere."""
+    if work.masks is None:
+        return None
+    with MatteReader(MaskSource.from_values(work.masks)) as reader:
+        return reader.matte(work.key_pass.key) > 0
 
 
 def _first_missing(store: Store, work: PassWork) -> int:

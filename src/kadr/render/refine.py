@@ -135,9 +135,18 @@ class Refiner:
         reach = _reach(small.shape)
         # small propagated islands inside a refined area would look like pieces of another image
         small = cv2.erode(cv2.dilate(small, _disc(3 * reach)), _disc(reach))
-        full = cv2.resize(small.astype(np.float32), self._run.size, interpolation=cv2.INTER_CUBIC)
-        mask: Mask = full > 0.5
-        return mask
+        area, masks = self._run.work_area, self._run.masks
+        size = self._run.size if area is None else area.window[2:]
+        worked: Mask = (
+            cv2.resize(small.astype(np.float32), size, interpolation=cv2.INTER_CUBIC) > 0.5
+        )
+        if area is None or masks is None:
+            return worked
+        mask: Mask = np.zeros(self._run.size[::-1], np.bool_)
+        left, top, width, height = area.window
+        mask[top : top + height, left : left + width] = worked
+        mask &= masks.mask(index)
+        return mask if mask.any() else None
 
     def _name(self, frame: Frame) -> str:
         """The fingerprint of a frame in the folder of final frames."""
@@ -183,7 +192,7 @@ class Refiner:
                 for text in self._check.check(frame.index, styled.image, mask):
                     yield Event(STEP, self.refined, None, message=text)
                 image, parameters = (
-                    _composite(to_8_bits(frame.image), styled, mask),
+                    _composite(to_8_bits(frame.image), styled, mask, self._matte(frame.index)),
                     styled.info.get(PARAMETERS),
                 )
                 texts = {PARAMETERS: parameters} if parameters else {}
@@ -195,6 +204,10 @@ class Refiner:
                 image = frame.image.astype(np.uint8, copy=False)
                 self._final.put(frame.index, image, name, error, frame.texts)
             yield frame
+
+    def _matte(self, index: int) -> NDArray[np.float32] | None:
+        masks = self._run.masks
+        return None if masks is None else masks.matte(index)
 
     def _restyle(
         self, waiting: Iterable[tuple[Frame, str, Mask | None]], masks: Mapping[int, Mask]
@@ -233,11 +246,18 @@ def _disc(radius: int) -> NDArray[np.uint8]:
     return disc
 
 
-def _composite(propagated: Image, styled: StyledFrame, mask: Mask) -> Image:
-    """The stylized frame where the mask is True, fading at its edges into the propagated one."""
+def _composite(
+    propagated: Image, styled: StyledFrame, mask: Mask, matte: NDArray[np.float32] | None
+) -> Image:
+    """The stylized frame where the mask is True, fading at its edges into the propagated one.
+
+    matte: where the run restyles at all; None: everywhere.
+    """
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) / (_reach(mask.shape) + 1)
     share = np.clip(depth, 0, 1)[..., None]
     share *= share * (3 - 2 * share)
+    if matte is not None:
+        share = share * matte[..., None]
     colours, alpha = propagated[..., :3], propagated[..., 3:]
     mixed = colours + share * (styled.image[..., :3].astype(np.float32) - colours)
     image: Image = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)

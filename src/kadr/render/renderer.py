@@ -8,6 +8,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kadr.core.events import CancelToken, Event, notice
 from kadr.core.formatting import size
 from kadr.core.frames import Frame
@@ -16,6 +19,7 @@ from kadr.core.row_bands import default_threads
 from kadr.core.stage_times import StageTimes, add_times, stage
 from kadr.errors import OptionsError, ResumeError
 from kadr.render.blend_task import STEP as BLEND
+from kadr.render.compositor import Compositor
 from kadr.render.key_layers import KeyLayer, key_layers
 from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import KeyStyles
@@ -108,6 +112,7 @@ class Renderer:
         self._cancel = cancel
         self._budget = Budget(run.layout, run.options.work_limit)
         self._pending: set[int] = set()
+        self._compositor: Compositor | None = None
         self.counts = RenderCounts(pass_all=sum(map(len, schedule.passes)))
         self.clock = StepClock()
         self.stage_times: StageTimes = {}
@@ -119,6 +124,13 @@ class Renderer:
         Finished frames come in order, as soon as they and all before them exist.
         Raises ResumeError if work files are damaged again and again, and what the tasks raise.
         """
+        try:
+            yield from self._frames()
+        finally:
+            if self._compositor is not None:
+                self._compositor.close()
+
+    def _frames(self) -> Generator[Event | Frame, None, None]:
         finished = _FramesInOrder(self._run, self._pending, self._cancel, self._texts)
         missing, attempts = self._find_missing(), 0
         self._note_edited(missing)
@@ -207,17 +219,25 @@ class Renderer:
         _log.warning("%s", note)
 
     def _copy_keys(self, missing: Missing, finished: _FramesInOrder) -> Iterator[Frame]:
-        """A key's own frame is the key, pixel for pixel."""
+        """A key's own frame is the key, pixel for pixel; where it is masked, composited."""
         for count, index in enumerate(missing.keys, start=1):
             self._cancel.check()
             name = self._schedule.key_name(index)
-            style, texts = self._keys.style(index), self._keys.texts(index)
+            style, texts = self._finished_key(index), self._keys.texts(index)
             self._run.blended_frames.put(index, style, name, 0.0, texts)
             self._pending.discard(index)
             if count % _KEYS_AT_ONCE == 0:
                 yield from finished.ready()
         if missing.keys:
             self._run.blended_frames.sync()
+
+    def _finished_key(self, index: int) -> NDArray[np.uint8]:
+        style, work = self._keys.style(index), self._schedule.composite
+        if work is None:
+            return style
+        if self._compositor is None:
+            self._compositor = Compositor(work)
+        return self._compositor.finish(index, style)
 
     def _texts(self, index: int) -> Mapping[str, str]:
         """The text chunks of a finished frame's file; {} if it was edited by hand."""
@@ -291,8 +311,7 @@ def frame_bytes(run: RunContext) -> float:
     sizes = [count for _, count in files_below(run.store.folder / PROPAGATE)]
     if len(sizes) > 8:
         return sum(sizes) / len(sizes) * 1.1
-    is_reduced = run.pass_pixels < run.pixels
-    return (_FIELD_BYTES_PER_PIXEL if is_reduced else _BYTES_PER_PIXEL) * run.pass_pixels
+    return (_FIELD_BYTES_PER_PIXEL if run.is_reduced else _BYTES_PER_PIXEL) * run.pass_pixels
 
 
 class _FramesInOrder:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange
 from kadr.errors import InputError, OptionsError
 from kadr.options import RunOptions
+from kadr.render.backdrop import BackdropSource, find_backdrop
 from kadr.render.key_pass import PassInput
+from kadr.render.lost_alpha import check_alpha
+from kadr.render.masks import FrameMasks
+from kadr.render.matte_reader import MaskSource
 from kadr.render.run_inputs import check_run_outputs
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
@@ -30,7 +35,8 @@ class RunContext:
 
     source: the same clip for other processes, which refuse another content. clip_identity: a hash
     of the clip's content. frames: the frames of the run. layout: the paths in the work folder.
-    blended_frames: the folder of frames blended from the passes.
+    blended_frames: the folder of frames blended from the passes. backdrop: what lies
+    behind what is styled. notices: about the inputs. masks: None without a mask.
     """
 
     options: RunOptions
@@ -41,6 +47,30 @@ class RunContext:
     layout: WorkLayout
     store: FolderStore
     blended_frames: FrameFolder
+    backdrop: BackdropSource | None = None
+    notices: tuple[str, ...] = ()
+    masks: FrameMasks | None = None
+
+    @property
+    def mask_tile(self) -> int:
+        """The side in pixels of a tile of the masks: 16 pixels at the size at which passes work."""
+        scale = max(self.size) / self.options.propagate.pass_side(max(self.size))
+        return 4 * max(2, round(4 * scale))
+
+    @property
+    def work_area(self) -> WorkArea | None:
+        """The part of the frames that passes work on, once masks were surveyed; None: all."""
+        return None if self.masks is None else self.masks.work_area(self.mask_tile)
+
+    @property
+    def source_masks(self) -> MaskSource | None:
+        """The masks, if keys are stylized only where they are set: no patch comes from the rest.
+
+        Painted keys may be painted everywhere, so all of them is used.
+        """
+        if self.masks is None or self.options.stylizer == "external":
+            return None
+        return self.masks.source()
 
     @property
     def final_frames(self) -> FrameFolder:
@@ -58,10 +88,21 @@ class RunContext:
         return self.clip.info.width * self.clip.info.height
 
     @property
+    def is_reduced(self) -> bool:
+        """Whether passes work at a smaller size than that of the frames."""
+        return self.options.propagate.pass_side(max(self.size)) < max(self.size)
+
+    @property
+    def worked_pixels(self) -> int:
+        """Pixels of the part of a frame that passes work on, at the size of the frame."""
+        area = self.work_area
+        return self.pixels if area is None else area.window[2] * area.window[3]
+
+    @property
     def pass_pixels(self) -> int:
-        """Pixels of one frame at the size at which passes work."""
+        """The same at the size at which passes work."""
         scale = self.options.propagate.pass_side(max(self.size)) / max(self.size)
-        return round(self.pixels * scale * scale)
+        return round(self.worked_pixels * scale * scale)
 
     def ordinal(self, index: int) -> int:
         """The position of a frame among the frames of the run, from 1 on."""
@@ -81,7 +122,11 @@ class RunContext:
 
     def pass_input(self, key: int) -> PassInput:
         """What a key's passes depend on."""
-        return PassInput(self.clip_identity, key, self.options.propagate, self.options.seed)
+        area, sources = self.work_area, self.source_masks
+        matte = "" if area is None else area.digest
+        if sources is not None:
+            matte += sources.digest(key)
+        return PassInput(self.clip_identity, key, self.options.propagate, self.options.seed, matte)
 
 
 @contextlib.contextmanager
@@ -100,6 +145,10 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     with ExitStack() as stack:
         clip = stack.enter_context(source.open())
         frames = _frame_range(options, clip)
+        check_alpha(options)
+        masks = None
+        if options.mask is not None:
+            masks = stack.enter_context(closing(FrameMasks(options, clip, frames)))
         layout = WorkLayout(stack.enter_context(WorkFolder(options.work)).folder)
         if exclusive:
             stack.enter_context(lock_folder(layout.folder, run_purpose(options.output)))
@@ -108,15 +157,20 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
         for folder in layout.folders:
             refuse_links(layout.folder, folder)
         identity = identify(clip, layout.folder)
+        pinned = source.pinned(clip)
+        backdrop, notices = find_backdrop(options, clip, frames.stop - 1, pinned.absolute(), layout)
         yield RunContext(
             options,
             clip,
-            source.pinned(clip),
+            pinned,
             identity,
             frames,
             layout,
             FolderStore(layout.store),
             FrameFolder(_blended_folder(options, layout), clip.name),
+            backdrop,
+            tuple(notices),
+            masks,
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from kadr.core.background import parse_background
 from kadr.errors import InputError
 from kadr.options import RunOptions
 from kadr.stylize.registry import stylizer_options
@@ -37,8 +38,11 @@ def check_planned(file: Path, digest: str | None, planned: str) -> None:
 
 
 def run_inputs(options: RunOptions) -> list[Path]:
-    """The clip, the keys, the masks and the files of the stylizer."""
-    masks = [] if options.masks is None else [options.masks]
+    """The clip, the keys, the masks, the background and the files of the stylizer."""
+    masks = [] if options.mask is None else [options.mask]
+    background = parse_background(options.background).path
+    if background is not None:
+        masks.append(background)
     values = [options.stylizer_options, *(item.options for item in options.stylizer_ranges)]
     files = [path for item in values for path in stylizer_files(options.stylizer, dict(item))]
     return [options.clip, *options.keys, *masks, *files]

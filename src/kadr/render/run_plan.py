@@ -74,8 +74,11 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     overlap.
     """
     options, clip, frames = run.options, run.clip, run.frames
+    if run.masks is not None:
+        events = run.masks.survey(run.layout, run.mask_tile, cancel)
+        yield from (replace(event, step=STEP) for event in events)
     painted, unused = painted_keys(options, clip, frames)
-    for text in (*clip.info.notices, *unused, *_size_notices(run)):
+    for text in (*clip.info.notices, *run.notices, *unused, *_size_notices(run)):
         yield notice(STEP, text)
     survey: Survey | None = None
     if painted:

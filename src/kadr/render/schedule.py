@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange, Span
 from kadr.propagate import STATE_INTERVAL
 from kadr.render.blend_task import BlendChunk, BlendWork, gap_chunks
+from kadr.render.compositing import composite_work
+from kadr.render.compositor import CompositeWork
 from kadr.render.key_pass import KeyPass, PassInput
 from kadr.render.keyframes import KeyEntry, KeyStyles
+from kadr.render.matte_reader import MaskSource
 from kadr.render.pass_task import SEGMENT, PassWork, pass_task_id
 from kadr.render.run_context import RunContext
 from kadr.render.task_memory import blend_memory, pass_memory
@@ -86,7 +90,9 @@ class RunSchedule:
     """All passes and chunks of a run, whether or not they are made already.
 
     spans: in order. frames: of the run. styles: the stylized keys by frame index. channels: of all
-    of them together. inputs: by key, what its passes depend on.
+    of them together. inputs: by key, what its passes depend on. composite: how finished frames are
+    composited; None: they are the blended ones. area: what of the frames passes work on. masks: the
+    run's, if patches come only from where they are set.
     """
 
     clip: ClipSource
@@ -97,16 +103,27 @@ class RunSchedule:
     styles: Mapping[int, KeyEntry]
     channels: int
     inputs: Mapping[int, PassInput] = field(repr=False)
+    composite: CompositeWork | None = field(default=None, repr=False)
+    area: WorkArea | None = field(default=None, repr=False)
+    masks: MaskSource | None = field(default=None, repr=False)
+
+    def style_name(self, key: int) -> str:
+        """A fingerprint of the pixels of a stylized key."""
+        return f"{self.styles[key].digest}{self.channels}"
 
     def key_name(self, key: int) -> str:
-        """The fingerprint of a finished key frame: its style's pixels."""
-        return f"{self.styles[key].digest}{self.channels}"
+        """The fingerprint of a finished key frame: its style's pixels, composited."""
+        return self._finished_name(self.style_name(key), key)
 
     def frame_name(self, index: int) -> str:
         """The fingerprint of the finished frame ``index``."""
         if index in self.styles:
             return self.key_name(index)
-        return next(chunk.name for chunk in self.chunks if chunk.start <= index < chunk.stop)
+        chunk = next(chunk for chunk in self.chunks if chunk.start <= index < chunk.stop)
+        return self._finished_name(chunk.name, index)
+
+    def _finished_name(self, styled: str, index: int) -> str:
+        return styled if self.composite is None else self.composite.name(styled, index)
 
     def missing(self, store: Store, folder: FrameFolder, *, all_passes: bool = False) -> Missing:
         """What does not exist yet; with ``all_passes`` every pass frame counts as needed."""
@@ -115,7 +132,10 @@ class RunSchedule:
         edited: list[int] = []
         for chunk in self.chunks:
             name = chunk.name
-            states = {index: folder.find(index, name) for index in range(chunk.start, chunk.stop)}
+            states = {
+                index: folder.find(index, self._finished_name(name, index))
+                for index in range(chunk.start, chunk.stop)
+            }
             edited += [index for index, state in states.items() if state is FrameState.EDITED]
             open_frames = _to_make(states)
             if open_frames:
@@ -200,7 +220,18 @@ class RunSchedule:
                 stems = tuple(map(stem, indices))
                 keys = sorted({key_pass.key for key_pass in passes})
                 entries = tuple((key, self.styles[key].entry) for key in keys)
-                blend = BlendWork(chunk, indices, stems, entries, self.channels, store, folder)
+                name, composite = chunk.name, self.composite
+                blend = BlendWork(
+                    chunk,
+                    indices,
+                    stems,
+                    entries,
+                    self.channels,
+                    store,
+                    folder,
+                    tuple(self._finished_name(name, index) for index in indices),
+                    None if composite is None else composite.part(indices).to_values(),
+                )
                 yield (
                     blend,
                     blend.to_task(
@@ -218,7 +249,10 @@ class RunSchedule:
         previous: tuple[str, ...] = ()
         made_from, style = self.inputs[key_pass.key], self.styles[key_pass.key]
         memory = pass_memory(size, made_from.options)
+        masks = None if self.masks is None else asdict(self.masks.part([key_pass.key]))
         for first, last in segments:
+            frames = map(key_pass.index, range(first, last + 1))
+            area = None if self.area is None else self.area.part(frames).to_values()
             work = PassWork(
                 self.clip,
                 key_pass,
@@ -229,6 +263,8 @@ class RunSchedule:
                 store,
                 first,
                 last,
+                area,
+                masks,
             )
             # the longest pass first
             yield work, work.to_task(memory=memory, after=previous, priority=float(remaining))
@@ -261,6 +297,9 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         styles,
         keys.channels,
         inputs,
+        composite_work(run, keys.channels),
+        run.work_area,
+        run.source_masks,
     )
 
 

@@ -12,6 +12,7 @@ A work folder holds::
     shots-*.json    cuts of the clip
     key-fit-*.json  how painted keys fit their frames
     survey-*.zip    what keyframes would explain, from planning
+    masks-*.zip     where something is set in masks
     lock, lock.pid  the lock, and the process that holds it
     made-by-kadr.txt   the marker: without it the folder is not kadr's, and nothing is deleted
     keyframes/, every-frame/   in a comparison: one work folder for each method
@@ -41,7 +42,7 @@ _KINDS = {
     STORED: re.compile(r"store/([a-z]+/)?[0-9a-f]{32}(/\d{6,}(-state)?)?\.zip"),
     "noise from inversion": re.compile(r"noise/[0-9a-f]{32}\.npy"),
     "plans and records": re.compile(
-        r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]{12}\.json|survey-[0-9a-f]{32}\.zip"
+        r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]{12}\.json|(survey|masks)-[0-9a-f]{32}\.zip"
     ),
     "left over from an interrupted run": re.compile(
         rf"((store|frames|blended|noise)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
@@ -105,6 +106,11 @@ class WorkLayout:
     def survey_entry(fingerprint: str) -> str:
         """The entry of a survey in a store that lies in the work folder itself."""
         return f"survey-{fingerprint}"
+
+    @staticmethod
+    def masks_entry(fingerprint: str) -> str:
+        """The entry of what was found in masks, in a store that lies in the work folder itself."""
+        return f"masks-{fingerprint}"
 
     @property
     def lock(self) -> Path:

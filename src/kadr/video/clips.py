@@ -10,12 +10,12 @@ import numpy as np
 
 from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError, OutputError
-from kadr.image_files import IMAGE_SUFFIXES, WRITABLE_SUFFIXES
+from kadr.image_files import ALPHALESS_SUFFIXES, IMAGE_SUFFIXES, WRITABLE_SUFFIXES
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".apng")
 """Suffixes of the video files that ``create_clip`` writes."""
 
 ENCODER_PRESETS = (
@@ -92,8 +92,8 @@ def create_clip(
 ) -> ClipWriter:
     """Create a video file or an image sequence; ``path`` decides which.
 
-    path: .mp4 .m4v .mov .mkv (H.264), .webm (VP9), .gif, .webp; or a folder (one that exists, a
-    name without suffix, or one ending in a slash); or a pattern such as ``f_%05d.png``.
+    path: .mp4 .m4v .mov .mkv (H.264), .webm (VP9), .gif, .webp, .apng; or a folder (one that
+    exists, a name without suffix, or one ending in a slash); or a pattern such as ``f_%05d.png``.
     like: the clip from which the output takes frame times, names, numbers, pixel aspect and sound;
     the index of a written frame is its index in this clip.
     frame_rate: a constant rate instead of those times; the output then has no sound.
@@ -132,7 +132,7 @@ def create_clip(
 def keeps_alpha(path: str | Path) -> bool:
     """Whether the output that ``create_clip`` makes for a path can store alpha."""
     suffix = "" if str(path).endswith(("/", "\\")) else Path(path).suffix.lower()
-    if suffix in (".jpg", ".jpeg"):
+    if suffix in ALPHALESS_SUFFIXES:
         return False
     from kadr.video.video_writer import ENCODINGS
 
@@ -170,7 +170,7 @@ def _check_file(path: Path, overwrite: bool) -> None:
 
 def _check_quality(path: Path, crf: int | None, preset: str | None) -> None:
     suffix = path.suffix.lower()
-    if suffix in (".gif", ".webp"):
+    if suffix in (".gif", ".webp", ".apng"):
         _check_no_quality(path, crf, preset)
     if suffix == ".webm":
         _check_no_quality(path, None, preset)

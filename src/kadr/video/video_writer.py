@@ -95,17 +95,29 @@ ENCODINGS = {
         largest=16383,
         clock=Fraction(1, 1000),
     ),
+    ".apng": Encoding(
+        "apng",
+        "apng",
+        "rgb24",
+        alpha_format="rgba",
+        options={"pred": "mixed"},
+        container_options={"plays": "0"},
+        even=False,
+        sound=False,
+        clock=Fraction(1, 1000),
+    ),
 }
 
 
 class VideoWriter(BaseWriter):
-    """A ClipWriter for mp4, m4v, mov, mkv, webm and animated webp.
+    """A ClipWriter for mp4, m4v, mov, mkv, webm, animated webp and animated png (.apng).
 
     H.264 is yuv420p; odd sizes get their last column or row repeated, as 4:2:0 players need. RGBA
-    frames keep alpha in webm and webp, and in mov (as ProRes 4444); elsewhere they are laid over
-    black. Colours are written as BT.709 with chroma sited left, and tagged so. All sound tracks of
-    ``like`` are kept. The file grows under a hidden name beside ``path``. Raises OutputError when
-    the disk is full or the encoder fails; encoders are tried before the first frame.
+    frames keep alpha in webm, webp and apng, and in mov (as ProRes 4444); elsewhere they are laid
+    over black. Colours are written as BT.709 with chroma sited left, and tagged so. All sound
+    tracks of ``like`` are kept. The file grows under a hidden name beside ``path``. Raises
+    OutputError when the disk is full or the encoder fails; encoders are tried before the first
+    frame.
     """
 
     _library_errors = (av.error.FFmpegError,)
@@ -256,7 +268,7 @@ class VideoWriter(BaseWriter):
         context = stream.codec_context
         context.time_base = self._timing.base
         context.thread_count = _THREADS
-        if not stream.pix_fmt.startswith("bgr"):
+        if not stream.pix_fmt.startswith(("bgr", "rgb")):
             context.color_range = 1
             context.colorspace = context.color_primaries = context.color_trc = _BT709
         if self._like is not None:
