@@ -87,6 +87,8 @@ class DryRun:
     stylizes: bool = False
     missing: str = ""
     ranges: tuple[DryRunRange, ...] = ()
+    finished_indices: frozenset[int] = frozenset()
+    """The frames that would be made."""
 
 
 def make_dry_run(
@@ -140,6 +142,7 @@ def make_dry_run(
             bool(stylized) and options.stylizer != "external",
             keys.missing_parts() if stylized else "",
             tuple(_count_range(item, keys.indices, stylized) for item in plan.ranges),
+            frozenset(missing.keys).union(*missing.frames.values()),
         )
 
 

@@ -291,6 +291,7 @@ class RunOptions:
     replace_in: Path | None = option(
         None, "a folder whose outputs are replaced even without overwrite", unset="none"
     )
+    frames_only: bool = option(False, "only make the finished frames, and no output of them")
     allow_truncated: bool = option(
         False, "use the good frames of a damaged clip", section="clip", group=RUN
     )

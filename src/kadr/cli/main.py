@@ -20,6 +20,7 @@ from kadr.cli.exchange import export, import_
 from kadr.cli.guard import FAILED, STOPPED, guarded
 from kadr.cli.help import PlainCommand, PlainGroup, paragraphs
 from kadr.cli.info import info, stylizers
+from kadr.cli.layer import layer
 from kadr.cli.measure import measure
 from kadr.cli.new import new
 from kadr.cli.plan import plan
@@ -33,7 +34,7 @@ from kadr.core.formatting import printable
 from kadr.errors import OptionsError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
-    "Start": (new, import_),
+    "Start": (new, import_, layer),
     "Plan": (plan, frames),
     "Run": (run, preview, compare),
     "Look": (status, measure, info),

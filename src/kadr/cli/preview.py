@@ -20,7 +20,6 @@ from kadr.core.parsing import expand_home, parse_frames
 from kadr.errors import OptionsError, OutputError
 
 if TYPE_CHECKING:
-    from kadr.options import RunOptions
     from kadr.preview import PreviewResult
     from kadr.project.folder import ProjectFolder
     from kadr.video.base import Clip
@@ -63,7 +62,10 @@ def preview(
     After a key was changed, the result is an estimate that takes seconds, and the output says so.
     """
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
+        from kadr.cli.layer import layered_options
         from kadr.image_files import WRITABLE_SUFFIXES
+        from kadr.layers import preview_layers
+        from kadr.preview import preview_frames
         from kadr.project.folder import open_project
         from kadr.render.run_inputs import run_inputs
         from kadr.video.clip_source import ClipSource
@@ -75,7 +77,8 @@ def preview(
         located = opened.locate()
         for notice in located.notices:
             session.reporter.notice(notice)
-        options = opened.options(located)
+        layers = layered_options(opened, located) if opened.layers else None
+        options = opened.options(located) if layers is None else layers.run
         with ClipSource.of(options).open() as clip:
             frames = _frames(frame, range_, clip)
             path = Path(out) if out else _default_path(opened, clip, frames, range_ is None)
@@ -84,7 +87,11 @@ def preview(
             if frame is not None and path.suffix.lower() not in WRITABLE_SUFFIXES:
                 raise OutputError(f"{path}: not an image; expected a name such as frame.png")
             check_outputs_apart([path], run_inputs(options))
-            _make(options, clip, frames, path, range_ is None, session)
+            if layers is None:
+                items = preview_frames(options, frames, session.cancel)
+            else:
+                items = preview_layers(layers, frames, session.cancel)
+            _make(items, clip, frames, path, range_ is None, session)
 
 
 def _frames(number_text: str | None, range_text: str | None, clip: Clip) -> FrameRange:
@@ -108,16 +115,19 @@ def _default_path(project: ProjectFolder, clip: Clip, frames: FrameRange, single
 
 
 def _make(
-    options: RunOptions, clip: Clip, frames: FrameRange, path: Path, single: bool, session: Session
+    items: PreviewItems,
+    clip: Clip,
+    frames: FrameRange,
+    path: Path,
+    single: bool,
+    session: Session,
 ) -> None:
     """Make the frames, write them, and print whether they are exact."""
     from kadr.image_files import write_image
-    from kadr.preview import preview_frames
     from kadr.video.clips import create_clip, loses_alpha, lost_alpha_notice
 
     start = time.monotonic()
     with session.report_compiling():
-        items = preview_frames(options, frames, session.cancel)
 
         def transparent(frame: Frame) -> str:
             return lost_alpha_notice(path) if loses_alpha(path, frame) else ""

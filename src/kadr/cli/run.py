@@ -51,6 +51,7 @@ from kadr.option_fields import (
 from kadr.options import PropagateOptions, RunOptions, detail_options
 
 if TYPE_CHECKING:
+    from kadr.layers import LayeredOptions
     from kadr.pipeline import RunResult
 
 Result = Annotated[
@@ -138,6 +139,9 @@ def run(
         )
         request = _Request(arguments, ranges or (), frames, fps)
         project = is_project(target)
+        if project and (layered := _layered_options(target, request, session, dry_run)):
+            _run_layers(layered, session, dry_run)
+            return
         if project:
             options = _project_options(target, request, session, dry_run)
         else:
@@ -199,6 +203,77 @@ def _project_options(name: str, request: _Request, session: Session, dry_run: bo
         located, detail=arguments.detail, picture=arguments.picture, **changes
     )
     return with_numbers(options, request.ranges, request.frames)
+
+
+def _layered_options(
+    name: str, request: _Request, session: Session, dry_run: bool
+) -> LayeredOptions | None:
+    """The options of a project with layers; None without them."""
+    from kadr.cli.layer import layered_options
+    from kadr.project.folder import open_project
+
+    project = open_project(name)
+    if not project.layers:
+        return None
+    arguments = request.arguments
+    groups = (*fields_of_group(RunOptions, KEYFRAMES), *fields_of_group(RunOptions, MASK))
+    of_layers = {"keys", *groups} - {"background"}
+    given = [field for field in arguments.run if field in of_layers]
+    if request.ranges:
+        given.append("range")
+    if arguments.stylizer.name(arguments.run.get("stylizer"), ""):
+        given.append("stylizer")
+    if given:
+        raise OptionsError(
+            f"{given[0].replace('_', '-')}: {name} has layers; set it in {project.toml}, in one "
+            "of them"
+        )
+    located = project.locate()
+    for notice in located.notices:
+        session.reporter.notice(notice)
+    if not dry_run:
+        project = project.update_clip(located)
+        project.delete_partial_files()
+    changes = dict(arguments.run)
+    if request.fps is not None:
+        changes["frame_rate"] = _frame_rate(request.fps, located.path)
+    return layered_options(
+        project,
+        located,
+        request.frames,
+        detail=arguments.detail,
+        picture=arguments.picture,
+        **changes,
+    )
+
+
+def _run_layers(options: LayeredOptions, session: Session, dry_run: bool) -> None:
+    from kadr.cli.layer import layers_facts, layers_lines
+    from kadr.layers import dry_run_layers, restyle_layers
+
+    if dry_run:
+        with session.report_compiling():
+            predicted = session.follow(dry_run_layers(options, session.cancel))
+        lines = layers_lines(predicted, options)
+        session.reporter.result(*lines, **layers_facts(predicted))
+        return
+    session.stopped_text = (
+        "stopped; what is finished is kept, and the same command goes on from there"
+    )
+    with session.report_compiling():
+        result = session.follow(restyle_layers(options, session.cancel))
+    names = [name for name, _ in options.layers]
+    session.reporter.result(
+        f"{options.run.output}: {formatting.counted(result.frame_count, 'frame')} in "
+        f"{formatting.counted(len(names), 'layer')} in {result.seconds:.1f} s "
+        f"({result.frame_count / result.seconds:.2f} frames/s)",
+        output=result.output,
+        layers=names,
+        keys=result.keys,
+        frames=result.frame_count,
+        computed=result.computed,
+        seconds=round(result.seconds, 3),
+    )
 
 
 def _cache_folders(options: RunOptions) -> tuple[Path, ...]:

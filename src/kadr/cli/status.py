@@ -54,12 +54,32 @@ def status(project: ProjectArgument, json: JsonObject = False) -> None:
     with open_session(json=json) as session:
         from kadr.project.folder import open_project
 
-        state = _read_state(open_project(project), session)
+        opened = open_project(project)
+        if opened.layers:
+            _print_layers(opened, session, json)
+            return
+        state = _read_state(opened, session)
         if json:
             print(json_line(_facts(state)))
             return
         for name, value in _lines(state):
             session.reporter.result(f"{name:<10}  {value}")
+
+
+def _print_layers(project: ProjectFolder, session: Session, json: bool) -> None:
+    """The state of each layer, from the bottom up, and where the output is."""
+    states = [_read_state(layer, session) for layer in project.layers]
+    if json:
+        layers = {state.project.layer: _facts(state) for state in states}
+        print(json_line({"project": str(project.root), "layers": layers}))
+        return
+    for state in states:
+        session.reporter.result(f"layer {state.project.layer}")
+        for name, value in _lines(state):
+            session.reporter.result(f"  {name:<10}  {value}")
+    output = Path(project.output)
+    missing = "" if project.output_exists else ", not written yet"
+    session.reporter.result(f"{'output':<10}  {output}{missing}")
 
 
 def _read_state(project: ProjectFolder, session: Session) -> _State:

@@ -6,21 +6,22 @@ import contextlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
-from kadr.core.background import parse_background
-from kadr.errors import InputError
+from kadr.core.background import TRANSPARENT, parse_background
+from kadr.errors import InputError, OptionsError
 from kadr.files import HIDDEN, TEMPORARY_NAME, atomic_file
 from kadr.options import RunOptions
 from kadr.project.find_clip import find_clip
 from kadr.project.frame_numbers import with_numbers
+from kadr.project.schema import describe_unknown
 from kadr.project.settings import EntryErrors, Settings, read_settings
 from kadr.project.toml_lines import add_empty_entries
-from kadr.storage.layout import file_kind
+from kadr.storage.layout import WorkLayout, file_kind
 from kadr.storage.lock import lock_folder
 from kadr.video.identity import clip_files, clip_identity, clip_size
 
@@ -51,6 +52,24 @@ class ProjectFolder:
     settings: Settings
     text: str
     """The text of the project file, as it was read."""
+    layer: str = ""
+    """The layer that the settings and the folders below are those of; "": the project's own."""
+
+    @property
+    def layers(self) -> tuple[ProjectFolder, ...]:
+        """The project as each of its layers sees it, from the bottom up; none without layers."""
+        return tuple(
+            replace(self, settings=item.settings, layer=item.name) for item in self.settings.layers
+        )
+
+    def find_layer(self, name: str) -> ProjectFolder:
+        """The project as the layer ``name`` sees it. Raises OptionsError if there is none."""
+        for layer in self.layers:
+            if layer.layer == name:
+                return layer
+        names = [layer.layer for layer in self.layers]
+        known = describe_unknown(name, names) if names else "the project has no layers"
+        raise OptionsError(f"{self.root}: layer {known}")
 
     @property
     def name(self) -> str:
@@ -70,12 +89,14 @@ class ProjectFolder:
     @property
     def work(self) -> Path:
         """The folder for work files, which can be deleted without loss."""
-        return self.root / "work"
+        work = self.root / "work"
+        return WorkLayout(work).layer(self.layer).folder if self.layer else work
 
     @property
     def out(self) -> Path:
         """The folder for the output of runs."""
-        return self.root / "out"
+        out = self.root / "out"
+        return out / "layers" / self.layer if self.layer else out
 
     @property
     def frames(self) -> Path:
@@ -106,6 +127,8 @@ class ProjectFolder:
     @property
     def output(self) -> Path | str:
         """Where the output goes; text keeps the slash that marks a folder."""
+        if self.layer:
+            return self.frames
         path = self.root / self.settings.output
         return f"{path}/" if self.settings.output.endswith(("/", "\\")) else path
 
@@ -178,6 +201,10 @@ class ProjectFolder:
                 **changes.get("stylizer_options", {}),
             },
         }
+        if self.layer:
+            values |= {"frames_only": True, "background": TRANSPARENT, "output": self.output}
+            if values.get("per_key") is not None:
+                values["per_key"] = values["per_key"] / self.layer
         if "overwrite" not in values:
             values["replace_in"] = self.root
         return with_numbers(

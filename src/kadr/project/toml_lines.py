@@ -112,16 +112,26 @@ def _paths(lines: list[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
         if not inside:
             header, key = _HEADER.match(line), _KEY.match(line)
             if header is not None and header[2]:
-                table = _parts(header[2])
+                table = _numbered(_parts(header[2]), counts)
                 counts[table] += 1
                 table = (*table, str(counts[table]))
                 yield number, table
             elif header is not None:
-                table = _parts(header[1])
+                table = _numbered(_parts(header[1]), counts)
                 yield number, table
             elif key is not None:
                 yield number, (*table, *_parts(key[1]))
         inside ^= len(_LONG.findall(line)) % 2 == 1
+
+
+def _numbered(parts: tuple[str, ...], counts: Counter[tuple[str, ...]]) -> tuple[str, ...]:
+    """A table's full name with the number of each [[table]] that it lies in: of the last one."""
+    name: tuple[str, ...] = ()
+    for part in parts:
+        if counts[name]:
+            name = (*name, str(counts[name]))
+        name = (*name, part)
+    return name
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def background_notices(run: RunContext, channels: int) -> Iterator[str]:
     """What to tell people about the background, once the keys are stylized."""
     options, has_alpha = run.options, channels == 4
     background = parse_background(options.background)
-    if not has_alpha and run.masks is None and not background.is_film:
+    if not has_alpha and run.masks is None and not background.is_film and not options.frames_only:
         yield (
             f"background {options.background}: shows nowhere: there is no mask, and no key is "
             "transparent"

@@ -17,6 +17,8 @@ STEP = "write"
 
 def check_alpha(options: RunOptions) -> None:
     """Raise OptionsError if nothing is to lie behind frames whose output cannot store that."""
+    if options.frames_only:
+        return
     if parse_background(options.background).transparent and not keeps_alpha(options.output):
         raise OptionsError(
             f"background transparent: {options.output} cannot store alpha; write a folder or "

@@ -27,6 +27,7 @@ from kadr.video.base import Clip, ClipWriter, describe_size_change
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
 from kadr.video.identity import identify
+from kadr.video.no_output import NoOutput
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class RunContext:
     def create_output(self) -> ClipWriter:
         """Start the output. Raises OutputError if it exists and may not be replaced."""
         options = self.options
+        if options.frames_only:
+            return NoOutput(self.final_frames.folder)
         return create_clip(
             options.output,
             like=self.clip,

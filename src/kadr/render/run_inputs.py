@@ -22,7 +22,8 @@ def check_run_outputs(options: RunOptions) -> None:
     """Raise OutputError if an output of the run would replace or be mixed with what it reads."""
     own_folders = [path for path in (options.work, options.frames_folder) if path is not None]
     per_key = () if options.per_key is None else (options.per_key,)
-    check_outputs_apart([options.output], run_inputs(options), trees=per_key, reserved=own_folders)
+    outputs = [] if options.frames_only else [options.output]
+    check_outputs_apart(outputs, run_inputs(options), trees=per_key, reserved=own_folders)
 
 
 def check_planned(file: Path, digest: str | None, planned: str) -> None:

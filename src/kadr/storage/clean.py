@@ -11,7 +11,14 @@ from pathlib import Path
 from kadr.errors import OutputError
 from kadr.storage.cache import RUNS, cache_root, surveys_folder
 from kadr.storage.frame_folder import FrameFolder, FrameState
-from kadr.storage.layout import FINISHED_FRAMES, METHODS, WorkLayout, file_kind
+from kadr.storage.layout import (
+    FINISHED_FRAMES,
+    LAYERS,
+    METHODS,
+    WorkLayout,
+    file_kind,
+    nested_folder,
+)
 from kadr.storage.lock import lock_folder
 from kadr.storage.ownership import holds_file, is_marked, remove_marker
 
@@ -70,17 +77,20 @@ def find_work_files(folder: Path) -> WorkFiles:
 
 
 def _marked_folders(folder: Path) -> list[Path]:
-    """The work folder itself and those of the methods of a comparison, where kadr made them."""
+    """The work folder itself and those of methods and layers in it, where kadr made them."""
     if not is_marked(folder):
         return []
-    methods = [WorkLayout(folder).method(name).folder for name in METHODS]
-    return [folder, *(path for path in methods if not path.is_symlink() and is_marked(path))]
+    layout, layers = WorkLayout(folder), folder / LAYERS
+    nested = [layout.method(name).folder for name in METHODS]
+    if not layers.is_symlink() and layers.is_dir():
+        nested += sorted(layers.iterdir())
+    return [folder, *(path for path in nested if not path.is_symlink() and is_marked(path))]
 
 
 def _owner(folder: Path, path: Path) -> Path:
     """The work folder that a file below ``folder`` belongs to."""
-    name = path.relative_to(folder).parts[0]
-    return folder / name if name in METHODS else folder
+    nested = nested_folder(path.relative_to(folder))
+    return folder if nested is None else folder / nested
 
 
 def _own_files(folder: Path) -> tuple[Path, ...]:

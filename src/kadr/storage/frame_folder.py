@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from kadr.core.png import with_text
 from kadr.errors import InputError
-from kadr.files import FileFacts, Sync, atomic_file, sync_folder, write_error
+from kadr.files import FileFacts, Sync, atomic_file, file_digest, sync_folder, write_error
 from kadr.image_files import PNG_OPTIONS, decode_image, read_image
 
 _KEYWORD = b"kadr"
@@ -126,6 +126,19 @@ class FrameFolder:
         """The error in a frame's mark, 0–1; None if there is no file or no mark."""
         mark = _read_mark(self.path(index))
         return None if mark is None else mark.error
+
+    def content(self, index: int) -> str:
+        """A hash of what the file of a frame holds, or "" if there is none."""
+        path = self.path(index)
+        try:
+            facts = FileFacts.of(path.stat())
+        except OSError:
+            return ""
+        checked = self._checked.get(index)
+        if checked is None or checked[0] != facts:
+            checked = self._checked[index] = (facts, _check(path))
+        mark = checked[1]
+        return file_digest(path) if isinstance(mark, FrameState) else mark.digest
 
     def get(self, index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Read a frame back, (H, W, 3 or 4) uint8.

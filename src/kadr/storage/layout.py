@@ -16,6 +16,7 @@ A work folder holds::
     lock, lock.pid  the lock, and the process that holds it
     made-by-kadr.txt   the marker: without it the folder is not kadr's, and nothing is deleted
     keyframes/, every-frame/   in a comparison: one work folder for each method
+    layers/NAME/    in a project with layers: one work folder for each of them
     .kadr-*         files that are being written; left over after a crash
 """
 
@@ -30,6 +31,8 @@ from kadr.files import TEMPORARY_NAME
 LOCK, LOCK_HOLDER, MARKER = "lock", "lock.pid", "made-by-kadr.txt"
 METHODS = ("keyframes", "every-frame")
 """Folders of a comparison, each of them a work folder."""
+LAYERS = "layers"
+"""The folder of the layers' work folders."""
 
 _LOCK_FILES = "lock files"
 _OWN_FILES = (LOCK, LOCK_HOLDER, MARKER)
@@ -132,10 +135,20 @@ class WorkLayout:
         """The folders of files in the work folder."""
         return self.store, self.frames, self.blended, self.noise
 
+    def layer(self, name: str) -> WorkLayout:
+        """The work folder of one layer of a project."""
+        return WorkLayout(self.folder / LAYERS / name)
+
     def method(self, name: str) -> WorkLayout:
         """The work folder of one method of a comparison, one of METHODS."""
         assert name in METHODS, name
         return WorkLayout(self.folder / name)
+
+
+def nested_folder(relative: PurePath) -> PurePath | None:
+    """The work folder inside the work folder that a path lies in: of a method, or of a layer."""
+    count = 1 if relative.parts[0] in METHODS else 2 if relative.parts[0] == LAYERS else 0
+    return PurePath(*relative.parts[:count]) if 0 < count < len(relative.parts) else None
 
 
 def file_kind(relative: PurePath) -> str | None:
@@ -144,8 +157,8 @@ def file_kind(relative: PurePath) -> str | None:
     The lock and the marker of the folder itself have no kind: they are deleted last, with it.
     """
     name = relative.as_posix()
-    method, _, rest = name.partition("/")
-    nested = rest if method in METHODS and rest else name
+    folder = nested_folder(relative)
+    nested = name if folder is None else relative.relative_to(folder).as_posix()
     for kind, pattern in _KINDS.items():
         if pattern.fullmatch(nested):
             return None if kind == _LOCK_FILES and nested == name else kind

@@ -1,0 +1,85 @@
+"""Add a layer to a project, and check that its layers can be restyled."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kadr.errors import InputError, OptionsError, OutputError
+from kadr.image_files import IMAGE_SUFFIXES
+from kadr.project.folder import ProjectFolder, open_project, relative_path, write_text
+from kadr.project.schema import describe_unknown
+from kadr.project.settings import LAYER, LAYER_ORDER, check_layer_name, read_settings
+from kadr.project.template import toml_value
+from kadr.project.toml_lines import line_of
+from kadr.storage.lock import lock_folder
+
+_ORDER_LINE = re.compile(rf"^{LAYER_ORDER}\s*=.*$", re.MULTILINE)
+
+
+def add_layer(
+    project: ProjectFolder,
+    name: str,
+    *,
+    mask: Path | None = None,
+    keys: Path | None = None,
+    below: str | None = None,
+) -> ProjectFolder:
+    """Add the layer ``name``, and make its folder of keys; returns the project as it is then.
+
+    mask: where it is restyled. keys: its folder of painted keys; None: ``keys/NAME``. below: the
+    layer that it lies below; None: it lies on top.
+    Raises OptionsError for a name that is taken or cannot be one, InputError for a mask or folder
+    of keys that does not exist, OutputError if another kadr works in the project.
+    """
+    names = [item.layer for item in project.layers]
+    check_layer_name(name, names)
+    if below is not None and below not in names:
+        known = describe_unknown(below, names) if names else "there is no layer yet"
+        raise OptionsError(f"below {below}: {known}")
+    for path, what in ((mask, "mask"), (keys, "folder of keys")):
+        if path is not None and not path.exists():
+            raise InputError(f"{path}: no such {what}; check the path")
+    lines = ["", f"[[{LAYER}]]", f"name = {toml_value(name)}"]
+    if keys is not None:
+        lines += [f"[{LAYER}.keys]", f"folder = {toml_value(relative_path(keys, project.root))}"]
+    if mask is not None:
+        lines += [f"[{LAYER}.mask]", f"mask = {toml_value(relative_path(mask, project.root))}"]
+    text = project.text.rstrip() + "\n" + "\n".join(lines) + "\n"
+    position = len(names) if below is None else names.index(below)
+    order = [*names[:position], name, *names[position:]]
+    text = _with_order(text, order, project.text, is_default=below is None)
+    settings = read_settings(project.toml, text)
+    with lock_folder(project.root / "work"):
+        folder = project.root / (keys or Path("keys", name))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
+        write_text(project.toml, text)
+    assert settings.layers, "the layer was added"
+    return open_project(project.root)
+
+
+def _with_order(text: str, order: list[str], before: str, *, is_default: bool) -> str:
+    """The text with the order of its layers, where it is not that of the sections."""
+    line = f"{LAYER_ORDER} = {toml_value(tuple(order))}"
+    if _ORDER_LINE.search(text):
+        return _ORDER_LINE.sub(line, text, count=1)
+    if is_default:
+        return text
+    lines = text.splitlines()
+    position = line_of(before, (), "format")  # it lies in no section
+    return "\n".join([*lines[:position], line, *lines[position:]]) + "\n"
+
+
+def check_keys(layer: ProjectFolder) -> None:
+    """Raise OptionsError if a layer is to be painted and its folder holds no key."""
+    if layer.settings.stylizer != "external":
+        return
+    keys = layer.keys
+    if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in keys.glob("[!.]*")):
+        raise OptionsError(
+            f"layer {layer.layer}: no keys in {keys}; paint frames and save them there under their "
+            f"numbers, or take the layer out of {layer.toml}"
+        )
