@@ -51,6 +51,7 @@ IMPORTS = {
     "pipeline":      f"{BASE} render",
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
+    "layers":        f"{BASE} storage composite render pipeline dry_run preview",
     "compare":       f"{BASE} storage guides video render measure pipeline",
     "seed_grid":     f"{BASE} stylize video render",
 }  # fmt: skip

@@ -31,6 +31,7 @@ NOT_ON_THE_COMMAND_LINE = {
     "stylizer_ranges": "only a project has them, [[stylizer.range]]",
     "frames_folder": "only a project has one, out/frames",
     "replace_in": "only a project has one, its own folder",
+    "frames_only": "only a layer of a project has no output",
 }
 
 

@@ -161,6 +161,7 @@ NOT_IN_A_PROJECT = {
     "propagate": "the entries of [picture]",
     "overwrite": "a run may replace the outputs in its own project",
     "replace_in": "the folder of the project",
+    "frames_only": "a layer of the project",
     "work": "the folder work/ of the project",
     "frames_folder": "the folder out/frames of the project",
     "report": "the folder out/ of the project",
@@ -199,7 +200,9 @@ def _values(kind: type[Any], names: list[str]) -> st.SearchStrategy[dict[str, An
     return st.fixed_dictionaries({}, optional=drawn)
 
 
-_NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+_NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(
+    lambda name: not name.startswith("~")  # that is the home folder
+)
 _RANGES = st.lists(st.integers(0, 999), min_size=3, max_size=3).map(
     lambda numbers: ":".join(map(str, sorted(numbers)))
 )

@@ -33,16 +33,17 @@ FILES = [
 def test_every_work_file_has_a_kind(file: Path) -> None:
     relative = file.relative_to(LAYOUT.folder)
     assert file_kind(relative) is not None
-    for method in METHODS:
-        nested = LAYOUT.method(method).folder / relative
+    for work in (*map(LAYOUT.method, METHODS), LAYOUT.layer("room")):
+        nested = work.folder / relative
         assert file_kind(nested.relative_to(LAYOUT.folder)) == file_kind(relative)
 
 
 def test_a_lock_has_a_kind_only_in_the_folder_of_a_method() -> None:
     for file in (LAYOUT.lock, LAYOUT.lock_holder, LAYOUT.marker):
         assert file_kind(file.relative_to(LAYOUT.folder)) is None
-        nested = LAYOUT.method(METHODS[0]).folder / file.name
-        assert file_kind(nested.relative_to(LAYOUT.folder)) is not None
+        for work in (LAYOUT.method(METHODS[0]), LAYOUT.layer("room")):
+            nested = work.folder / file.name
+            assert file_kind(nested.relative_to(LAYOUT.folder)) is not None
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,8 @@ def test_a_lock_has_a_kind_only_in_the_folder_of_a_method() -> None:
         "masks-0a.zip",
         ".kadr-notes.txt",
         "mine/.kadr-a1b2c3d4.png",
+        "layers/notes.txt",
+        "layers/room/notes.txt",
     ],
 )
 def test_other_files_have_no_kind(name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kadr.cli.flags import Json, Overwrite, Quiet, Verbose
+from kadr.cli.flags import Json, Layer, Overwrite, Quiet, Verbose
 from kadr.cli.parse_values import parse_path
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
@@ -85,6 +85,7 @@ def export(
             help="With --keys: which frames (default: those of the keys of the project).",
         ),
     ] = None,
+    layer: Layer = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -97,17 +98,19 @@ def export(
         if ebs is not None:
             if numbers is not None:
                 raise OptionsError(f"numbers {numbers}: go with --keys; leave them out with --ebs")
-            _export_ebs(source, ebs, overwrite, session)
+            _export_ebs(source, ebs, layer, overwrite, session)
         elif keys is not None:
             _export_frames(source, keys, numbers, overwrite, session)
 
 
-def _export_ebs(source: Path, file: Path, overwrite: bool, session: Session) -> None:
+def _export_ebs(
+    source: Path, file: Path, layer: str | None, overwrite: bool, session: Session
+) -> None:
     from kadr.exchange.export_ebs import export_ebs
     from kadr.project.folder import open_project
     from kadr.report.record import read_record
 
-    project = open_project(source)
+    project = open_project(source).choose(layer)
     located = project.locate()
     record = read_record(project.record)
     cuts = [] if record is None else [shot.start for shot in record.shots[1:]]

@@ -44,6 +44,11 @@ Verbose = Annotated[
         "--verbose", "-v", count=True, show_default=False, help="Print more; twice: everything."
     ),
 ]
+Layer = Annotated[
+    str | None,
+    typer.Option("--layer", metavar="NAME", help="The layer, in a project that has layers."),
+]
+
 ProjectArgument = Annotated[
     str, typer.Argument(parser=expand_home, metavar="NAME.kadr", help="The folder of a project.")
 ]

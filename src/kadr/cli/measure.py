@@ -167,7 +167,8 @@ def _of_project(
             raise InputError(f"{output}: not there yet; make it with kadr run {project.root}")
     values = {
         "output": output,
-        "keys": keys or options.keys,
+        # the keys of layers are not those of the whole
+        "keys": keys or (() if project.layers else options.keys),
         "key_offset": options.key_offset if key_offset is None else key_offset,
         "frames": options.frames,
     }

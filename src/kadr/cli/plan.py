@@ -18,6 +18,7 @@ from kadr.cli.flags import (
     ClipOrProject,
     Frames,
     Json,
+    Layer,
     Overwrite,
     Quiet,
     Rate,
@@ -104,6 +105,7 @@ def plan(
     planning: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
+    layer: Layer = None,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
     allow_truncated: AllowTruncated = False,
@@ -125,8 +127,11 @@ def plan(
         if fps is not None:
             values["frame_rate"] = _frame_rate(fps, target)
         if is_project(target):
-            planned = _project_target(open_project(target), values, out, frames, session)
+            project = open_project(target).choose(layer)
+            planned = _project_target(project, values, out, frames, session)
         else:
+            if layer is not None:
+                raise OptionsError(f"layer {layer}: is for a project; {target} is a clip")
             planned = _clip_target(target, values, out, frames)
         options = planned.options
         if not dry_run:
@@ -184,7 +189,8 @@ def _project_target(
     if frames is not None:
         options = with_numbers(options, (), frames)
     record = None if located.changed else read_record(project.record)
-    return _Target(options, Path(out) if out else project.root / "plan", project.work, record)
+    folder = Path(out) if out else project.root / "plan" / project.layer
+    return _Target(options, folder, project.root / "work", record)
 
 
 def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) -> _Plan:

@@ -218,14 +218,14 @@ def _layered_options(
     arguments = request.arguments
     groups = (*fields_of_group(RunOptions, KEYFRAMES), *fields_of_group(RunOptions, MASK))
     of_layers = {"keys", *groups} - {"background"}
-    given = [field for field in arguments.run if field in of_layers]
+    requested = [field for field in arguments.run if field in of_layers]
     if request.ranges:
-        given.append("range")
+        requested.append("range")
     if arguments.stylizer.name(arguments.run.get("stylizer"), ""):
-        given.append("stylizer")
-    if given:
+        requested.append("stylizer")
+    if requested:
         raise OptionsError(
-            f"{given[0].replace('_', '-')}: {name} has layers; set it in {project.toml}, in one "
+            f"{requested[0].replace('_', '-')}: {name} has layers; set it in {project.toml}, in one "
             "of them"
         )
     located = project.locate()

@@ -62,14 +62,26 @@ class ProjectFolder:
             replace(self, settings=item.settings, layer=item.name) for item in self.settings.layers
         )
 
+    def choose(self, layer: str | None) -> ProjectFolder:
+        """The layer of this name, or without a name the project itself, if it has no layers.
+
+        Raises OptionsError for a name that no layer has, or if a name is needed.
+        """
+        if layer is not None:
+            return self.find_layer(layer)
+        if self.layers:
+            names = ", ".join(item.layer for item in self.layers)
+            raise OptionsError(f"{self.root}: has layers; give --layer NAME, one of {names}")
+        return self
+
     def find_layer(self, name: str) -> ProjectFolder:
         """The project as the layer ``name`` sees it. Raises OptionsError if there is none."""
         for layer in self.layers:
             if layer.layer == name:
                 return layer
         names = [layer.layer for layer in self.layers]
-        known = describe_unknown(name, names) if names else "the project has no layers"
-        raise OptionsError(f"{self.root}: layer {known}")
+        existing = describe_unknown(name, names) if names else "the project has no layers"
+        raise OptionsError(f"{self.root}: layer {existing}")
 
     @property
     def name(self) -> str:

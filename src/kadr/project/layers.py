@@ -35,8 +35,8 @@ def add_layer(
     names = [item.layer for item in project.layers]
     check_layer_name(name, names)
     if below is not None and below not in names:
-        known = describe_unknown(below, names) if names else "there is no layer yet"
-        raise OptionsError(f"below {below}: {known}")
+        existing = describe_unknown(below, names) if names else "there is no layer yet"
+        raise OptionsError(f"below {below}: {existing}")
     for path, what in ((mask, "mask"), (keys, "folder of keys")):
         if path is not None and not path.exists():
             raise InputError(f"{path}: no such {what}; check the path")

@@ -237,8 +237,8 @@ def _layer_contents(
         for key, values in own.items():
             with entry_errors((*section, key)):
                 if key not in LAYER_SECTIONS:
-                    known = ("name", *(f"[{LAYER}.{item}]" for item in LAYER_SECTIONS))
-                    raise OptionsError(f"{LAYER} {name}: {describe_unknown(key, known)}")
+                    existing = ("name", *(f"[{LAYER}.{item}]" for item in LAYER_SECTIONS))
+                    raise OptionsError(f"{LAYER} {name}: {describe_unknown(key, existing)}")
                 if not isinstance(values, dict):
                     raise OptionsError(f"{key}: expected a section, [{LAYER}.{key}]")
         with entry_errors((*section, "mask"), "background"):
