@@ -76,7 +76,7 @@ class Compositor(Closing):
     def __init__(self, work: CompositeWork) -> None:
         self._work = work
         self._backdrop = Backdrop(work.backdrop, work.size)
-        self._mattes = None if work.masks is None else MatteReader(work.masks)
+        self._mattes = None if work.masks is None else MatteReader(work.masks, cached_bytes=0)
 
     def finish(self, index: int, styled: Image) -> Image:
         """The finished frame, (H, W, 3 or 4) uint8.
