@@ -16,7 +16,7 @@ from kadr.options import PropagateOptions, RunOptions
 from kadr.pipeline import RunResult, restyle
 from kadr.preview import preview_frames
 from kadr.video.clips import create_clip, open_clip
-from scenes import paint, sliding, write_sequence
+from scenes import paint, sliding, texture, write_sequence
 
 HEIGHT, WIDTH, COUNT = 96, 160, 8
 IMAGES = sliding(COUNT, 2.0, height=HEIGHT, width=WIDTH)
@@ -296,3 +296,44 @@ def test_a_video_of_masks_in_worker_processes(folder: Path) -> None:
         outside = MASKS[index] <= 127
         assert np.array_equal(image[outside], IMAGES[index][outside])
         assert not np.array_equal(image, IMAGES[index])
+
+
+@pytest.mark.parametrize(("work_size", "keys"), [(960, (0, 7)), (80, (3,))])
+def test_a_window_that_follows_the_mask_changes_little(
+    tmp_path: Path, work_size: int, keys: tuple[int, ...]
+) -> None:
+    """A textured disc crosses a textured background; the whole frame is the reference."""
+    ground, disc = texture(96, 320, seed=1), texture(96, 320, seed=2)
+    images, masks = [], []
+    for index in range(8):
+        mask = np.zeros((96, 320), np.uint8)
+        cv2.circle(mask, (40 + 14 * index, 48), 20, 255, -1)
+        masks.append(mask)
+        moved = np.roll(disc, 14 * index, axis=1)
+        images.append(np.where(mask[..., None] > 0, moved, ground))
+    write_sequence(tmp_path / "clip", images)
+    write_sequence(tmp_path / "masks", [np.dstack([mask] * 3) for mask in masks])
+    for index in keys:
+        write_image(tmp_path / "keys" / f"{index}.png", paint(images[index]))
+    options = PropagateOptions(work_size=work_size)
+    whole = _run_folder(tmp_path, "whole", None, options)
+    masked = _run_folder(tmp_path, "masked", tmp_path / "masks", options)
+    truth = [paint(image) for image in images]
+    errors = []
+    for frames in (whole, masked):
+        inside = [np.abs(frame[mask > 0].astype(int) - true[mask > 0]).mean()
+                  for frame, true, mask in zip(frames, truth, masks, strict=True)]  # fmt: skip
+        errors.append(float(np.mean(inside)))
+    assert errors[1] < errors[0] + 1
+    for frame, image, mask in zip(masked, images, masks, strict=True):
+        assert np.array_equal(frame[mask == 0], image[mask == 0])
+
+
+def _run_folder(
+    folder: Path, output: str, mask: Path | None, propagate: PropagateOptions
+) -> list[np.ndarray]:
+    restyle(
+        RunOptions(folder / "clip", folder / output, (folder / "keys",), mask=mask, threads=1,
+                   propagate=propagate, ignore_cuts=True)
+    )  # fmt: skip
+    return _images(folder / output)
