@@ -7,6 +7,8 @@ mask whose edge is touched up, or a feather that is changed, needs no new passes
 from __future__ import annotations
 
 import hashlib
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -38,8 +40,8 @@ class WorkArea:
     """Where passes work.
 
     size: (width, height) of frames. window: x, y, width and height of the part of frames that is
-    worked on. tile: side of a tile in pixels. tiles: by frame, the bits of its tiles row by row
-    in hexadecimal digits, or of all frames under EVERY; frames without any need the whole window.
+    worked on. tile: side of a tile in pixels. tiles: by frame, its packed tiles, or those of all
+    frames under EVERY; frames without any need the whole window.
     corners: by frame, x and y of its window if that lies elsewhere: it follows what is styled.
     """
 
@@ -87,8 +89,13 @@ class WorkArea:
     @cached_property
     def digest(self) -> str:
         """A hash of all that passes depend on."""
-        text = repr(self.to_values())
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        # of the tiles themselves: another zlib packs them into another text
+        digest = hashlib.sha256(repr(replace(self, tiles={}).to_values()).encode())
+        shape = grid_shape(self.size, self.tile)
+        for index, packed in sorted(self.tiles.items()):
+            tiles = _unpack_tiles(packed, shape)
+            digest.update(f"{index}:".encode() + np.packbits(tiles).tobytes())
+        return digest.hexdigest()[:32]
 
     @property
     def is_whole(self) -> bool:
@@ -152,12 +159,12 @@ def margin_cells(reach: int, tile: int) -> int:
 
 
 def pack_tiles(tiles: NDArray[np.bool_]) -> str:
-    """The bits of tiles as hexadecimal digits."""
-    return np.packbits(tiles).tobytes().hex()
+    """Tiles as text; a hundred times shorter than they are many, as masks are simple shapes."""
+    return b64encode(zlib.compress(np.packbits(tiles).tobytes())).decode()
 
 
 def _unpack_tiles(packed: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    bits = np.frombuffer(bytes.fromhex(packed), np.uint8)
+    bits = np.frombuffer(zlib.decompress(b64decode(packed)), np.uint8)
     return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
 
 
