@@ -110,8 +110,9 @@ def test_a_window_follows_what_crosses_the_frame() -> None:
         for index in range(11)
     }
     tiles[11] = pack_tiles(touched_tiles(_mask(0, 0, 0, 0), 8, 0))
-    area = make_work_area(SIZE, 8, tiles)
+    area = make_work_area(SIZE, 8, tiles, follow=True)
     assert area.window[2] < 64
+    assert make_work_area(SIZE, 8, tiles).window[2] > 170
     windows = [area.window_of(index) for index in range(12)]
     assert windows[11] == windows[10], "an empty mask leaves it where it was"
     for index, (left, top, width, height) in enumerate(windows[:11]):
@@ -133,5 +134,5 @@ def test_a_window_stands_still_where_following_saves_little() -> None:
         index: pack_tiles(touched_tiles(_mask(40 + 3 * index, 40, 40, 40), 8, 0))
         for index in range(5)
     }
-    area = make_work_area(SIZE, 8, tiles)
+    area = make_work_area(SIZE, 8, tiles, follow=True)
     assert not area.corners

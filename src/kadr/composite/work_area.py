@@ -168,10 +168,14 @@ def _unpack_tiles(packed: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
 
 
-def make_work_area(size: Size, tile: int, tiles: Mapping[int, str]) -> WorkArea:
+def make_work_area(
+    size: Size, tile: int, tiles: Mapping[int, str], *, follow: bool = False
+) -> WorkArea:
     """The work area of frames from the tiles of each, as ``touched_tiles`` and ``pack_tiles`` give.
 
-    The window has room for the tiles of all frames, or follows them where that is much smaller.
+    The window has room for the tiles of all frames; or, with ``follow``, is as large as the largest
+    of them needs and goes where they are, if that is much smaller. A key is then seen only through
+    the window of its own frame.
     """
     shape = grid_shape(size, tile)
     unpacked = {index: _unpack_tiles(packed, shape) for index, packed in sorted(tiles.items())}
@@ -184,7 +188,7 @@ def make_work_area(size: Size, tile: int, tiles: Mapping[int, str]) -> WorkArea:
     union = (int(edges[:, 2].max() - left), int(edges[:, 3].max() - top))
     # it moves by two tiles at a time: one more than the largest box has room for that
     moving = tuple(int(side) + 1 for side in (edges[:, 2:] - edges[:, :2]).max(axis=0))
-    follows = moving[0] * moving[1] < _WORTH_FOLLOWING * union[0] * union[1]
+    follows = follow and moving[0] * moving[1] < _WORTH_FOLLOWING * union[0] * union[1]
     sides = moving if follows else union
     width, height = (min(all_, side * tile) for all_, side in zip(size, sides, strict=True))
     if width * height > _WORTH_IT * size[0] * size[1]:
