@@ -12,7 +12,7 @@ from kadr.core.frames import Frame, FrameRange
 from kadr.core.generators import consume
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import read_image, write_image
-from kadr.options import PropagateOptions, RunOptions
+from kadr.options import PropagateOptions, RunOptions, detail_options
 from kadr.pipeline import RunResult, restyle
 from kadr.preview import preview_frames
 from kadr.video.clips import create_clip, open_clip
@@ -328,3 +328,20 @@ def test_a_window_that_follows_the_mask_changes_little(tmp_path: Path, work_size
     assert errors[1] < errors[0] + 1
     for frame, image, mask in zip(frames, images, masks, strict=True):
         assert np.array_equal(frame[mask == 0], image[mask == 0])
+
+
+def test_the_lynx_is_painted_and_its_meadow_stays(real_clips: Path, tmp_path: Path) -> None:
+    lynx = real_clips / "lynx"
+    restyle(
+        RunOptions(lynx / "input", tmp_path / "out", (lynx / "keys" / "000.jpg",),
+                   mask=lynx / "masks", feather=6.0, frames=FrameRange(0, 4), threads=1,
+                   propagate=detail_options("draft"))
+    )  # fmt: skip
+    with open_clip(lynx / "input") as clip:
+        for index, image in enumerate(_images(tmp_path / "out")):
+            film = clip.frame(index).rgb
+            mask = read_image(lynx / "masks" / f"mask_{index:05d}.png")[..., 0]
+            outside = cv2.dilate(mask, np.ones((9, 9), np.uint8)) == 0
+            inside = cv2.erode(mask, np.ones((9, 9), np.uint8)) == 255
+            assert np.array_equal(image[outside], film[outside])
+            assert np.abs(image[inside].astype(int) - film[inside]).mean() > 25
