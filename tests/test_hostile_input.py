@@ -98,8 +98,8 @@ def project_toml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TOML = with_entries(
     clip='sha256 = "42b1d2d168475b5aaacbcbaf2632e53215bd1e35ddd52c9f9d55a2f3853844ac"\n'
     'size = 48648\nframes = "0:9"\nframe-rate = 24.5',
-    keys='folder = "keys"\nmasks = "~/masks"',
-    run='work-limit = "20GB"',
+    keys='folder = "keys"',
+    run='work-limit = "20GB"\n[mask]\nmask = "~/masks"\ngrow = -3\nbackground = "#204080"',
 )
 
 

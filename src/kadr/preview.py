@@ -202,7 +202,7 @@ class _PreviewRenderer:
 
         def read_style(key: int) -> NDArray[np.uint8]:
             style = self._keys.style(key)
-            return style if work is None else work.crop(style)
+            return style if work is None else work.crop(style, key)
 
         images = PassImages(store, read_style)
         start = frames.start

@@ -355,9 +355,10 @@ class TestPreview:
             write_image(key, np.dstack([image, np.zeros_like(image[..., 0])]))
         filmed = read_image_of(project, 2)
         done = kadr("preview", project.root, "--frame", "2")
-        assert "where the keys are transparent it shows the film" in done.err, done
+        assert "where keys are transparent the film shows" in done.err, done
         np.testing.assert_array_equal(read_image(project.previews / "frame_00002.png"), filmed)
         _set(project, 'path = "out/clip.mp4"', 'path = "out/images/"')
+        _set(project, "[mask]", '[mask]\nbackground = "transparent"')
         assert kadr("preview", project.root, "--frame", "2").err == ""
         assert read_image(project.previews / "frame_00002.png")[..., 3].max() == 0
         done = kadr("preview", project.root, "--range", "1:3", "-o", tmp_path / "a.mp4")

@@ -65,7 +65,7 @@ def test_the_window_has_room_for_all_frames() -> None:
     assert top <= 40 <= 60 <= top + height
     assert width * height < 0.5 * SIZE[0] * SIZE[1]
     image = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1])
-    assert np.array_equal(area.crop(image), image[top : top + height, left : left + width])
+    assert np.array_equal(area.crop(image, 1), image[top : top + height, left : left + width])
     assert area.part([1]).window == area.window
     assert set(area.part([1]).tiles) == {1}
 
@@ -75,7 +75,7 @@ def test_nothing_is_cropped_if_little_is_saved_or_nothing_known(mask: np.ndarray
     area = make_work_area(SIZE, 8, {0: pack_tiles(touched_tiles(mask, 8, 0))})
     assert area.is_whole
     image = np.zeros(SIZE[::-1])
-    assert area.crop(image) is image
+    assert area.crop(image, 0) is image
 
 
 def test_one_mask_for_all_frames() -> None:
@@ -102,3 +102,37 @@ def test_values_survive_json_and_the_digest_tells_areas_apart() -> None:
     assert again.digest == area.digest
     other = make_work_area(SIZE, 8, {2: pack_tiles(touched_tiles(_mask(8, 8, 38, 30), 8, 0))})
     assert other.digest != area.digest
+
+
+def test_a_window_follows_what_crosses_the_frame() -> None:
+    tiles = {
+        index: pack_tiles(touched_tiles(_mask(5 + 15 * index, 50, 20, 20), 8, 0))
+        for index in range(11)
+    }
+    tiles[11] = pack_tiles(touched_tiles(_mask(0, 0, 0, 0), 8, 0))
+    area = make_work_area(SIZE, 8, tiles, follow=True)
+    assert area.window[2] < 64
+    assert make_work_area(SIZE, 8, tiles).window[2] > 170
+    windows = [area.window_of(index) for index in range(12)]
+    assert windows[11] == windows[10], "an empty mask leaves it where it was"
+    for index, (left, top, width, height) in enumerate(windows[:11]):
+        assert (width, height) == area.window[2:]
+        assert 0 <= left <= left + width <= SIZE[0]
+        assert 0 <= top <= top + height <= SIZE[1]
+        needed = area.needed(index, (width, height))
+        assert needed is not None
+        x = 5 + 15 * index - left
+        assert needed[50 - top : 70 - top, x : min(x + 20, width)].all()
+    again = WorkArea.from_values(json.loads(json.dumps(area.to_values())))
+    assert again == area
+    assert set(area.part([3]).corners) == {3}
+    assert not area.without_tiles().tiles
+
+
+def test_a_window_stands_still_where_following_saves_little() -> None:
+    tiles = {
+        index: pack_tiles(touched_tiles(_mask(40 + 3 * index, 40, 40, 40), 8, 0))
+        for index in range(5)
+    }
+    area = make_work_area(SIZE, 8, tiles, follow=True)
+    assert not area.corners

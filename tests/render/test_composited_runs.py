@@ -12,11 +12,11 @@ from kadr.core.frames import Frame, FrameRange
 from kadr.core.generators import consume
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import read_image, write_image
-from kadr.options import PropagateOptions, RunOptions
+from kadr.options import PropagateOptions, RunOptions, detail_options
 from kadr.pipeline import RunResult, restyle
 from kadr.preview import preview_frames
 from kadr.video.clips import create_clip, open_clip
-from scenes import paint, sliding, write_sequence
+from scenes import paint, sliding, texture, write_sequence
 
 HEIGHT, WIDTH, COUNT = 96, 160, 8
 IMAGES = sliding(COUNT, 2.0, height=HEIGHT, width=WIDTH)
@@ -296,3 +296,52 @@ def test_a_video_of_masks_in_worker_processes(folder: Path) -> None:
         outside = MASKS[index] <= 127
         assert np.array_equal(image[outside], IMAGES[index][outside])
         assert not np.array_equal(image, IMAGES[index])
+
+
+@pytest.mark.parametrize("work_size", [960, 80])
+def test_a_window_that_follows_the_mask_changes_little(tmp_path: Path, work_size: int) -> None:
+    """A textured disc crosses a textured background; the whole frame is the reference."""
+    ground, disc = texture(96, 320, seed=1), texture(96, 320, seed=2)
+    images, masks = [], []
+    for index in range(8):
+        mask = np.zeros((96, 320), np.uint8)
+        cv2.circle(mask, (40 + 14 * index, 48), 20, 255, -1)
+        masks.append(mask)
+        moved = np.roll(disc, 14 * index, axis=1)
+        images.append(np.where(mask[..., None] > 0, moved, ground))
+    write_sequence(tmp_path / "clip", images)
+    write_sequence(tmp_path / "masks", [np.dstack([mask] * 3) for mask in masks])
+
+    def run(output: str, mask: Path | None, every: int = 7) -> list[np.ndarray]:
+        restyle(
+            RunOptions(tmp_path / "clip", tmp_path / output, stylizer="paint", every_frame=True,
+                       every=every, mask=mask, threads=1, ignore_cuts=True,
+                       propagate=PropagateOptions(work_size=work_size))
+        )  # fmt: skip
+        return _images(tmp_path / output)
+
+    truth, errors = run("truth", None, every=1), []
+    for frames in (run("whole", None), run("masked", tmp_path / "masks")):
+        inside = [np.abs(frame[mask > 0].astype(int) - true[mask > 0]).mean()
+                  for frame, true, mask in zip(frames, truth, masks, strict=True)]  # fmt: skip
+        errors.append(float(np.mean(inside)))
+    assert errors[1] < errors[0] + 1
+    for frame, image, mask in zip(frames, images, masks, strict=True):
+        assert np.array_equal(frame[mask == 0], image[mask == 0])
+
+
+def test_the_lynx_is_painted_and_its_meadow_stays(real_clips: Path, tmp_path: Path) -> None:
+    lynx = real_clips / "lynx"
+    restyle(
+        RunOptions(lynx / "input", tmp_path / "out", (lynx / "keys" / "000.jpg",),
+                   mask=lynx / "masks", feather=6.0, frames=FrameRange(0, 4), threads=1,
+                   propagate=detail_options("draft"))
+    )  # fmt: skip
+    with open_clip(lynx / "input") as clip:
+        for index, image in enumerate(_images(tmp_path / "out")):
+            film = clip.frame(index).rgb
+            mask = read_image(lynx / "masks" / f"mask_{index:05d}.png")[..., 0]
+            outside = cv2.dilate(mask, np.ones((9, 9), np.uint8)) == 0
+            inside = cv2.erode(mask, np.ones((9, 9), np.uint8)) == 255
+            assert np.array_equal(image[outside], film[outside])
+            assert np.abs(image[inside].astype(int) - film[inside]).mean() > 25

@@ -273,7 +273,7 @@ def test_what_was_looked_at_once_is_not_read_again(
     first = open_masks(folder).work_area(TILE)
     monkeypatch.setattr("kadr.render.masks.MaskLook", None)
     assert open_masks(folder).work_area(TILE) == first
-    assert open_masks(folder, feather=6.0, grow=1).work_area(TILE).window == first.window
+    assert open_masks(folder, feather=4.0).work_area(TILE) == first
 
 
 def test_tiles_cover_the_mask_and_the_window_covers_the_tiles(
@@ -291,4 +291,4 @@ def test_tiles_cover_the_mask_and_the_window_covers_the_tiles(
     assert masks.matte(3).sum() == pytest.approx(
         masks.matte(3)[y : y + height, x : x + width].sum()
     )
-    assert needed.mean() < 0.7
+    assert needed.mean() < 0.95

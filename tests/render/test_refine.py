@@ -126,6 +126,18 @@ def test_only_pixels_that_no_key_covers_are_refined(clip: Path) -> None:
         assert 0.05 < changed.mean() < 0.3
 
 
+def test_nothing_outside_of_the_mask_is_refined(clip: Path, images: list[np.ndarray]) -> None:
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[36:60, 30:70] = 255  # a part of the disc, and of what is beside it
+    write_image(clip.parent / "mask.png", mask)
+    _, refined = _run(clip, mask=clip.parent / "mask.png", feather=2.0)
+    assert Red.refined == [3, 4, 5]
+    outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) == 0
+    for index, image in enumerate(refined):
+        assert np.array_equal(image[outside], images[index][outside])
+    assert np.abs(refined[4][46:50, 38:42].astype(int) - RED).mean() < 60
+
+
 def test_refined_frames_are_synced_when_all_are_made(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Which part of the frames passes have to work on: a window for all of them, tiles in each.
+"""Which part of the frames passes have to work on: a window of one size, and tiles in each.
 
 Tiles are coarse on purpose: what a pass computes depends on them and on nothing finer, so that a
 mask whose edge is touched up, or a feather that is changed, needs no new passes.
@@ -7,8 +7,10 @@ mask whose edge is touched up, or a feather that is changed, needs no new passes
 from __future__ import annotations
 
 import hashlib
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -26,6 +28,9 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 _CELLS = 4
 """Cells along the side of a tile: the margin around a mask is a number of cells."""
+_WORTH_FOLLOWING = 0.7
+"""A window that follows is used if it is smaller than this part of one that stands still: each of
+its moves leaves the border of what was found behind."""
 _WORTH_IT = 0.85
 """The largest share of the frame for which a window saves more than it costs in context."""
 
@@ -34,20 +39,35 @@ _WORTH_IT = 0.85
 class WorkArea:
     """Where passes work.
 
-    size: (width, height) of frames. window: x, y, width and height of the part of all frames that
-    is worked on. tile: side of a tile in pixels. tiles: by frame, the bits of its tiles row by row
-    in hexadecimal digits, or of all frames under EVERY; frames without any need the whole window.
+    size: (width, height) of frames. window: x, y, width and height of the part of frames that is
+    worked on. tile: side of a tile in pixels. tiles: by frame, its packed tiles, or those of all
+    frames under EVERY; frames without any need the whole window.
+    corners: by frame, x and y of its window if that lies elsewhere: it follows what is styled.
     """
 
     size: Size
     window: tuple[int, int, int, int]
     tile: int
     tiles: Mapping[int, str] = field(default_factory=dict)
+    corners: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+    def window_of(self, index: int) -> tuple[int, int, int, int]:
+        """x, y, width and height of the window of a frame."""
+        x, y = self.corners.get(index, self.window[:2])
+        return x, y, *self.window[2:]
+
+    def without_tiles(self) -> WorkArea:
+        """Only the windows."""
+        return replace(self, tiles={})
 
     def part(self, indices: Iterable[int]) -> WorkArea:
         """The same for some frames, to be sent to a task."""
-        tiles = {index: self.tiles[index] for index in (*indices, EVERY) if index in self.tiles}
-        return WorkArea(self.size, self.window, self.tile, tiles)
+        chosen = [*indices, EVERY]
+        return replace(
+            self,
+            tiles={index: self.tiles[index] for index in chosen if index in self.tiles},
+            corners={index: self.corners[index] for index in chosen if index in self.corners},
+        )
 
     def to_values(self) -> dict[str, Any]:
         """Itself as plain values."""
@@ -56,30 +76,37 @@ class WorkArea:
             "window": self.window,
             "tile": self.tile,
             "tiles": tuple(sorted(self.tiles.items())),
+            "corners": tuple(sorted(self.corners.items())),
         }
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
         """Read what ``to_values`` made."""
         size, window = tuple(values["size"]), tuple(values["window"])
-        return cls(size, window, values["tile"], dict(values["tiles"]))
+        corners = {index: (x, y) for index, (x, y) in values["corners"]}
+        return cls(size, window, values["tile"], dict(values["tiles"]), corners)
 
     @cached_property
     def digest(self) -> str:
         """A hash of all that passes depend on."""
-        text = repr((self.size, self.window, self.tile, sorted(self.tiles.items())))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        # of the tiles themselves: another zlib packs them into another text
+        digest = hashlib.sha256(repr(replace(self, tiles={}).to_values()).encode())
+        shape = grid_shape(self.size, self.tile)
+        for index, packed in sorted(self.tiles.items()):
+            tiles = _unpack_tiles(packed, shape)
+            digest.update(f"{index}:".encode() + np.packbits(tiles).tobytes())
+        return digest.hexdigest()[:32]
 
     @property
     def is_whole(self) -> bool:
         """Whether the window is the whole frame."""
         return self.window == (0, 0, *self.size)
 
-    def crop(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
-        """The window of an image of the frames' size, (H, W) or (H, W, C), contiguous."""
+    def crop(self, image: NDArray[Pixel], index: int) -> NDArray[Pixel]:
+        """The window of a frame's image of full size, (H, W) or (H, W, C), contiguous."""
         if self.is_whole:
             return image
-        x, y, width, height = self.window
+        x, y, width, height = self.window_of(index)
         return np.ascontiguousarray(image[y : y + height, x : x + width])
 
     def needed(self, index: int, size: Size) -> NDArray[np.bool_] | None:
@@ -88,7 +115,7 @@ class WorkArea:
         if packed is None:
             return None
         tiles = _unpack_tiles(packed, grid_shape(self.size, self.tile))
-        x, y, width, height = self.window
+        x, y, width, height = self.window_of(index)
         across = (x + (np.arange(size[0]) + 0.5) * width / size[0]).astype(np.intp) // self.tile
         down = (y + (np.arange(size[1]) + 0.5) * height / size[1]).astype(np.intp) // self.tile
         needed: NDArray[np.bool_] = tiles[down[:, None], across[None, :]]
@@ -132,35 +159,62 @@ def margin_cells(reach: int, tile: int) -> int:
 
 
 def pack_tiles(tiles: NDArray[np.bool_]) -> str:
-    """The bits of tiles as hexadecimal digits."""
-    return np.packbits(tiles).tobytes().hex()
+    """Tiles as text; a hundred times shorter than they are many, as masks are simple shapes."""
+    return b64encode(zlib.compress(np.packbits(tiles).tobytes())).decode()
 
 
 def _unpack_tiles(packed: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    bits = np.frombuffer(bytes.fromhex(packed), np.uint8)
+    bits = np.frombuffer(zlib.decompress(b64decode(packed)), np.uint8)
     return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
 
 
-def make_work_area(size: Size, tile: int, tiles: Mapping[int, str]) -> WorkArea:
+def make_work_area(
+    size: Size, tile: int, tiles: Mapping[int, str], *, follow: bool = False
+) -> WorkArea:
     """The work area of frames from the tiles of each, as ``touched_tiles`` and ``pack_tiles`` give.
 
-    The window has room for the tiles of all frames.
+    The window has room for the tiles of all frames; or, with ``follow``, is as large as the largest
+    of them needs and goes where they are, if that is much smaller. A key is then seen only through
+    the window of its own frame.
     """
     shape = grid_shape(size, tile)
-    union = np.zeros(shape, np.bool_)
-    for packed in tiles.values():
-        union |= _unpack_tiles(packed, shape)
-    whole = (0, 0, *size)
-    window = _window(union, size, tile) if union.any() else whole
-    if window[2] * window[3] > _WORTH_IT * size[0] * size[1]:
-        window = whole
-    return WorkArea(size, window, tile, dict(tiles))
+    unpacked = {index: _unpack_tiles(packed, shape) for index, packed in sorted(tiles.items())}
+    boxes = {index: _box(touched) for index, touched in unpacked.items() if touched.any()}
+    whole = WorkArea(size, (0, 0, *size), tile, dict(tiles))
+    if not boxes:
+        return whole
+    edges = np.array(list(boxes.values()))
+    left, top = edges[:, 0].min(), edges[:, 1].min()
+    union = (int(edges[:, 2].max() - left), int(edges[:, 3].max() - top))
+    # it moves by two tiles at a time: one more than the largest box has room for that
+    moving = tuple(int(side) + 1 for side in (edges[:, 2:] - edges[:, :2]).max(axis=0))
+    follows = follow and moving[0] * moving[1] < _WORTH_FOLLOWING * union[0] * union[1]
+    sides = moving if follows else union
+    width, height = (min(all_, side * tile) for all_, side in zip(size, sides, strict=True))
+    if width * height > _WORTH_IT * size[0] * size[1]:
+        return whole
+    if not follows:
+        corner = _corner((left, top), (width, height), size, tile)
+        return replace(whole, window=(*corner, width, height))
+    first = next(iter(boxes.values()))
+    corners: dict[int, tuple[int, int]] = {}
+    for index in unpacked:
+        first = boxes.get(index, first)  # a frame without any stays where the one before was
+        aligned = (first[0] // 2 * 2, first[1] // 2 * 2)
+        corners[index] = _corner(aligned, (width, height), size, tile)
+    return replace(whole, window=(*corners[min(corners)], width, height), corners=corners)
 
 
-def _window(union: NDArray[np.bool_], size: Size, tile: int) -> tuple[int, int, int, int]:
-    """The box of all tiles; their own margin shows the motion around what is styled."""
-    down, across = np.flatnonzero(union.any(axis=1)), np.flatnonzero(union.any(axis=0))
-    left, top = int(across[0]) * tile, int(down[0]) * tile
-    right = min(size[0], (int(across[-1]) + 1) * tile)
-    bottom = min(size[1], (int(down[-1]) + 1) * tile)
-    return left, top, right - left, bottom - top
+def _box(tiles: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the tiles, the latter exclusive."""
+    down, across = np.flatnonzero(tiles.any(axis=1)), np.flatnonzero(tiles.any(axis=0))
+    return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
+
+
+def _corner(tiles: tuple[int, int], window: Size, size: Size, tile: int) -> tuple[int, int]:
+    """x and y of a window that begins at a tile, or before it so that it fits into the frame."""
+    x, y = (
+        min(int(start) * tile, all_ - side)
+        for start, side, all_ in zip(tiles, window, size, strict=True)
+    )
+    return x, y

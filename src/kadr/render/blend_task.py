@@ -159,7 +159,7 @@ def run_blend_task(task: Task, context: TaskContext) -> Iterator[Item]:
 
     def read_style(key: int) -> NDArray[np.uint8]:
         style = load_style(store, entries[key], work.channels)
-        return style if composite is None else composite.crop(style)
+        return style if composite is None else composite.crop(style, key)
 
     images = PassImages(store, read_style, threads=context.threads)
     compositor = None if composite is None else Compositor(composite)

@@ -20,7 +20,7 @@ def composite_work(run: RunContext, channels: int) -> CompositeWork | None:
     assert run.backdrop is not None, "an open run has a background"
     return CompositeWork(
         run.size,
-        (0, 0, *run.size) if area is None else area.window,
+        None if area is None else area.without_tiles(),
         run.backdrop,
         None if run.masks is None else run.masks.source(),
     )

@@ -6,7 +6,7 @@ The styled image covers the window that passes work on, or the whole frame.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -31,37 +31,46 @@ colours, and programs that scale straight alpha, mix them into the edge."""
 class CompositeWork:
     """How the frames of a run are composited; plain values only.
 
-    size: (width, height) of frames. window: x, y, width and height of what passes work on. masks:
-    None if only the keys' alpha counts.
+    size: (width, height) of frames. area: the windows that passes work on; None: whole frames.
+    masks: None if only the keys' alpha counts.
     """
 
     size: tuple[int, int]
-    window: tuple[int, int, int, int]
+    area: WorkArea | None
     backdrop: BackdropSource
     masks: MaskSource | None = None
 
-    def part(self, indices: Iterable[int]) -> CompositeWork:
-        """The same for some frames, to be sent to a task."""
-        return replace(self, masks=None if self.masks is None else self.masks.part(indices))
+    def part(self, indices: Sequence[int], keys: Sequence[int]) -> CompositeWork:
+        """The same for some frames and the keys that they are made from, to be sent to a task."""
+        return replace(
+            self,
+            area=None if self.area is None else self.area.part([*indices, *keys]),
+            masks=None if self.masks is None else self.masks.part(indices),
+        )
 
     def to_values(self) -> dict[str, Any]:
         """Itself as values that a task can have."""
-        return asdict(self)
+        area = None if self.area is None else self.area.to_values()
+        return {**asdict(replace(self, area=None)), "area": area}
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
         """Read what ``to_values`` made."""
-        masks = values["masks"]
+        masks, area = values["masks"], values["area"]
         return cls(
             tuple(values["size"]),
-            tuple(values["window"]),
+            None if area is None else WorkArea.from_values(area),
             BackdropSource.from_values(values["backdrop"]),
             None if masks is None else MaskSource.from_values(masks),
         )
 
-    def crop(self, image: Image) -> Image:
-        """The window of an image of the frames' size."""
-        return WorkArea(self.size, self.window, 1).crop(image)
+    def window_of(self, index: int) -> tuple[int, int, int, int]:
+        """x, y, width and height of what passes work on in a frame."""
+        return (0, 0, *self.size) if self.area is None else self.area.window_of(index)
+
+    def crop(self, image: Image, index: int) -> Image:
+        """The window of a frame's image of full size."""
+        return image if self.area is None else self.area.crop(image, index)
 
     def name(self, styled: str, index: int) -> str:
         """The fingerprint of a finished frame from that of its styled image."""
@@ -76,7 +85,7 @@ class Compositor(Closing):
     def __init__(self, work: CompositeWork) -> None:
         self._work = work
         self._backdrop = Backdrop(work.backdrop, work.size)
-        self._mattes = None if work.masks is None else MatteReader(work.masks)
+        self._mattes = None if work.masks is None else MatteReader(work.masks, cached_bytes=0)
 
     def finish(self, index: int, styled: Image) -> Image:
         """The finished frame, (H, W, 3 or 4) uint8.
@@ -84,7 +93,7 @@ class Compositor(Closing):
         styled: (h, w, 3 or 4) uint8, straight alpha, of the window or of the whole frame.
         """
         colours, alpha = np.ascontiguousarray(styled[..., :3]), _alpha(styled)
-        left, top, width, height = self._work.window
+        left, top, width, height = self._work.window_of(index)
         if styled.shape[:2] == self._work.size[::-1]:
             left, top, (width, height) = 0, 0, self._work.size
         part = np.s_[top : top + height, left : left + width]

@@ -62,7 +62,7 @@ def _layers(
 
     def crop(key: int) -> NDArray[np.uint8]:
         style = get_style(key)
-        return style if work is None else work.crop(style)
+        return style if work is None else work.crop(style, key)
 
     images = PassImages(store, crop)
     for key in schedule.styles:
@@ -85,15 +85,17 @@ def _layers(
                 if weights is None:
                     size = image.shape[1], image.shape[0]
                     weights = to_16_bits(enlarge_weights(weighed.weights, size))
-                    weights = _whole(weights, work)
+                    weights = _whole(weights, weighed.index, work)
                 finished = finish(weighed.index, image)
                 yield KeyLayer(key_pass.key, weighed.index, finished, weights[number])
 
 
-def _whole(weights: NDArray[np.uint16], work: CompositeWork | None) -> NDArray[np.uint16]:
+def _whole(
+    weights: NDArray[np.uint16], index: int, work: CompositeWork | None
+) -> NDArray[np.uint16]:
     """Weights (N, h, w) of the window as those of whole frames, the same beyond its border."""
     if work is None:
         return weights
-    (width, height), (left, top, across, down) = work.size, work.window
+    (width, height), (left, top, across, down) = work.size, work.window_of(index)
     around = ((0, 0), (top, height - top - down), (left, width - left - across))
     return np.pad(weights, around, mode="edge")

@@ -257,7 +257,10 @@ class FrameMasks(Closing):
     def work_area(self, tile: int) -> WorkArea:
         """Where passes work; after ``survey`` with the same tile."""
         if self._area is None:
-            self._area = make_work_area(self._size, tile, self._tiles)
+            # what is painted elsewhere in a key may be needed where a mask goes later; a stylizer
+            # makes nothing there
+            follow = self._options.stylizer != "external"
+            self._area = make_work_area(self._size, tile, self._tiles, follow=follow)
         return self._area
 
     def source(self) -> MaskSource:

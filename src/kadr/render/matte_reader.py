@@ -32,7 +32,7 @@ _NOISE = 8
 """Levels of lossy files so near to black or white count as that."""
 _EXACT_CODECS = ("png", "apng", "gif", "qtrle", "ffv1", "rawvideo", "huffyuv")
 _CACHED_BYTES = 1 << 27
-"""Mattes that are kept, so that each is read once for a batch of frames; the newest always is."""
+"""Of mattes that are kept for stylizers, so that each is read once for a batch of frames."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,17 @@ class MaskSource:
 
     def part(self, indices: Iterable[int]) -> MaskSource:
         """The same for some frames, for a process with another working directory."""
-        chosen = set(indices)
+        files, frames = self._by_frame
+        chosen = list(indices)
         return replace(
             self,
             files=tuple(
-                (index, str(Path(path).absolute()), digest)
-                for index, path, digest in self.files
-                if index in chosen
+                (index, str(Path(files[index][0]).absolute()), files[index][1])
+                for index in chosen
+                if index in files
             ),
             clip=None if self.clip is None else self.clip.absolute(),
-            frames=tuple(pair for pair in self.frames if pair[0] in chosen),
+            frames=tuple((index, frames[index]) for index in chosen if index in frames),
         )
 
     @classmethod
@@ -92,6 +93,11 @@ class MaskSource:
             tuple((index, frame) for index, frame in values["frames"]),
             values["fit"],
         )
+
+    @cached_property
+    def _by_frame(self) -> tuple[dict[int, tuple[str, str]], dict[int, int]]:
+        """Files with their hashes, and frames of the clip, by frame."""
+        return {index: (path, digest) for index, path, digest in self.files}, dict(self.frames)
 
     @cached_property
     def _names(self) -> dict[int, str]:
@@ -116,9 +122,14 @@ class MaskSource:
 class MatteReader(Closing):
     """Reads mattes; safe to use from several threads."""
 
-    def __init__(self, source: MaskSource, clip: Clip | None = None) -> None:
-        """clip: the masks' clip if it is open already, and closed by somebody else."""
-        self._source = source
+    def __init__(
+        self, source: MaskSource, clip: Clip | None = None, *, cached_bytes: int = _CACHED_BYTES
+    ) -> None:
+        """clip: the masks' clip if it is open already, and closed by somebody else.
+
+        cached_bytes: of mattes that are kept; the newest always is.
+        """
+        self._source, self._cached_bytes = source, cached_bytes
         self._files = {index: (Path(path), digest) for index, path, digest in source.files}
         self._frames = dict(source.frames)
         self._clip, self._own_clip = clip, False
@@ -139,7 +150,7 @@ class MatteReader(Closing):
                 matte.flags.writeable = False
             self._cached[key] = matte
             total = sum(cached.nbytes for cached in self._cached.values())
-            while total > _CACHED_BYTES and len(self._cached) > 1:
+            while total > self._cached_bytes and len(self._cached) > 1:
                 total -= self._cached.popitem(last=False)[1].nbytes
             return matte
 

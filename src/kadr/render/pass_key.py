@@ -15,7 +15,7 @@ from kadr.composite import WorkArea, extend_colours
 from kadr.core.frames import Frame
 from kadr.core.resize import shrink_to_side
 from kadr.core.stage_times import stage
-from kadr.core.warp import sample
+from kadr.core.warp import grid, sample
 from kadr.finish import FrameFields, join_fields, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
@@ -51,7 +51,7 @@ class PassKey:
         self.options, self._area = options, area
         longest = max(frame.size)
         scale = options.pass_side(longest) / longest
-        image, style = self._crop(frame.rgb), self._crop(style)
+        image, style = self._crop(frame.rgb, frame.index), self._crop(style, frame.index)
         self.is_reduced = scale < 1
         self._side = max(1, round(max(image.shape[:2]) * scale))
         reduced = Frame(frame.index, self._reduce(image), frame.time)
@@ -60,7 +60,7 @@ class PassKey:
             self._alpha = self._reduce(np.ascontiguousarray(style[..., 3]))
             style = extend_colours(style)
         if sources is not None:
-            sources = self._reduce(self._crop(sources).astype(np.uint8) * 255) > 127
+            sources = self._reduce(self._crop(sources, frame.index).astype(np.uint8) * 255) > 127
         size = reduced.size
         self.style = KeyStyle(
             reduced,
@@ -76,17 +76,32 @@ class PassKey:
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
         """Each frame after the first, at the work size, with the flow to the frame before it."""
-        previous: Gray | None = None
+        before: Frame | None = None
+        luma_before: Gray | None = None
         for frame in frames:
             with stage("reduce"):
-                image = self._crop(frame.rgb)
+                image = self._crop(frame.rgb, frame.index)
                 reduced = Frame(frame.index, self._reduce(image), frame.time)
                 luma = gray(reduced.rgb)
-                if previous is not None and self.is_reduced:
+                if before is not None and self.is_reduced:
                     self._grays.append(self._registered_gray(image))
-            if previous is not None:
-                yield reduced, flow_pair(luma, previous, quick=self.options.quick_flow)
-            previous = luma
+            if before is not None and luma_before is not None:
+                yield reduced, self._flow(frame.index, luma, before, luma_before)
+            before, luma_before = frame, luma
+
+    def _flow(self, index: int, luma: Gray, before: Frame, luma_before: Gray) -> FlowPair:
+        """The flow of a frame to the frame before it, whose window may lie elsewhere."""
+        quick, area = self.options.quick_flow, self._area
+        x, y, *_ = (0, 0) if area is None else area.window_of(index)
+        x_before, y_before, *_ = (0, 0) if area is None else area.window_of(before.index)
+        if (x, y) == (x_before, y_before):
+            return flow_pair(luma, luma_before, quick=quick)
+        with stage("reduce"):  # both frames through the window of this one
+            luma_before = gray(self._reduce(self._crop(before.rgb, index)))
+        flow = flow_pair(luma, luma_before, quick=quick)
+        assert area is not None
+        offset = np.array([x - x_before, y - y_before], np.float32)
+        return between_windows(flow, offset * np.float32(luma.shape[1] / area.window[2]))
 
     def with_alpha(self, frame: PassFrame, state: PassState) -> PassFrame:
         """A frame of the pass with the alpha of the key, moved by the transport of its state."""
@@ -108,11 +123,24 @@ class PassKey:
             positions = register_positions(joined.positions, self._gray, self._grays.popleft())
         return FrameFields(positions, joined.matches, joined.sure)
 
-    def _crop(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
-        return image if self._area is None else self._area.crop(image)
+    def _crop(self, image: NDArray[Pixel], index: int) -> NDArray[Pixel]:
+        return image if self._area is None else self._area.crop(image, index)
 
     def _reduce(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
         return shrink_to_side(image, self._side)
 
     def _registered_gray(self, image: NDArray[np.uint8]) -> Gray:
         return gray(shrink_to_side(image, _REGISTERED * self._side))
+
+
+def between_windows(flow: FlowPair, offset: NDArray[np.float32]) -> FlowPair:
+    """A flow in one window as a flow from that to the neighbour's own window.
+
+    offset: (x, y) from the neighbour's window to this one, in pixels.
+    """
+    to_neighbour = flow.to_neighbour + offset
+    height, width = flow.from_neighbour.shape[:2]
+    small = offset * np.float32(width / flow.to_neighbour.shape[1])
+    # it stands in the neighbour's window then
+    from_neighbour = sample(flow.from_neighbour, grid(height, width) - small) - offset
+    return replace(flow, to_neighbour=to_neighbour, from_neighbour=from_neighbour)

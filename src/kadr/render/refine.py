@@ -143,7 +143,7 @@ class Refiner:
         if area is None or masks is None:
             return worked
         mask: Mask = np.zeros(self._run.size[::-1], np.bool_)
-        left, top, width, height = area.window
+        left, top, width, height = area.window_of(index)
         mask[top : top + height, left : left + width] = worked
         mask &= masks.mask(index)
         return mask if mask.any() else None

@@ -230,7 +230,7 @@ class RunSchedule:
                     store,
                     folder,
                     tuple(self._finished_name(name, index) for index in indices),
-                    None if composite is None else composite.part(indices).to_values(),
+                    None if composite is None else composite.part(indices, keys).to_values(),
                 )
                 yield (
                     blend,
@@ -251,7 +251,7 @@ class RunSchedule:
         memory = pass_memory(size, made_from.options)
         masks = None if self.masks is None else asdict(self.masks.part([key_pass.key]))
         for first, last in segments:
-            frames = map(key_pass.index, range(first, last + 1))
+            frames = [key_pass.key, *map(key_pass.index, range(first - 1, last + 1))]
             area = None if self.area is None else self.area.part(frames).to_values()
             work = PassWork(
                 self.clip,
