@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.frames import Image
+from kadr.guides.confidence import smoothstep
 from kadr.matte.base import Matte
 
 _CELLS = 24
@@ -21,6 +23,13 @@ _LEVELS = 12
 """Bins of each colour channel."""
 _PRIOR = 4.0
 """Pixels for which the colours of the whole frame count beside those of the neighbourhood."""
+
+
+_AROUND, _WINDOW = 33, 61
+"""Pixels: width of the band around an outline, and side of the windows, that tell how reliable
+colours are there."""
+_ERROR_RANGE = (0.05, 0.2)
+"""Share of wrong pixels at which reliability falls from 1, and reaches 0."""
 
 
 class ColourModel:
@@ -79,3 +88,18 @@ def _blur(counts: NDArray[np.float32]) -> NDArray[np.float32]:
             spread[tuple(target)] += np.float32(0.25) * counts[tuple(source)]
         counts = spread
     return counts
+
+
+def reliability(likely: Matte, matte: Matte) -> Matte:
+    """How far colours tell the subject from what is around it, at each place, (H, W) 0–1.
+
+    likely: what was predicted for a frame by the colours of other frames. matte: what it is. Only
+    the surroundings of the outline count (as for the local classifiers of Bai et al. 2009).
+    """
+    subject = (matte > 0.5).astype(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_AROUND, _AROUND))
+    near = (cv2.dilate(subject, disc) - cv2.erode(subject, disc)).astype(np.float32)
+    wrong = np.abs((likely > 0.5) - subject.astype(np.float32)) * near
+    window = (_WINDOW, _WINDOW)
+    error = cv2.blur(wrong, window) / np.maximum(cv2.blur(near, window), np.float32(1e-3))
+    return 1 - smoothstep(error, *_ERROR_RANGE)
