@@ -40,6 +40,8 @@ _DECIDED_RANGE = (0.1, 0.6)
 """Distance of a likelihood from 0.5, doubled, from where on it decides, and decides alone."""
 _CORRECTION = 0.1
 """How far colours correct a frame away from the outline, where the painted one is not seen."""
+_CONTRAST = 1.2
+"""By which a matte is spread from the middle in each frame."""
 _FADE = 0.99
 """What remains of the confidence from frame to frame."""
 
@@ -118,6 +120,8 @@ def _advance(
     by_colour *= state.reliable * smoothstep(np.abs(2 * likely - 1), *_DECIDED_RANGE)
     edge = outline.matte + by_colour * (smoothstep(likely, 0.3, 0.7) - outline.matte)
     matte = rough + outline.near * (edge - rough)
+    # mixing leaves a veil, which would remain
+    matte = np.clip((matte - np.float32(0.5)) * np.float32(_CONTRAST) + np.float32(0.5), 0, 1)
     # what is half covered teaches nothing
     colours.learn(image, matte, certain * smoothstep(np.abs(2 * matte - 1), 0.2, 0.8))
     confidence = np.maximum(direct, certain * warp(state.confidence, flow) * np.float32(_FADE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,23 +10,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.events import CancelToken
+from kadr.core.events import CancelToken, Event
 from kadr.core.frames import Frame, FrameRange, Image, to_8_bits
 from kadr.errors import InputError
 from kadr.image_files import read_image
 from kadr.matte.base import work_image
 from kadr.video.base import Clip
 
+_STEP = "plate"
+"""The step of events about sampled frames."""
 _SAMPLES = 25
 """Frames, evenly over the clip, of which the median is taken and the noise is measured."""
 _MAD_TO_SIGMA = 1.4826
-_LEAST_NOISE = 0.8
-"""Levels of 255: compression hides the noise of flat areas in one frame and shows it in another."""
+_NOISE_RANGE = (0.8, 6.0)
+"""Levels of 255: compression hides the noise of flat areas in one frame and shows it in another;
+more than so much is not noise but a camera that moves."""
 _MOST_LOCAL = 2.5
 """The noise of a place is at most this multiple of the frame's: more is the subject's motion."""
 _EXPOSURE = (0.8, 1.25)
 """Limits of the factor by which the light of a frame may differ from that of the plate."""
 _DARK = 16.0
+_SMOOTHING = 0.8
+"""Gaussian sigma in pixels, against noise; more would widen outlines."""
 
 Values = NDArray[np.float32]
 
@@ -50,22 +55,24 @@ class CleanPlate:
 
 def smooth(image: Image) -> Values:
     """(h, w, 3) uint8 as float32, with less noise."""
-    smoothed: Values = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
+    smoothed: Values = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _SMOOTHING)
     return smoothed
 
 
 def build_clean_plate(
     clip: Clip, frames: FrameRange, path: Path | None, cancel: CancelToken
-) -> CleanPlate:
+) -> Generator[Event, None, CleanPlate]:
     """The plate from a file, or as the median of the clip, with the noise of sampled frames.
 
-    Keeps ``_SAMPLES`` frames at the work size in memory. Raises InputError for a file of another
-    size than the clip's.
+    Yields progress. Keeps ``_SAMPLES`` frames at the work size in memory. Raises InputError for a
+    file of another size than the clip's.
     """
     samples = []
-    for index in _sampled(frames):
+    indices = _sampled(frames)
+    for count, index in enumerate(indices, start=1):
         cancel.check()
         samples.append(smooth(work_image(clip.frame(index))))
+        yield Event(_STEP, count, len(indices))
     if path is None:
         image: Values = np.median(samples, axis=0).astype(np.float32)
     else:
@@ -73,7 +80,7 @@ def build_clean_plate(
     flat = CleanPlate(image, np.zeros(image.shape[:2], np.float32))
     residuals = np.stack([np.abs(s - flat.expose(s)).max(axis=2) for s in samples])
     deviation = np.median(residuals, axis=0) * _MAD_TO_SIGMA
-    overall = max(_LEAST_NOISE, float(np.median(residuals)) * _MAD_TO_SIGMA)
+    overall = float(np.clip(np.median(residuals) * _MAD_TO_SIGMA, *_NOISE_RANGE))
     noise = np.clip(cv2.blur(deviation, (5, 5)), overall, _MOST_LOCAL * overall)
     return CleanPlate(image, noise.astype(np.float32))
 

@@ -14,7 +14,6 @@ from kadr.core.events import Event, notice
 from kadr.core.formatting import counted
 from kadr.core.frames import FrameRange
 from kadr.core.prefetch import prefetch
-from kadr.guides.confidence import smoothstep
 from kadr.matte.base import STEP, FrameMatte, Matte, MatteContext, work_image
 from kadr.matte.clean_plate import CleanPlate, Values, build_clean_plate, smooth
 from kadr.matte.options import DifferenceOptions
@@ -26,14 +25,16 @@ _LEAST_THRESHOLD = 8.0
 """Levels of 255: what cameras and codecs change in a still scene is below."""
 _STRONG = 1.6
 """A region is kept if it has a difference of this multiple of the threshold somewhere."""
-_EDGE = (0.6, 1.2)
-"""Multiples of the threshold at which a pixel begins to be covered, and is covered fully."""
+_EDGE = 5
+"""Pixels: width of the windows in which the largest difference is that of a covered pixel."""
 _SHADOW = (0.4, 1.12)
 """Brightness of a shadow, as a share of the plate's."""
 _DETAIL = 4.0
 """Gaussian sigma in pixels: structure below this size is what a shadow leaves visible."""
 _SPECK, _HOLE = 2e-4, 1e-2
 """Shares of the frame: smaller regions are dropped, smaller holes closed."""
+_SMALLEST = 30
+"""Pixels of a region, whatever the size of the frame."""
 _CLOSING = 0.004
 """Width of cracks that are closed, as a share of the longer side."""
 _MOVED = 0.5
@@ -64,13 +65,13 @@ class Difference:
         self, clip: Clip, frames: FrameRange, wanted: FrameRange, context: MatteContext
     ) -> Iterator[Event | FrameMatte]:
         """See MatteMethod. A notice tells if most of the picture differs in some frames."""
-        plate_image = build_clean_plate(clip, frames, self.options.clean_plate, context.cancel)
-        threshold = self._threshold(plate_image)
+        scene = yield from build_clean_plate(clip, frames, self.options.clean_plate, context.cancel)
+        threshold = self._threshold(scene)
         moved: list[int] = []
         for frame in prefetch(clip.frames(wanted.start, wanted.stop)):
             context.cancel.check()
             image = work_image(frame)
-            difference = _measure(smooth(image), plate_image, self.options.keep_shadows)
+            difference = _measure(smooth(image), scene, self.options.keep_shadows)
             relative = difference / threshold
             if float(np.mean(relative > 1)) > _MOVED:
                 moved.append(frame.index)
@@ -83,10 +84,10 @@ class Difference:
                 "locked camera and steady light, else paint masks and give --from",
             )
 
-    def _threshold(self, plate_image: CleanPlate) -> Values:
+    def _threshold(self, scene: CleanPlate) -> Values:
         if self.options.threshold is not None:
-            return np.full_like(plate_image.noise, self.options.threshold)
-        threshold: Values = plate_image.noise * np.float32(_SIGMAS)
+            return np.full_like(scene.noise, self.options.threshold)
+        threshold: Values = scene.noise * np.float32(_SIGMAS)
         return np.maximum(threshold, np.float32(_LEAST_THRESHOLD), out=threshold)
 
 
@@ -97,20 +98,19 @@ def _measure(frame: Values, scene: CleanPlate, keep_shadows: bool) -> Values:
     difference of colour and structure counts (brightness and chromaticity distortion, Horprasert et
     al. 1999).
     """
-    plate_image = scene.expose(frame)
-    difference: Values = np.abs(frame - plate_image).max(axis=2)
+    empty = scene.expose(frame)
+    difference: Values = np.abs(frame - empty).max(axis=2)
     if keep_shadows:
         return difference
-    brightness = np.sum(frame * plate_image, axis=2) / np.maximum(
-        np.sum(np.square(plate_image), axis=2), np.float32(1)
+    brightness = np.sum(frame * empty, axis=2) / np.maximum(
+        np.sum(np.square(empty), axis=2), np.float32(1)
     )
-    shaded = plate_image * brightness[..., None]
+    shaded = empty * brightness[..., None]
     colour = np.abs(frame - shaded).max(axis=2)
-    remainder = (frame - shaded).mean(axis=2)
-    structure = np.abs(_fine(frame.mean(axis=2)) - _fine(plate_image.mean(axis=2)) * brightness)
-    unlike = np.maximum(colour, np.maximum(structure, np.abs(_fine(remainder))))
+    structure = np.abs(_fine(frame.mean(axis=2)) - _fine(empty.mean(axis=2)) * brightness)
+    unlike = np.maximum(colour, structure)
     in_shadow = (brightness > _SHADOW[0]) & (brightness < _SHADOW[1])
-    return np.where(in_shadow, unlike, difference)
+    return np.where(in_shadow, np.minimum(unlike, difference), difference)
 
 
 def _fine(luma: Values) -> Values:
@@ -125,13 +125,14 @@ def _clean(relative: Values) -> Matte:
     side = 2 * round(_CLOSING * max(height, width)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     closed = cv2.morphologyEx(weak, cv2.MORPH_CLOSE, disc)
-    kept = _kept_regions(closed, relative > _STRONG, _SPECK * height * width)
+    kept = _kept_regions(closed, relative > _STRONG, max(_SMALLEST, _SPECK * height * width))
     filled = ~_large_regions(~kept, _HOLE * height * width)
-    soft = smoothstep(relative, *_EDGE)
-    # inside all is covered; at the border the soft edge of the difference itself counts
-    inner = cv2.erode(filled.astype(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
-    near = cv2.dilate(filled.astype(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
-    return np.where(inner, np.float32(1), np.where(near, soft, np.float32(0)))
+    # at the border the difference is that of the subject times how far it covers the pixel
+    window = np.ones((_EDGE, _EDGE), np.uint8)
+    even = cv2.morphologyEx(relative, cv2.MORPH_CLOSE, window)
+    coverage = np.minimum(even / np.maximum(cv2.dilate(even, window), 1), 1)
+    inner = cv2.erode(filled.astype(np.uint8), window).view(np.bool_)
+    return np.where(inner, np.float32(1), np.where(filled, coverage, np.float32(0)))
 
 
 def _kept_regions(

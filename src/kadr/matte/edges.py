@@ -18,7 +18,7 @@ _RADIUS = 0.006
 """Radius of the guided filter as a share of the longer side."""
 _EPSILON = 1e-3
 """Variance of colours (0–1) below which the filter averages."""
-_SOLID = (0.06, 0.94)
+_SOLID = (0.1, 0.9)
 """Coverage at and beyond which a filtered matte is 0 and 1: the filter leaves a faint veil."""
 _SMALLEST_RADIUS = 4
 """Radius in pixels that the filter keeps when it works at a reduced size."""

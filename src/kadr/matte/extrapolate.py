@@ -16,7 +16,7 @@ _Plane = NDArray[np.float32]
 
 _LEAST_WEIGHT = 1e-3
 """Share of a window that must have values, below which the field itself is kept."""
-_RIDGE = 0.05
+_RIDGE = 0.01
 """Added to the variance of positions, in squared radii: few samples give no slope."""
 
 

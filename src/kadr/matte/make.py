@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from kadr.core.events import CancelToken, Event, notice
+from kadr.core.formatting import counted
 from kadr.core.frames import FrameRange
-from kadr.errors import OptionsError, OutputError
+from kadr.errors import InputError, OptionsError, OutputError
 from kadr.files import file_digest, list_folder
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.matte import edges as edges_step
@@ -72,9 +73,14 @@ def make_mattes(
             yield notice(STEP, text)
         frames = frames or FrameRange(0, len(opened))
         if frames.stop > len(opened):
-            raise OptionsError(f"frames {frames}: the clip has {len(opened)} frames")
+            raise OptionsError(
+                f"frames {frames.start} to {frames.stop - 1}: the clip has {len(opened)} frames, 0 "
+                f"to {len(opened) - 1}"
+            )
         folder = FrameFolder(output, opened.name)
-        _check_folder(folder, frames, overwrite)
+        others = _check_folder(folder, frames, overwrite)
+        if others:
+            yield notice(STEP, f"{output}: also holds {counted(others, 'matte')} of other frames")
         work = work or cache_folder(clip.path, output)
         with lock_folder(work, f"mattes {output}"):
             identity = identify(opened, work)
@@ -109,10 +115,14 @@ def _write(
     folder.sync()
 
 
-def _check_folder(folder: FrameFolder, frames: FrameRange, overwrite: bool) -> None:
-    """Refuse a folder with images that kadr did not make: they would be taken for mattes too."""
-    if overwrite or not folder.folder.exists():
-        return
+def _check_folder(folder: FrameFolder, frames: FrameRange, overwrite: bool) -> int:
+    """Refuse a folder with images that kadr did not make: they would be taken for mattes too.
+
+    Returns how many mattes it has of other frames.
+    """
+    others = 0
+    if not folder.folder.exists():
+        return others
     if not folder.folder.is_dir():
         raise OutputError(f"{folder.folder}: is a file; give a folder for the mattes")
     own = {folder.path(index).name: index for index in frames}
@@ -120,13 +130,15 @@ def _check_folder(folder: FrameFolder, frames: FrameRange, overwrite: bool) -> N
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
             continue
         index = own.get(path.name)
-        if index is None and folder.is_marked(path):
-            continue  # of another part of the clip
+        if overwrite or (index is None and folder.is_marked(path)):
+            others += index is None
+            continue
         if index is None or folder.find(index, "") is FrameState.EDITED:
             raise OutputError(
                 f"{path}: was not made by kadr, or was edited since; use --overwrite to replace "
                 "what has the name of a matte, or choose another folder"
             )
+    return others
 
 
 def _fingerprint(identity: str, method: MatteMethod, frames: FrameRange, edges: EdgeOptions) -> str:
@@ -141,6 +153,8 @@ def _fingerprint(identity: str, method: MatteMethod, frames: FrameRange, edges: 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     """The files among paths, and the images in folders."""
     for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: not found; check the path")
         if path.is_dir():
             yield from (
                 file

@@ -129,8 +129,9 @@ class Segmenter:
     def __call__(self, image: Image) -> Matte:
         """The matte of (h, w, 3) uint8, of the same size."""
         size = image.shape[1], image.shape[0]
+        values = self._encode(image)
         try:
-            outputs = self._session.run(None, {self._input.name: self._encode(image)})
+            outputs = self._session.run(None, {self._input.name: values})
         except Exception as error:  # errors of onnxruntime have no common base
             text = " ".join(str(error).split())[:160] or type(error).__name__
             raise BackendError(
@@ -172,7 +173,7 @@ class Segmenter:
             maps = maps[0]
         if maps.ndim == 3 and maps.shape[2] == 1:
             maps = maps[..., 0]
-        if maps.ndim not in (2, 3) or min(maps.shape) < 1 or not _is_number(maps):
+        if maps.ndim not in (2, 3) or min(maps.shape[-2:]) < 2 or not _is_number(maps):
             raise self._wrong_output(output)
         if maps.ndim == 2:
             return self._single(maps)
