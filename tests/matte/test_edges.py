@@ -40,6 +40,22 @@ def test_grow_moves_the_outline_by_pixels(pixels: int) -> None:
     assert 2 * (20 + pixels) - 1 <= columns.size <= 2 * (20 + pixels) + 1
 
 
+@settings(max_examples=15)
+@given(st.integers(1, 6), st.booleans(), st.integers(0, 99))
+def test_grow_is_a_grey_dilation(pixels: int, outwards: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    matte = cv2.resize(rng.random((5, 6), np.float32), (40, 32), interpolation=cv2.INTER_LINEAR)
+    y, x = np.mgrid[-7:8, -7:8]
+    disc = (np.hypot(x, y) <= pixels).astype(np.uint8)
+    larger = (np.hypot(x, y) <= pixels + 1).astype(np.uint8)
+    operation = cv2.dilate if outwards else cv2.erode
+    grown = finish_edges(_item(matte), EdgeOptions(grow=pixels if outwards else -pixels)) / 255
+    # between whole pixels the edge of the disc is antialiased; 16 levels
+    bounds = sorted([operation(matte, disc), operation(matte, larger)], key=np.sum)
+    assert (grown >= bounds[0] - 0.04).all()
+    assert (grown <= bounds[1] + 0.04).all()
+
+
 def test_parts_of_pixels_count() -> None:
     areas = [
         float(finish_edges(_item(_disc(20)), EdgeOptions(grow=grow)).sum())

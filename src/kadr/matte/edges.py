@@ -20,6 +20,8 @@ _EPSILON = 1e-3
 """Variance of colours (0–1) below which the filter averages."""
 _SOLID = (0.1, 0.9)
 """Coverage at and beyond which a filtered matte is 0 and 1: the filter leaves a faint veil."""
+_GROWN_LEVELS = 16
+"""Levels of a matte that is grown."""
 _SMALLEST_RADIUS = 4
 """Radius in pixels that the filter keeps when it works at a reduced size."""
 
@@ -70,18 +72,18 @@ def _borders(matte: Matte) -> NDArray[np.bool_]:
 
 
 def _grow(matte: Matte, pixels: float) -> Matte:
-    """Dilate or erode by a disc; parts of pixels count."""
-    whole, part = divmod(abs(pixels), 1.0)
-    operation = cv2.dilate if pixels > 0 else cv2.erode
+    """Dilate by a disc, or erode if below 0; parts of pixels count.
 
-    def moved(radius: int) -> Matte:
-        if radius == 0:
-            return matte
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-        result: Matte = operation(matte, disc)
-        return result
-
-    grown = moved(int(whole))
-    if part:
-        grown = grown + np.float32(part) * (moved(int(whole) + 1) - grown)
+    By threshold decomposition: a grey dilation is the mean of those of its level sets, and that of
+    a set is known from the distance to it, whatever the size of the disc.
+    """
+    if pixels < 0:
+        return 1 - _grow(1 - matte, -pixels)
+    grown = np.zeros_like(matte)
+    for level in range(_GROWN_LEVELS):
+        outside = (matte < (level + 0.5) / _GROWN_LEVELS).astype(np.uint8)
+        if not outside.all():
+            distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+            grown += np.clip(np.float32(pixels + 1) - distance, 0, 1)
+    grown /= _GROWN_LEVELS
     return grown
