@@ -22,6 +22,7 @@ from matte_scenes import (
 
 from kadr.core.events import CancelToken
 from kadr.core.frames import FrameRange
+from kadr.core.row_bands import limit_threads
 from kadr.errors import OutputError
 from kadr.matte.base import MatteContext
 from kadr.matte.registry import create_method
@@ -137,10 +138,19 @@ def test_a_damaged_work_file_is_told(panned_clip: Path, first_mask: Path) -> Non
         list(method.mattes(clip, frames, frames, context))
 
 
-def test_the_same_bytes_each_time(panned_clip: Path, first_mask: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_for_any_number_of_threads(
+    panned_clip: Path, first_mask: Path, tmp_path: Path
+) -> None:
     method, frames = create_method("propagate", painted=first_mask), FrameRange(0, 3)
-    for name in ("a", "b"):
-        run(panned_clip, tmp_path / name, method, frames=frames, work=tmp_path / f"work-{name}")
+    threads = cv2.getNumThreads()
+    try:
+        for name, count in (("a", 1), ("b", 3)):
+            cv2.setNumThreads(count)
+            limit_threads(count)
+            run(panned_clip, tmp_path / name, method, frames=frames, work=tmp_path / f"{name}.work")
+    finally:
+        cv2.setNumThreads(threads)
+        limit_threads(None)
     for file in sorted((tmp_path / "a").iterdir()):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 

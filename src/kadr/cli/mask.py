@@ -56,7 +56,7 @@ CleanPlate = Annotated[
 Folder = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", parser=parse_path, metavar="DIR", help="The folder for the mattes."
+        "--output", "-o", parser=parse_path, metavar="DIR", help="The folder for the masks."
     ),
 ]
 
@@ -67,8 +67,8 @@ Folder = Annotated[
 def mask(
     clip: ClipArgument,
     *,
-    out: Folder,
     painted: Painted = None,
+    out: Folder,
     method: Method = None,
     clean_plate: CleanPlate = None,
     difference: dict[str, Any],

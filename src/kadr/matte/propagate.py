@@ -93,10 +93,11 @@ class Propagate:
                     yield Event(_CARRY, done + step, total)
             done += len(part.frames)
         lost: list[int] = []
+        painted_indices = frozenset(painted.indices)
         for frame in prefetch(clip.frames(wanted.start, wanted.stop)):
             context.cancel.check()
             image = work_image(frame)
-            if frame.index in painted.indices:
+            if frame.index in painted_indices:
                 mask = painted.load(frame.index)
                 exact = mask.matte if mask.soft else None
                 yield FrameMatte(frame, image, _reduce(mask.matte, image.shape[:2]), exact)
