@@ -13,7 +13,16 @@ from hypothesis import settings
 settings.register_profile("kadr", deadline=None)  # kernels compile in some example or other
 settings.load_profile("kadr")
 
-HELPERS = ("", "project", "report", "stylize", "stylize/diffusion", "stylize/servers", "video")
+HELPERS = (
+    "",
+    "matte",
+    "project",
+    "report",
+    "stylize",
+    "stylize/diffusion",
+    "stylize/servers",
+    "video",
+)
 """Folders of tests whose helper modules other folders use too."""
 sys.path += [str(Path(__file__).parent / folder) for folder in HELPERS]
 

@@ -47,6 +47,7 @@ IMPORTS = {
     "render":        f"{BASE} storage tasks video guides stylize plan propagate finish blend "
                      "composite report",
     "measure":       f"{BASE} guides stylize video report",
+    "matte":         f"{BASE} storage guides stylize video",
     # the public operations
     "pipeline":      f"{BASE} render",
     "preview":       f"{BASE} storage tasks propagate render",

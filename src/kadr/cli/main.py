@@ -21,6 +21,7 @@ from kadr.cli.guard import FAILED, STOPPED, guarded
 from kadr.cli.help import PlainCommand, PlainGroup, paragraphs
 from kadr.cli.info import info, stylizers
 from kadr.cli.layer import layer
+from kadr.cli.mask import mask
 from kadr.cli.measure import measure
 from kadr.cli.new import new
 from kadr.cli.plan import plan
@@ -35,7 +36,7 @@ from kadr.errors import OptionsError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "Start": (new, import_, layer),
-    "Plan": (plan, frames),
+    "Plan": (plan, frames, mask),
     "Run": (run, preview, compare),
     "Look": (status, measure, info),
     "Exchange": (export, encode),

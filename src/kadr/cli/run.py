@@ -225,8 +225,8 @@ def _layered_options(
         requested.append("stylizer")
     if requested:
         raise OptionsError(
-            f"{requested[0].replace('_', '-')}: {name} has layers; set it in {project.toml}, in one "
-            "of them"
+            f"{requested[0].replace('_', '-')}: {name} has layers; set it in {project.toml}, in "
+            "one of them"
         )
     located = project.locate()
     for notice in located.notices:

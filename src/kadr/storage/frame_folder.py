@@ -80,15 +80,17 @@ class FrameFolder:
         error: float,
         texts: Mapping[str, str] | None = None,
     ) -> None:
-        """Write a frame, (H, W, 3 or 4) uint8, whole or not at all.
+        """Write a frame, (H, W, 3 or 4) or gray (H, W), uint8, whole or not at all.
 
         It survives a power cut for certain only after ``sync``, which many frames may share.
         made_by: a fingerprint. error: 0–1, the share of the frame that no key explains. texts:
         other text chunks of the file, by keyword.
         Raises OutputError, e.g. when the disk is full.
         """
-        code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
-        encoded, png = cv2.imencode(".png", cv2.cvtColor(image, code), PNG_OPTIONS)
+        if image.ndim == 3:
+            code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+            image = cv2.cvtColor(image, code)
+        encoded, png = cv2.imencode(".png", image, PNG_OPTIONS)
         if not encoded:
             raise ValueError(f"frame {index}: {image.shape} {image.dtype} cannot be stored as PNG")
         content = png.tobytes()
@@ -121,6 +123,10 @@ class FrameFolder:
         if isinstance(mark, FrameState):
             return mark
         return FrameState.CURRENT if mark.made_by == made_by else FrameState.STALE
+
+    def is_marked(self, path: Path) -> bool:
+        """Whether a file, of whatever frame, is as kadr wrote it."""
+        return isinstance(_check(path), _Mark)
 
     def error(self, index: int) -> float | None:
         """The error in a frame's mark, 0–1; None if there is no file or no mark."""

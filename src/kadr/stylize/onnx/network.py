@@ -68,7 +68,7 @@ class Network:
         """Open a file. Raises InputError if it is not a network for images, BackendError if
         onnxruntime or the device is missing."""
         self.path = path
-        self._session = _open_session(path, threads, device)
+        self._session = open_session(path, threads, device)
         self.images: list[ImageInput] = []
         self.vectors: list[VectorInput] = []
         for item in self._session.get_inputs():
@@ -125,14 +125,19 @@ def _format_sizes(images: Mapping[str, Plane]) -> str:
     return " and ".join(f"{image.shape[1]}×{image.shape[0]}" for image in images.values())
 
 
-def _open_session(path: Path, threads: int | None, device: str) -> Any:
+def open_session(path: Path, threads: int | None = None, device: str = "auto") -> Any:
+    """An onnxruntime session of a file.
+
+    Raises InputError for a file that is no network, BackendError if onnxruntime or the device is
+    missing.
+    """
     if not path.is_file():
         raise InputError(f"{path}: not found; give an .onnx file")
     try:
         import onnxruntime
     except ImportError as error:
         raise BackendError(
-            "stylizer onnx: needs onnxruntime, which is not installed; pip install kadr[onnx]"
+            f"{path}: needs onnxruntime, which is not installed; pip install kadr[onnx]"
         ) from error
     available = onnxruntime.get_available_providers()
     names = _AUTO if device == "auto" else (device,)
