@@ -1,4 +1,4 @@
-"""Kernels over bands of rows: occlusion, stretch and similarity. NumPy and Numba only."""
+"""Kernels over bands of rows: flow, stretch, similarity, contrast. NumPy and Numba only."""
 
 from __future__ import annotations
 
@@ -44,6 +44,61 @@ def occlusion_rows(
             mismatch = (fx + rx) ** 2 + (fy + ry) ** 2
             magnitude = fx * fx + fy * fy + rx * rx + ry * ry
             occlusion[y, x] = mismatch > relative * magnitude + absolute
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def rejected_rows(
+    # input arrays
+    flow: np.ndarray,
+    smooth: np.ndarray,
+    error: np.ndarray,
+    smooth_error: np.ndarray,
+    # output array
+    rejected: np.ndarray,
+    # plain numbers
+    max_difference: float,
+    factor: float,
+    max_levels: float,
+    start: int,
+    stop: int,
+) -> None:
+    """Write 1 where a smoother flow is another motion or explains the frames worse, else 0."""
+    most, times, more = np.float32(max_difference), np.float32(factor), np.float32(max_levels)
+    for y in range(start, stop):
+        for x in range(flow.shape[1]):
+            dx = abs(smooth[y, x, 0] - flow[y, x, 0])
+            dy = abs(smooth[y, x, 1] - flow[y, x, 1])
+            fits = smooth_error[y, x] <= error[y, x] * times + more
+            rejected[y, x] = not (fits and max(dx, dy) < most)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def accept_rows(
+    denoised: np.ndarray, smooth: np.ndarray, count: np.ndarray, of: int, start: int, stop: int
+) -> None:
+    """Mix ``smooth`` into ``denoised``: fully where none of ``of`` pixels around is rejected.
+
+    count: (H, W) uint8, rejected pixels around each; with half of them nothing is mixed in.
+    """
+    for y in range(start, stop):
+        for x in range(denoised.shape[1]):
+            share = np.float32(1) - np.float32(2 * count[y, x]) / np.float32(of)
+            if share > 0:
+                for c in range(2):
+                    denoised[y, x, c] += share * (smooth[y, x, c] - denoised[y, x, c])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def still_rows(
+    flow: np.ndarray, around: np.ndarray, still: np.ndarray, limit: float, start: int, stop: int
+) -> None:
+    """Write ``flow``, but zero where ``around``, the motion of the neighbourhood, is small."""
+    most = np.float32(limit)
+    for y in range(start, stop):
+        for x in range(flow.shape[1]):
+            is_still = max(abs(around[y, x, 0]), abs(around[y, x, 1])) < most
+            for c in range(2):
+                still[y, x, c] = np.float32(0) if is_still else flow[y, x, c]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kadr.options import PropagateOptions
+from kadr.render.shared_flow import flow_name
 from kadr.storage.store import fingerprint
 
 STEP = "propagate"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class PassInput:
     key: int
     options: PropagateOptions
     seed: int
+
+    @property
+    def flow_name(self) -> str:
+        """The name of the flow that its passes use."""
+        return flow_name(self.clip_identity, self.options)
 
     def pass_name(self, style: str, direction: int) -> str:
         """The name of a pass; ``style``: the digest of the key's stylized frame."""

@@ -15,6 +15,7 @@ from kadr.finish import FrameFields, join_fields, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PassFrame, PassState
+from kadr.render.shared_flow import SharedFlow
 
 _REGISTERED = 2
 """Positions are registered at so many times the work size."""
@@ -26,9 +27,15 @@ class PassKey:
     """A key frame with its style at the work size; frames that are no larger stay as they are."""
 
     def __init__(
-        self, frame: Frame, style: NDArray[np.uint8], options: PropagateOptions, seed: int
+        self,
+        frame: Frame,
+        style: NDArray[np.uint8],
+        options: PropagateOptions,
+        seed: int,
+        flow: SharedFlow,
     ) -> None:
-        """style: (H, W, 3 or 4) uint8 of the frame's size."""
+        """style: (H, W, 3 or 4) uint8 of the frame's size. flow: of the same options."""
+        self._flow = flow
         self.options, self._side = options, options.pass_side(max(frame.size))
         self.is_reduced = self._side < max(frame.size)
         reduced = Frame(frame.index, self._reduce(frame.rgb), frame.time)
@@ -39,6 +46,7 @@ class PassKey:
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
         """Each frame after the first, at the work size, with the flow to the frame before it."""
         previous: Gray | None = None
+        previous_index = 0
         for frame in frames:
             with stage("reduce"):
                 image = self._reduce(frame.rgb) if self.is_reduced else frame.image
@@ -47,8 +55,10 @@ class PassKey:
                 if previous is not None and self.is_reduced:
                     self._grays.append(self._registered_gray(frame))
             if previous is not None:
-                yield reduced, flow_pair(luma, previous, quick=self.options.quick_flow)
-            previous = luma
+                is_backward = previous_index > frame.index
+                estimate = self._flow.between(frame.index, luma, is_backward, previous)
+                yield reduced, flow_pair(luma, previous, estimate)
+            previous, previous_index = luma, frame.index
 
     def fields(self, frame: PassFrame, state: PassState) -> FrameFields | None:
         """The fields of the next frame of ``steps``, to be finished at full size.
