@@ -115,11 +115,12 @@ def test_edges_are_repeated(height: int, width: int, radius: int) -> None:
 
 
 def test_modulation_is_a_root_less_one() -> None:
-    factors = np.random.default_rng(1).random((5, 6, 2)).astype(np.float32)
-    factors[0, 0], factors[0, 1] = 0, 1
+    factors = np.random.default_rng(1).integers(0, 256, (5, 6, 2)).astype(np.uint8)
+    factors[0, 0], factors[0, 1] = 0, 255
+    roots = np.rint((np.sqrt(np.arange(256) / 255) - 1) * 32768).astype(np.int16)
     packed = np.zeros((7, 8, 4), np.int16)
-    modulation_rows(factors, 1.0, None, np.array([-1, 0, 1, 1]), packed, 1, 0, 7)
-    expected = (np.sqrt(naive.padded(factors, 1)) - 1) * 32768
+    modulation_rows(factors, None, roots, np.array([[1, 2], [2, 4]]), packed, 1, 0, 7)
+    expected = (np.sqrt(naive.padded(factors, 1) / 255) - 1) * 32768
     assert np.abs(packed[..., 1:3] - expected).max() <= 0.51
     assert (packed[..., 3] == packed[..., 2]).all()
     assert (packed[..., 0] == 0).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from kadr.core.resize import fit_in_box
 from kadr.core.stage_times import stage
-from kadr.core.warp import Field
+from kadr.core.warp import Field, grid
 from kadr.guides.denoise_flow import denoise_flow
 from kadr.guides.occlusion import ABSOLUTE, find_occlusion
 from kadr.guides.two_way_flow import TwoWayFlow
@@ -33,6 +34,11 @@ class FlowPair:
     to_neighbour: Field
     from_neighbour: Field
     occlusion: NDArray[np.bool_]
+
+    @cached_property
+    def positions(self) -> Field:
+        """(H, W, 2) float32, where each pixel of the frame is in the neighbour."""
+        return self.to_neighbour + grid(*self.occlusion.shape)
 
 
 def gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -102,6 +102,30 @@ def still_rows(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def gain_rows(
+    before: np.ndarray, after: np.ndarray, gain: np.ndarray, start: int, stop: int
+) -> None:
+    """Write how far a correction lowers the error by more than noise, 0–1."""
+    for y in range(start, stop):
+        for x in range(gain.shape[1]):
+            lowered = before[y, x] - after[y, x] - np.float32(0.4)
+            share = np.float32(2) * lowered / (before[y, x] + np.float32(0.5))
+            gain[y, x] = min(max(share, np.float32(0)), np.float32(1))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def approach_rows(
+    field: np.ndarray, target: np.ndarray, share: np.ndarray, start: int, stop: int
+) -> None:
+    """Write ``share`` (H, W) of the way from ``field`` to ``target`` into ``target``."""
+    for y in range(start, stop):
+        for x in range(share.shape[1]):
+            for c in range(2):
+                origin = field[y, x, c]
+                target[y, x, c] = origin + share[y, x] * (target[y, x, c] - origin)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def stretch_rows(transport: np.ndarray, factor: np.ndarray, start: int, stop: int) -> None:
     """Write the larger of stretch and compression, from differences over seven pixels."""
     height, width, _ = transport.shape
@@ -140,55 +164,106 @@ def similarity_rows(
 ) -> None:
     """Mean over channels of structure times light, from exact integer sums over a box.
 
-    a, b: (H, W, C) uint8. Windows are clipped at the edges. Sums are integers, so that the result
-    does not depend on the row at which a band starts.
+    a, b: (H, W, C) uint8. Windows of radius 4 at most, clipped at the edges. Sums and variances are
+    integers, so that the result does not depend on the row at which a band starts; loops run over
+    flat rows, so that the compiler makes vectors of them.
     """
     height, width, channels = a.shape
-    sums = np.zeros((width, channels, 5), np.int32)
-    box = np.zeros((channels, 5), np.int64)
+    length, pad = width * channels, radius * channels
+    rows_a, rows_b = a.reshape(height, length), b.reshape(height, length)
+    sums, box = np.zeros((4, length + 2 * pad), np.int32), np.empty((4, length), np.int32)
+    columns, quality = np.empty(length, np.int32), np.empty(length, np.float32)
+    for i in range(length):
+        x = i // channels
+        columns[i] = min(x + radius, width - 1) - max(x - radius, 0) + 1
+    empty, part = np.zeros(length, np.uint8), np.empty(length + 2 * pad, np.int32)
+    for row in range(max(start - radius, 0), min(start + radius, height)):
+        _move_sums(rows_a[row], rows_b[row], empty, empty, sums, pad)
     first = max(start - radius, 0)
-    for row in range(first, min(start + radius, height)):
-        _add_row(a, b, sums, row, 1)
     for y in range(start, stop):
-        if y + radius < height:
-            _add_row(a, b, sums, y + radius, 1)
-        if y - radius - 1 >= first:
-            _add_row(a, b, sums, y - radius - 1, -1)
+        enter, leave = y + radius, y - radius - 1
+        _move_sums(
+            rows_a[enter] if enter < height else empty,
+            rows_b[enter] if enter < height else empty,
+            rows_a[leave] if leave >= first else empty,
+            rows_b[leave] if leave >= first else empty,
+            sums,
+            pad,
+        )
+        for k in range(4):
+            _sum_columns(sums[k], part, box[k], radius, channels)
         rows = min(y + radius, height - 1) - max(y - radius, 0) + 1
-        box[:] = 0
-        for x in range(min(radius, width)):
-            for c in range(channels):
-                for k in range(5):
-                    box[c, k] += sums[x, c, k]
+        _box_similarity(box, columns, np.int32(rows), np.float32(noise), np.float32(light), quality)
         for x in range(width):
-            enter, leave = x + radius, x - radius - 1
             total = np.float32(0)
-            columns = min(enter, width - 1) - max(x - radius, 0) + 1
-            scale = np.float32(1) / np.float32(rows * columns)
             for c in range(channels):
-                for k in range(5):
-                    if enter < width:
-                        box[c, k] += sums[enter, c, k]
-                    if leave >= 0:
-                        box[c, k] -= sums[leave, c, k]
-                mean_a, mean_b = box[c, 0] * scale, box[c, 1] * scale
-                var = (box[c, 2] + box[c, 3]) * scale - mean_a * mean_a - mean_b * mean_b
-                cov = box[c, 4] * scale - mean_a * mean_b
-                difference = mean_a - mean_b
-                total += (2 * cov + noise) / (var + noise) / (1 + difference * difference / light)
-            value[y, x] = total / channels
+                total += quality[np.uintp(x * channels + c)]
+            value[y, x] = total / np.float32(channels)
 
 
 @njit(inline="always")
-def _add_row(a: np.ndarray, b: np.ndarray, sums: np.ndarray, row: int, sign: int) -> None:
-    for x in range(a.shape[1]):
-        for c in range(a.shape[2]):
-            u, v = np.int32(a[row, x, c]), np.int32(b[row, x, c])
-            sums[x, c, 0] += sign * u
-            sums[x, c, 1] += sign * v
-            sums[x, c, 2] += sign * u * u
-            sums[x, c, 3] += sign * v * v
-            sums[x, c, 4] += sign * u * v
+def _move_sums(
+    enter_a: np.ndarray,
+    enter_b: np.ndarray,
+    leave_a: np.ndarray,
+    leave_b: np.ndarray,
+    sums: np.ndarray,
+    pad: int,
+) -> None:
+    """Add the row that enters the box to the sums of each column, and subtract the one that leaves.
+
+    The sums: of a, b, their squares together, and their product.
+    """
+    sum_a, sum_b, squares, products = sums[0, pad:], sums[1, pad:], sums[2, pad:], sums[3, pad:]
+    for index in range(enter_a.size):
+        i = np.uintp(index)
+        u, v = np.int32(enter_a[i]), np.int32(enter_b[i])
+        s, t = np.int32(leave_a[i]), np.int32(leave_b[i])
+        sum_a[i] += u - s
+        sum_b[i] += v - t
+        squares[i] += u * u + v * v - s * s - t * t
+        products[i] += u * v - s * t
+
+
+@njit(inline="always")
+def _sum_columns(
+    sums: np.ndarray, part: np.ndarray, box: np.ndarray, radius: int, channels: int
+) -> None:
+    """Sum 2 · radius + 1 neighbours, of nine three times three."""
+    window, size = 2 * radius + 1, box.size
+    step = 3 if window % 3 == 0 else 1
+    if step == 3:
+        near, far = np.uintp(channels), np.uintp(2 * channels)
+        for index in range(sums.size - 2 * channels):
+            i = np.uintp(index)
+            part[i] = sums[i] + sums[i + near] + sums[i + far]
+    else:
+        part[:] = sums
+    for index in range(size):
+        box[np.uintp(index)] = part[np.uintp(index)]
+    for k in range(step, window, step):
+        shift = np.uintp(k * channels)
+        for index in range(size):
+            box[np.uintp(index)] += part[np.uintp(index) + shift]
+
+
+@njit(inline="always")
+def _box_similarity(
+    box: np.ndarray, columns: np.ndarray, rows: int, noise: float, light: float, quality: np.ndarray
+) -> None:
+    """From the sums over each box; variances are multiplied by the count's square, to be exact."""
+    sum_a, sum_b, squares, products = box[0], box[1], box[2], box[3]
+    for index in range(quality.size):
+        i = np.uintp(index)
+        u, v = sum_a[i], sum_b[i]
+        count = np.int32(rows * columns[i])
+        square = np.float32(count) * np.float32(count)
+        # without the conversions Numba computes in 64 bits, in half as large vectors
+        variances = np.float32(np.int32(count * squares[i] - u * u - v * v)) + noise * square
+        covariance = np.float32(np.int32(count * products[i] - u * v))
+        difference = np.float32(np.int32(u - v))
+        change = np.float32(1) + difference * difference / (square * light)
+        quality[i] = (np.float32(2) * covariance + noise * square) / (variances * change)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
