@@ -293,7 +293,7 @@ def test_propagation_equals_twin(step: int) -> None:
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, active, previous, flat, ssd,
             (width, packed.shape[1], atlas.stride), start, min(start + band, height), step,
-            (0, 0, 0, NEVER), True, 1, channels, patch,
+            (0, 0, 0, 0, NEVER), True, 1, channels, patch,
         )  # fmt: skip
     expected = naive.propagate_match(cost, nnf, step, size, band)
     assert (flat == flatten(atlas, expected, None)).all()
@@ -316,7 +316,7 @@ def test_random_search_finds_the_only_equal_patch() -> None:
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, active, flat.copy(), flat,
             ssd, (24, packed.shape[1], atlas.stride), 0, 24, 1 - 2 * (number % 2),
-            (12, 0, 12, NEVER), number == 0, number, (None,) * packing.channels, (None,) * 5,
+            (12, 0, 0, 12, NEVER), number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
     assert (flat == flatten(atlas, identity(24, 24), None)).all()
     assert (ssd == 0).all()
@@ -337,7 +337,7 @@ def test_only_a_pixel_of_high_cost_searches_far(high_cost: int, reachable: bool)
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, active, flat.copy(), flat,
             ssd, (40, packed.shape[1], atlas.stride), 0, 40, 1 - 2 * (number % 2),
-            (0, 0, 40, high_cost), number == 0, number, (None,) * packing.channels, (None,) * 5,
+            (0, 0, 0, 40, high_cost), number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
     # without a radius only the middle row, correct from the start, can be propagated
     assert ((ssd == 0).mean() > 0.99) == reachable
