@@ -125,30 +125,46 @@ def approach_rows(
                 target[y, x, c] = origin + share[y, x] * (target[y, x, c] - origin)
 
 
+@njit(inline="always")
+def _stretch(ax: float, ay: float, bx: float, by: float) -> float:
+    """The larger of stretch and compression of a 2×2 Jacobian: its singular values."""
+    square = ax * ax + ay * ay + bx * bx + by * by
+    det = ax * by - ay * bx
+    root = np.sqrt(max(square * square - np.float32(4) * det * det, np.float32(0)))
+    large = np.sqrt((square + root) * np.float32(0.5))
+    small = np.sqrt(max((square - root) * np.float32(0.5), np.float32(0)))
+    larger = max(large, np.float32(1) / max(small, np.float32(1e-3)))
+    return larger if det > np.float32(0) else np.float32(1e3)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def stretch_rows(transport: np.ndarray, factor: np.ndarray, start: int, stop: int) -> None:
     """Write the larger of stretch and compression, from differences over seven pixels."""
     height, width, _ = transport.shape
+    rows = transport.reshape(height, 2 * width)
+    one = np.uintp(1)
     for y in range(start, stop):
         up, down = max(y - 3, 0), min(y + 3, height - 1)
-        tall = np.float32(max(down - up, 1))
-        for x in range(width):
-            left, right = max(x - 3, 0), min(x + 3, width - 1)
-            wide = np.float32(max(right - left, 1))
-            ax = (transport[y, right, 0] - transport[y, left, 0]) / wide
-            ay = (transport[y, right, 1] - transport[y, left, 1]) / wide
-            bx = (transport[down, x, 0] - transport[up, x, 0]) / tall
-            by = (transport[down, x, 1] - transport[up, x, 1]) / tall
-            # singular values of the 2×2 Jacobian from its invariants
-            square = ax * ax + ay * ay + bx * bx + by * by
-            det = ax * by - ay * bx
-            root = np.sqrt(max(square * square - 4 * det * det, np.float32(0)))
-            large = np.sqrt((square + root) / 2)
-            small = np.sqrt(max((square - root) / 2, np.float32(0)))
-            if det > 0:
-                factor[y, x] = max(large, 1 / max(small, np.float32(1e-3)))
-            else:
-                factor[y, x] = 1e3
+        tall = np.float32(1) / np.float32(max(down - up, 1))
+        row, above, below, output = rows[y], rows[up], rows[down], factor[y]
+        for inner in range(2):  # the rest, then the inner pixels, a loop that makes vectors
+            first, last = (3, width - 3) if inner else (0, width)
+            for index in range(first, last):
+                if inner:
+                    left, right = 2 * (index - 3), 2 * (index + 3)
+                    wide = np.float32(1) / np.float32(6)
+                else:
+                    if 3 <= index < width - 3:
+                        continue
+                    left, right = 2 * max(index - 3, 0), 2 * min(index + 3, width - 1)
+                    wide = np.float32(2) / np.float32(max(right - left, 1))
+                i, j, k = np.uintp(left), np.uintp(right), np.uintp(2 * index)
+                output[np.uintp(index)] = _stretch(
+                    (row[j] - row[i]) * wide,
+                    (row[j + one] - row[i + one]) * wide,
+                    (below[k] - above[k]) * tall,
+                    (below[k + one] - above[k + one]) * tall,
+                )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

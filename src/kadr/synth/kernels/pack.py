@@ -114,15 +114,16 @@ def modulation_rows(
     packed: zero, and so it stays where pixels are not needed.
     """
     height, width, count = modulation.shape
+    stride, step = packed.shape[1], packed.shape[2]
     for y in range(start, stop):
-        row, target = modulation[min(max(y - radius, 0), height - 1)], packed[y]
-        for x in range(packed.shape[1]):
-            if needed is not None and not needed[y, x]:
-                continue
-            source_x = min(max(x - radius, 0), width - 1)
-            for g in range(count):
-                value = row[source_x, g]
-                if value == 255:
+        row = modulation[min(max(y - radius, 0), height - 1)].reshape(-1)
+        target = packed[y].reshape(-1)
+        for g in range(count):
+            first, last = channels[g, 0], channels[g, 1]
+            for x in range(stride):
+                value = row[np.uintp(min(max(x - radius, 0), width - 1) * count + g)]
+                if value == 255 or (needed is not None and not needed[y, x]):
                     continue
-                for c in range(channels[g, 0], channels[g, 1]):
-                    target[x, c] = roots[np.uintp(value)]
+                root = roots[np.uintp(value)]
+                for c in range(first, last):
+                    target[np.uintp(x * step + c)] = root
