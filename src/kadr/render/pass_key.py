@@ -18,7 +18,7 @@ from kadr.propagate import KeyStyle, PassFrame, PassState
 from kadr.render.shared_flow import SharedFlow
 
 _REGISTERED = 2
-"""Positions are registered at so many times the work size."""
+"""Positions are registered at so many times the work size, unless flow is to be quick."""
 
 Gray = NDArray[np.uint8]
 
@@ -40,7 +40,8 @@ class PassKey:
         self.is_reduced = self._side < max(frame.size)
         reduced = Frame(frame.index, self._reduce(frame.rgb), frame.time)
         self.style = KeyStyle(reduced, self._reduce(style), options, seed=seed)
-        self._gray = self._registered_gray(frame) if self.is_reduced else None
+        is_registered = self.is_reduced and not options.quick_flow
+        self._gray = self._registered_gray(frame) if is_registered else None
         self._grays: deque[Gray] = deque()
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
@@ -52,7 +53,7 @@ class PassKey:
                 image = self._reduce(frame.rgb) if self.is_reduced else frame.image
                 reduced = Frame(frame.index, image, frame.time)
                 luma = gray(reduced.rgb)
-                if previous is not None and self.is_reduced:
+                if previous is not None and self._gray is not None:
                     self._grays.append(self._registered_gray(frame))
             if previous is not None:
                 is_backward = previous_index > frame.index
@@ -65,10 +66,12 @@ class PassKey:
 
         None if the frame already has its full size.
         """
-        if self._gray is None:
+        if not self.is_reduced:
             return None
         with stage("fields"):
             joined = join_fields(state.transport, frame.matches, state.confidence)
+        if self._gray is None:
+            return joined
         with stage("registration"):
             positions = register_positions(joined.positions, self._gray, self._grays.popleft())
         return FrameFields(positions, joined.matches, joined.sure)
