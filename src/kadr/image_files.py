@@ -39,6 +39,7 @@ ALPHALESS_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {".avif"}
 """Suffixes of the image files that are read."""
 
+
 PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,

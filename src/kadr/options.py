@@ -58,6 +58,10 @@ class SynthOptions:
     search_threshold: float = option(
         0.0, "mean squared error per channel below which a match is not searched for", low=0
     )
+    near_search_threshold: float = option(
+        0.0, "mean squared error per channel below which only the pixels next to a match are "
+        "searched", low=0,
+    )  # fmt: skip
     full_search_threshold: float | None = option(
         None, "mean squared error per channel above which the whole style is searched", low=0,
         unset="never",
@@ -72,6 +76,8 @@ class SynthOptions:
 _FULL_SEARCH_ERROR = 18.0**2 / 12
 """Mean squared error per channel if the filmed colour is 18 levels off, over twelve channels: then
 no good match is near."""
+_NEAR_SEARCH_ERROR = 8.0**2 / 12
+"""The same if it is at most 8 levels off: then the match that the motion gave is hardly off."""
 
 
 def _picture(
@@ -104,7 +110,9 @@ class PropagateOptions:
     vote_iterations: int = _picture(2, "search-and-vote rounds per frame", low=1, high=100)
     search_iterations: int = _picture(1, "PatchMatch passes per round", low=1, high=100)
     quick_flow: bool = _picture(
-        False, "estimate optical flow three times as fast, a tenth of a pixel less exactly"
+        False,
+        "estimate optical flow three times as fast, a tenth of a pixel less exactly, and do "
+        "not fit it again at twice the work size",
     )
     work_size: int = _picture(
         960, "longest side in pixels at which motion and matches are found; larger frames are "
@@ -131,6 +139,7 @@ class PropagateOptions:
             search_iterations=self.search_iterations,
             uniformity=self.diversity,
             search_radius=max(2, round(longest_side * 0.01)),
+            near_search_threshold=self.video_weight * _NEAR_SEARCH_ERROR,
             full_search_threshold=self.video_weight * _FULL_SEARCH_ERROR,
             seed=seed,
         )

@@ -36,6 +36,7 @@ from kadr.render.pass_task import nearest_state, walk
 from kadr.render.run_context import RunContext, open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import RunSchedule, make_schedule
+from kadr.render.shared_flow import SharedFlow
 from kadr.storage.overlay import OverlayStore
 from kadr.storage.store import FolderStore, Store
 from kadr.tasks.task import TaskContext
@@ -149,6 +150,7 @@ class _PreviewRenderer:
             self._keys.style(key_pass.key),
             pass_input.options,
             pass_input.seed,
+            SharedFlow(store, pass_input.flow_name, pass_input.options),
             self._schedule.area,
             None if masks is None or run.masks is None else run.masks.mask(key_pass.key),
         )

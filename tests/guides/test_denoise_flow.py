@@ -123,3 +123,10 @@ def test_the_result_is_deterministic_and_inputs_are_not_changed() -> None:
     first = denoise_flow(frame, previous, raw)
     assert np.array_equal(first, denoise_flow(frame, previous, raw))
     assert all(np.array_equal(a, b) for a, b in zip(copies, (frame, previous, raw), strict=True))
+
+
+def test_limits_are_in_pixels_of_the_clip() -> None:
+    flat, flow = np.full((HEIGHT, WIDTH), 90, np.uint8), np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    flow[..., 0] = 0.2
+    assert not denoise_flow(flat, flat, flow).any(), "a fifth of a pixel is still"
+    assert np.abs(denoise_flow(flat, flat, flow, unit=2.0) - flow).max() < 1e-3, "two fifths move"

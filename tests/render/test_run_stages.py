@@ -18,7 +18,7 @@ from scenes import paint, sliding, write_sequence
 
 PASS_STAGES = {
     "decode", "sources", "flow", "occlusion", "denoise", "registration", "confidence", "warp",
-    "synthesis", "pack", "start", "search", "vote", "measure", "result", "contrast", "error",
+    "synthesis", "pack", "start", "search", "vote", "result", "contrast", "error",
     "store",
 }  # fmt: skip
 BLEND_STAGES = {"read", "weights", "mix", "store"}

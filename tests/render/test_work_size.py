@@ -75,7 +75,9 @@ def test_the_same_bytes_however_it_is_shared_out(root: Path, change: dict[str, A
     assert all(map(np.array_equal, _output(root), before))
 
 
-@pytest.mark.parametrize("pattern", ["propagate/*/*00001?*", "propagate/*/*[05].zip"])
+@pytest.mark.parametrize(
+    "pattern", ["propagate/*/*00001?*", "propagate/*/*[05].zip", "flow/*/*[27].zip"]
+)
 def test_what_is_lost_is_made_again_to_the_byte(root: Path, pattern: str) -> None:
     before = _output(root)
     shutil.rmtree(root / "work" / "frames")
@@ -83,8 +85,24 @@ def test_what_is_lost_is_made_again_to_the_byte(root: Path, pattern: str) -> Non
     assert lost
     for path in lost:
         path.write_bytes(path.read_bytes()[:-9])
+    if pattern.startswith("flow"):
+        shutil.rmtree(root / "work" / "store" / "propagate")
     restyle(_options(root))
     assert all(map(np.array_equal, _output(root), before))
+
+
+def test_quick_flow_is_coarser_and_finishes_too(root: Path) -> None:
+    before, border = _output(root), 30
+    restyle(_options(root, propagate=PropagateOptions(work_size=64, quick_flow=True)))
+    images = _output(root)
+    for quick, truth in zip(images, map(paint, IMAGES), strict=True):
+        assert psnr(quick, truth, border) > 23
+    between = range(1, COUNT - 1)
+    exact, coarse = (
+        np.mean([psnr(images[index], paint(IMAGES[index]), border) for index in between])
+        for images in (before, images)
+    )
+    assert coarse < exact
 
 
 def test_a_preview_shows_the_frames_of_the_run(root: Path) -> None:

@@ -115,11 +115,12 @@ def test_edges_are_repeated(height: int, width: int, radius: int) -> None:
 
 
 def test_modulation_is_a_root_less_one() -> None:
-    factors = np.random.default_rng(1).random((5, 6, 2)).astype(np.float32)
-    factors[0, 0], factors[0, 1] = 0, 1
+    factors = np.random.default_rng(1).integers(0, 256, (5, 6, 2)).astype(np.uint8)
+    factors[0, 0], factors[0, 1] = 0, 255
+    roots = np.rint((np.sqrt(np.arange(256) / 255) - 1) * 32768).astype(np.int16)
     packed = np.zeros((7, 8, 4), np.int16)
-    modulation_rows(factors, 1.0, None, np.array([-1, 0, 1, 1]), packed, 1, 0, 7)
-    expected = (np.sqrt(naive.padded(factors, 1)) - 1) * 32768
+    modulation_rows(factors, None, roots, np.array([[1, 2], [2, 4]]), packed, 1, 0, 7)
+    expected = (np.sqrt(naive.padded(factors, 1) / 255) - 1) * 32768
     assert np.abs(packed[..., 1:3] - expected).max() <= 0.51
     assert (packed[..., 3] == packed[..., 2]).all()
     assert (packed[..., 0] == 0).all()
@@ -292,7 +293,7 @@ def test_propagation_equals_twin(step: int) -> None:
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, active, previous, flat, ssd,
             (width, packed.shape[1], atlas.stride), start, min(start + band, height), step,
-            (0, 0, 0, NEVER), True, 1, channels, patch,
+            (0, 0, 0, 0, NEVER), True, 1, channels, patch,
         )  # fmt: skip
     expected = naive.propagate_match(cost, nnf, step, size, band)
     assert (flat == flatten(atlas, expected, None)).all()
@@ -315,7 +316,7 @@ def test_random_search_finds_the_only_equal_patch() -> None:
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, active, flat.copy(), flat,
             ssd, (24, packed.shape[1], atlas.stride), 0, 24, 1 - 2 * (number % 2),
-            (12, 0, 12, NEVER), number == 0, number, (None,) * packing.channels, (None,) * 5,
+            (12, 0, 0, 12, NEVER), number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
     assert (flat == flatten(atlas, identity(24, 24), None)).all()
     assert (ssd == 0).all()
@@ -336,7 +337,7 @@ def test_only_a_pixel_of_high_cost_searches_far(high_cost: int, reachable: bool)
         search_rows(
             packed.reshape(-1), atlas.features, None, penalty, active, flat.copy(), flat,
             ssd, (40, packed.shape[1], atlas.stride), 0, 40, 1 - 2 * (number % 2),
-            (0, 0, 40, high_cost), number == 0, number, (None,) * packing.channels, (None,) * 5,
+            (0, 0, 0, 40, high_cost), number == 0, number, (None,) * packing.channels, (None,) * 5,
         )  # fmt: skip
     # without a radius only the middle row, correct from the start, can be propagated
     assert ((ssd == 0).mean() > 0.99) == reachable

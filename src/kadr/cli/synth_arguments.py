@@ -39,6 +39,8 @@ Synthesize the targets of the guides in the style. Options may have one dash or 
   --weighted-vote           good matches have more weight in the vote
   --search-radius N         radius of the random search in pixels (the whole image)
   --enough E                squared error per channel below which a match is not searched for (0)
+  --near E                  squared error per channel below which only the pixels next to a match
+                            are searched (0)
   --lost E                  squared error per channel above which the whole style is searched,
                             whatever the radius (never)
   --source-mask FILE        take patches only where it is white
@@ -60,6 +62,7 @@ _OPTION_FIELDS = {
     "stopthreshold": "stop_threshold",
     "extrapass3x3": "extra_pass_3x3",
     "enough": "search_threshold",
+    "near": "near_search_threshold",
     "lost": "full_search_threshold",
 } | {item.name.replace("_", "-"): item.name for item in fields(SynthOptions)}
 """Flag → field of SynthOptions: names of ``ebsynth``, short names, and names of the fields."""

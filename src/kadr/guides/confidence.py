@@ -19,9 +19,10 @@ def similarity(
 ) -> NDArray[np.float32]:
     """Local structural similarity of two images, (H, W) float32 in −1…1, 1 for equal.
 
-    warped, frame: (H, W, C) uint8. SSIM (Wang et al. 2004) over a box window, with constants from
-    the noise of real clips, so that flat areas that differ by noise only are similar. A change of
-    light is not a change of position, so a difference of local means lowers the value only slowly.
+    warped, frame: (H, W, C) uint8. window: side of the box in pixels, odd, 9 at most. SSIM (Wang et
+    al. 2004) over a box, with constants from the noise of real clips, so that flat areas that
+    differ by noise only are similar. A change of light is not a change of position, so a difference
+    of local means lowers the value only slowly.
     """
     warped, frame = (np.require(image, requirements=["C", "W"]) for image in (warped, frame))
     value = np.empty(frame.shape[:2], np.float32)

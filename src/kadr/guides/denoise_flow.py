@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.warp import Field, Scalar, warp
+from kadr.core.row_bands import run_bands
+from kadr.core.warp import Field, warp
+from kadr.guides.kernels import accept_rows, rejected_rows, still_rows
 
 _REDUCE = 2
 """The motion around a pixel is smooth, so it is computed on a field reduced by this factor."""
@@ -29,77 +31,76 @@ _SMOOTH_LIMITS = (0.5, 1.10, 0.25)
 factor and gray levels by which its error may be larger."""
 _STILL_LIMITS = (0.75, 1.15, 0.35)
 """The same for no motion, which also needs a still neighbourhood."""
+_BOX = (5, 5)
+_BAND = 64
 
 
-def denoise_flow(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field) -> Field:
+def denoise_flow(
+    frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field, *, unit: float = 1.0
+) -> Field:
     """Replace the flow by a smoother one at each pixel where that explains the frames as well.
 
     Candidates, from lowest to highest preference: the motion of the neighbourhood, the camera
     motion (one affine map for the whole frame), and no motion where the neighbourhood is still.
     frame, neighbour: (H, W) gray uint8. flow: (H, W, 2) float32, frame → neighbour, in pixels.
+    unit: how many pixels of the clip a pixel is; the limits are in pixels of the clip.
     """
-    height, width = frame.shape
-    half_size = (
-        max(1, (width + 1) // 2),
-        max(1, (height + 1) // 2),
-    )  # half size is enough to compare
-    scale = np.array([half_size[0] / width, half_size[1] / height], np.float32)
-    images = [_shrink(image, half_size) for image in (frame, neighbour)]
-    half = _shrink(flow, half_size)
-    error = _mismatch(images, half * scale)
-    around = _motion_around(images[0], half)
-    camera = dominant_motion(half)
-    is_still = np.abs(around).max(axis=2) < _STILL_FLOW
-    own_weight, smooth_sum = np.ones((*half.shape[:2], 1), np.float32), np.zeros_like(half)
-
-    def apply(smooth: Field, limits: tuple[float, float, float]) -> None:
-        share = _smooth_share(half, smooth, images, error, scale, limits)
-        np.multiply(own_weight, 1 - share, out=own_weight)
-        np.add(smooth_sum, share * (smooth - smooth_sum), out=smooth_sum)
-
-    apply(around, _SMOOTH_LIMITS)
-    apply(camera, _SMOOTH_LIMITS)
-    apply((own_weight * half + smooth_sum) * ~is_still[..., None], _STILL_LIMITS)
-    # added only here, so that the flow is exactly zero where nothing moves
-    full_weight: NDArray[np.float32] = cv2.resize(own_weight, (width, height))
-    smooth_part: Field = cv2.resize(smooth_sum, (width, height))
-    return flow * full_weight[..., None] + smooth_part
+    images = (frame, neighbour)
+    error, denoised = _mismatch(images, flow), flow.copy()
+    around = _motion_around(frame, flow)
+    camera = dominant_motion(flow, noise=_MOTION_NOISE / unit**2)
+    for smooth in (around, camera):
+        _accept(denoised, flow, smooth, images, error, _SMOOTH_LIMITS, unit)
+    still = np.empty_like(flow)
+    run_bands(
+        lambda start, stop: still_rows(denoised, around, still, _STILL_FLOW / unit, start, stop),
+        flow.shape[0],
+        band=_BAND,
+    )
+    _accept(denoised, flow, still, images, error, _STILL_LIMITS, unit)
+    return denoised
 
 
-def _shrink(image: NDArray[Scalar], size: tuple[int, int]) -> NDArray[Scalar]:
-    reduced: NDArray[Scalar] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return reduced
-
-
-def _smooth_share(
+def _accept(
+    denoised: Field,
     flow: Field,
     smooth: Field,
     images: Sequence[NDArray[np.uint8]],
     error: NDArray[np.float32],
-    scale: NDArray[np.float32],
     limits: tuple[float, float, float],
-) -> NDArray[np.float32]:
-    """(H, W, 1): 1 where the smoother flow is accepted, with soft edges that do not tear."""
+    unit: float,
+) -> None:
+    """Mix ``smooth`` into ``denoised`` where it is accepted, with soft edges that do not tear."""
     max_difference, factor, max_levels = limits
-    fits = _mismatch(images, smooth * scale) <= error * np.float32(factor) + np.float32(max_levels)
-    fits &= np.abs(smooth - flow).max(axis=2) < max_difference
-    rejected: NDArray[np.float32] = cv2.blur((~fits).astype(np.float32), (5, 5))
-    return (1 - np.minimum(rejected * 2, 1))[..., None]
+    smooth_error = _mismatch(images, smooth)
+    rejected = np.empty(error.shape, np.uint8)
+    run_bands(
+        lambda start, stop: rejected_rows(
+            flow, smooth, error, smooth_error, rejected,
+            max_difference / unit, factor, max_levels, start, stop,
+        ),
+        flow.shape[0],
+        band=_BAND,
+    )  # fmt: skip
+    count = cv2.boxFilter(rejected, -1, _BOX, normalize=False)
+    run_bands(
+        lambda start, stop: accept_rows(denoised, smooth, count, _BOX[0] * _BOX[1], start, stop),
+        flow.shape[0],
+        band=_BAND,
+    )
 
 
 def _mismatch(images: Sequence[NDArray[np.uint8]], flow: Field) -> NDArray[np.float32]:
-    pulled = warp(images[1], flow)
-    mismatch: NDArray[np.float32] = cv2.blur(
-        cv2.absdiff(images[0], pulled).astype(np.float32), (5, 5)
-    )
+    difference = cv2.absdiff(images[0], warp(images[1], flow))
+    mismatch: NDArray[np.float32] = cv2.boxFilter(difference, cv2.CV_32F, _BOX)
     return mismatch
 
 
-def dominant_motion(flow: Field, rounds: int = 10) -> Field:
+def dominant_motion(flow: Field, rounds: int = 10, noise: float = _MOTION_NOISE) -> Field:
     """The affine motion that most of a flow follows, (H, W, 2); robust against outliers.
 
     Iteratively reweighted least squares with Cauchy weights (Black & Anandan 1996), on a grid of
-    samples.
+    samples. noise: squared distance at which a sample has half the weight in the end.
     """
     height, width = flow.shape[:2]
     step = max(1, min(height, width) // 48)
@@ -114,15 +115,14 @@ def dominant_motion(flow: Field, rounds: int = 10) -> Field:
     for round_ in range(rounds):
         residual = np.square(values - basis @ model).sum(axis=1)
         # wide at first, then narrow: the model converges to one motion, not between two
-        spread = max(float(np.median(residual)) * 0.5**round_, _MOTION_NOISE)
+        spread = max(float(np.median(residual)) * 0.5**round_, noise)
         weight = 1.0 / (1.0 + residual / spread)
         normal = basis.T @ (basis * weight[:, None]) + 1e-9 * np.eye(3)
         model = np.linalg.solve(normal, basis.T @ (values * weight[:, None]))
-    columns = (np.arange(width) - width / 2) * scale
-    rows = (np.arange(height) - height / 2) * scale
-    motion: NDArray[np.float64]
-    motion = model[0] + columns[None, :, None] * model[1] + rows[:, None, None] * model[2]
-    return motion.astype(np.float32)
+    columns = ((np.arange(width) - width / 2) * scale)[:, None] * model[1] + model[0]
+    rows = ((np.arange(height) - height / 2) * scale)[:, None] * model[2]
+    motion: Field = rows.astype(np.float32)[:, None] + columns.astype(np.float32)
+    return motion
 
 
 def _motion_around(frame: NDArray[np.uint8], flow: Field) -> Field:
@@ -131,8 +131,9 @@ def _motion_around(frame: NDArray[np.uint8], flow: Field) -> Field:
     small = (max(1, width // _REDUCE), max(1, height // _REDUCE))
     corner = cv2.cornerMinEigenVal(frame, 5)
     weight = corner / (corner + _TEXTURE) + np.float32(0.02)
-    weighted = np.dstack([flow * weight[..., None], weight])
-    reduced = _shrink(weighted, small)
+    x, y = cv2.split(flow)
+    weighted = cv2.merge([cv2.multiply(x, weight), cv2.multiply(y, weight), weight])
+    reduced = cv2.resize(weighted, small, interpolation=cv2.INTER_AREA)
     spread = cv2.GaussianBlur(
         reduced, (0, 0), max(1.0, _NEIGHBOURHOOD * max(height, width) / _REDUCE)
     )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.resize import shrink_to_side
+from kadr.core.resize import fit_in_box
 from kadr.core.stage_times import stage
-from kadr.core.warp import Field
+from kadr.core.warp import Field, grid
 from kadr.guides.denoise_flow import denoise_flow
-from kadr.guides.occlusion import find_occlusion
+from kadr.guides.occlusion import ABSOLUTE, find_occlusion
+from kadr.guides.two_way_flow import TwoWayFlow
 
-_MAX_SIDE = 1280
-"""Longest side on which flow is computed; larger frames are reduced and their flow enlarged."""
+_MAX_SIDE = 640
+"""Flow is estimated on frames reduced by half, and to this longest side: DIS compares patches of
+eight pixels and finds little more on larger frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,11 @@ class FlowPair:
     from_neighbour: Field
     occlusion: NDArray[np.bool_]
 
+    @cached_property
+    def positions(self) -> Field:
+        """(H, W, 2) float32, where each pixel of the frame is in the neighbour."""
+        return self.to_neighbour + grid(*self.occlusion.shape)
+
 
 def gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3 or 4) uint8 RGB(A) as (H, W) uint8."""
@@ -45,49 +53,77 @@ def estimate_flow(a: NDArray[np.uint8], b: NDArray[np.uint8], *, quick: bool = F
 
     quick: three times as fast and a tenth of a pixel coarser, for small corrections.
     """
-    size = a.shape[1], a.shape[0]
-    a, b = (shrink_to_side(image, _MAX_SIDE) for image in (a, b))
-    return _enlarge(_estimate(a, b, quick), size)
+    return _enlarge(_estimate(reduce_for_flow(a), reduce_for_flow(b), quick), a.shape)
+
+
+def denoised_flow(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Field:
+    """``estimate_flow``, denoised."""
+    reduced = reduce_for_flow(a), reduce_for_flow(b)
+    flow = _estimate(*reduced, quick=False)
+    denoised = denoise_flow(*reduced, flow, unit=max(a.shape) / max(reduced[0].shape))
+    return _enlarge(denoised, a.shape)
+
+
+def reduce_for_flow(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A gray image (H, W) at the size at which flow is estimated: half, 640 pixels at most."""
+    height, width = image.shape
+    side = min(max(1, max(height, width) // 2), _MAX_SIDE)
+    size = fit_in_box((width, height), (side, side))
+    reduced: NDArray[np.uint8] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return reduced
+
+
+def estimate_two_way(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], *, quick: bool = False
+) -> TwoWayFlow:
+    """Flow of two images of ``reduce_for_flow`` in both directions, rounded as it is stored."""
+    return TwoWayFlow(_estimate(a, b, quick), _estimate(b, a, quick)).rounded()
 
 
 def _estimate(a: NDArray[np.uint8], b: NDArray[np.uint8], quick: bool) -> Field:
-    if min(a.shape) < 16:  # too small for the patches and the pyramid of DIS
+    if min(a.shape) < 8:  # too small for the patches and the pyramid of DIS
         return np.zeros((*a.shape, 2), np.float32)
     # a new estimator each time: a small frame changes its settings permanently
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    estimator.setFinestScale(0)
+    # the preset has 25 and 5, a tenth slower for a hundredth of a pixel; its stride of 3 finds what
+    # is covered at the edges of what moves
+    estimator.setGradientDescentIterations(12)
+    estimator.setVariationalRefinementIterations(3)
     if quick:
         estimator.setPatchStride(4)
-        estimator.setGradientDescentIterations(12)
         estimator.setVariationalRefinementIterations(0)
     flow: Field = estimator.calc(a, b, None)
     return flow
 
 
-def _enlarge(flow: Field, size: tuple[int, int]) -> Field:
-    """Scale a flow of reduced frames to frames of ``size`` (width, height)."""
-    height, width = flow.shape[:2]
-    if (width, height) == size:
-        return flow
-    enlarged: Field = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR)
-    cv2.multiply(enlarged, (size[0] / width, size[1] / height, 0, 0), dst=enlarged)
+def _enlarge(flow: Field, shape: tuple[int, ...]) -> Field:
+    """Scale a flow of reduced frames to frames of ``shape`` (height, width)."""
+    height, width = shape
+    enlarged: Field = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
+    scale = (width / flow.shape[1], height / flow.shape[0], 0, 0)
+    cv2.multiply(enlarged, scale, dst=enlarged)
     return enlarged
 
 
 def flow_pair(
-    frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], *, quick: bool = False
+    frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], estimate: TwoWayFlow | None = None
 ) -> FlowPair:
-    """Flow in both directions between two gray frames, the first denoised, and the occlusion."""
+    """Flow in both directions between two gray frames, the first denoised, and the occlusion.
+
+    estimate: of these frames as reduced, to and from the neighbour; None: it is made here.
+    """
+    with stage("flow"):
+        a, b = reduce_for_flow(frame), reduce_for_flow(neighbour)
+        both = estimate or estimate_two_way(a, b)
+    unit = max(frame.shape) / max(a.shape)
     size = frame.shape[1], frame.shape[0]
-    with stage("flow"):
-        a, b = shrink_to_side(frame, _MAX_SIDE), shrink_to_side(neighbour, _MAX_SIDE)
-        forward, backward = _estimate(a, b, quick), _estimate(b, a, quick)
     with stage("occlusion"):
-        occlusion = find_occlusion(forward, backward)
+        occlusion = find_occlusion(both.forward, both.backward, absolute=ABSOLUTE / unit**2)
+        occlusion = cv2.resize(occlusion.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     with stage("denoise"):
-        denoised = denoise_flow(a, b, forward)
-    if a is frame:
-        return FlowPair(denoised, backward, occlusion)
+        denoised = denoise_flow(a, b, both.forward, unit=unit)
     with stage("flow"):
-        backward *= np.array([size[0] / a.shape[1], size[1] / a.shape[0]], np.float32)
-        full_occlusion = cv2.resize(occlusion.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        return FlowPair(_enlarge(denoised, size), backward, full_occlusion.view(np.bool_))
+        scale = (frame.shape[1] / a.shape[1], frame.shape[0] / a.shape[0], 0, 0)
+        backward = cv2.multiply(both.backward, scale)
+        return FlowPair(_enlarge(denoised, frame.shape), backward, occlusion.view(np.bool_))

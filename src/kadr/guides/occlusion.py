@@ -9,9 +9,12 @@ from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field
 from kadr.guides.kernels import occlusion_rows
 
+RELATIVE, ABSOLUTE = 0.01, 0.5
+"""Disagreement of the flows that is none yet: see ``find_occlusion``."""
+
 
 def find_occlusion(
-    flow: Field, reverse: Field, *, relative: float = 0.01, absolute: float = 0.5
+    flow: Field, reverse: Field, *, relative: float = RELATIVE, absolute: float = ABSOLUTE
 ) -> NDArray[np.bool_]:
     """True where forward and backward flow disagree (Sundaram et al. 2010), or leave the frame.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field, grid, sample, warp
 from kadr.guides.flow import FlowPair, estimate_flow
-from kadr.guides.kernels import stretch_rows
+from kadr.guides.kernels import approach_rows, gain_rows, stretch_rows
 
 
 def identity(height: int, width: int) -> Field:
@@ -19,7 +21,7 @@ def identity(height: int, width: int) -> Field:
 
 def compose(transport: Field, flow: FlowPair) -> Field:
     """Compose a transport with the flow of one step: from the neighbour's to the frame's."""
-    return warp(transport, flow.to_neighbour)
+    return sample(transport, flow.positions)
 
 
 def register(transport: Field, key_gray: NDArray[np.uint8], frame_gray: NDArray[np.uint8]) -> Field:
@@ -34,13 +36,16 @@ def register(transport: Field, key_gray: NDArray[np.uint8], frame_gray: NDArray[
     corrected = warp(transport, residual)
     error_before = _difference(warped_key, frame_gray)
     error_after = _difference(sample(key_gray, corrected), frame_gray)
-    gain = np.clip((error_before - error_after - 0.4) / (error_before + 0.5) * 2.0, 0, 1)
+    gain = np.empty_like(error_before)
+    bands = partial(run_bands, height=gain.shape[0], band=64)
+    bands(lambda start, stop: gain_rows(error_before, error_after, gain, start, stop))
     smooth: NDArray[np.float32] = cv2.blur(gain, (9, 9))
-    return transport + smooth[..., None] * (corrected - transport)
+    bands(lambda start, stop: approach_rows(transport, corrected, smooth, start, stop))
+    return corrected
 
 
 def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
-    difference: NDArray[np.float32] = cv2.blur(cv2.absdiff(a, b).astype(np.float32), (9, 9))
+    difference: NDArray[np.float32] = cv2.boxFilter(cv2.absdiff(a, b), cv2.CV_32F, (9, 9))
     return difference
 
 

@@ -20,11 +20,12 @@ from kadr.core.events import CancelToken
 from kadr.core.frames import Frame
 from kadr.core.seeds import derive_seed
 from kadr.core.stage_times import stage
-from kadr.core.warp import Field, sample, warp
+from kadr.core.warp import Field, sample
 from kadr.guides.channels import edge_guide, position_guide
 from kadr.guides.confidence import similarity, smoothstep
 from kadr.guides.contrast import local_contrast, restoration_strength, restore_contrast
 from kadr.guides.flow import FlowPair, gray
+from kadr.guides.mix import mix_images, pass_error, select_positions
 from kadr.guides.transport import compose, identity, local_stretch, register
 from kadr.options import PropagateOptions
 from kadr.propagate.state import STATE_INTERVAL, PassState, round_state
@@ -37,6 +38,8 @@ _SIMILARITY_RANGE = (0.83, 0.96)
 """Similarity of key and frame at which the confidence rises from 0 and reaches 1."""
 _STRETCH_RANGE = (1.5, 2.2)
 """Stretch at which the confidence falls from 1 and reaches 0: a warped style would smear."""
+_DIFFERENCE_ERROR = 200.0
+"""Error (0–255) at similarity 0."""
 _UNCERTAINTY_ERROR = 130.0
 """Error (0–255) added at confidence 0: a guess, even if similar, is worse than a key."""
 
@@ -152,36 +155,32 @@ def _step(
         transport = register(compose(state.transport, flow), key.gray, gray(image))
     with stage("confidence"):
         confidence = _estimate_confidence(
-            key, transport, image, warp(state.confidence, flow.to_neighbour)
+            key, transport, image, sample(state.confidence, flow.positions)
         )
     with stage("warp"):
         warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
     output, matches, all_matches = warped_style, transport, transport
-    needed = key.needed(frame.index, transport)
-    to_synthesize = confidence < _CONFIDENT
+    needed, sure = key.needed(frame.index, transport), confidence
     if needed is not None:
-        to_synthesize &= needed
-    if to_synthesize.any():
+        sure = np.where(needed, confidence, np.float32(1))  # nothing is synthesized for the rest
+    if (sure < _CONFIDENT).any():
         with stage("synthesis"):
             output, all_matches = _synthesize(
-                key, state, frame.index, image, flow, transport, confidence, warped_style,
-                to_synthesize,
-            )  # fmt: skip
-            matches = np.where((confidence < 0.5)[..., None], all_matches, transport)
+                key, state, frame.index, image, flow, transport, sure, warped_style
+            )
+            matches = select_positions(all_matches, transport, sure, 0.5)
     with stage("contrast"):
         output = restore_contrast(
             output, sample(key.contrast, matches), restoration_strength(confidence)
         )
     with stage("error"):
         warped_key = sample(key.image, matches)
-        error = np.clip(
-            (1 - similarity(warped_key, image)) * 200 + (1 - confidence) * _UNCERTAINTY_ERROR,
-            0,
-            255,
+        error = pass_error(
+            similarity(warped_key, image), confidence, _DIFFERENCE_ERROR, _UNCERTAINTY_ERROR
         )
         if needed is not None:
             error[~needed] = 0
-    pass_frame = PassFrame(frame.index, output, all_matches, error.astype(np.uint8), flow)
+    pass_frame = PassFrame(frame.index, output, all_matches, error, flow)
     return pass_frame, PassState(frame.index, output, transport, matches, confidence)
 
 
@@ -209,34 +208,38 @@ def _synthesize(
     transport: Field,
     confidence: NDArray[np.float32],
     warped_style: NDArray[np.uint8],
-    is_synthesized: NDArray[np.bool_],
 ) -> tuple[NDArray[np.uint8], Field]:
-    """The frame, synthesized where that is asked for, and the key position of each pixel there.
+    """The frame, synthesized where confidence is low, and the key position of each pixel there.
 
     Elsewhere it is the transport.
     """
-    previous = warp(state.output, flow.to_neighbour)
-    warped_matches = warp(state.matches, flow.to_neighbour, interpolation=cv2.INTER_NEAREST)
-    is_confident = confidence > 0.5
-    start = np.where(is_confident[..., None], transport, warped_matches)
-    visible = cv2.blur((~flow.occlusion).astype(np.float32), (5, 5))
+    previous = sample(state.output, flow.positions)
+    warped_matches = sample(state.matches, flow.positions, interpolation=cv2.INTER_NEAREST)
+    start = select_positions(warped_matches, transport, confidence, 0.5)
     guides: list[GuideImage] = [
         image,
         edge_guide(image),
         position_guide(start, key.size),
         previous,
     ]
-    modulation = np.ones((*confidence.shape, len(guides)), np.float32)
-    modulation[..., 2] = 0.1 + 0.9 * confidence
-    modulation[..., 3] = visible
     synthesis = key.prepared.synthesize(
         guides,
         start_nnf=start,
-        modulation=modulation,
-        mask=is_synthesized,
+        modulation=_modulation(confidence, flow.occlusion),
+        mask=confidence < _CONFIDENT,
         seed=derive_seed(key.seed, "frame", index),
+        measure=False,
     )
-    weight = np.where(is_synthesized, confidence, np.float32(1))[..., None]
-    mixed = synthesis.image + weight * (warped_style.astype(np.float32) - synthesis.image)
-    matches = np.where(is_synthesized[..., None], synthesis.nnf.astype(np.float32), transport)
-    return np.rint(mixed).astype(np.uint8), matches
+    mixed = mix_images(synthesis.image, warped_style, confidence, _CONFIDENT)
+    return mixed, select_positions(synthesis.nnf, transport, confidence, _CONFIDENT)
+
+
+def _modulation(confidence: NDArray[np.float32], occlusion: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(H, W, 4) uint8, how much each guide counts: positions only where the transport is right,
+    the previous output only where it shows what the frame shows.
+    """
+    full = np.full(confidence.shape, 255, np.uint8)
+    positions = cv2.convertScaleAbs(confidence, alpha=255 * 0.9, beta=255 * 0.1)
+    visible = cv2.blur(np.where(occlusion, np.uint8(0), np.uint8(255)), (5, 5))
+    modulation: NDArray[np.uint8] = cv2.merge([full, full, positions, visible])
+    return modulation

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kadr.options import PropagateOptions
+from kadr.render.shared_flow import flow_name
 from kadr.storage.store import fingerprint
 
 STEP = "propagate"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,22 @@ class KeyPass:
 class PassInput:
     """All that the pixels of a key's passes depend on, except the style itself.
 
-    clip_identity: a hash of the clip's content. key: frame index. matte: a hash of the part of the
-    frames that is worked on; "" for all of it.
+    clip_identity: a hash of the clip's content. key: frame index. area: a hash of the part of the
+    frames that is worked on; "" for all of it. sources: a hash of the part of the key that patches
+    may come from; "" for all of it.
     """
 
     clip_identity: str
     key: int
     options: PropagateOptions
     seed: int
-    matte: str = ""
+    area: str = ""
+    sources: str = ""
+
+    @property
+    def flow_name(self) -> str:
+        """The name of the flow that its passes use."""
+        return flow_name(self.clip_identity, self.options, self.area)
 
     def pass_name(self, style: str, direction: int) -> str:
         """The name of a pass; ``style``: the digest of the key's stylized frame."""
@@ -76,6 +84,7 @@ class PassInput:
             direction,
             self.options,
             self.seed,
-            self.matte,
+            self.area,
+            self.sources,
         )
         return f"{STEP}/{fingerprint(STEP, VERSION, *parts)}"

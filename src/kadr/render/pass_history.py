@@ -88,6 +88,6 @@ def _made_from(schedule: RunSchedule, key_pass: KeyPass) -> dict[str, Any]:
         "style": schedule.style_name(key_pass.key),
         "options": asdict(pass_input.options),
         "seed": pass_input.seed,
-        "matte": pass_input.matte,
+        "matte": pass_input.area + pass_input.sources,
         "version": VERSION,
     }

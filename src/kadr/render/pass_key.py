@@ -20,9 +20,10 @@ from kadr.finish import FrameFields, join_fields, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PassFrame, PassState
+from kadr.render.shared_flow import SharedFlow
 
 _REGISTERED = 2
-"""Positions are registered at so many times the work size."""
+"""Positions are registered at so many times the work size, unless flow is to be quick."""
 
 Gray = NDArray[np.uint8]
 Pixel = TypeVar("Pixel", bound=np.generic)
@@ -41,14 +42,16 @@ class PassKey:
         style: NDArray[np.uint8],
         options: PropagateOptions,
         seed: int,
+        flow: SharedFlow,
         area: WorkArea | None = None,
         sources: NDArray[np.bool_] | None = None,
     ) -> None:
-        """style: (H, W, 3 or 4) uint8 of the frame's size. area: what of frames is worked on.
+        """style: (H, W, 3 or 4) uint8 of the frame's size. flow: of the same options.
 
-        sources: (H, W) bool, where patches may be taken from; None: everywhere.
+        area: what of frames is worked on. sources: (H, W) bool, where patches may be taken from;
+        None: all of them, everywhere.
         """
-        self.options, self._area = options, area
+        self.options, self._flow, self._area = options, flow, area
         longest = max(frame.size)
         scale = options.pass_side(longest) / longest
         image, style = self._crop(frame.rgb, frame.index), self._crop(style, frame.index)
@@ -71,7 +74,8 @@ class PassKey:
             sources=sources,
             needed=None if area is None else lambda index: area.needed(index, size),
         )
-        self._gray = self._registered_gray(image) if self.is_reduced else None
+        is_registered = self.is_reduced and not options.quick_flow
+        self._gray = self._registered_gray(image) if is_registered else None
         self._grays: deque[Gray] = deque()
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
@@ -83,22 +87,23 @@ class PassKey:
                 image = self._crop(frame.rgb, frame.index)
                 reduced = Frame(frame.index, self._reduce(image), frame.time)
                 luma = gray(reduced.rgb)
-                if before is not None and self.is_reduced:
+                if before is not None and self._gray is not None:
                     self._grays.append(self._registered_gray(image))
             if before is not None and luma_before is not None:
-                yield reduced, self._flow(frame.index, luma, before, luma_before)
+                yield reduced, self._flow_to(before, luma_before, frame.index, luma)
             before, luma_before = frame, luma
 
-    def _flow(self, index: int, luma: Gray, before: Frame, luma_before: Gray) -> FlowPair:
+    def _flow_to(self, before: Frame, luma_before: Gray, index: int, luma: Gray) -> FlowPair:
         """The flow of a frame to the frame before it, whose window may lie elsewhere."""
-        quick, area = self.options.quick_flow, self._area
+        area, is_backward = self._area, before.index > index
         x, y, *_ = (0, 0) if area is None else area.window_of(index)
         x_before, y_before, *_ = (0, 0) if area is None else area.window_of(before.index)
         if (x, y) == (x_before, y_before):
-            return flow_pair(luma, luma_before, quick=quick)
+            estimate = self._flow.between(index, luma, is_backward, luma_before)
+            return flow_pair(luma, luma_before, estimate)
         with stage("reduce"):  # both frames through the window of this one
             luma_before = gray(self._reduce(self._crop(before.rgb, index)))
-        flow = flow_pair(luma, luma_before, quick=quick)
+        flow = flow_pair(luma, luma_before, self._flow.estimate(luma, luma_before))
         assert area is not None
         offset = np.array([x - x_before, y - y_before], np.float32)
         return between_windows(flow, offset * np.float32(luma.shape[1] / area.window[2]))
@@ -115,10 +120,12 @@ class PassKey:
 
         None if the frame already has its full size.
         """
-        if self._gray is None:
+        if not self.is_reduced:
             return None
         with stage("fields"):
             joined = join_fields(state.transport, frame.matches, state.confidence)
+        if self._gray is None:
+            return joined
         with stage("registration"):
             positions = register_positions(joined.positions, self._gray, self._grays.popleft())
         return FrameFields(positions, joined.matches, joined.sure)

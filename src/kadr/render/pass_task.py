@@ -35,6 +35,7 @@ from kadr.render.key_pass import STEP, KeyPass
 from kadr.render.matte_reader import MaskSource, MatteReader
 from kadr.render.pass_frame import image_digest, load_style, pack_pass_frame
 from kadr.render.pass_key import PassKey
+from kadr.render.shared_flow import SharedFlow
 from kadr.storage.store import FolderStore, Store
 from kadr.tasks.task import InputFrames, Item, Task, TaskContext
 from kadr.video.base import Clip
@@ -50,9 +51,9 @@ _log = logging.getLogger(__name__)
 class PassWork:
     """What a pass task makes: the frames of a pass between two distances from its key, inclusive.
 
-    style_entry: the stylized key in the store. channels: 3 or 4, of all keys together. area: what
-    of the frames is worked on, as plain values. masks: of the key, where it is styled, as plain
-    values.
+    style_entry: the stylized key in the store. flow_name: of the flow there. channels: 3 or 4, of
+    all keys together. area: what of the frames is worked on, as plain values. masks: of the key,
+    where it is styled, as plain values.
     """
 
     clip: ClipSource
@@ -60,6 +61,7 @@ class PassWork:
     options: PropagateOptions
     seed: int
     style_entry: str
+    flow_name: str
     channels: int
     store: Path
     first_distance: int
@@ -124,8 +126,9 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
             key_frame = clip.frame(key_pass.key)
         with stage("sources"):
             style = load_style(store, work.style_entry, work.channels)
+            flow = SharedFlow(store, work.flow_name, work.options)
             area = None if work.area is None else WorkArea.from_values(work.area)
-            key = PassKey(key_frame, style, work.options, work.seed, area, _sources(work))
+            key = PassKey(key_frame, style, work.options, work.seed, flow, area, _sources(work))
         with stage("store"):
             state = nearest_state(store, key_pass, _first_missing(store, work))
         frames = walk(clip, key, key_pass, state, work.last_distance, context)

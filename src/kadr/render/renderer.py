@@ -25,7 +25,8 @@ from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import KeyStyles
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import Missing, RunSchedule
-from kadr.storage.budget import Budget, files_below
+from kadr.render.shared_flow import FOLDER as FLOW
+from kadr.storage.budget import Budget, files_below, folder_bytes
 from kadr.storage.frame_folder import FrameState
 from kadr.tasks.executor import Executor, Failed, ItemStored, NoticeGiven
 from kadr.tasks.inline_executor import InlineExecutor
@@ -37,9 +38,9 @@ WRITE = "write"
 
 _SMALL = 12e6
 """Pixels of pass frames below which starting processes takes longer than they save."""
-_BYTES_PER_PIXEL = 1.8
-"""Of a stored pass frame: painted images as PNG take 1 to 1.7."""
-_FIELD_BYTES_PER_PIXEL = 5.0
+_BYTES_PER_PIXEL = 2.1
+"""Of a stored pass frame: painted images as PNG take 1 to 1.7, its part of the flow 0.2."""
+_FIELD_BYTES_PER_PIXEL = 5.2
 """Of the stored fields of a pass frame of a reduced size, which are 16-bit positions."""
 _WINDOW = 512
 """The most tasks that the executor knows of at a time."""
@@ -310,7 +311,7 @@ def frame_bytes(run: RunContext) -> float:
     """Bytes of a pass frame in the store: measured on stored ones, else estimated."""
     sizes = [count for _, count in files_below(run.store.folder / PROPAGATE)]
     if len(sizes) > 8:
-        return sum(sizes) / len(sizes) * 1.1
+        return (sum(sizes) + folder_bytes(run.store.folder / FLOW)) / len(sizes) * 1.1
     return (_FIELD_BYTES_PER_PIXEL if run.is_reduced else _BYTES_PER_PIXEL) * run.pass_pixels
 
 

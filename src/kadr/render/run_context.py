@@ -126,10 +126,14 @@ class RunContext:
     def pass_input(self, key: int) -> PassInput:
         """What a key's passes depend on."""
         area, sources = self.work_area, self.source_masks
-        matte = "" if area is None else area.digest
-        if sources is not None:
-            matte += sources.digest(key)
-        return PassInput(self.clip_identity, key, self.options.propagate, self.options.seed, matte)
+        return PassInput(
+            self.clip_identity,
+            key,
+            self.options.propagate,
+            self.options.seed,
+            "" if area is None else area.digest,
+            "" if sources is None else sources.digest(key),
+        )
 
 
 @contextlib.contextmanager

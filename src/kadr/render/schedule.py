@@ -259,6 +259,7 @@ class RunSchedule:
                 made_from.options,
                 made_from.seed,
                 style.entry,
+                made_from.flow_name,
                 self.channels,
                 store,
                 first,

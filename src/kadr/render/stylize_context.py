@@ -20,8 +20,7 @@ from kadr.core.resize import shrink_to_side
 from kadr.core.warp import Field, grid, sample
 from kadr.errors import OptionsError
 from kadr.guides.channels import edge_guide
-from kadr.guides.denoise_flow import denoise_flow
-from kadr.guides.flow import estimate_flow, gray
+from kadr.guides.flow import denoised_flow, gray
 from kadr.guides.occlusion import find_occlusion
 from kadr.guides.transport import register
 from kadr.stylize.base import Flow, Mask, StyledFrame, StylizeContext
@@ -153,7 +152,7 @@ class ContextProvider:
         grays = self._between(start, end)
         positions = grid(*grays[0].shape).copy()
         for current, following in itertools.pairwise(grays):
-            flow = denoise_flow(current, following, estimate_flow(current, following))
+            flow = denoised_flow(current, following)
             positions = positions + sample(flow, positions)
         if len(grays) > 2:  # the errors of the steps add up
             positions = register(positions, grays[-1], grays[0])

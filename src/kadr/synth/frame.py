@@ -56,8 +56,14 @@ class FrameSolver:
         self._frame, self._get_atlas = frame, get_atlas
         self._options, self._threads, self._timer = options, threads, timer
 
-    def solve(self, levels: int, packing: Packing, packing3: Packing) -> Synthesis:
-        """Solve ``levels`` levels with ``packing``, then, if the options say so, the 3×3 pass."""
+    def solve(
+        self, levels: int, packing: Packing, packing3: Packing, measure: bool = True
+    ) -> Synthesis:
+        """Solve ``levels`` levels with ``packing``, then, if the options say so, the 3×3 pass.
+
+        measure: whether the error of the final image is measured.
+        """
+        self._measure = measure
         target: Target | None = None
         atlas: Atlas | None = None
         with self._timer.stage("pack"):
@@ -119,7 +125,7 @@ class FrameSolver:
             if is_refined and nnf.size > _FULL_SEARCH_PIXELS:
                 radius = min(radius, _REFINED_RADIUS)
         solver = LevelSolver(atlas, target, packing, options, radius, self._threads, self._timer)
-        solver.solve(measure=shift == 0)
+        solver.solve(measure=shift == 0 and self._measure)
         return target
 
     def _make_target(
@@ -157,17 +163,15 @@ class FrameSolver:
         if factors is None:
             return None
         if factors.dtype != np.uint8:
-            factors = factors.astype(np.float32, copy=False)
-        unit = 1.0 / 255.0 if factors.dtype == np.uint8 else 1.0
-        scaled = np.require(shrink(factors, size), requirements=["C", "W"])
+            factors = np.rint(np.clip(factors.astype(np.float32), 0, 1) * 255).astype(np.uint8)
+        reduced = np.require(shrink(factors, size), requirements=["C", "W"])
+        roots = np.rint((np.sqrt(np.arange(256) / 255) - 1) * 32768).astype(np.int16)
         packed = empty_packed(*size, packing)
-        guide_of = np.full(packing.channels, -1, np.int64)
-        for index, count in enumerate(packing.guide_channels):
-            channel = packing.first_channel(index)
-            guide_of[channel : channel + count] = index
+        first = np.array([packing.first_channel(i) for i in range(len(packing.guide_channels))])
+        channels = np.stack([first, first + np.array(packing.guide_channels)], axis=1)
         run_bands(
             lambda start, stop: modulation_rows(
-                scaled, unit, needed, guide_of, packed, packing.radius, start, stop
+                reduced, needed, roots, channels, packed, packing.radius, start, stop
             ),
             packed.shape[0],
             band=BAND_HEIGHT,

@@ -131,8 +131,8 @@ class LevelSolver:
                 move_matches(previous_nnf, target.nnf, flags, self._match_counts)
                 self._update_penalty(_PENALTY_SHIFT)
 
-    def _search_limits(self) -> tuple[int, int, int, int]:
-        """Radius, the cost that needs no random search, full radius, the cost that needs that."""
+    def _search_limits(self) -> tuple[int, int, int, int, int]:
+        """The ``limits`` of ``search_rows``."""
         options, atlas = self._options, self._atlas
         high_cost = (
             math.inf if options.full_search_threshold is None else options.full_search_threshold
@@ -141,6 +141,7 @@ class LevelSolver:
         return (
             self._radius,
             self._patch_cost(options.search_threshold),
+            self._patch_cost(options.near_search_threshold),
             max(widest, self._radius),
             self._patch_cost(high_cost),
         )

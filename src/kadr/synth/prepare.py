@@ -63,6 +63,7 @@ class PreparedSources:
         modulation: NDArray[np.generic] | None = None,
         mask: NDArray[np.bool_] | None = None,
         seed: int | None = None,
+        measure: bool = True,
     ) -> Synthesis:
         """Synthesize the frame that ``guides`` (one for each weight, all (H, W[, C])) describe.
 
@@ -71,7 +72,8 @@ class PreparedSources:
         start_source: (H, W) index of the source of each starting position.
         modulation: (H, W, guides) float 0–1 or uint8 0–255, a factor on each guide's weight.
         mask: (H, W) bool, the pixels to synthesize; the others keep their starting matches, which
-        count as uses, and cost almost no time. Raises InputError if sizes or channels do not fit.
+        count as uses, and cost almost no time. measure: whether the error is wanted; else it is
+        that from before the last vote. Raises InputError if sizes or channels do not fit.
         """
         targets = [to_channels_last(guide) for guide in guides]
         size = check_targets(
@@ -83,7 +85,7 @@ class PreparedSources:
         sizes = [(group[0].shape[0], group[0].shape[1]) for group in self._images]
         levels = count_levels([size, *sizes], options.patch_size, requested)
         solver = FrameSolver(frame, self._get_atlas, options, self._threads, self._timer)
-        return solver.solve(levels, self._packing, self._packing3)
+        return solver.solve(levels, self._packing, self._packing3, measure)
 
     def _get_atlas(self, shift: int, packing: Packing) -> Atlas:
         """The sources at 2⁻ˢʰⁱᶠᵗ of their size, packed on first use and cached."""

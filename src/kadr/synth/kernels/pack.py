@@ -26,17 +26,38 @@ def pack_rows(
     """
     height, width, count = image.shape
     factor = np.float32(scale)
+    rows = image.reshape(height, width * count)
+    scaled = np.empty(width * count, np.int16)
     for y in range(start, stop):
-        source_y = min(max(y - radius, 0), height - 1)
-        for x in range(width + 2 * radius):
+        left, right = 0, width + 2 * radius
+        if needed is not None:
+            left, right = _ends(needed[y])
+        if left == right:
+            continue
+        source = rows[min(max(y - radius, 0), height - 1)]
+        for index in range(source.size):  # a loop of its own, of which the compiler makes vectors
+            i = np.uintp(index)
+            value = np.float32(source[i])
+            value = value if value > np.float32(0) else np.float32(0)
+            scaled[i] = np.int16(np.rint(min(value, np.float32(255)) * factor))
+        target = packed[top + y]
+        for x in range(left, right):
             if needed is not None and not needed[y, x]:
                 continue
             source_x = min(max(x - radius, 0), width - 1)
             for c in range(count):
-                value = np.float32(image[source_y, source_x, c])
-                value = value if value > np.float32(0) else np.float32(0)
-                value = min(value, np.float32(255)) * factor
-                packed[top + y, x, first + c] = np.int16(np.rint(value))
+                target[x, first + c] = scaled[np.uintp(source_x * count + c)]
+
+
+@njit(inline="always")
+def _ends(needed: np.ndarray) -> tuple[int, int]:
+    """The first pixel of a row that is needed, and the one after the last."""
+    left, right = 0, needed.size
+    while left < right and not needed[left]:
+        left += 1
+    while right > left and not needed[right - 1]:
+        right -= 1
+    return left, right
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -78,9 +99,9 @@ def pad_edges(packed: np.ndarray, count: int, radius: int) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def modulation_rows(
     modulation: np.ndarray,
-    unit: float,
     needed: np.ndarray | None,
-    guide_of: np.ndarray,
+    roots: np.ndarray,
+    channels: np.ndarray,
     packed: np.ndarray,
     radius: int,
     start: int,
@@ -88,24 +109,21 @@ def modulation_rows(
 ) -> None:
     """Write √modulation − 1 in Q15 into ``packed`` rows ``[start, stop)``, edge-padded.
 
-    modulation: (H, W, guides); times ``unit`` it is a factor, clipped to 0–1. guide_of: the guide
-    of each packed channel, or −1 for the style and for padding, whose factor stays 1.
+    modulation: (H, W, guides) uint8. roots: (256,) int16, what to write for each value; 0 for 255.
+    channels: (guides, 2), the first packed channel of each guide and the one after its last.
+    packed: zero, and so it stays where pixels are not needed.
     """
     height, width, count = modulation.shape
-    roots = np.zeros(count, np.int16)
-    factor = np.float32(unit)
+    stride, step = packed.shape[1], packed.shape[2]
     for y in range(start, stop):
-        source_y = min(max(y - radius, 0), height - 1)
-        for x in range(packed.shape[1]):
-            if needed is not None and not needed[y, x]:
-                continue
-            source_x = min(max(x - radius, 0), width - 1)
-            for g in range(count):
-                value = np.float32(modulation[source_y, source_x, g]) * factor
-                value = value if value > np.float32(0) else np.float32(0)
-                value = np.sqrt(min(value, np.float32(1))) - np.float32(1)
-                roots[np.uintp(g)] = np.int16(np.rint(value * np.float32(32768)))
-            for c in range(guide_of.size):
-                guide = guide_of[np.uintp(c)]
-                if guide >= 0:
-                    packed[y, x, c] = roots[np.uintp(guide)]
+        row = modulation[min(max(y - radius, 0), height - 1)].reshape(-1)
+        target = packed[y].reshape(-1)
+        for g in range(count):
+            first, last = channels[g, 0], channels[g, 1]
+            for x in range(stride):
+                value = row[np.uintp(min(max(x - radius, 0), width - 1) * count + g)]
+                if value == 255 or (needed is not None and not needed[y, x]):
+                    continue
+                root = roots[np.uintp(value)]
+                for c in range(first, last):
+                    target[np.uintp(x * step + c)] = root

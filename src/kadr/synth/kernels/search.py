@@ -55,7 +55,7 @@ def search_rows(
     start: int,
     stop: int,
     step: int,
-    limits: tuple[int, int, int, int],
+    limits: tuple[int, int, int, int, int],
     remeasure: bool,
     seed: int,
     channels: tuple[None, ...],
@@ -66,13 +66,14 @@ def search_rows(
     ``previous_nnf``: the nnf before this iteration; neighbours outside the band are read from it,
     so that bands do not depend on each other. ``layout``: the target's width, its stride, the
     source's stride. ``step`` is 1 or −1, the direction of the scan. ``limits``: the radius at which
-    random search starts (it halves with each try), the cost up to which a pixel has no random
-    search, the radius for pixels of high cost, and the cost above which that radius is used.
+    random search starts (it halves with each try), the costs up to which a pixel has no random
+    search, and one of radius 1, the radius for pixels of high cost, and the cost above which that
+    radius is used.
     ``remeasure``: the target has changed since ``ssd`` was written, so measure again.
     """
     # Numba 0.68 loses 400 bytes at every call of a function that takes more than 17 arguments
     width, target_stride, source_stride = layout
-    radius, low_cost, wide_radius, high_cost = limits
+    radius, low_cost, near_cost, wide_radius, high_cost = limits
     count = len(channels)
     height = nnf.size // width
     match_count = np.uintp(penalty.size)
@@ -130,7 +131,8 @@ def search_rows(
                     )
             # all tries are around this and do not branch, so that they overlap in the CPU
             center = best
-            reach = radius if cost > low_cost else 0
+            reach = radius if cost > near_cost else 1
+            reach = reach if cost > low_cost else 0
             reach = wide_radius if cost > high_cost else reach
             while reach >= 1:
                 state = _next_random(state)
