@@ -20,7 +20,7 @@ from kadr.storage.store import FolderStore, MemoryStore, Store
 from scenes import paint, sliding, write_sequence
 
 OPTIONS = PropagateOptions()
-NAME = flow_name("clip", OPTIONS)
+NAME = flow_name("clip", OPTIONS, "")
 FRAMES = [gray(image) for image in sliding(2, 3.0, 1.0, height=64, width=80)]
 
 
@@ -84,12 +84,13 @@ def test_a_damaged_entry_is_computed_again(
 def test_the_name_depends_on_what_the_flow_depends_on() -> None:
     names = {
         NAME,
-        flow_name("other", OPTIONS),
-        flow_name("clip", replace(OPTIONS, work_size=640)),
-        flow_name("clip", replace(OPTIONS, quick_flow=True)),
+        flow_name("other", OPTIONS, ""),
+        flow_name("clip", replace(OPTIONS, work_size=640), ""),
+        flow_name("clip", replace(OPTIONS, quick_flow=True), ""),
+        flow_name("clip", OPTIONS, "window"),
     }
-    assert len(names) == 4
-    assert flow_name("clip", replace(OPTIONS, mapping=1.0, vote_iterations=5)) == NAME
+    assert len(names) == 5
+    assert flow_name("clip", replace(OPTIONS, mapping=1.0, vote_iterations=5), "") == NAME
     assert file_kind(Path("store", f"{NAME}/000007.zip")) == STORED
 
 
