@@ -158,15 +158,14 @@ def _step(
         warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
     output, matches, all_matches = warped_style, transport, transport
     needed = key.needed(frame.index, transport)
-    to_synthesize = confidence < _CONFIDENT
-    if needed is not None:
-        to_synthesize &= needed
+    # what is not needed need not be sure
+    sure = confidence if needed is None else np.where(needed, confidence, np.float32(1))
+    to_synthesize = sure < _CONFIDENT
     if to_synthesize.any():
         with stage("synthesis"):
             output, all_matches = _synthesize(
-                key, state, frame.index, image, flow, transport, confidence, warped_style,
-                to_synthesize,
-            )  # fmt: skip
+                key, state, frame.index, image, flow, transport, sure, warped_style
+            )
             matches = np.where((confidence < 0.5)[..., None], all_matches, transport)
     with stage("contrast"):
         output = restore_contrast(
@@ -209,9 +208,8 @@ def _synthesize(
     transport: Field,
     confidence: NDArray[np.float32],
     warped_style: NDArray[np.uint8],
-    is_synthesized: NDArray[np.bool_],
 ) -> tuple[NDArray[np.uint8], Field]:
-    """The frame, synthesized where that is asked for, and the key position of each pixel there.
+    """The frame, synthesized where confidence is low, and the key position of each pixel there.
 
     Elsewhere it is the transport.
     """
@@ -233,9 +231,10 @@ def _synthesize(
         guides,
         start_nnf=start,
         modulation=modulation,
-        mask=is_synthesized,
+        mask=confidence < _CONFIDENT,
         seed=derive_seed(key.seed, "frame", index),
     )
+    is_synthesized = confidence < _CONFIDENT
     weight = np.where(is_synthesized, confidence, np.float32(1))[..., None]
     mixed = synthesis.image + weight * (warped_style.astype(np.float32) - synthesis.image)
     matches = np.where(is_synthesized[..., None], synthesis.nnf.astype(np.float32), transport)
