@@ -23,7 +23,7 @@ from kadr.render.stylizer_ranges import FrameOptions
 from kadr.report.record import read_record
 from kadr.storage.overlay import OverlayStore
 
-_SECONDS_PER_PIXEL = 1.4e-6
+_SECONDS_PER_PIXEL = 0.8e-6
 """Of one core, for a pass frame at medium detail with its part of blending; used until a run of
 the same work folder has measured it."""
 _SECONDS_PER_FINISHED_PIXEL = 0.2e-6

@@ -2,7 +2,7 @@
 
 A work folder holds::
 
-    store/          results of tasks, one file an entry: passes, stylized keys, carried mattes
+    store/          results of tasks, one file an entry: passes, flow, stylized keys, mattes
     frames/         frames of the output, where a project has no folder of its own for them
     blended/        blended frames that are still to be refined
     noise/          noise that a stylizer found by inversion

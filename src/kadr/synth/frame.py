@@ -12,11 +12,12 @@ from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.options import SynthOptions
 from kadr.synth.atlas import Atlas
+from kadr.synth.buffers import Buffers
 from kadr.synth.kernels.match import result_rows
 from kadr.synth.kernels.pack import modulation_rows
 from kadr.synth.level import LevelSolver, Target, dilate, voting_pixels
 from kadr.synth.nnf import flatten, random_nnf, upsample
-from kadr.synth.packing import BAND_HEIGHT, Packing, empty_packed, pack_images
+from kadr.synth.packing import BAND_HEIGHT, Packing, pack_images, packed_shape
 from kadr.synth.pyramid import Size, level_sizes, shrink
 from kadr.synth.stage_timer import StageTimer
 from kadr.synth.types import GuideImage, Synthesis
@@ -50,11 +51,13 @@ class FrameSolver:
         options: SynthOptions,
         threads: int | None,
         timer: StageTimer,
+        buffers: Buffers,
     ) -> None:
         """``get_atlas(shift, packing)`` returns the packed sources at 2⁻ˢʰⁱᶠᵗ of their size."""
         self._target_levels = [list(frame.targets)]
         self._frame, self._get_atlas = frame, get_atlas
         self._options, self._threads, self._timer = options, threads, timer
+        self._buffers = buffers
 
     def solve(
         self, levels: int, packing: Packing, packing3: Packing, measure: bool = True
@@ -126,6 +129,9 @@ class FrameSolver:
                 radius = min(radius, _REFINED_RADIUS)
         solver = LevelSolver(atlas, target, packing, options, radius, self._threads, self._timer)
         solver.solve(measure=shift == 0 and self._measure)
+        self._buffers.give(target.features)  # what is left to do needs the matches only
+        if target.modulation is not None:
+            self._buffers.give(target.modulation)
         return target
 
     def _make_target(
@@ -138,7 +144,7 @@ class FrameSolver:
             mask = np.array(shrink(frame.mask, size), order="C")
             margin = np.pad(voting_pixels(mask, self._options, packing), packing.radius)
             needed = dilate(margin, packing.patch_size)
-        features = empty_packed(*size, packing)
+        features = self._buffers.take(packed_shape(*size, packing))
         pack_images(
             features,
             list(enumerate(self._target_levels[shift])),
@@ -166,7 +172,7 @@ class FrameSolver:
             factors = np.rint(np.clip(factors.astype(np.float32), 0, 1) * 255).astype(np.uint8)
         reduced = np.require(shrink(factors, size), requirements=["C", "W"])
         roots = np.rint((np.sqrt(np.arange(256) / 255) - 1) * 32768).astype(np.int16)
-        packed = empty_packed(*size, packing)
+        packed = self._buffers.take(packed_shape(*size, packing))
         first = np.array([packing.first_channel(i) for i in range(len(packing.guide_channels))])
         channels = np.stack([first, first + np.array(packing.guide_channels)], axis=1)
         run_bands(

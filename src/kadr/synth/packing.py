@@ -100,7 +100,12 @@ def pack_images(
     run_bands(pack_band, height, band=BAND_HEIGHT, threads=threads)
 
 
+def packed_shape(height: int, width: int, packing: Packing) -> tuple[int, int, int]:
+    """The shape of the packed image of an (height, width) image, padding included."""
+    pad = 2 * packing.radius
+    return height + pad, width + pad, packing.channels
+
+
 def empty_packed(height: int, width: int, packing: Packing) -> NDArray[np.int16]:
     """A packed image of zeros for an (height, width) image, padding included."""
-    pad = 2 * packing.radius
-    return np.zeros((height + pad, width + pad, packing.channels), np.int16)
+    return np.zeros(packed_shape(height, width, packing), np.int16)

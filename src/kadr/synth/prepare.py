@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kadr.errors import BackendError
 from kadr.options import SynthOptions
 from kadr.synth.atlas import Atlas, build_atlas
+from kadr.synth.buffers import Buffers
 from kadr.synth.checks import check_sources, check_targets, to_channels_last
 from kadr.synth.frame import FrameInput, FrameSolver
 from kadr.synth.packing import Packing, make_packing
@@ -45,6 +46,7 @@ class PreparedSources:
         self._atlases: dict[tuple[int, int], Atlas] = {}
         self._image_levels = [self._images]
         self._lock = threading.Lock()
+        self._buffers = Buffers()
 
     def _make_packing(self, patch: int, weights: Sequence[float], style_weight: float) -> Packing:
         return make_packing(self._colors, self._counts, weights, patch, style_weight)
@@ -84,7 +86,9 @@ class PreparedSources:
         requested = 1 if start_nnf is not None and options.levels is None else options.levels
         sizes = [(group[0].shape[0], group[0].shape[1]) for group in self._images]
         levels = count_levels([size, *sizes], options.patch_size, requested)
-        solver = FrameSolver(frame, self._get_atlas, options, self._threads, self._timer)
+        solver = FrameSolver(
+            frame, self._get_atlas, options, self._threads, self._timer, self._buffers
+        )
         return solver.solve(levels, self._packing, self._packing3, measure)
 
     def _get_atlas(self, shift: int, packing: Packing) -> Atlas:
