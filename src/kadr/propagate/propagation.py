@@ -9,7 +9,7 @@ the contrast of the key is restored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -40,6 +40,9 @@ _STRETCH_RANGE = (1.5, 2.2)
 _UNCERTAINTY_ERROR = 130.0
 """Error (0–255) added at confidence 0: a guess, even if similar, is worse than a key."""
 
+Register = Callable[[Field, NDArray[np.uint8]], Field]
+"""(transport (H, W, 2), the gray frame (H, W)) → the corrected transport."""
+
 
 @dataclass(frozen=True, eq=False)
 class PassFrame:
@@ -69,12 +72,18 @@ class KeyStyle:
         *,
         seed: int = 0,
         threads: int | None = None,
+        register: Register | None = None,
     ) -> None:
+        """style: (H, W, 3 or 4) uint8 of the frame's size.
+
+        register: corrects the transport (H, W, 2) to a gray frame (H, W); None: on these frames.
+        """
         self.index, self.style, self.options, self.seed = frame.index, style, options, seed
         self.image: NDArray[np.uint8] = frame.rgb
         self.gray = gray(self.image)
         self.size = self.gray.shape
         self.contrast = local_contrast(style)
+        self.register: Register = register or self._register
         positions = identity(*self.size)
         guides: list[GuideImage] = [
             self.image,
@@ -97,6 +106,9 @@ class KeyStyle:
         return PassState(
             self.index, self.style, positions, positions, np.ones(self.size, np.float32)
         )
+
+    def _register(self, transport: Field, frame_gray: NDArray[np.uint8]) -> Field:
+        return register(transport, self.gray, frame_gray)
 
 
 def propagate(
@@ -127,7 +139,7 @@ def _step(
 ) -> tuple[PassFrame, PassState]:
     image = frame.rgb
     with stage("registration"):
-        transport = register(compose(state.transport, flow), key.gray, gray(image))
+        transport = key.register(compose(state.transport, flow), gray(image))
     with stage("confidence"):
         confidence = _estimate_confidence(
             key, transport, image, warp(state.confidence, flow.to_neighbour)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 from kadr.core.frames import Frame
 from kadr.core.resize import shrink_to_side
 from kadr.core.stage_times import stage
-from kadr.finish import FrameFields, join_fields, register_positions
+from kadr.core.warp import Field
+from kadr.finish import FrameFields, refine_matches, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PassFrame, PassState
 
 _REGISTERED = 2
-"""Positions are registered at so many times the work size."""
+"""Transport and matches are corrected at so many times the work size."""
 
 Gray = NDArray[np.uint8]
 
@@ -32,9 +34,15 @@ class PassKey:
         self.options, self._side = options, options.pass_side(max(frame.size))
         self.is_reduced = self._side < max(frame.size)
         reduced = Frame(frame.index, self._reduce(frame.rgb), frame.time)
-        self.style = KeyStyle(reduced, self._reduce(style), options, seed=seed)
-        self._gray = self._registered_gray(frame) if self.is_reduced else None
+        self._gray = self._frame_gray = self._registered_gray(frame) if self.is_reduced else None
         self._grays: deque[Gray] = deque()
+        self.style = KeyStyle(
+            reduced,
+            self._reduce(style),
+            options,
+            seed=seed,
+            register=self._register if self.is_reduced else None,
+        )
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
         """Each frame after the first, at the work size, with the flow to the frame before it."""
@@ -51,17 +59,21 @@ class PassKey:
             previous = luma
 
     def fields(self, frame: PassFrame, state: PassState) -> FrameFields | None:
-        """The fields of the next frame of ``steps``, to be finished at full size.
+        """The fields of the frame that the pass has just made, to be finished at full size.
 
         None if the frame already has its full size.
         """
-        if self._gray is None:
+        if self._gray is None or self._frame_gray is None:
             return None
         with stage("fields"):
-            joined = join_fields(state.transport, frame.matches, state.confidence)
-        with stage("registration"):
-            positions = register_positions(joined.positions, self._gray, self._grays.popleft())
-        return FrameFields(positions, joined.matches, joined.sure)
+            fields = FrameFields(state.transport, frame.matches, state.confidence)
+            return replace(fields, matches=refine_matches(fields, self._gray, self._frame_gray))
+
+    def _register(self, transport: Field, frame_gray: Gray) -> Field:
+        """Register a transport of the work size on larger frames; in the order of ``steps``."""
+        assert self._gray is not None, "only reduced passes register on larger frames"
+        self._frame_gray = self._grays.popleft()
+        return register_positions(transport, self._gray, self._frame_gray)
 
     def _reduce(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return shrink_to_side(image, self._side)
