@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kadr.core.warp import grid
-from kadr.finish import FrameFields, KeyFinisher, join_fields, register_positions
+from kadr.finish import FrameFields, KeyFinisher, refine_matches, register_positions
 from kadr.finish.kernels import agree_rows
 from scenes import paint, psnr, show, texture, translation
 
@@ -112,22 +112,41 @@ def test_arrays_of_two_sizes_are_no_fields() -> None:
         FrameFields.unpack(packed)
 
 
-def test_matches_that_move_together_are_sampled() -> None:
-    transport = grid(24, 32).copy()
-    matches = transport + np.array([3, 1], np.float32)
-    fields = join_fields(transport, matches, np.zeros((24, 32), np.float32))
-    assert (fields.sure[3:-3, 3:-3] == 1).all()
-    assert np.abs(fields.positions - matches)[3:-3, 3:-3].max() < 1e-4
-    confident = join_fields(transport, matches, np.ones((24, 32), np.float32))
-    assert np.array_equal(confident.positions, transport)
+def _refined(move: tuple[int, int], matches: np.ndarray, sure: float = 0.0) -> np.ndarray:
+    """Refined matches of a frame whose picture moved by ``move`` pixels of twice the work size."""
+    key = texture(96, 128, seed=3, fine=2)[..., 1]
+    frame = np.roll(key, move[::-1], (0, 1))
+    fields = FrameFields(matches, matches, np.full(matches.shape[:2], sure, np.float32))
+    return refine_matches(fields, key, frame)
 
 
-def test_matches_that_scatter_vote() -> None:
-    rng = np.random.default_rng(1)
-    transport = grid(24, 32).copy()
-    matches = transport + rng.integers(-6, 7, (24, 32, 2)).astype(np.float32)
-    fields = join_fields(transport, matches, np.zeros((24, 32), np.float32))
-    assert fields.sure.max() < 0.5
+@pytest.mark.parametrize("move", [(0, 0), (1, 0), (0, -1), (3, 3)])
+def test_matches_are_refined_to_a_larger_pixel(move: tuple[int, int]) -> None:
+    truth = grid(48, 64) - np.array(move, np.float32) / 2
+    is_exact = (_refined(move, np.rint(truth)) == truth).all(axis=2)
+    assert is_exact[4:-4, 4:-4].mean() > 0.95
+
+
+def test_a_match_is_taken_over_from_its_neighbour_or_the_transport() -> None:
+    matches = grid(48, 64) - np.array([2, 0], np.float32)
+    matches[20, 30] += (9, -7)
+    truth = matches.copy()
+    truth[20, 30] = (28, 20)
+    assert np.array_equal(_refined((4, 0), matches)[4:-4, 4:-4], truth[4:-4, 4:-4])
+
+
+def test_matches_that_do_not_vote_are_left_as_they_are() -> None:
+    matches = grid(48, 64) - np.array([2, 0], np.float32)
+    assert np.array_equal(_refined((5, 0), matches, sure=1.0), matches)
+
+
+def test_refining_gives_the_same_for_any_number_of_threads() -> None:
+    rng = np.random.default_rng(7)
+    key, frame = texture(105, 140, seed=5)[..., 1], texture(105, 140, seed=6)[..., 1]
+    matches = rng.uniform(0, (79, 59), (60, 80, 2)).astype(np.float32)
+    fields = FrameFields(matches[::-1].copy(), matches, rng.random((60, 80)).astype(np.float32))
+    one, four = (refine_matches(fields, key, frame, threads=threads) for threads in (1, 4))
+    assert np.array_equal(one, four)
 
 
 def test_positions_are_registered_to_a_fraction_of_a_work_pixel() -> None:

@@ -11,26 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.packed_positions import pack_positions, position_scale, unpack_positions
-from kadr.core.warp import Field, grid
+from kadr.core.warp import Field
 
 SURE = 0.97
 """Sureness above which a pixel is sampled alone, without votes of the patches around it."""
 
 _LAST_VOTED = int(SURE * 255)
 
-_SWITCH = (0.4, 0.6)
-"""Confidence at which positions change from those of matches to those of the transport."""
-_SPREAD = (0.5, 1.0)
-"""Variance in pixels squared of the motion of neighbouring matches: below they move as one."""
-
 
 @dataclass(frozen=True, eq=False)
 class FrameFields:
     """Where in the key, in pixels of the work size, each pixel of a frame is taken from.
 
-    positions: (h, w, 2) float32, smooth where the key is sampled between pixels. matches: (h, w, 2)
-    float32, the key position of the best patch. sure: (h, w) float32 0–1, how far the positions
-    hold; the rest is voted by patches at the matches.
+    positions: (h, w, 2) float32, where the key is sampled between pixels: the transport. matches:
+    (h, w, 2) float32, the key position of the best patch. sure: (h, w) float32 0–1, the confidence
+    in the positions; the rest is voted by patches at the matches.
     """
 
     positions: Field
@@ -45,8 +40,7 @@ class FrameFields:
         """
         scale = position_scale(self.sure.shape)
         sure = np.rint(self.sure * 255).astype(np.uint8)
-        near_votes = cv2.dilate((sure <= _LAST_VOTED).astype(np.uint8), np.ones((3, 3), np.uint8))
-        matches = np.where(near_votes[..., None] > 0, self.matches, np.float32(0))
+        matches = np.where(near_votes(self.sure)[..., None], self.matches, np.float32(0))
         return {
             "positions": pack_positions(self.positions, scale),
             "matches": pack_positions(matches, scale),
@@ -68,20 +62,8 @@ class FrameFields:
         )
 
 
-def join_fields(transport: Field, matches: Field, confidence: NDArray[np.float32]) -> FrameFields:
-    """The fields of a frame from what its pass found, all (h, w, …) of the work size.
-
-    The key is sampled along the transport where the confidence in it is high, and along the mean of
-    the matches where neighbouring ones move as one. Elsewhere patches vote.
-    """
-    offsets = matches - grid(*confidence.shape)
-    mean = cv2.blur(offsets, (3, 3))
-    spread = (cv2.blur(offsets * offsets, (3, 3)) - mean * mean).sum(axis=2)
-    low, high = _SPREAD
-    together = cv2.erode(np.clip((high - spread) / (high - low), 0, 1), np.ones((3, 3), np.uint8))
-    low, high = _SWITCH
-    share = np.clip((confidence - low) / (high - low), 0, 1)[..., None]
-    smooth = np.where(together[..., None] > 0, mean + grid(*confidence.shape), transport)
-    positions = (smooth + share * (transport - smooth)).astype(np.float32)
-    sure = np.maximum(confidence, cv2.blur(together, (3, 3))).astype(np.float32)
-    return FrameFields(positions, matches, sure)
+def near_votes(sure: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(h, w) bool: the pixels whose patches vote for a pixel that is not sampled alone."""
+    unsure = (np.rint(sure * 255) <= _LAST_VOTED).astype(np.uint8)
+    near: NDArray[np.bool_] = cv2.dilate(unsure, np.ones((3, 3), np.uint8)).view(np.bool_)
+    return near

@@ -43,6 +43,9 @@ _DIFFERENCE_ERROR = 200.0
 _UNCERTAINTY_ERROR = 130.0
 """Error (0–255) added at confidence 0: a guess, even if similar, is worse than a key."""
 
+Register = Callable[[Field, NDArray[np.uint8]], Field]
+"""(transport (H, W, 2), the gray frame (H, W)) → the corrected transport."""
+
 
 @dataclass(frozen=True, eq=False)
 class PassFrame:
@@ -75,12 +78,14 @@ class KeyStyle:
         alpha: NDArray[np.uint8] | None = None,
         sources: NDArray[np.bool_] | None = None,
         needed: Callable[[int], NDArray[np.bool_] | None] | None = None,
+        register: Register | None = None,
     ) -> None:
         """style: (H, W, C) uint8 of the frame's size; its colours go on where alpha is 0.
 
         alpha: (H, W) uint8 of the style: what is transparent is neither synthesized nor a source.
         sources: (H, W) bool, where patches may be taken from besides. needed: by frame index,
         (H, W) bool what of the frame is needed; the rest is not synthesized and has no error.
+        register: corrects the transport (H, W, 2) to a gray frame (H, W); None: on these frames.
         """
         self._alpha, self._needed = alpha, needed
         if alpha is not None:
@@ -92,6 +97,7 @@ class KeyStyle:
         self.gray = gray(self.image)
         self.size = self.gray.shape
         self.contrast = local_contrast(style)
+        self.register: Register = register or self._register
         positions = identity(*self.size)
         guides: list[GuideImage] = [
             self.image,
@@ -123,6 +129,9 @@ class KeyStyle:
             self.index, self.style, positions, positions, np.ones(self.size, np.float32)
         )
 
+    def _register(self, transport: Field, frame_gray: NDArray[np.uint8]) -> Field:
+        return register(transport, self.gray, frame_gray)
+
 
 def propagate(
     key: KeyStyle,
@@ -152,7 +161,7 @@ def _step(
 ) -> tuple[PassFrame, PassState]:
     image = frame.rgb
     with stage("registration"):
-        transport = register(compose(state.transport, flow), key.gray, gray(image))
+        transport = key.register(compose(state.transport, flow), gray(image))
     with stage("confidence"):
         confidence = _estimate_confidence(
             key, transport, image, sample(state.confidence, flow.positions)

@@ -15,15 +15,15 @@ from kadr.composite import WorkArea, extend_colours
 from kadr.core.frames import Frame
 from kadr.core.resize import shrink_to_side
 from kadr.core.stage_times import stage
-from kadr.core.warp import grid, sample
-from kadr.finish import FrameFields, join_fields, register_positions
+from kadr.core.warp import Field, grid, sample
+from kadr.finish import FrameFields, refine_matches, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PassFrame, PassState
 from kadr.render.shared_flow import SharedFlow
 
 _REGISTERED = 2
-"""Positions are registered at so many times the work size, unless flow is to be quick."""
+"""Transport and matches are corrected at so many times the work size."""
 
 Gray = NDArray[np.uint8]
 Pixel = TypeVar("Pixel", bound=np.generic)
@@ -73,9 +73,9 @@ class PassKey:
             alpha=self._alpha,
             sources=sources,
             needed=None if area is None else lambda index: area.needed(index, size),
+            register=self._register if self.is_reduced else None,
         )
-        is_registered = self.is_reduced and not options.quick_flow
-        self._gray = self._registered_gray(image) if is_registered else None
+        self._gray = self._frame_gray = self._registered_gray(image) if self.is_reduced else None
         self._grays: deque[Gray] = deque()
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
@@ -116,19 +116,21 @@ class PassKey:
         return replace(frame, image=np.dstack([frame.image, alpha]))
 
     def fields(self, frame: PassFrame, state: PassState) -> FrameFields | None:
-        """The fields of the next frame of ``steps``, to be finished at full size.
+        """The fields of the frame that the pass has just made, to be finished at full size.
 
         None if the frame already has its full size.
         """
-        if not self.is_reduced:
+        if self._gray is None or self._frame_gray is None:
             return None
         with stage("fields"):
-            joined = join_fields(state.transport, frame.matches, state.confidence)
-        if self._gray is None:
-            return joined
-        with stage("registration"):
-            positions = register_positions(joined.positions, self._gray, self._grays.popleft())
-        return FrameFields(positions, joined.matches, joined.sure)
+            fields = FrameFields(state.transport, frame.matches, state.confidence)
+            return replace(fields, matches=refine_matches(fields, self._gray, self._frame_gray))
+
+    def _register(self, transport: Field, frame_gray: Gray) -> Field:
+        """Register a transport of the work size on larger frames; in the order of ``steps``."""
+        assert self._gray is not None, "only reduced passes register on larger frames"
+        self._frame_gray = self._grays.popleft()
+        return register_positions(transport, self._gray, self._frame_gray)
 
     def _crop(self, image: NDArray[Pixel], index: int) -> NDArray[Pixel]:
         return image if self._area is None else self._area.crop(image, index)
