@@ -16,8 +16,6 @@ from kadr.core.warp import Field
 SURE = 0.97
 """Sureness above which a pixel is sampled alone, without votes of the patches around it."""
 
-_LAST_VOTED = int(SURE * 255)
-
 
 @dataclass(frozen=True, eq=False)
 class FrameFields:
@@ -62,8 +60,8 @@ class FrameFields:
         )
 
 
-def near_votes(sure: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(h, w) bool: the pixels whose patches vote for a pixel that is not sampled alone."""
-    unsure = (np.rint(sure * 255) <= _LAST_VOTED).astype(np.uint8)
+def near_votes(sure: NDArray[np.float32], last: float = SURE) -> NDArray[np.bool_]:
+    """(h, w) bool: the pixels whose patches vote for a pixel of a sureness up to ``last``."""
+    unsure = (np.rint(sure * 255) <= int(last * 255)).astype(np.uint8)
     near: NDArray[np.bool_] = cv2.dilate(unsure, np.ones((3, 3), np.uint8)).view(np.bool_)
     return near

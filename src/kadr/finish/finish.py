@@ -18,7 +18,7 @@ from kadr.core.warp import Field, grid, sample
 from kadr.finish.fields import SURE, FrameFields
 from kadr.finish.kernels import agree_rows, detail_rows, sharpen_rows, vote_rows
 from kadr.guides.contrast import restoration_strength
-from kadr.guides.transport import register
+from kadr.guides.transport import residual_correction
 
 _BOX = (9, 9)
 _MARGIN = 5
@@ -127,8 +127,11 @@ def register_positions(
     """
     height, width = positions.shape[:2]
     larger = key_gray.shape[1], key_gray.shape[0]
-    registered = register(enlarge_positions(positions, larger), key_gray, frame_gray)
-    return _resize_positions(registered, (width, height), cv2.INTER_AREA)
+    correction = residual_correction(enlarge_positions(positions, larger), key_gray, frame_gray)
+    registered: Field = cv2.resize(correction, (width, height), interpolation=cv2.INTER_LINEAR)
+    registered *= np.array([width / larger[0], height / larger[1]], np.float32)
+    registered += positions
+    return registered
 
 
 def enlarge_positions(positions: Field, size: tuple[int, int]) -> Field:

@@ -14,6 +14,9 @@ from kadr.core.warp import Field
 from kadr.finish.fields import FrameFields, near_votes
 from kadr.finish.refine_kernels import refine_rows
 
+_REFINED = 0.73
+"""Sureness above which what is voted weighs too little to be refined."""
+
 
 def refine_matches(
     fields: FrameFields,
@@ -34,7 +37,7 @@ def refine_matches(
     matches, positions = (
         np.require(field, requirements=["C", "W"]) for field in (fields.matches, fields.positions)
     )
-    needed, refined = near_votes(fields.sure), np.empty_like(fields.matches)
+    needed, refined = near_votes(fields.sure, _REFINED), np.empty_like(fields.matches)
     run_bands(
         lambda start, stop: refine_rows(
             matches, positions, needed, key_gray, frame_gray, refined, start, stop

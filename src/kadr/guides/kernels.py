@@ -108,21 +108,9 @@ def gain_rows(
     """Write how far a correction lowers the error by more than noise, 0–1."""
     for y in range(start, stop):
         for x in range(gain.shape[1]):
-            lowered = before[y, x] - after[y, x] - np.float32(0.4)
+            lowered = before[y, x] - after[y, x] - np.float32(0.3)
             share = np.float32(2) * lowered / (before[y, x] + np.float32(0.5))
             gain[y, x] = min(max(share, np.float32(0)), np.float32(1))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def approach_rows(
-    field: np.ndarray, target: np.ndarray, share: np.ndarray, start: int, stop: int
-) -> None:
-    """Write ``share`` (H, W) of the way from ``field`` to ``target`` into ``target``."""
-    for y in range(start, stop):
-        for x in range(share.shape[1]):
-            for c in range(2):
-                origin = field[y, x, c]
-                target[y, x, c] = origin + share[y, x] * (target[y, x, c] - origin)
 
 
 @njit(inline="always")
