@@ -111,8 +111,7 @@ class PropagateOptions:
     search_iterations: int = _picture(1, "PatchMatch passes per round", low=1, high=100)
     quick_flow: bool = _picture(
         False,
-        "estimate optical flow three times as fast, a tenth of a pixel less exactly, and do "
-        "not fit it again at twice the work size",
+        "estimate optical flow between frames faster, a tenth of a pixel less exactly",
     )
     work_size: int = _picture(
         960, "longest side in pixels at which motion and matches are found; larger frames are "

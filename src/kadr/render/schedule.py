@@ -214,7 +214,8 @@ class RunSchedule:
             for key_pass in passes:
                 if key_pass in segments and key_pass not in planned:
                     planned.add(key_pass)
-                    yield from self._pass_work(key_pass, segments[key_pass], store, size)
+                    position = 0 if chunk is None else chunk.gap_start - self.frames.start
+                    yield from self._pass_work(key_pass, segments[key_pass], store, size, position)
             if chunk is not None:
                 indices = missing.frames[chunk]
                 stems = tuple(map(stem, indices))
@@ -237,14 +238,22 @@ class RunSchedule:
                     blend.to_task(
                         memory=blend_memory(size, self.channels, len(keys)),
                         after=tuple(_pass_task_ids(chunk, indices[-1], segments)),
-                        priority=float(len(self.frames)),  # short, and people wait for the frame
+                        priority=float(3 * len(self.frames)),  # short, and people wait for it
                     ),
                 )
 
     def _pass_work(
-        self, key_pass: KeyPass, segments: Sequence[Segment], store: Path, size: tuple[int, int]
+        self,
+        key_pass: KeyPass,
+        segments: Sequence[Segment],
+        store: Path,
+        size: tuple[int, int],
+        position: int,
     ) -> Iterator[tuple[PassWork, Task]]:
-        """A chain: each segment starts from the state that the one before leaves."""
+        """A chain: each segment starts from the state that the one before leaves.
+
+        position: of the gap that needs it first, in frames from the start.
+        """
         remaining = sum(last - first + 1 for first, last in segments)
         previous: tuple[str, ...] = ()
         made_from, style = self.inputs[key_pass.key], self.styles[key_pass.key]
@@ -267,8 +276,10 @@ class RunSchedule:
                 area,
                 masks,
             )
-            # the longest pass first
-            yield work, work.to_task(memory=memory, after=previous, priority=float(remaining))
+            # long passes first, so that none is left alone at the end; else the first gaps, whose
+            # frames are then written while the others are made
+            priority = float(2 * remaining - position)
+            yield work, work.to_task(memory=memory, after=previous, priority=priority)
             remaining -= last - first + 1
             previous = (work.id,)
 
