@@ -106,7 +106,7 @@ def _estimate(
     refinements: int,
     propagates: bool = True,
 ) -> Field:
-    if min(a.shape) < 8:  # too small for the patches and the pyramid of DIS
+    if min(a.shape) < 8 or max(a.shape) < 12:  # too small for the patches and the pyramid of DIS
         return np.zeros((*a.shape, 2), np.float32)
     # a new estimator each time: a small frame changes its settings permanently
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
