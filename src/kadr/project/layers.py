@@ -8,8 +8,9 @@ from pathlib import Path
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.project.folder import ProjectFolder, open_project, relative_path, write_text
+from kadr.project.layer_sections import LAYER, LAYER_ORDER, check_layer_name
 from kadr.project.schema import describe_unknown
-from kadr.project.settings import LAYER, LAYER_ORDER, check_layer_name, read_settings
+from kadr.project.settings import read_settings
 from kadr.project.template import toml_value
 from kadr.project.toml_lines import line_of
 from kadr.storage.lock import lock_folder

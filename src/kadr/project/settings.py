@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from kadr.core.formatting import shorten
 from kadr.core.parsing import parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
+from kadr.project.layer_sections import LAYER, LAYER_ORDER, layer_contents, ordered_layers
 from kadr.project.schema import (
     RANGE,
     RANGE_ENTRIES,
@@ -37,13 +38,6 @@ _MOST_CHARACTERS = 200_000
 
 _LONGEST_MESSAGE = 600
 """A longer one quotes a value that is much too long."""
-
-LAYER = "layer"
-LAYER_ORDER = "layer-order"
-LAYER_SECTIONS = ("keys", "stylizer", "picture", "mask")
-"""Sections that a [[layer]] may have: [layer.keys] and so on."""
-
-_LAYER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 
@@ -169,13 +163,13 @@ def read_settings(path: Path, text: str) -> Settings:
     settings = _read_content(content, entry_errors)
     if not layers and order is None:
         return settings
-    named = _layer_contents(content, layers, schema, entry_errors)
+    named = layer_contents(content, layers, entry_errors)
     read = {
         name: _read_content(layer, EntryErrors(path, text, str(number)))
         for number, (name, layer) in enumerate(named.items(), start=1)
     }
     with entry_errors((), LAYER_ORDER):
-        names = _ordered(list(read), order)
+        names = ordered_layers(list(read), order)
     return replace(settings, layers=tuple(LayerSettings(name, read[name]) for name in names))
 
 
@@ -216,70 +210,6 @@ def _read_content(content: Mapping[str, Any], entry_errors: EntryErrors) -> Sett
     )
     _check(settings, fields, entry_errors)
     return settings
-
-
-def _layer_contents(
-    content: Mapping[str, Any],
-    layers: Any,
-    schema: Mapping[str, tuple[Entry, ...]],
-    entry_errors: EntryErrors,
-) -> dict[str, dict[str, Any]]:
-    """Name of each [[layer]] → the sections of the project as they are for it."""
-    with entry_errors((), LAYER):
-        if not isinstance(layers, list) or not all(isinstance(item, dict) for item in layers):
-            raise OptionsError(f"{LAYER}: expected sections, [[{LAYER}]]")
-    contents: dict[str, dict[str, Any]] = {}
-    for number, layer in enumerate(layers, start=1):
-        section = (LAYER, str(number))
-        with entry_errors(section, "name"):
-            name = check_layer_name(layer.get("name"), contents)
-        own = {key: value for key, value in layer.items() if key != "name"}
-        for key, values in own.items():
-            with entry_errors((*section, key)):
-                if key not in LAYER_SECTIONS:
-                    existing = ("name", *(f"[{LAYER}.{item}]" for item in LAYER_SECTIONS))
-                    raise OptionsError(f"{LAYER} {name}: {describe_unknown(key, existing)}")
-                if not isinstance(values, dict):
-                    raise OptionsError(f"{key}: expected a section, [{LAYER}.{key}]")
-        with entry_errors((*section, "mask"), "background"):
-            if "background" in own.get("mask", {}):
-                raise OptionsError(
-                    f"{LAYER} {name}: background is for all layers together; set it in [mask]"
-                )
-        shared = {key: values for key, values in content.items() if key not in ("keys", "mask")}
-        merged = {**shared, **own, "picture": content.get("picture", {}) | own.get("picture", {})}
-        merged["keys"] = {"folder": f"keys/{name}", **own.get("keys", {})}
-        contents[name] = merged
-    return contents
-
-
-def check_layer_name(name: Any, others: Collection[str]) -> str:
-    """A name that a new layer beside ``others`` may have. Raises OptionsError for any other."""
-    if not isinstance(name, str) or not _LAYER_NAME.fullmatch(name):
-        raise OptionsError(
-            f"{LAYER} name {shorten(repr(name))}: expected letters, digits, - and _, such as "
-            "person, at most 60"
-        )
-    same = next((other for other in others if other.lower() == name.lower()), None)
-    if same is not None:
-        raise OptionsError(f"{LAYER} {name}: there is a layer {same} already; choose another name")
-    return name
-
-
-def _ordered(names: list[str], order: Any) -> list[str]:
-    """The names of layers from the bottom up: as they follow each other, or as ``order`` says."""
-    if order is None:
-        return names
-    if not isinstance(order, list) or not all(isinstance(name, str) for name in order):
-        raise OptionsError(f"{LAYER_ORDER}: expected names of layers in brackets, bottom first")
-    for name in order:
-        if name not in names:
-            raise OptionsError(f"{LAYER_ORDER}: {describe_unknown(name, names or ['none'])}")
-    missing = [name for name in names if name not in order]
-    if missing or len(order) != len(names):
-        fault = f"{missing[0]} is missing" if missing else "a name comes twice"
-        raise OptionsError(f"{LAYER_ORDER}: {fault}; name each layer once, bottom first")
-    return order
 
 
 def check_sections(

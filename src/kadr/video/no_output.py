@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from kadr.core.closing import Closing
 from kadr.core.frames import Frame
 
 
-class NoOutput:
+class NoOutput(Closing):
     """A ClipWriter whose frames are in a folder already."""
 
     def __init__(self, folder: Path) -> None:
@@ -27,13 +26,5 @@ class NoOutput:
     def abort(self) -> None:
         """Nothing was written."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
+    def close(self) -> None:
+        """Nothing was opened."""
