@@ -195,8 +195,11 @@ class _LayerCompositor:
             for index in self._run.frames:
                 cancel.check()
                 # a clip is read by one thread at a time, and in order
-                behind = None if self._is_made(index) else self._backdrop.image(index)
-                running.append((index, pool.submit(self._finish, index, behind)))
+                if self.state(index) in (FrameState.CURRENT, FrameState.EDITED):
+                    image = pool.submit(self._folder.get, index, self._run.size)
+                else:
+                    image = pool.submit(self._finish, index, self._backdrop.image(index))
+                running.append((index, image))
                 if len(running) > self._threads:
                     yield self._frame(*running.popleft())
             while running:
@@ -206,12 +209,7 @@ class _LayerCompositor:
     def _frame(self, index: int, image: Future[Image]) -> Frame:
         return Frame(index, image.result(), self._run.clip.times[index])
 
-    def _is_made(self, index: int) -> bool:
-        return self.state(index) in (FrameState.CURRENT, FrameState.EDITED)
-
     def _finish(self, index: int, behind: Image | None) -> Image:
-        if self._is_made(index):
-            return self._folder.get(index, self._run.size)
         image = _composite([layer.get(index, self._run.size) for layer in self._layers], behind)
         errors = [layer.error(index) or 0.0 for layer in self._layers]
         self._folder.put(index, image, self._name(index), max(errors))

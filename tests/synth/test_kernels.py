@@ -20,10 +20,15 @@ from kadr.synth.kernels.search import search_rows
 from kadr.synth.kernels.usage import NEVER, count_matches, move_matches, penalty_rows
 from kadr.synth.kernels.vote import vote_rows, weight_rows
 from kadr.synth.nnf import flatten, upsample
-from kadr.synth.packing import Packing, empty_packed, make_packing, pack_images
+from kadr.synth.packing import Packing, make_packing, pack_images, packed_shape
 
 SHAPES = [(4, 3), (8, 3), (12, 5), (16, 5), (20, 7)]
 """(packed channels, patch size), one of each kind of vector cover."""
+
+
+def empty_packed(height: int, width: int, packing: Packing) -> np.ndarray:
+    """A packed image of zeros for an (height, width) image, padding included."""
+    return np.zeros(packed_shape(height, width, packing), np.int16)
 
 
 def _random_nnf(height: int, width: int, size: tuple[int, int], seed: int = 3) -> np.ndarray:

@@ -53,6 +53,7 @@ from kadr.options import PropagateOptions, RunOptions, detail_options
 if TYPE_CHECKING:
     from kadr.layers import LayeredOptions
     from kadr.pipeline import RunResult
+    from kadr.project.folder import LocatedClip, ProjectFolder
 
 Result = Annotated[
     str | None,
@@ -118,7 +119,7 @@ def run(
     only those frames again that depend on it. Options beside a project apply to this run only.
     """
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
-        from kadr.project.folder import is_project
+        from kadr.project.folder import is_project, open_project
 
         run_options = read_fields(RunOptions, keys | masking | output | running)
         if out is not None:
@@ -139,11 +140,12 @@ def run(
         )
         request = _Request(arguments, ranges or (), frames, fps)
         project = is_project(target)
-        if project and (layered := _layered_options(target, request, session, dry_run)):
-            _run_layers(layered, session, dry_run)
-            return
         if project:
-            options = _project_options(target, request, session, dry_run)
+            opened = open_project(target)
+            if opened.layers:
+                _run_layers(_layered_options(opened, request, session, dry_run), session, dry_run)
+                return
+            options = _project_options(opened, request, session, dry_run)
         else:
             options = _clip_options(target, request, session)
         _check_unused(arguments, options)
@@ -175,18 +177,26 @@ def _clip_options(clip: str, request: _Request, session: Session) -> RunOptions:
     return with_numbers(RunOptions(**values), request.ranges, request.frames)
 
 
-def _project_options(name: str, request: _Request, session: Session, dry_run: bool) -> RunOptions:
-    """The options of a project's run; if its clip was moved or changed, the project is updated."""
-    from kadr.project.folder import open_project
-    from kadr.project.frame_numbers import with_numbers
-
-    project = open_project(name)
+def _prepare(
+    project: ProjectFolder, session: Session, dry_run: bool
+) -> tuple[ProjectFolder, LocatedClip]:
+    """Find the clip; if it was moved or changed, the project is updated before a run."""
     located = project.locate()
     for notice in located.notices:
         session.reporter.notice(notice)
     if not dry_run:
         project = project.update_clip(located)
         project.delete_partial_files()
+    return project, located
+
+
+def _project_options(
+    project: ProjectFolder, request: _Request, session: Session, dry_run: bool
+) -> RunOptions:
+    """The options of a project's run."""
+    from kadr.project.frame_numbers import with_numbers
+
+    project, located = _prepare(project, session, dry_run)
     arguments = request.arguments
     changes = dict(arguments.run)
     default = "external" if "keys" in changes else project.settings.stylizer
@@ -206,15 +216,11 @@ def _project_options(name: str, request: _Request, session: Session, dry_run: bo
 
 
 def _layered_options(
-    name: str, request: _Request, session: Session, dry_run: bool
-) -> LayeredOptions | None:
-    """The options of a project with layers; None without them."""
+    project: ProjectFolder, request: _Request, session: Session, dry_run: bool
+) -> LayeredOptions:
+    """The options of a run in layers."""
     from kadr.cli.layer import layered_options
-    from kadr.project.folder import open_project
 
-    project = open_project(name)
-    if not project.layers:
-        return None
     arguments = request.arguments
     groups = (*fields_of_group(RunOptions, KEYFRAMES), *fields_of_group(RunOptions, MASK))
     of_layers = {"keys", *groups} - {"background"}
@@ -225,15 +231,10 @@ def _layered_options(
         requested.append("stylizer")
     if requested:
         raise OptionsError(
-            f"{requested[0].replace('_', '-')}: {name} has layers; set it in {project.toml}, in "
-            "one of them"
+            f"{requested[0].replace('_', '-')}: {project.root} has layers; set it in "
+            f"{project.toml}, in one of them"
         )
-    located = project.locate()
-    for notice in located.notices:
-        session.reporter.notice(notice)
-    if not dry_run:
-        project = project.update_clip(located)
-        project.delete_partial_files()
+    project, located = _prepare(project, session, dry_run)
     changes = dict(arguments.run)
     if request.fps is not None:
         changes["frame_rate"] = _frame_rate(request.fps, located.path)

@@ -36,7 +36,7 @@ from kadr.video.base import Clip
 from kadr.video.identity import identify
 
 STEP = "survey"
-VERSION = 3
+VERSION = 4
 
 REACH = 64
 """Number of frames before and after a candidate that are compared with it."""

@@ -109,11 +109,6 @@ class Backdrop(Closing):
         self._film_clip: Clip | None = None
         self._still: Image | None = None
 
-    @property
-    def is_transparent(self) -> bool:
-        """Whether nothing lies behind."""
-        return self._background.transparent
-
     def image(self, index: int) -> Image | None:
         """(H, W, 3 or 4) uint8 behind the frame ``index``; None if it is nothing."""
         background, source = self._background, self._source

@@ -34,7 +34,7 @@ from kadr.storage.store import FolderStore, Store, fingerprint
 from kadr.tasks.task import Item, Task, TaskContext
 
 STEP = "blend"
-VERSION = 1
+VERSION = 2
 
 CHUNK_LENGTH = 16
 """The most frames of one task."""

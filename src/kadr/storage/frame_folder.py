@@ -111,15 +111,7 @@ class FrameFolder:
 
     def find(self, index: int, made_by: str) -> FrameState:
         """The state of a frame's file, for a frame with the fingerprint ``made_by``."""
-        try:
-            facts = FileFacts.of(self.path(index).stat())
-        except OSError:
-            return FrameState.MISSING
-        checked = self._checked.get(index)
-        if checked is None or checked[0] != facts:
-            # while the facts stay, so does the file: it is read once
-            checked = self._checked[index] = (facts, _check(self.path(index)))
-        mark = checked[1]
+        mark = self._mark(index)
         if isinstance(mark, FrameState):
             return mark
         return FrameState.CURRENT if mark.made_by == made_by else FrameState.STALE
@@ -135,16 +127,22 @@ class FrameFolder:
 
     def content(self, index: int) -> str:
         """A hash of what the file of a frame holds, or "" if there is none."""
-        path = self.path(index)
-        try:
-            facts = FileFacts.of(path.stat())
-        except OSError:
+        mark = self._mark(index)
+        if mark is FrameState.MISSING:
             return ""
+        return mark.digest if isinstance(mark, _Mark) else file_digest(self.path(index))
+
+    def _mark(self, index: int) -> _Mark | FrameState:
+        """The mark of a frame's file, or else its state."""
+        try:
+            facts = FileFacts.of(self.path(index).stat())
+        except OSError:
+            return FrameState.MISSING
         checked = self._checked.get(index)
         if checked is None or checked[0] != facts:
-            checked = self._checked[index] = (facts, _check(path))
-        mark = checked[1]
-        return file_digest(path) if isinstance(mark, FrameState) else mark.digest
+            # while the facts stay, so does the file: it is read once
+            checked = self._checked[index] = (facts, _check(self.path(index)))
+        return checked[1]
 
     def get(self, index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Read a frame back, (H, W, 3 or 4) uint8.

@@ -104,8 +104,3 @@ def packed_shape(height: int, width: int, packing: Packing) -> tuple[int, int, i
     """The shape of the packed image of an (height, width) image, padding included."""
     pad = 2 * packing.radius
     return height + pad, width + pad, packing.channels
-
-
-def empty_packed(height: int, width: int, packing: Packing) -> NDArray[np.int16]:
-    """A packed image of zeros for an (height, width) image, padding included."""
-    return np.zeros(packed_shape(height, width, packing), np.int16)
