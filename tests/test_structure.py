@@ -69,6 +69,7 @@ LIBRARIES = {
     "tomlkit":      "project",
     "platformdirs": "storage",
     "filelock":     "storage",
+    "isal":         "core",
     "torch":        "stylize",
     "diffusers":    "stylize",
     "onnxruntime":  "stylize",

@@ -26,6 +26,7 @@ from kadr.core.image_header.jpeg import is_complete_jpeg
 from kadr.core.image_header.read import READABLE_TYPES, is_image, read_header
 from kadr.core.limits import check_file_bytes
 from kadr.core.png import is_complete_png, with_text
+from kadr.core.png_pixels import decode_png, encode_png
 from kadr.core.to_srgb import Warn, cmyk_to_srgb, to_srgb
 from kadr.errors import InputError, OutputError
 from kadr.files import Sync, atomic_file
@@ -39,17 +40,6 @@ ALPHALESS_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {".avif"}
 """Suffixes of the image files that are read."""
 
-
-PNG_OPTIONS = (
-    cv2.IMWRITE_PNG_COMPRESSION,
-    1,
-    cv2.IMWRITE_PNG_STRATEGY,
-    cv2.IMWRITE_PNG_STRATEGY_RLE,
-    cv2.IMWRITE_PNG_FILTER,
-    cv2.IMWRITE_PNG_FILTER_UP,
-)
-"""Options of OpenCV's writer: painted frames are written and read in three fifths of the time that
-the filter chosen for each row takes, and are a sixth larger."""
 
 _OPENCV_PIXELS = 1 << 30
 """Pixels that OpenCV decodes unless an environment variable of its own allows more."""
@@ -182,6 +172,9 @@ def _decode_channels(name: object, data: bytes, header: ImageHeader) -> _Pixels:
     if header.type == "AVIF" or (has_tiff_alpha and header.bits == 8):
         mode = "RGBA" if header.has_alpha else "RGB"
         return np.asarray(_decode_with_pillow(name, data, header).convert(mode))
+    quickly = decode_png(data) if header.type == "PNG" else None
+    if quickly is not None:
+        return quickly
     image = _decode_with_opencv(name, data, header)
     if image.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{name}: {image.dtype} pixels; expected 8 or 16 bits a channel")
@@ -270,6 +263,8 @@ def write_image(
     has_alpha = image.ndim == 3 and image.shape[2] == 4
     if has_alpha and image.dtype == np.uint8 and suffix in (".tif", ".tiff"):
         content = _encode_rgba_tiff(image.astype(np.uint8, copy=False))
+    elif suffix == ".png":
+        content = encode_png(image)
     else:
         content = _encode_with_opencv(path, image, suffix)
     if suffix == ".png":
@@ -284,7 +279,6 @@ def _encode_with_opencv(path: Path, image: NDArray[Any], suffix: str) -> bytes:
         code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
         image = cv2.cvtColor(image, code)
     options = {
-        ".png": PNG_OPTIONS,
         ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
         ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
         ".webp": [cv2.IMWRITE_WEBP_QUALITY, 101],  # over 100 is lossless

@@ -52,6 +52,20 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         offset += 12 + length
 
 
+def is_intact_png(data: bytes) -> bool:
+    """Whether the bytes are a PNG whose chunks are all complete and fit their checksums."""
+    offset, view = len(SIGNATURE), memoryview(data)
+    if not data.startswith(SIGNATURE):
+        return False
+    while offset < len(data):
+        end = offset + 8 + int.from_bytes(view[offset : offset + 4], "big")
+        check = int.from_bytes(view[end : end + 4], "big")
+        if end + 4 > len(data) or zlib.crc32(view[offset + 4 : end]) != check:
+            return False
+        offset = end + 4
+    return True
+
+
 def is_complete_png(data: bytes) -> bool:
     """Whether the last chunk of a PNG is there; other data may follow it."""
     if data.endswith(_END):

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.png import with_text
+from kadr.core.png_pixels import encode_png
 from kadr.errors import InputError
 from kadr.files import FileFacts, Sync, atomic_file, file_digest, sync_folder, write_error
-from kadr.image_files import PNG_OPTIONS, decode_image, read_image
+from kadr.image_files import decode_image, read_image
 
 _KEYWORD = b"kadr"
 _AFTER_HEADER = 33
@@ -87,13 +87,7 @@ class FrameFolder:
         other text chunks of the file, by keyword.
         Raises OutputError, e.g. when the disk is full.
         """
-        if image.ndim == 3:
-            code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
-            image = cv2.cvtColor(image, code)
-        encoded, png = cv2.imencode(".png", image, PNG_OPTIONS)
-        if not encoded:
-            raise ValueError(f"frame {index}: {image.shape} {image.dtype} cannot be stored as PNG")
-        content = png.tobytes()
+        content = encode_png(image)
         for name, text in (texts or {}).items():
             content = with_text(content, name, text)
         mark = _Mark(made_by, 0, error, hashlib.sha256(content).hexdigest()[:_DIGITS])

@@ -16,18 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.png_pixels import decode_png, encode_png
 from kadr.errors import OutputError
 from kadr.files import Sync, atomic_file
-from kadr.image_files import PNG_OPTIONS
 from kadr.storage.ownership import holds_file, refuse_links
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_MOST_SIDE = 1 << 16
 _SUFFIX = ".zip"
 
 
@@ -164,7 +162,7 @@ class FolderStore:
         ):
             for name, array in arrays.items():
                 if _is_image(array):
-                    archive.writestr(f"{name}.png", _encode(array))
+                    archive.writestr(f"{name}.png", encode_png(array))
                 else:
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                         np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
@@ -248,28 +246,14 @@ class WorkFolder:
 
 
 def _is_image(array: NDArray[Any]) -> bool:
-    """Whether a PNG gives the array back as it is; OpenCV's readers refuse huge sides."""
+    """Whether a PNG gives the array back as it is."""
     layout = array.shape[2:] in ((), (3,), (4,)) and array.ndim in (2, 3)
-    return (
-        array.dtype in (np.uint8, np.uint16)
-        and layout
-        and min(array.shape) > 0
-        and max(array.shape) <= _MOST_SIDE
-    )
-
-
-def _encode(array: NDArray[Any]) -> bytes:
-    encoded, data = cv2.imencode(".png", array, PNG_OPTIONS)
-    if not encoded:
-        raise ValueError(f"{array.shape} {array.dtype} cannot be stored as PNG")
-    content: bytes = data.tobytes()
-    return content
+    return array.dtype in (np.uint8, np.uint16) and layout and array.size > 0
 
 
 def _decode(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     if name.endswith(".png"):
-        data = np.frombuffer(archive.read(name), np.uint8)
-        image: NDArray[Any] | None = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        image = decode_png(archive.read(name))
         if image is None:
             raise ValueError(f"{name} is damaged")
         return image

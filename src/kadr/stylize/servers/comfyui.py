@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from kadr.core.frames import Image
 from kadr.core.png import with_text
+from kadr.core.png_pixels import encode_png
 from kadr.errors import BackendError, OptionsError
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.infotext import PARAMETERS
@@ -32,7 +33,6 @@ from kadr.stylize.servers.error_text import join_names, one_line
 from kadr.stylize.servers.images import (
     add_mask,
     decode_image,
-    encode_png,
     fit_to_frame,
     has_same_aspect,
 )

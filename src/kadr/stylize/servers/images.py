@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
+from kadr.core.png_pixels import encode_png
 from kadr.errors import BackendError, InputError
-from kadr.image_files import PNG_OPTIONS
 from kadr.image_files import decode_image as read_image_data
 from kadr.stylize.base import Mask, StylizeContext, StylizeJob
 from kadr.stylize.layout.sizes import flatten_on_white, resize
@@ -18,15 +18,6 @@ from kadr.stylize.servers.json_values import as_text
 
 _MAX_STRETCH = 1.25
 """The largest ratio between the aspects of a frame and a returned image of the same scene."""
-
-
-def encode_png(image: Image) -> bytes:
-    """(H, W, 3 or 4) RGB(A) or (H, W) gray uint8 as a PNG file."""
-    pixels = image
-    if image.ndim == 3:
-        code = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
-        pixels = cv2.cvtColor(image, code)
-    return bytes(cv2.imencode(".png", pixels, PNG_OPTIONS)[1].tobytes())
 
 
 def encode_base64(image: Image) -> str:
