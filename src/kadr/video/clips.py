@@ -97,7 +97,7 @@ def create_clip(
     like: the clip from which the output takes frame times, names, numbers, pixel aspect and sound;
     the index of a written frame is its index in this clip.
     frame_rate: a constant rate instead of those times; the output then has no sound.
-    crf: constant quality, lower is better; 17 for H.264, 24 for VP9. preset: libx264's, "medium".
+    crf: constant quality, lower is better; 17 for H.264, 24 for VP9. preset: libx264's, "faster".
     indices: the frames that will be written, if they are not all of ``like``.
     image_suffix: file type of the images in a folder. start_number: of the clip's first frame in
     the names of images; None: the clip's own numbers and names.

@@ -58,9 +58,10 @@ _H264 = Encoding(
     "libx264",
     "yuv420p",
     crf=17,
+    # "faster" takes three fifths of the time of "medium"; files are as large, 0.15 dB apart.
     # libx264's macroblock tree sums floating-point numbers in an order that varies in its AVX-512
     # code: the same frames gave other bytes from run to run
-    options={"preset": "medium", "x264-params": "mbtree=0"},
+    options={"preset": "faster", "x264-params": "mbtree=0"},
     container_options={"movflags": "+faststart", "fflags": "+bitexact"},
 )
 ENCODINGS = {
