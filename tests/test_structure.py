@@ -64,7 +64,7 @@ LIBRARIES = {
     "av":           "video",
     "PIL":          "core image_files stylize video",
     "numba":        "blend core finish guides stylize synth tasks",
-    "llvmlite":     "synth",
+    "llvmlite":     "core finish synth",
     "scenedetect":  "plan",
     "tomlkit":      "project",
     "platformdirs": "storage",

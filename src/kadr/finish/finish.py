@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kadr.core.cubic import CubicSampler
 from kadr.core.enlarge import enlarge_rows
 from kadr.core.row_bands import run_bands
 from kadr.core.warp import Field, grid, sample
@@ -39,6 +40,7 @@ class KeyFinisher:
         """style: (H, W, 3 or 4) uint8."""
         self._style, self._threads = np.require(style, requirements="C"), threads
         self._channels = tuple(range(style.shape[2]))
+        self._sampler = CubicSampler(self._style)
         self._contrast: NDArray[np.float32] | None = None
 
     def finish(self, fields: FrameFields) -> Image:
@@ -57,8 +59,9 @@ class KeyFinisher:
             x, y, sure, target = enlarge_rows(planes, (width, height), first, last)
             x += np.arange(width, dtype=np.float32)
             y += np.arange(first, last, dtype=np.float32)[:, None]
-            rows = cv2.remap(self._style, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            vote_rows(self._style, offsets, sure, SURE, self._channels, rows, first)
+            rows = np.empty((last - first, width, len(self._channels)), np.uint8)
+            self._sampler.sample(x, y, sure, rows)
+            vote_rows(self._sampler.pixels, offsets, sure, SURE, self._channels, rows, first)
             detail, contrast = self._detail(rows)
             inner = slice(start - first, stop - first)
             sharpen_rows(

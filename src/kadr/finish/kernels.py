@@ -6,8 +6,12 @@ that loops over colours are unrolled.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 _CENTER, _BESIDE = np.float32(0.6672), np.float32(0.1664)
 """A Gaussian of sigma 0.6 pixels on three pixels."""
@@ -59,9 +63,51 @@ def _is_near(motion: np.ndarray, y: int, x: int, v: int, u: int) -> bool:
     return dx * dx + dy * dy <= _NEAR * _NEAR
 
 
+@intrinsic
+def _voted_pixel(
+    typingctx: Any, pixels: Any, a: Any, b: Any, c: Any, d: Any, beside: Any, below: Any
+) -> Any:
+    """The mean of four pixels, (a, b) above (c, d), float32 in four lanes as a tuple.
+
+    pixels: flat uint8, four bytes a pixel; a, b, c, d: places in it.
+    """
+    lanes = types.UniTuple(types.float32, 4)
+    place, weight = types.intp, types.float32
+    signature = lanes(pixels, place, place, place, place, weight, weight)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = context.make_array(signature.args[0])(context, builder, args[0]).data
+        eight, whole = (ir.VectorType(ir.IntType(bits), 4) for bits in (8, 32))
+        vector = ir.VectorType(ir.FloatType(), 4)
+
+        def load(place: Any) -> Any:
+            address = builder.bitcast(builder.gep(start, [place]), eight.as_pointer())
+            return builder.sitofp(builder.zext(builder.load(address, align=1), whole), vector)
+
+        def spread(number: Any) -> Any:
+            filled = ir.Constant(vector, ir.Undefined)
+            for lane in range(4):
+                filled = builder.insert_element(filled, number, ir.Constant(ir.IntType(32), lane))
+            return filled
+
+        def between(first: Any, second: Any, share: Any) -> Any:
+            difference = builder.fsub(second, first)
+            return builder.fadd(first, builder.fmul(spread(share), difference))
+
+        a, b, c, d = (load(place) for place in args[1:5])
+        upper, lower = between(a, b, args[5]), between(c, d, args[5])
+        mean = between(upper, lower, args[6])
+        numbers = [
+            builder.extract_element(mean, ir.Constant(ir.IntType(32), lane)) for lane in range(4)
+        ]
+        return context.make_tuple(builder, signature.return_type, numbers)
+
+    return signature, codegen
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def vote_rows(
-    style: np.ndarray,
+    pixels: np.ndarray,
     offsets: np.ndarray,
     share: np.ndarray,
     last_share: float,
@@ -71,15 +117,16 @@ def vote_rows(
 ) -> None:
     """Mix voted pixels into rows ``start`` and following of a frame by ``1 - share``.
 
-    style: (H, W, C) uint8 of the key. offsets: (h, w, 2) int32, from a pixel of the frame to that
-    of the key, in pixels of the full size, at each work pixel. share: (rows, W) float32; pixels
-    above ``last_share`` are left as they are. rows: (rows, W, C) uint8.
+    pixels: (H + 5, W + 5, 4) uint8 of the key, of a ``CubicSampler``. offsets: (h, w, 2) int32, from
+    a pixel of the frame to that of the key, in pixels of the full size, at each work pixel. share:
+    (rows, W) float32; pixels above ``last_share`` are left as they are. rows: (rows, W, C) uint8.
     A voted pixel is the mean of the key where the patches of the four work pixels around it put it,
     weighted by a tent: no edge of a patch shows. Each patch moves as a whole.
     """
-    height, width, _ = style.shape
+    height, width = pixels.shape[0] - 5, pixels.shape[1] - 5
+    flat = pixels.reshape(-1)
     small_height, small_width, _ = offsets.shape
-    scale_x = small_width / width
+    beside, first_of = _columns(width, small_width)
     half = np.float32(0.5)
     for j in range(len(rows)):
         y = start + j
@@ -87,33 +134,52 @@ def vote_rows(
         top = int(small_y)
         bottom = min(top + 1, small_height - 1)
         below = np.float32(small_y - top)
-        for x in range(width):
-            if share[j, x] > last_share:
-                continue
-            small_x = min(max((x + 0.5) * scale_x - 0.5, 0.0), small_width - 1.0)
-            left = int(small_x)
+        for left in range(small_width):
+            # the pixels between the same four work pixels move by the same four offsets
+            first, last = first_of[left], first_of[left + 1]
+            while first < last and share[j, first] > last_share:
+                first += 1
             right = min(left + 1, small_width - 1)
-            beside = np.float32(small_x - left)
-            a_row, a_column = _moved(offsets[top, left], y, x, height, width)
-            b_row, b_column = _moved(offsets[top, right], y, x, height, width)
-            c_row, c_column = _moved(offsets[bottom, left], y, x, height, width)
-            d_row, d_column = _moved(offsets[bottom, right], y, x, height, width)
-            for c in range(len(channels)):
-                a = np.float32(style[a_row, a_column, c])
-                b = np.float32(style[b_row, b_column, c])
-                upper = a + beside * (b - a)
-                a = np.float32(style[c_row, c_column, c])
-                b = np.float32(style[d_row, d_column, c])
-                lower = a + beside * (b - a)
-                voted = upper + below * (lower - upper)
-                mixed = voted + share[j, x] * (np.float32(rows[j, x, c]) - voted)
-                rows[j, x, c] = np.uint8(mixed + half)
+            upper_left, upper_right = offsets[top, left], offsets[top, right]
+            lower_left, lower_right = offsets[bottom, left], offsets[bottom, right]
+            for x in range(first, last):
+                if share[j, x] > last_share:
+                    continue
+                voted = _voted_pixel(
+                    flat,
+                    _moved(upper_left, y, x, height, width),
+                    _moved(upper_right, y, x, height, width),
+                    _moved(lower_left, y, x, height, width),
+                    _moved(lower_right, y, x, height, width),
+                    beside[x],
+                    below,
+                )
+                for c in range(len(channels)):
+                    sampled = np.float32(rows[j, x, c])
+                    rows[j, x, c] = np.uint8(voted[c] + share[j, x] * (sampled - voted[c]) + half)
 
 
 @njit(inline="always")
-def _moved(offset: np.ndarray, y: int, x: int, height: int, width: int) -> tuple[int, int]:
-    """(row, column) that an offset (x, y) leads to, inside the frame."""
-    return min(max(y + offset[1], 0), height - 1), min(max(x + offset[0], 0), width - 1)
+def _columns(width: int, small_width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The share of the next work pixel of each column, and the first column of each work pixel."""
+    beside, first_of = np.empty(width, np.float32), np.full(small_width + 1, width)
+    scale = small_width / width
+    for x in range(width - 1, -1, -1):
+        small_x = min(max((x + 0.5) * scale - 0.5, 0.0), small_width - 1.0)
+        left = int(small_x)
+        beside[x] = np.float32(small_x - left)
+        first_of[left] = x
+    for left in range(small_width - 1, -1, -1):
+        first_of[left] = min(first_of[left], first_of[left + 1])
+    return beside, first_of
+
+
+@njit(inline="always")
+def _moved(offset: np.ndarray, y: int, x: int, height: int, width: int) -> int:
+    """Where in the flat pixels an offset (x, y) leads to, inside the frame."""
+    row = min(max(y + offset[1], 0), height - 1) + 2
+    column = min(max(x + offset[0], 0), width - 1) + 2
+    return (row * (width + 5) + column) * 4
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
