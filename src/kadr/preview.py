@@ -37,6 +37,8 @@ from kadr.render.run_context import RunContext, open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import RunSchedule, make_schedule
 from kadr.render.shared_flow import SharedFlow
+from kadr.render.shared_frames import SharedFrames
+from kadr.render.work_frame import FrameReducer
 from kadr.storage.overlay import OverlayStore
 from kadr.storage.store import FolderStore, Store
 from kadr.tasks.task import TaskContext
@@ -145,13 +147,15 @@ class _PreviewRenderer:
         run, store = self._run, self._run.store
         pass_input = self._schedule.inputs[key_pass.key]
         masks = self._schedule.masks
+        reducer = FrameReducer(run.size, pass_input.options, self._schedule.area)
+        shared_frames = SharedFrames(run.clip, reducer, store, pass_input.flow_name)
         key = PassKey(
-            run.clip.frame(key_pass.key),
+            reducer,
+            shared_frames.key(key_pass.key),
             self._keys.style(key_pass.key),
             pass_input.options,
             pass_input.seed,
             SharedFlow(store, pass_input.flow_name, pass_input.options),
-            self._schedule.area,
             None if masks is None or run.masks is None else run.masks.mask(key_pass.key),
         )
         state = nearest_state(store, key_pass, first)
@@ -159,7 +163,7 @@ class _PreviewRenderer:
             estimate = self._estimate(key_pass, key, first)
             if estimate is not None:
                 state, self.exact = estimate, False
-        with closing(walk(run.clip, key, key_pass, state, last, self._context)) as frames:
+        with closing(walk(shared_frames, key, key_pass, state, last, self._context)) as frames:
             for frame, next_state in frames:
                 entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
                 frame = key.with_alpha(frame, next_state)

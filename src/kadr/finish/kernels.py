@@ -117,11 +117,12 @@ def vote_rows(
 ) -> None:
     """Mix voted pixels into rows ``start`` and following of a frame by ``1 - share``.
 
-    pixels: (H + 5, W + 5, 4) uint8 of the key, of a ``CubicSampler``. offsets: (h, w, 2) int32, from
-    a pixel of the frame to that of the key, in pixels of the full size, at each work pixel. share:
-    (rows, W) float32; pixels above ``last_share`` are left as they are. rows: (rows, W, C) uint8.
-    A voted pixel is the mean of the key where the patches of the four work pixels around it put it,
-    weighted by a tent: no edge of a patch shows. Each patch moves as a whole.
+    pixels: (H + 5, W + 5, 4) uint8 of the key, of a ``CubicSampler``. offsets: (h, w, 2) int32,
+    from a pixel of the frame to that of the key, in pixels of the full size, at each work pixel.
+    share: (rows, W) float32; pixels above ``last_share`` are left as they are. rows:
+    (rows, W, C) uint8. A voted pixel is the mean of the key where the patches of the four work
+    pixels around it put it, weighted by a tent: no edge of a patch shows. Each patch moves as a
+    whole.
     """
     height, width = pixels.shape[0] - 5, pixels.shape[1] - 5
     flat = pixels.reshape(-1)

@@ -1,19 +1,17 @@
-"""A key as its passes need it: cropped to what is needed, and reduced to the work size."""
+"""A key as its passes need it: the steps of its passes, and what they correct on larger frames."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.composite import WorkArea, extend_colours
+from kadr.composite import extend_colours
 from kadr.core.frames import Frame
-from kadr.core.resize import shrink_to_side
 from kadr.core.stage_times import stage
 from kadr.core.warp import Field, grid, sample
 from kadr.finish import FrameFields, refine_matches, register_positions
@@ -21,12 +19,7 @@ from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PassFrame, PassState
 from kadr.render.shared_flow import SharedFlow
-
-_REGISTERED = 2
-"""Transport and matches are corrected at so many times the work size."""
-
-Gray = NDArray[np.uint8]
-Pixel = TypeVar("Pixel", bound=np.generic)
+from kadr.render.work_frame import FrameReducer, Gray, Pixel, WorkFrame
 
 
 class PassKey:
@@ -38,26 +31,22 @@ class PassKey:
 
     def __init__(
         self,
-        frame: Frame,
+        reducer: FrameReducer,
+        frame: WorkFrame,
         style: NDArray[np.uint8],
         options: PropagateOptions,
         seed: int,
         flow: SharedFlow,
-        area: WorkArea | None = None,
         sources: NDArray[np.bool_] | None = None,
     ) -> None:
-        """style: (H, W, 3 or 4) uint8 of the frame's size. flow: of the same options.
+        """frame: of the key, as ``reducer`` made it. flow: of the same options.
 
-        area: what of frames is worked on. sources: (H, W) bool, where patches may be taken from;
-        None: all of them, everywhere.
+        style: (H, W, 3 or 4) uint8 of the clip's size. sources: (H, W) bool, where patches may be
+        taken from; None: everywhere.
         """
-        self.options, self._flow, self._area = options, flow, area
-        longest = max(frame.size)
-        scale = options.pass_side(longest) / longest
-        image, style = self._crop(frame.rgb, frame.index), self._crop(style, frame.index)
-        self.is_reduced = scale < 1
-        self._side = max(1, round(max(image.shape[:2]) * scale))
-        reduced = Frame(frame.index, self._reduce(image), frame.time)
+        self.options, self._reducer, self._flow, self._area = options, reducer, flow, reducer.area
+        reduced, area = frame.reduced, reducer.area
+        style = self._crop(style, frame.index)
         self._alpha: NDArray[np.uint8] | None = None
         if style.shape[2] == 4:
             self._alpha = self._reduce(np.ascontiguousarray(style[..., 3]))
@@ -73,27 +62,24 @@ class PassKey:
             alpha=self._alpha,
             sources=sources,
             needed=None if area is None else lambda index: area.needed(index, size),
-            register=self._register if self.is_reduced else None,
+            register=self._register if reducer.is_reduced else None,
         )
-        self._gray = self._frame_gray = self._registered_gray(image) if self.is_reduced else None
+        self._gray = self._frame_gray = frame.registered
         self._grays: deque[Gray] = deque()
 
-    def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
-        """Each frame after the first, at the work size, with the flow to the frame before it."""
-        before: Frame | None = None
+    def steps(self, frames: Iterable[WorkFrame]) -> Iterator[tuple[Frame, FlowPair]]:
+        """Each frame after the first with the flow to the frame before it."""
+        before: WorkFrame | None = None
         luma_before: Gray | None = None
         for frame in frames:
-            with stage("reduce"):
-                image = self._crop(frame.rgb, frame.index)
-                reduced = Frame(frame.index, self._reduce(image), frame.time)
-                luma = gray(reduced.rgb)
-                if before is not None and self._gray is not None:
-                    self._grays.append(self._registered_gray(image))
+            luma = gray(frame.reduced.rgb)
             if before is not None and luma_before is not None:
-                yield reduced, self._flow_to(before, luma_before, frame.index, luma)
+                if frame.registered is not None:
+                    self._grays.append(frame.registered)
+                yield frame.reduced, self._flow_to(before, luma_before, frame.index, luma)
             before, luma_before = frame, luma
 
-    def _flow_to(self, before: Frame, luma_before: Gray, index: int, luma: Gray) -> FlowPair:
+    def _flow_to(self, before: WorkFrame, luma_before: Gray, index: int, luma: Gray) -> FlowPair:
         """The flow of a frame to the frame before it, whose window may lie elsewhere."""
         area, is_backward = self._area, before.index > index
         x, y, *_ = (0, 0) if area is None else area.window_of(index)
@@ -102,7 +88,8 @@ class PassKey:
             estimate = self._flow.between(index, luma, is_backward, luma_before)
             return flow_pair(luma, luma_before, estimate)
         with stage("reduce"):  # both frames through the window of this one
-            luma_before = gray(self._reduce(self._crop(before.rgb, index)))
+            assert before.full is not None, "frames in windows are not shared"
+            luma_before = gray(self._reduce(self._crop(before.full.rgb, index)))
         flow = flow_pair(luma, luma_before, self._flow.estimate(luma, luma_before))
         assert area is not None
         offset = np.array([x - x_before, y - y_before], np.float32)
@@ -133,13 +120,10 @@ class PassKey:
         return register_positions(transport, self._gray, self._frame_gray)
 
     def _crop(self, image: NDArray[Pixel], index: int) -> NDArray[Pixel]:
-        return image if self._area is None else self._area.crop(image, index)
+        return self._reducer.crop(image, index)
 
     def _reduce(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
-        return shrink_to_side(image, self._side)
-
-    def _registered_gray(self, image: NDArray[np.uint8]) -> Gray:
-        return gray(shrink_to_side(image, _REGISTERED * self._side))
+        return self._reducer.shrink(image)
 
 
 def between_windows(flow: FlowPair, offset: NDArray[np.float32]) -> FlowPair:

@@ -8,7 +8,7 @@ resumes at the last state, and every frame of it is a few steps away from one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from kadr.composite import WorkArea
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
-from kadr.core.stage_times import stage, timed
+from kadr.core.stage_times import stage
 from kadr.guides.flow import FlowPair
 from kadr.options import PropagateOptions
 from kadr.propagate import (
@@ -36,9 +36,10 @@ from kadr.render.matte_reader import MaskSource, MatteReader
 from kadr.render.pass_frame import image_digest, load_style, pack_pass_frame
 from kadr.render.pass_key import PassKey
 from kadr.render.shared_flow import SharedFlow
+from kadr.render.shared_frames import SharedFrames
+from kadr.render.work_frame import FrameReducer
 from kadr.storage.store import FolderStore, Store
 from kadr.tasks.task import InputFrames, Item, Task, TaskContext
-from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
 
 SEGMENT = 2 * STATE_INTERVAL
@@ -53,7 +54,8 @@ class PassWork:
 
     style_entry: the stylized key in the store. flow_name: of the flow there. channels: 3 or 4, of
     all keys together. area: what of the frames is worked on, as plain values. masks: of the key,
-    where it is styled, as plain values.
+    where it is styled, as plain values. shared: the first and the last frame that another pass
+    makes too.
     """
 
     clip: ClipSource
@@ -68,6 +70,7 @@ class PassWork:
     last_distance: int
     area: Mapping[str, Any] | None = None
     masks: Mapping[str, Any] | None = None
+    shared: tuple[int, int] | None = None
 
     @property
     def id(self) -> str:
@@ -123,16 +126,20 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
     with ExitStack() as stack:
         with stage("decode"):
             clip = stack.enter_context(work.clip.open())
-            key_frame = clip.frame(key_pass.key)
         with stage("sources"):
             style = load_style(store, work.style_entry, work.channels)
             flow = SharedFlow(store, work.flow_name, work.options)
             area = None if work.area is None else WorkArea.from_values(work.area)
-            key = PassKey(key_frame, style, work.options, work.seed, flow, area, _sources(work))
+            size = clip.info.width, clip.info.height
+            reducer = FrameReducer(size, work.options, area)
+            frames = SharedFrames(clip, reducer, store, work.flow_name)
+            key_frame = frames.key(key_pass.key)
+            key = PassKey(reducer, key_frame, style, work.options, work.seed, flow, _sources(work))
         with stage("store"):
             state = nearest_state(store, key_pass, _first_missing(store, work))
-        frames = walk(clip, key, key_pass, state, work.last_distance, context)
-        for frame, next_state in stack.enter_context(closing(frames)):
+        shared = () if work.shared is None else range(work.shared[0], work.shared[1] + 1)
+        pass_frames = walk(frames, key, key_pass, state, work.last_distance, context, shared)
+        for frame, next_state in stack.enter_context(closing(pass_frames)):
             entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
             frame = key.with_alpha(frame, next_state)
             with stage("store"):
@@ -177,21 +184,22 @@ def nearest_state(store: Store, key_pass: KeyPass, distance: int) -> PassState |
 
 
 def walk(
-    clip: Clip,
+    shared_frames: SharedFrames,
     key: PassKey,
     key_pass: KeyPass,
     state: PassState | None,
     last_distance: int,
     context: TaskContext,
+    shared: Collection[int] | None = None,
 ) -> Generator[tuple[PassFrame, PassState], None, None]:
-    """The frames of a pass after ``state`` (None: after the key) up to ``last_distance``."""
-    start = key_pass.key if state is None else state.index
-    stop = key_pass.index(last_distance)
-    if key_pass.direction > 0:
-        frames = clip.frames(start, stop + 1)
-    else:
-        frames = clip.frames_backward(stop, start + 1)
-    steps: Iterable[tuple[Frame, FlowPair]] = key.steps(timed("decode", frames))
+    """The frames of a pass after ``state`` (None: after the key) up to ``last_distance``.
+
+    shared: see ``SharedFrames.frames``.
+    """
+    start = 0 if state is None else key_pass.distance(state.index)
+    indices = [key_pass.index(distance) for distance in range(start, last_distance + 1)]
+    frames = shared_frames.frames(indices, shared)
+    steps: Iterable[tuple[Frame, FlowPair]] = key.steps(frames)
     with ExitStack() as stack:
         if context.threads != 1:
             steps = stack.enter_context(closing(prefetch(steps)))

@@ -275,6 +275,7 @@ class RunSchedule:
                 last,
                 area,
                 masks,
+                self._shared(key_pass),
             )
             # long passes first, so that none is left alone at the end; else the first gaps, whose
             # frames are then written while the others are made
@@ -282,6 +283,15 @@ class RunSchedule:
             yield work, work.to_task(memory=memory, after=previous, priority=priority)
             remaining -= last - first + 1
             previous = (work.id,)
+
+    def _shared(self, key_pass: KeyPass) -> tuple[int, int] | None:
+        """The first and the last frame that another pass makes too; None if there is none."""
+        low, high = sorted((key_pass.index(1), key_pass.last))
+        for other in self.passes:
+            first, last = sorted((other.index(1), other.last))
+            if other != key_pass and max(low, first) <= min(high, last):
+                return max(low, first), min(high, last)
+        return None
 
 
 def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> RunSchedule:
