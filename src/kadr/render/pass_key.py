@@ -99,7 +99,8 @@ class PassKey:
         x, y, *_ = (0, 0) if area is None else area.window_of(index)
         x_before, y_before, *_ = (0, 0) if area is None else area.window_of(before.index)
         if (x, y) == (x_before, y_before):
-            estimate = self._flow.between(index, luma, is_backward, luma_before)
+            corner = (x, y) if area is not None and area.corners else None
+            estimate = self._flow.between(index, luma, is_backward, luma_before, corner)
             return flow_pair(luma, luma_before, estimate)
         with stage("reduce"):  # both frames through the window of this one
             luma_before = gray(self._reduce(self._crop(before.rgb, index)))

@@ -131,12 +131,13 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
             key = PassKey(key_frame, style, work.options, work.seed, flow, area, _sources(work))
         with stage("store"):
             state = nearest_state(store, key_pass, _first_missing(store, work))
+        side = work.options.pass_side(max(key_frame.size))
         frames = walk(clip, key, key_pass, state, work.last_distance, context)
         for frame, next_state in stack.enter_context(closing(frames)):
             entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
             frame = key.with_alpha(frame, next_state)
             with stage("store"):
-                store.put(entry, pack_pass_frame(frame, fields, key_pass.direction))
+                store.put(entry, pack_pass_frame(frame, fields, key_pass.direction, side))
                 if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
                     store.put(key_pass.state_entry(frame.index), pack_state(next_state))
                 item = Item(frame.index, entry, image_digest(frame.image))
