@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from kadr.video.base import Clip
 
 _SHEET, _TO_PAINT = "plan.png", "to-paint"
+_MASK_FIELDS = ("mask", "invert_mask", "grow", "feather", "fit_mask")
+"""Options that say which part of the frames is weighed."""
+_TILE = 16
+"""Side in pixels of the tiles of masks that are looked at; plans use the masks alone."""
 
 Folder = Annotated[
     str | None,
@@ -98,11 +102,13 @@ class _Plan:
 
 
 @field_options("planning", RunOptions, (*fields_that_need(RunOptions, PLANNED_KEYS), "key_offset"))
+@field_options("masking", RunOptions, _MASK_FIELDS)
 def plan(
     target: ClipOrProject,
     *,
     out: Folder = None,
     planning: dict[str, Any],
+    masking: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
     layer: Layer = None,
@@ -121,7 +127,7 @@ def plan(
         from kadr.video.clip_source import ClipSource
         from kadr.video.outputs_apart import check_outputs_apart
 
-        values = read_fields(RunOptions, planning)
+        values = read_fields(RunOptions, planning | masking)
         if allow_truncated:
             values["allow_truncated"] = True
         if fps is not None:
@@ -190,18 +196,29 @@ def _project_target(
         options = with_numbers(options, (), frames)
     record = None if located.changed else read_record(project.record)
     folder = Path(out) if out else project.root / "plan" / project.layer
-    return _Target(options, folder, project.root / "work", record)
+    return _Target(options, folder, project.work, record)
 
 
 def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) -> _Plan:
     from kadr.plan.keyframes import choose_keyframes
     from kadr.plan.next_keyframe import find_next_keyframe
     from kadr.plan.survey import survey_clip
+    from kadr.render.masks import FrameMasks
+    from kadr.storage.layout import WorkLayout
+    from kadr.storage.ownership import adopt_folder
     from kadr.stylize.external import find_keys
 
     options = target.options
     frames = options.frames or FrameRange(0, len(clip))
-    survey = session.follow(survey_clip(clip, frames, cancel=session.cancel, cache=target.cache))
+    with contextlib.ExitStack() as stack:
+        masks = None
+        if options.mask is not None:
+            adopt_folder(target.cache)
+            masks = stack.enter_context(FrameMasks(options, clip, frames))
+            session.follow(masks.survey(WorkLayout(target.cache), _TILE, session.cancel))
+        survey = session.follow(
+            survey_clip(clip, frames, cancel=session.cancel, cache=target.cache, masks=masks)
+        )
     painted: list[int] = []
     if any(_holds_images(path) for path in options.keys):
         files = find_keys(options.keys, clip, options.key_offset)
