@@ -74,6 +74,7 @@ class PassKey:
             sources=sources,
             needed=None if area is None else lambda index: area.needed(index, size),
             register=self._register if self.is_reduced else None,
+            frame_side=round(longest * scale),
         )
         self._gray = self._frame_gray = self._registered_gray(image) if self.is_reduced else None
         self._grays: deque[Gray] = deque()
