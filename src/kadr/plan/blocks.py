@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Protocol
 
 import cv2
@@ -39,12 +40,9 @@ class MatteBlocks:
         self._total = float(matte.sum())
         corners: list[tuple[int, int, int, int]] = []
         rows = _equal_parts(matte.sum(axis=1))
-        for top, bottom in zip(rows, rows[1:], strict=False):
+        for top, bottom in itertools.pairwise(rows):
             columns = _equal_parts(matte[top:bottom].sum(axis=0))
-            corners += [
-                (top, bottom, left, right)
-                for left, right in zip(columns, columns[1:], strict=False)
-            ]
+            corners += [(top, bottom, left, right) for left, right in itertools.pairwise(columns)]
         self._tops, self._bottoms, self._lefts, self._rights = np.array(corners, np.intp).T
         self._weights = self._sums(matte)
 

@@ -69,8 +69,8 @@ def survey_clip(
     """Survey ``frames`` of a clip, with an Event for each frame; the generator returns the Survey.
 
     cache: a folder that stores it, under a name derived from the content of the clip, so that the
-    same frames are not surveyed again. masks: which part of each frame counts; None: all of it; cuts
-    are found in whole frames. Memory grows only by the survey itself, about a kilobyte for
+    same frames are not surveyed again. masks: which part of each frame counts; None: all of it;
+    cuts are found in whole frames. Memory grows only by the survey itself, about a kilobyte for
     each frame. Raises Cancelled if ``cancel`` is set, InputError if a frame is damaged.
     """
     survey_cache = None if cache is None else _SurveyCache(clip, frames, cache, masks)
