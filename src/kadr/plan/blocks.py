@@ -54,7 +54,8 @@ class MatteBlocks:
         # a block without a pixel: the matte is smaller than the grid
         means = np.full(GRID * GRID, float(masked.sum()) / self._total)
         np.divide(self._sums(masked), self._weights, out=means, where=self._weights > 1e-3)
-        return np.rint(np.clip(means, 0, 255)).astype(np.uint8)
+        rounded: Row = np.rint(np.clip(means, 0, 255)).astype(np.uint8)
+        return rounded
 
     def _sums(self, image: NDArray[np.float32]) -> NDArray[np.float64]:
         """The sum of each block."""
@@ -78,6 +79,6 @@ def _equal_parts(weights: NDArray[np.float32]) -> NDArray[np.intp]:
     """The edges of GRID parts of about the same weight."""
     sums = np.concatenate([[0.0], np.cumsum(weights, dtype=np.float64)])
     shares = np.linspace(0, sums[-1], GRID + 1)
-    edges = np.rint(np.interp(shares, sums, np.arange(sums.size))).astype(np.intp)
+    edges: NDArray[np.intp] = np.rint(np.interp(shares, sums, np.arange(sums.size))).astype(np.intp)
     edges[0], edges[-1] = 0, weights.size
     return edges

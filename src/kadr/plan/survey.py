@@ -207,9 +207,9 @@ class _SurveyBuilder:
         previous = self._window[-1] if self._window else None
         luma = gray(image)
         with stage("flow"):
-            flows = (None, None) if previous is None else _flows(luma, previous.gray)
+            there, back = (None, None) if previous is None else _flows(luma, previous.gray)
         blocks = None if matte is None else MatteBlocks(matte)
-        frame = _ReducedFrame(index, image, luma, *flows, blocks)
+        frame = _ReducedFrame(index, image, luma, there, back, blocks)
         self._window.append(frame)
         if frame.to_previous is not None:
             for row, tracker in self._forward:
