@@ -24,6 +24,7 @@ from kadr.cli.flags import (
     Rate,
     Verbose,
 )
+from kadr.cli.open_masks import open_masks
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.frames import FrameRange
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 _SHEET, _TO_PAINT = "plan.png", "to-paint"
 _MASK_FIELDS = ("mask", "invert_mask", "grow", "feather", "fit_mask")
 """Options that say which part of the frames is weighed."""
-_TILE = 16
-"""Side in pixels of the tiles of masks that are looked at; plans use the masks alone."""
 
 Folder = Annotated[
     str | None,
@@ -203,19 +202,12 @@ def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) 
     from kadr.plan.keyframes import choose_keyframes
     from kadr.plan.next_keyframe import find_next_keyframe
     from kadr.plan.survey import survey_clip
-    from kadr.render.masks import FrameMasks
-    from kadr.storage.layout import WorkLayout
-    from kadr.storage.ownership import adopt_folder
     from kadr.stylize.external import find_keys
 
     options = target.options
     frames = options.frames or FrameRange(0, len(clip))
     with contextlib.ExitStack() as stack:
-        masks = None
-        if options.mask is not None:
-            adopt_folder(target.cache)
-            masks = stack.enter_context(FrameMasks(options, clip, frames))
-            session.follow(masks.survey(WorkLayout(target.cache), _TILE, session.cancel))
+        masks = open_masks(options, clip, frames, target.cache, session, stack)
         survey = session.follow(
             survey_clip(clip, frames, cancel=session.cancel, cache=target.cache, masks=masks)
         )

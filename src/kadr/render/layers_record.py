@@ -43,10 +43,10 @@ def write_layers_record(
     """
     if run.options.report is None:
         return None
-    found = [(name, read_record(WorkLayout(work).record)) for name, work in layers]
+    stored = [(name, read_record(WorkLayout(work).record)) for name, work in layers]
     records = [
         (name, record)
-        for name, record in found
+        for name, record in stored
         if record is not None and record.frames == run.frames
     ]
     clip, folder, count = run.clip, run.final_frames, len(run.frames)

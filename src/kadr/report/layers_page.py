@@ -92,11 +92,11 @@ def _layer_section(name: str, record: RunRecord) -> str:
         for index in worst
     )
     computed = record.computed("propagate") + record.computed("blend")
-    made = f"{counted(computed, 'result')} computed in the last run" if computed else "nothing new"
+    work = f"{counted(computed, 'frame')} computed in the last run" if computed else "nothing new"
     return f"""<section>
 <h2>Layer {html_text(name)}</h2>
 <p class="lead">{counted(len(record.keys), "keyframe")}; mean error
-{percent(record.mean_error)}{at_worst}. {made}, {duration(record.seconds)}.</p>
+{percent(record.mean_error)}{at_worst}. {work}, {duration(record.seconds)}.</p>
 {next_section(record, {})}
 {notes_section(record)}
 {error_plot(record, worst)}
