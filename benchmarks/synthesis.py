@@ -150,7 +150,9 @@ def _frame(folder: Path) -> tuple[Image, list[Guide], Field]:
         Guide(key, last, 6.0),
         Guide(_bytes(edge_guide(key)), _bytes(edge_guide(last)), 1.0),
         Guide(
-            _bytes(position_guide(positions, size)), _bytes(position_guide(transport, size)), 2.0
+            _bytes(position_guide(positions, max(size))),
+            _bytes(position_guide(transport, max(size))),
+            2.0,
         ),
         Guide(style, warped, 0.5),
     ]

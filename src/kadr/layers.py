@@ -7,12 +7,14 @@ itself; what depends on several layers is the compositing alone.
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle_events
 from kadr.preview import PreviewResult, preview_frames
 from kadr.render.backdrop import Backdrop
+from kadr.render.layers_record import CompositeStep, write_layers_record
 from kadr.render.run_context import RunContext, open_run
 from kadr.storage.frame_folder import FrameFolder, FrameState
 
@@ -72,11 +75,13 @@ def restyle_layers(
     Raises what a run raises, and then writes no output.
     """
     cancel, start = cancel or CancelToken(), time.monotonic()
+    started = datetime.now(UTC).isoformat(timespec="milliseconds")
     with ExitStack() as stack:
         run = stack.enter_context(open_run(replace(options.run, mask=None)))
         for text in run.notices:
             yield notice(STEP, text)
-        writer = stack.enter_context(run.create_output())
+        outputs = stack.enter_context(ExitStack())
+        writer = outputs.enter_context(run.create_output())
         for text in writer.notices:
             yield notice("write", text)
         keys: set[int] = set()
@@ -93,9 +98,12 @@ def restyle_layers(
             writer.write(frame)
             yield Event(STEP, run.ordinal(frame.index), total, frame.rgb)
         run.clip.watch.check()
-        stack.close()
+        outputs.close()
         seconds = time.monotonic() - start
-        return RunResult(writer.path, tuple(sorted(keys)), total, seconds, computed)
+        step = CompositeStep(compositor.seconds, compositor.composited, started, seconds)
+        folders = [(name, layer.work) for name, layer in options.layers if layer.work is not None]
+        report = write_layers_record(run, folders, writer.path, step)
+        return RunResult(writer.path, tuple(sorted(keys)), total, seconds, computed, report)
 
 
 def dry_run_layers(
@@ -183,6 +191,9 @@ class _LayerCompositor:
         ]
         self._backdrop = Backdrop(run.backdrop, run.size)
         self._threads = options.run.threads or default_threads()
+        self._lock = threading.Lock()
+        self.composited, self.seconds = 0, 0.0
+        """Frames that were made, not found, and the seconds that took, added over threads."""
 
     def state(self, index: int) -> FrameState:
         """Whether the finished frame is there, as it would be made from the layers as they are."""
@@ -198,6 +209,7 @@ class _LayerCompositor:
                 if self.state(index) in (FrameState.CURRENT, FrameState.EDITED):
                     image = pool.submit(self._folder.get, index, self._run.size)
                 else:
+                    self.composited += 1
                     image = pool.submit(self._finish, index, self._backdrop.image(index))
                 running.append((index, image))
                 if len(running) > self._threads:
@@ -210,9 +222,12 @@ class _LayerCompositor:
         return Frame(index, image.result(), self._run.clip.times[index])
 
     def _finish(self, index: int, behind: Image | None) -> Image:
+        began = time.monotonic()
         image = _composite([layer.get(index, self._run.size) for layer in self._layers], behind)
         errors = [layer.error(index) or 0.0 for layer in self._layers]
         self._folder.put(index, image, self._name(index), max(errors))
+        with self._lock:
+            self.seconds += time.monotonic() - began
         return image
 
     def _name(self, index: int) -> str:

@@ -168,7 +168,8 @@ class _PreviewRenderer:
                 entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
                 frame = key.with_alpha(frame, next_state)
                 if not store.has(entry):
-                    store.put(entry, pack_pass_frame(frame, fields, key_pass.direction))
+                    side = pass_input.options.pass_side(max(run.size))
+                    store.put(entry, pack_pass_frame(frame, fields, key_pass.direction, side))
                 yield frame.image[..., :3]
 
     def _estimate(self, key_pass: KeyPass, key: PassKey, first: int) -> PassState | None:

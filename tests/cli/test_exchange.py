@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_samples import COUNT, FIRST, Call, make_images, make_keys
 
-from kadr import open_project
+from kadr import open_clip, open_project, read_image, write_image
 from kadr.exchange.ebs import EbsProject, EbsRange, read_ebs, write_ebs
 
 
@@ -37,6 +38,23 @@ def test_there_and_back(kadr: Call, ebs: Path, tmp_path: Path) -> None:
     assert done.code == 0, done
     assert done.objects[-1]["ranges"] == 2
     assert (tmp_path / "again.ebs").read_bytes() == ebs.read_bytes()
+
+
+def test_the_mask_of_a_project_goes_out_as_its_matte(kadr: Call, ebs: Path, tmp_path: Path) -> None:
+    assert kadr("import", ebs, "-o", tmp_path / "p.kadr").code == 0
+    with open_clip(tmp_path / "video") as clip:
+        mask = np.zeros(clip.frame(0).rgb.shape[:2], np.uint8)
+    mask[:, :20] = 255
+    write_image(tmp_path / "mask.png", mask)
+    open_project(tmp_path / "p.kadr").edit("mask", {"mask": "../mask.png", "invert-mask": True})
+    done = kadr("export", tmp_path / "p.kadr", "--ebs", tmp_path / "out.ebs")
+    assert done.code == 0, done
+    written = sorted((tmp_path / "out_mask").iterdir())
+    assert [path.name for path in written][:2] == ["01001.png", "01002.png"]
+    assert all(np.array_equal(read_image(path)[..., 0], 255 - mask) for path in written)
+    assert (read_ebs(tmp_path / "out.ebs").mask, read_ebs(tmp_path / "out.ebs").mask_on) == (
+        "out_mask/[#####].png", 1,
+    )  # fmt: skip
 
 
 def test_a_folder_without_ranges_is_said_to_have_none(

@@ -10,6 +10,7 @@ import pytest
 from cli_samples import COUNT, SIZE, Call, frames_of, make_keys, painted, picture
 
 from kadr import open_project, read_image, write_image
+from kadr.report.record import read_record
 from scenes import write_sequence
 
 WIDTH, HEIGHT = SIZE
@@ -79,6 +80,25 @@ def test_a_run_again_makes_nothing_and_a_repainted_key_its_layer_alone(
     assert done["layers"] == ["room", "person"]
     assert all(map(np.array_equal, before, _frames(project, "room")))
     assert kadr("run", str(project), "--dry-run", "--json").objects[-1]["composited"] == 0
+
+
+def test_one_page_tells_of_the_whole_and_of_each_layer(kadr: Call, project: Path) -> None:
+    done = kadr("run", str(project), "--json").objects[-1]
+    assert Path(done["report"]) == project / "out" / "report.html"
+    text = (project / "out" / "report.html").read_text(encoding="utf-8")
+    assert text.index("Layer room") < text.index("Layer person")
+    whole = read_record(project / "out" / "report.json")
+    layers = [read_record(project / "out" / "layers" / name / "report.json")
+              for name in ("room", "person")]  # fmt: skip
+    assert whole is not None
+    assert whole.measured == tuple(map(max, *(layer.measured for layer in layers)))
+    assert [(step.name, step.computed, step.reused) for step in whole.steps][2:] == [
+        ("composite", COUNT, 0)
+    ]
+    assert kadr("run", str(project)).code == 0
+    again = read_record(project / "out" / "report.json")
+    assert (again.steps[2].computed, again.steps[2].reused) == (0, COUNT)
+    assert "report.html" in kadr("status", str(project)).out
 
 
 def test_the_order_decides_what_covers_what(kadr: Call, project: Path) -> None:

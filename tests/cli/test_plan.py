@@ -11,6 +11,7 @@ import pytest
 from cli_samples import FIRST, Call
 
 from kadr import new_project, open_clip, read_image
+from kadr.image_files import write_image
 from kadr.project.folder import ProjectFolder
 from kadr.report.record import ClipRecord, KeyRecord, RunRecord, write_record
 from scenes import sliding, write_sequence
@@ -115,6 +116,25 @@ def test_gaps_and_frames(kadr: Call, clip: Path) -> None:
     numbers = [key["number"] for key in facts["keys"]]
     assert facts["shots"] == [[1001, 1012]]
     assert all(b - a <= 4 for a, b in itertools.pairwise([1001, *numbers, 1012]))
+
+
+def test_a_mask_says_what_counts(
+    kadr: Call, refused: Callable[..., str], clip: Path, tmp_path: Path
+) -> None:
+    with open_clip(clip) as opened:
+        mask = np.zeros(opened.frame(0).rgb.shape[:2], np.uint8)
+    write_image(tmp_path / "small.png", mask[:40])
+    mask[:, :12] = 255  # the picture slides: all that is new enters here
+    write_image(tmp_path / "left.png", mask)
+    coverages = []
+    for options in ((), ("--mask", tmp_path / "left.png"),
+                    ("--mask", tmp_path / "left.png", "--invert-mask")):  # fmt: skip
+        done = kadr("plan", clip, *options, "--keys-budget", 2, "--dry-run", "--json")
+        assert done.code == 0, done.err
+        coverages.append(done.objects[-1]["coverage"])
+    whole, left, rest = coverages
+    assert left < whole < rest
+    assert "another shape" in refused("plan", clip, "--mask", tmp_path / "small.png")
 
 
 @pytest.mark.parametrize(

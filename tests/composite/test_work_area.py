@@ -100,6 +100,7 @@ def test_values_survive_json_and_the_digest_tells_areas_apart() -> None:
     again = WorkArea.from_values(json.loads(json.dumps(area.to_values())))
     assert again == area
     assert again.digest == area.digest
+    assert again.digests([2, 3], 1) == area.digests([2, 3], 1)
     other = make_work_area(SIZE, 8, {2: pack_tiles(touched_tiles(_mask(8, 8, 38, 30), 8, 0))})
     assert other.digest != area.digest
 
@@ -136,3 +137,29 @@ def test_a_window_stands_still_where_following_saves_little() -> None:
     }
     area = make_work_area(SIZE, 8, tiles, follow=True)
     assert not area.corners
+
+
+def test_hashes_of_a_pass_depend_on_its_frames_up_to_there() -> None:
+    masks = {index: _mask(20, 40, 20, 20) for index in range(9)}
+    masks[8] = _mask(20, 40, 60, 20)
+
+    def area() -> WorkArea:
+        return make_work_area(
+            SIZE, 8, {index: pack_tiles(touched_tiles(mask, 8, 0)) for index, mask in masks.items()}
+        )
+
+    before = area()
+    masks[4] = _mask(20, 40, 40, 20)
+    after = area()
+    assert before.digest == after.digest, "the window is that of frame 8"
+
+    def differ(frames: range) -> list[bool]:
+        hashes = [item.digests(frames, 3) for item in (before, after)]
+        return [a != b for a, b in zip(*hashes, strict=True)]
+
+    assert differ(range(9)) == [False, True, True]
+    assert differ(range(8, -1, -1)) == [False, True, True]
+    assert differ(range(5, 9)) == [False, False]
+    assert before.digests(range(4), 3)[0] == before.digests(range(9), 3)[0]
+    masks[4] = _mask(20, 40, 70, 20)
+    assert area().digest != before.digest

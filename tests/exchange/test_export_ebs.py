@@ -74,6 +74,32 @@ def test_settings_are_exported(project: ProjectFolder, tmp_path: Path) -> None:
     ]
 
 
+def test_masks_are_written_and_imported_again(project: ProjectFolder, tmp_path: Path) -> None:
+    make_images(tmp_path / "masks", name="m{:02d}.png")
+    masked = project.edit("mask", {"mask": "../masks", "invert-mask": True})
+    share = np.linspace(0, 1, SIZE[0] * SIZE[1], dtype=np.float32).reshape(SIZE[1], SIZE[0])
+    ebs = export(masked, tmp_path / "p.ebs", matte=lambda index: share * (index / 10))
+    assert (ebs.mask, ebs.mask_on) == ("p_mask/[#####].png", 1)
+    assert len(list((tmp_path / "p_mask").iterdir())) == 8
+    written = read_image(tmp_path / "p_mask" / "00004.png")[..., 0]
+    assert np.abs(written / 255 - share * 0.3).max() < 1 / 255, "frame 4 is the fourth"
+    (tmp_path / "p.ebs").unlink()
+    with pytest.raises(OutputError, match="exist"):
+        export(masked, tmp_path / "p.ebs", matte=lambda index: share)
+    assert not (tmp_path / "p.ebs").exists()
+    export(masked, tmp_path / "p.ebs", matte=lambda index: share, overwrite=True)
+    again = import_project(tmp_path / "p.ebs", tmp_path / "q.kadr").project
+    mask = again.options().mask
+    assert mask is not None
+    assert mask.resolve() == (tmp_path / "p_mask" / "[#####].png").resolve()
+    # as it was imported: the masks stay where they are; taken out, it is off
+    assert export(again, tmp_path / "r.ebs").mask == "p_mask/[#####].png"
+    assert export(again.edit("mask", {"mask": None}), tmp_path / "s.ebs").mask_on == 0
+    result = follow(export_ebs(masked, tmp_path / "t.ebs"))
+    assert any("without the mask" in notice for notice in result.notices)
+    assert read_ebs(tmp_path / "t.ebs").mask_on == 0
+
+
 def test_no_key_reaches_over_a_cut(project: ProjectFolder, tmp_path: Path) -> None:
     ebs = export(project, tmp_path / "p.ebs", cuts=[4])
     assert [(item.first, item.last) for item in ebs.ranges] == [(1, 4), (5, 8)]

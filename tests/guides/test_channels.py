@@ -43,14 +43,14 @@ def test_alpha_is_no_edge(value: int) -> None:
 
 
 def test_the_longer_side_spans_the_scale() -> None:
-    guide = position_guide(identity(50, 100), (50, 100))
+    guide = position_guide(identity(50, 100), 100)
     assert (guide.dtype, guide.shape) == (np.float32, (50, 100, 2))
     assert guide[0, 0].tolist() == [0, 0]
     assert guide[-1, -1] == pytest.approx([255 * 0.99, 255 * 0.49])
 
 
 def test_both_axes_have_one_scale() -> None:
-    guide = position_guide(identity(50, 100), (50, 100))
+    guide = position_guide(identity(50, 100), 100)
     assert np.allclose(np.diff(guide[..., 0], axis=1), 2.55, atol=1e-3)
     assert np.allclose(np.diff(guide[..., 1], axis=0), 2.55, atol=1e-3)
 
@@ -59,5 +59,5 @@ def test_a_hundredth_of_a_pixel_is_resolved_in_a_large_frame() -> None:
     position = np.float32([[[3000.00, 2000]]])
     shifted = np.float32([[[3000.01, 2000]]])
     size = (2160, 3840)
-    step = position_guide(shifted, size) - position_guide(position, size)
+    step = position_guide(shifted, max(size)) - position_guide(position, max(size))
     assert step[0, 0, 0] == pytest.approx(0.01 * 255 / 3840, rel=0.1)

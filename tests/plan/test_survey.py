@@ -13,7 +13,7 @@ from kadr import Cancelled, CancelToken, Event, FrameRange, open_clip, survey_cl
 from kadr.core.events import follow
 from kadr.plan.coverage import Survey
 from kadr.plan.keyframes import choose_keyframes
-from kadr.plan.survey import REACH, SPACING
+from kadr.plan.survey import REACH, SPACING, cached_survey
 from scenes import sliding, texture, write_sequence
 
 
@@ -140,3 +140,39 @@ def test_small_and_narrow_clips(tmp_path: Path, size: tuple[int, int]) -> None:
     assert survey.curve([0])[0] == 0
     keys = choose_keyframes(survey, 3)
     assert survey.coverage(keys) > survey.coverage([0]) > 0
+
+
+class _Left:
+    """Masks of the left half of each frame."""
+
+    def matte(self, index: int) -> np.ndarray:
+        matte = np.zeros((72, 192), np.float32)
+        matte[:, :96] = 1
+        return matte
+
+    def digest(self, index: int) -> str:
+        return "left"
+
+
+def test_what_moves_outside_of_the_masks_only_does_not_count(tmp_path: Path) -> None:
+    images = [texture(72, 192, seed=1).copy() for _ in range(24)]
+    for index, image in enumerate(images):
+        image[:, 144:] = texture(72, 200, seed=2)[:, 4 * index : 4 * index + 48]
+        if index >= 16:
+            image[24:48, 16:48] = texture(72, 192, seed=9)[24:48, 16:48]
+    path, cache = write_sequence(tmp_path / "in", images), tmp_path / "cache"
+    whole, _ = _survey(path, cache=cache)
+    assert whole.curve([0])[1:].min() > 0.02, "the right of it leaves the picture"
+    with open_clip(path) as clip:
+        frames = FrameRange(0, len(clip))
+        masked = follow(survey_clip(clip, frames, cancel=CancelToken(), cache=cache, masks=_Left()))
+        assert cached_survey(clip, frames, cache, _Left()) is not None
+        assert cached_survey(clip, frames, cache) is not None
+    assert masked.shots == whole.shots
+    curve = masked.curve([0])
+    assert curve[:16].max() < 0.01
+    # 24 of 72 rows and 32 of 96 columns
+    assert curve[17:].mean() == pytest.approx(1 / 9, abs=0.05)
+    early, late = choose_keyframes(masked, 2)
+    assert early < 16 <= late
+    assert masked.coverage([early, late]) > 0.995

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from kadr.core.events import follow
 from kadr.core.frames import Frame, FrameRange
 from kadr.core.generators import consume
+from kadr.dry_run import make_dry_run
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import read_image, write_image
 from kadr.options import PropagateOptions, RunOptions, detail_options
@@ -218,6 +220,37 @@ def test_changes_of_matte_and_background_need_no_new_passes(folder: Path) -> Non
     assert _run(folder, work=work, output="e").computed > 0
     _run(folder, output="f")
     assert all(map(np.array_equal, _images(folder / "e"), _images(folder / "f")))
+
+
+def test_a_mask_changed_in_one_frame_needs_the_passes_from_there_on(tmp_path: Path) -> None:
+    keys, count, changed = (0, 35, 41), 42, 17
+    write_sequence(tmp_path / "clip", sliding(count, 0.5, height=64, width=160))
+    for index in keys:
+        write_image(tmp_path / "keys" / f"{index}.png", texture(64, 160, seed=index))
+
+    def write_mask(index: int, right: int) -> None:
+        mask = np.zeros((64, 160), np.uint8)
+        mask[16:48, 10 : (130 if index == 30 else right)] = 255  # one frame needs the widest window
+        write_image(tmp_path / "masks" / f"{index}.png", mask)
+
+    for index in range(count):
+        write_mask(index, 60)
+
+    def options(name: str, work: Path | None) -> RunOptions:
+        return RunOptions(tmp_path / "clip", tmp_path / name, (tmp_path / "keys",), threads=1,
+                          mask=tmp_path / "masks", work=work, ignore_cuts=True)  # fmt: skip
+
+    first = restyle(options("out", tmp_path / "work"))
+    assert first.computed == 2 * (34 + 5)
+    write_mask(changed, 100)
+    predicted = follow(make_dry_run(options("again", tmp_path / "work")))
+    assert {item.reason for item in predicted.passes} == {"other parts of the frames are masked"}
+    # both passes of the gap, from the last state before the frame on: 16 frames from either key
+    assert [(item.key, item.frames) for item in predicted.passes] == [(0, 18), (35, 18)]
+    assert predicted.finished == 34, "the gap after frame 35 and the keys stay"
+    assert predicted.pass_frames == restyle(options("again", tmp_path / "work")).computed
+    restyle(options("fresh", None))
+    assert all(map(np.array_equal, _images(tmp_path / "again"), _images(tmp_path / "fresh")))
 
 
 def test_the_same_bytes_for_any_number_of_threads(folder: Path) -> None:

@@ -39,7 +39,9 @@ class BlendWeights:
     errors much smaller than the frames are enough.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, side: int | None = None) -> None:
+        """side: longest side of whole frames where errors are of a part; None: that of errors."""
+        self._side = side
         self._weights: dict[int, NDArray[np.float32]] = {}
         self.error = 0.0
         """Weighted mean error of the last frame, 0–1."""
@@ -60,7 +62,7 @@ class BlendWeights:
         if len(candidates) == 1:
             self.start(candidates[0].key, candidates[0].error.shape)
         else:
-            self._weights = self._smooth_in_time(_weigh(candidates), positions)
+            self._weights = self._smooth_in_time(_weigh(candidates, self._side), positions)
         weighted_error = sum(
             (self._weights[candidate.key] * candidate.error for candidate in candidates),
             np.float32(0),
@@ -116,10 +118,9 @@ def _warp_weight(
     return warped
 
 
-def _weigh(candidates: Sequence[Candidate]) -> dict[int, NDArray[np.float32]]:
+def _weigh(candidates: Sequence[Candidate], side: int | None) -> dict[int, NDArray[np.float32]]:
     """Softmax of nearness in time against blurred error."""
-    height, width = candidates[0].error.shape
-    sigma = max(height, width) * 0.008
+    sigma = (side or max(candidates[0].error.shape)) * 0.008
     scores = []
     for candidate in candidates:
         error = cv2.GaussianBlur(candidate.error.astype(np.float32), (0, 0), sigma) / 255

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kadr.cli.flags import Json, Layer, Overwrite, Quiet, Verbose
+from kadr.cli.open_masks import open_masks
 from kadr.cli.parse_values import parse_path
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
+from kadr.core.frames import FrameRange
 from kadr.core.parsing import parse_number
 from kadr.errors import OptionsError
+
+if TYPE_CHECKING:
+    from kadr.exchange.export_ebs import GetMatte
+    from kadr.project.folder import LocatedClip, ProjectFolder
 
 
 def import_(
@@ -116,9 +123,13 @@ def _export_ebs(
     cuts = [] if record is None else [shot.start for shot in record.shots[1:]]
     if record is not None and record.clip.identity != located.identity:
         cuts = []
-    exported = session.follow(
-        export_ebs(project, file, cuts=cuts, overwrite=overwrite, cancel=session.cancel)
-    )
+    with ExitStack() as stack:
+        matte = _matte(project, located, session, stack)
+        exported = session.follow(
+            export_ebs(
+                project, file, cuts=cuts, overwrite=overwrite, cancel=session.cancel, matte=matte
+            )
+        )
     for notice in (*located.notices, *exported.notices):
         session.reporter.notice(notice)
     session.reporter.result(
@@ -126,6 +137,21 @@ def _export_ebs(
         output=file,
         ranges=exported.ranges,
     )
+
+
+def _matte(
+    project: ProjectFolder, located: LocatedClip, session: Session, stack: ExitStack
+) -> GetMatte | None:
+    """The mattes of a project with a mask; ``stack`` closes them."""
+    from kadr.video.clip_source import ClipSource
+
+    options = project.options(located)
+    if options.mask is None:
+        return None
+    clip = stack.enter_context(ClipSource.of(options).open())
+    frames = options.frames or FrameRange(0, len(clip))
+    masks = open_masks(options, clip, frames, project.work, session, stack)
+    return None if masks is None else masks.matte
 
 
 def _export_frames(

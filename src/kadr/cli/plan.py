@@ -24,6 +24,7 @@ from kadr.cli.flags import (
     Rate,
     Verbose,
 )
+from kadr.cli.open_masks import open_masks
 from kadr.cli.session import Session, open_session
 from kadr.core import formatting
 from kadr.core.frames import FrameRange
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from kadr.video.base import Clip
 
 _SHEET, _TO_PAINT = "plan.png", "to-paint"
+_MASK_FIELDS = ("mask", "invert_mask", "grow", "feather", "fit_mask")
+"""Options that say which part of the frames is weighed."""
 
 Folder = Annotated[
     str | None,
@@ -98,11 +101,13 @@ class _Plan:
 
 
 @field_options("planning", RunOptions, (*fields_that_need(RunOptions, PLANNED_KEYS), "key_offset"))
+@field_options("masking", RunOptions, _MASK_FIELDS)
 def plan(
     target: ClipOrProject,
     *,
     out: Folder = None,
     planning: dict[str, Any],
+    masking: dict[str, Any],
     frames: Frames = None,
     fps: Rate = None,
     layer: Layer = None,
@@ -121,7 +126,7 @@ def plan(
         from kadr.video.clip_source import ClipSource
         from kadr.video.outputs_apart import check_outputs_apart
 
-        values = read_fields(RunOptions, planning)
+        values = read_fields(RunOptions, planning | masking)
         if allow_truncated:
             values["allow_truncated"] = True
         if fps is not None:
@@ -190,7 +195,7 @@ def _project_target(
         options = with_numbers(options, (), frames)
     record = None if located.changed else read_record(project.record)
     folder = Path(out) if out else project.root / "plan" / project.layer
-    return _Target(options, folder, project.root / "work", record)
+    return _Target(options, folder, project.work, record)
 
 
 def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) -> _Plan:
@@ -201,7 +206,11 @@ def _choose(target: _Target, clip: Clip, budget_is_set: bool, session: Session) 
 
     options = target.options
     frames = options.frames or FrameRange(0, len(clip))
-    survey = session.follow(survey_clip(clip, frames, cancel=session.cancel, cache=target.cache))
+    with contextlib.ExitStack() as stack:
+        masks = open_masks(options, clip, frames, target.cache, session, stack)
+        survey = session.follow(
+            survey_clip(clip, frames, cancel=session.cancel, cache=target.cache, masks=masks)
+        )
     painted: list[int] = []
     if any(_holds_images(path) for path in options.keys):
         files = find_keys(options.keys, clip, options.key_offset)

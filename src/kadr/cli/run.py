@@ -264,16 +264,19 @@ def _run_layers(options: LayeredOptions, session: Session, dry_run: bool) -> Non
     with session.report_compiling():
         result = session.follow(restyle_layers(options, session.cancel))
     names = [name for name, _ in options.layers]
+    report = () if result.report is None else (f"{result.report}: about this run",)
     session.reporter.result(
         f"{options.run.output}: {formatting.counted(result.frame_count, 'frame')} in "
         f"{formatting.counted(len(names), 'layer')} in {result.seconds:.1f} s "
         f"({result.frame_count / result.seconds:.2f} frames/s)",
+        *report,
         output=result.output,
         layers=names,
         keys=result.keys,
         frames=result.frame_count,
         computed=result.computed,
         seconds=round(result.seconds, 3),
+        report=result.report,
     )
 
 

@@ -80,6 +80,8 @@ def _print_layers(project: ProjectFolder, session: Session, json: bool) -> None:
     output = Path(project.output)
     missing = "" if project.output_exists else ", not written yet"
     session.reporter.result(f"{'output':<10}  {output}{missing}")
+    if project.report.exists():
+        session.reporter.result(f"{'report':<10}  {project.report}")
 
 
 def _read_state(project: ProjectFolder, session: Session) -> _State:

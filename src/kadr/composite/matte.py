@@ -39,9 +39,7 @@ def make_matte(levels: NDArray[np.uint8], options: MatteOptions) -> Matte:
 
     Where nothing is set within ``options.reach`` pixels, the matte is exactly 0.
     """
-    if options.invert:
-        levels = 255 - levels
-    levels = _grow(levels, options.grow)
+    levels = _edge_moved(levels, options)
     matte = levels.astype(np.float32) / np.float32(255)
     if options.feather > 0:
         radius = math.ceil(options.feather / 2)
@@ -49,6 +47,16 @@ def make_matte(levels: NDArray[np.uint8], options: MatteOptions) -> Matte:
         blurred = cv2.GaussianBlur(matte, (size, size), max(radius / 2, 0.3))
         matte = np.clip(blurred, 0, 1)
     return matte
+
+
+def restyled(levels: NDArray[np.uint8], options: MatteOptions) -> NDArray[np.bool_]:
+    """(H, W) bool: where the matte of a mask without its feather is not 0."""
+    moved: NDArray[np.bool_] = _edge_moved(levels, options) > 0
+    return moved
+
+
+def _edge_moved(levels: NDArray[np.uint8], options: MatteOptions) -> NDArray[np.uint8]:
+    return _grow(255 - levels if options.invert else levels, options.grow)
 
 
 def _grow(levels: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:

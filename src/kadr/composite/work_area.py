@@ -11,7 +11,6 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import cv2
@@ -86,16 +85,37 @@ class WorkArea:
         corners = {index: (x, y) for index, (x, y) in values["corners"]}
         return cls(size, window, values["tile"], dict(values["tiles"]), corners)
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """A hash of all that passes depend on."""
+        """A hash of all that the passes of a clip have in common: not of tiles and corners."""
+        place = () if self.corners else self.window[:2]
+        parts = (self.size, place, self.window[2:], self.tile)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+    def digests(self, frames: Iterable[int], length: int) -> tuple[str, ...]:
+        """A hash for each ``length`` frames, of the tiles and corners of these and all before them.
+
+        A pass that makes the frames in this order depends on its frames up to each, and no others.
+        """
+        digest, digests = hashlib.sha256(), list[str]()
+        for count, index in enumerate(frames):
+            if count and count % length == 0:
+                digests.append(digest.hexdigest()[:16])
+            digest.update(self._frame_bytes(index))
+        return (*digests, digest.hexdigest()[:16])
+
+    def _frame_bytes(self, index: int) -> bytes:
+        """What a frame's part of a pass depends on, of a length that follows from the area."""
+        x, y, *_ = self.window_of(index)
+        packed = self.tiles.get(index, self.tiles.get(EVERY))
+        rows, columns = grid_shape(self.size, self.tile)
         # of the tiles themselves: another zlib packs them into another text
-        digest = hashlib.sha256(repr(replace(self, tiles={}).to_values()).encode())
-        shape = grid_shape(self.size, self.tile)
-        for index, packed in sorted(self.tiles.items()):
-            tiles = _unpack_tiles(packed, shape)
-            digest.update(f"{index}:".encode() + np.packbits(tiles).tobytes())
-        return digest.hexdigest()[:32]
+        tiles = (
+            np.zeros((rows, columns), np.bool_)
+            if packed is None
+            else _unpack_tiles(packed, (rows, columns))
+        )
+        return f"{x},{y},{packed is None}:".encode() + np.packbits(tiles).tobytes()
 
     @property
     def is_whole(self) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kadr.core.events import CancelToken, Event
-from kadr.core.frames import FrameRange, Span
+from kadr.core.frames import Frame, FrameRange, Span
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.exchange.ebs import EbsProject, EbsRange, EbsTail, EbsWeights, read_ebs, write_ebs
 from kadr.exchange.import_project import ORIGIN
@@ -26,6 +30,9 @@ from kadr.video.clips import create_clip
 from kadr.video.identity import clip_files
 from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import sequence_pattern
+
+GetMatte = Callable[[int], NDArray[np.float32]]
+"""A frame index → its matte, (H, W) float32, 0–1."""
 
 _EBSYNTH_KEYS = 20
 """Number of keys that EbSynth shows."""
@@ -48,13 +55,16 @@ def export_ebs(
     cuts: Sequence[int] = (),
     overwrite: bool = False,
     cancel: CancelToken | None = None,
+    matte: GetMatte | None = None,
 ) -> Generator[Event, None, ExportResult]:
     """Write a project as ``path``; yields an Event for each frame if it converts a video to images.
 
     The file refers to image sequences and painted keys at their place if a pattern can name them;
-    otherwise they are written next to the file, as NAME_video/ and NAME_keys/. Parts of an
-    imported project that were not changed since are exported as they were imported.
-    cuts: first frames of shots; automatic ranges do not cross them.
+    otherwise they are written next to the file, as NAME_video/ and NAME_keys/, and masks as
+    NAME_mask/. Parts of an imported project that were not changed since are exported as they were
+    imported.
+    cuts: first frames of shots; automatic ranges do not cross them. matte: of frames, for a project
+    with a mask; without it, the mask is left out with a notice.
     Raises OutputError if ``path`` exists, OptionsError for a project without painted keys,
     InputError for its clip or keys.
     """
@@ -80,11 +90,12 @@ def export_ebs(
             export.base,
             video=export.video(clip),
             keys=export.keys(clip, keys),
+            **export.mask(clip, frames, matte),
             weights=to_ebsynth(options.propagate, export.base.weights),
             ranges=export.ranges(clip, spans),
             tail=export.tail(clip),
         )
-        yield from export.write_images(clip)
+        yield from export.write_images(clip, frames, matte)
     write_ebs(path, ebs)
     return ExportResult(path, len(ebs.ranges), tuple(export.notices))
 
@@ -106,8 +117,8 @@ def _spans(
 class _Export:
     """One export: the file that the project was imported from, and the parts of the new file.
 
-    ``video`` and ``keys`` decide which images have to be written and check that they can be;
-    ``write_images`` writes them.
+    ``video``, ``keys`` and ``mask`` decide which images have to be written and check that they can
+    be; ``write_images`` writes them.
     """
 
     def __init__(
@@ -121,7 +132,10 @@ class _Export:
         self._project, self._options, self._path = project, options, path
         self._overwrite, self._cancel = overwrite, cancel
         self._inputs = [options.clip, *options.keys]
+        if options.mask is not None:
+            self._inputs.append(options.mask)
         self._video_target: Path | None = None
+        self._mask_target: Path | None = None
         self._key_copies: dict[Path, Path] = {}
         """Painted key → its copy."""
         self.notices: list[str] = []
@@ -163,8 +177,42 @@ class _Export:
         self._video_target = folder / name
         return f"{folder.name}/{name}"
 
-    def write_images(self, clip: Clip) -> Generator[Event, None, None]:
-        """Write the images of the clip and the copies of keys that the file needs."""
+    def mask(self, clip: Clip, frames: FrameRange, matte: GetMatte | None) -> dict[str, Any]:
+        """The pattern of the masks, which are still to be written, and its switch."""
+        options, base = self._options, self.base
+        resolved = self._resolve(base.mask, "mask")
+        if options.mask is None:
+            # taken out of the project, if it was there when that was imported
+            is_gone = resolved is not None and base.mask_on
+            return {"mask": base.mask, "mask_on": 0 if is_gone else base.mask_on}
+        is_plain = not (options.invert_mask or options.grow or options.feather or options.fit_mask)
+        if resolved is not None and is_plain and same_files(resolved, options.mask):
+            return {"mask": base.mask, "mask_on": base.mask_on or 1}
+        if matte is None:
+            self.notices.append(f"{self._path}: without the mask {options.mask}")
+            return {"mask": "", "mask_on": 0}
+        name, folder = self._image_name(clip), self._path.parent / f"{self._path.stem}_mask"
+        check_outputs_apart([folder / name], self._inputs)
+        self._mask_target = folder / name
+        return {"mask": f"{folder.name}/{name}", "mask_on": 1}
+
+    def write_images(
+        self, clip: Clip, frames: FrameRange, matte: GetMatte | None
+    ) -> Generator[Event, None, None]:
+        """Write the images of the clip, the masks and the copies of keys that the file needs."""
+        if self._mask_target is not None and matte is not None:
+            writer = create_clip(
+                self._mask_target,
+                like=clip,
+                overwrite=self._overwrite,
+                indices=range(frames.start, frames.stop),
+            )
+            with writer:
+                for count, index in enumerate(frames, start=1):
+                    self._cancel.check()
+                    levels = np.rint(matte(index) * 255).astype(np.uint8)
+                    writer.write(Frame(index, np.dstack([levels] * 3)))
+                    yield Event("masks", count, len(frames))
         if self._video_target is not None:
             writer = create_clip(self._video_target, like=clip, overwrite=self._overwrite)
             total = len(clip)

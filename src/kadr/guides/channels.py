@@ -18,9 +18,9 @@ def edge_guide(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return (luma - blurred + np.float32(128))[..., None]
 
 
-def position_guide(positions: Field, size: tuple[int, int]) -> NDArray[np.float32]:
-    """(H, W, 2) float32: positions in a (height, width) image, its longer side scaled to 255.
+def position_guide(positions: Field, side: int) -> NDArray[np.float32]:
+    """(H, W, 2) float32: positions in an image whose longer ``side`` is scaled to 255.
 
     Stays float until the 16-bit packing: with eight bits a step would be several pixels.
     """
-    return positions * np.float32(255.0 / max(size))
+    return positions * np.float32(255.0 / side)

@@ -27,6 +27,7 @@ from kadr.core.warp import Field, sample, warp
 from kadr.errors import OutputError
 from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.transport import identity, register
+from kadr.plan.blocks import GRID, MatteBlocks, Mattes, Row, grid_means
 from kadr.plan.coverage import UNEXPLAINED, Survey
 from kadr.plan.shots import DELAY, BoundaryFinder
 from kadr.storage.layout import WorkLayout
@@ -44,8 +45,6 @@ SPACING = 4
 """Frames between candidates."""
 _SIDE = 256
 """Longest side of the reduced frames in pixels."""
-_GRID = 6
-"""Number of blocks along each side."""
 _REGISTER = 4
 """Frames between registrations of a transport against the key."""
 _MAX_COLOUR_ERROR = 12.0
@@ -56,21 +55,25 @@ structure or stretch.
 """
 _COLOUR_WEIGHTS = np.full((1, 3), UNEXPLAINED / (3 * _MAX_COLOUR_ERROR), np.float32)
 
-Row = NDArray[np.uint8]
-
 _log = logging.getLogger(__name__)
 
 
 def survey_clip(
-    clip: Clip, frames: FrameRange, *, cancel: CancelToken, cache: Path | None = None
+    clip: Clip,
+    frames: FrameRange,
+    *,
+    cancel: CancelToken,
+    cache: Path | None = None,
+    masks: Mattes | None = None,
 ) -> Generator[Event, None, Survey]:
     """Survey ``frames`` of a clip, with an Event for each frame; the generator returns the Survey.
 
     cache: a folder that stores it, under a name derived from the content of the clip, so that the
-    same frames are not surveyed again. Memory grows only by the survey itself, about a kilobyte for
+    same frames are not surveyed again. masks: which part of each frame counts; None: all of it;
+    cuts are found in whole frames. Memory grows only by the survey itself, about a kilobyte for
     each frame. Raises Cancelled if ``cancel`` is set, InputError if a frame is damaged.
     """
-    survey_cache = None if cache is None else _SurveyCache(clip, frames, cache)
+    survey_cache = None if cache is None else _SurveyCache(clip, frames, cache, masks)
     if survey_cache is not None and (cached := survey_cache.get()) is not None:
         yield Event(STEP, len(frames), len(frames))
         return cached
@@ -78,7 +81,8 @@ def survey_clip(
     yield Event(STEP, 0, len(frames))
     for frame in timed("decode", clip.frames(frames.start, frames.stop)):
         cancel.check()
-        builder.add(frame.index, shrink_to_side(frame.rgb, _SIDE))
+        matte = None if masks is None else shrink_to_side(masks.matte(frame.index), _SIDE)
+        builder.add(frame.index, shrink_to_side(frame.rgb, _SIDE), matte)
         yield Event(STEP, frame.index - frames.start + 1, len(frames))
     survey = builder.finish(frames)
     if survey_cache is not None:
@@ -86,18 +90,21 @@ def survey_clip(
     return survey
 
 
-def cached_survey(clip: Clip, frames: FrameRange, cache: Path) -> Survey | None:
+def cached_survey(
+    clip: Clip, frames: FrameRange, cache: Path, masks: Mattes | None = None
+) -> Survey | None:
     """The survey of some frames that ``survey_clip`` stored in ``cache``, or None."""
-    return _SurveyCache(clip, frames, cache).get()
+    return _SurveyCache(clip, frames, cache, masks).get()
 
 
 class _SurveyCache:
     """The cache entry for a survey of some frames, named by the content of the clip."""
 
-    def __init__(self, clip: Clip, frames: FrameRange, cache: Path) -> None:
+    def __init__(self, clip: Clip, frames: FrameRange, cache: Path, masks: Mattes | None) -> None:
         content = identify(clip, cache)
         self._frames, self._cache = frames, cache
-        name = fingerprint(STEP, VERSION, content, frames.start, frames.stop)
+        mattes = [] if masks is None else [[masks.digest(index) for index in frames]]
+        name = fingerprint(STEP, VERSION, content, frames.start, frames.stop, *mattes)
         self._entry = WorkLayout.survey_entry(name)
 
     def get(self) -> Survey | None:
@@ -126,13 +133,17 @@ class _SurveyCache:
 
 @dataclass(frozen=True, eq=False)
 class _ReducedFrame:
-    """A reduced frame with the optical flow to the previous frame and from it."""
+    """A reduced frame with the optical flow to the previous frame and from it.
+
+    blocks: of its matte; None without masks.
+    """
 
     index: int
     image: Image
     gray: Image
     to_previous: Field | None
     from_previous: Field | None
+    blocks: MatteBlocks | None = None
 
 
 class _CandidateTracker:
@@ -154,8 +165,8 @@ class _CandidateTracker:
             self._transport = register(self._transport, self._key.gray, frame.gray)
         difference = cv2.absdiff(sample(self._key.image, self._transport), frame.image)
         unexplained = cv2.transform(difference, _COLOUR_WEIGHTS)  # uint8: saturates at 255
-        blocks: Row = cv2.resize(unexplained, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
-        return blocks.ravel()
+        blocks = frame.blocks
+        return grid_means(unexplained) if blocks is None else blocks.means(unexplained)
 
 
 class _SurveyBuilder:
@@ -165,16 +176,16 @@ class _SurveyBuilder:
         self._finder = BoundaryFinder()
         self._boundaries: list[int] = []
         self._starts: list[int] = []
-        self._pending: deque[tuple[int, Image]] = deque()
+        self._pending: deque[tuple[int, Image, NDArray[np.float32] | None]] = deque()
         self._window: deque[_ReducedFrame] = deque(maxlen=REACH + 1)
         self._forward: list[tuple[int, _CandidateTracker]] = []
         self._candidates: list[int] = []
         self._rows: list[NDArray[np.uint8]] = []
 
-    def add(self, index: int, image: Image) -> None:
+    def add(self, index: int, image: Image, matte: NDArray[np.float32] | None) -> None:
         """Add the next frame; it is processed once it is certain whether a shot starts with it."""
         self._boundaries += self._finder.add(index, image)
-        self._pending.append((index, image))
+        self._pending.append((index, image, matte))
         if len(self._pending) > DELAY:
             self._process_next()
 
@@ -188,7 +199,7 @@ class _SurveyBuilder:
         return Survey(frames, shots, np.array(self._candidates, np.int64), np.stack(self._rows))
 
     def _process_next(self) -> None:
-        index, image = self._pending.popleft()
+        index, image, matte = self._pending.popleft()
         if not self._starts or index in self._boundaries:
             self._starts.append(index)
             self._window.clear()
@@ -196,8 +207,9 @@ class _SurveyBuilder:
         previous = self._window[-1] if self._window else None
         luma = gray(image)
         with stage("flow"):
-            flows = (None, None) if previous is None else _flows(luma, previous.gray)
-        frame = _ReducedFrame(index, image, luma, *flows)
+            there, back = (None, None) if previous is None else _flows(luma, previous.gray)
+        blocks = None if matte is None else MatteBlocks(matte)
+        frame = _ReducedFrame(index, image, luma, there, back, blocks)
         self._window.append(frame)
         if frame.to_previous is not None:
             for row, tracker in self._forward:
@@ -212,7 +224,7 @@ class _SurveyBuilder:
 
     def _add_candidate(self, frame: _ReducedFrame) -> None:
         """Make a frame a candidate: compare it with earlier frames now and with later ones."""
-        row = np.full((2 * REACH + 1, _GRID * _GRID), UNEXPLAINED, np.uint8)
+        row = np.full((2 * REACH + 1, GRID * GRID), UNEXPLAINED, np.uint8)
         row[REACH] = 0
         tracker = _CandidateTracker(frame)
         for next_frame, earlier in _pairs(self._window):

@@ -79,6 +79,7 @@ class KeyStyle:
         sources: NDArray[np.bool_] | None = None,
         needed: Callable[[int], NDArray[np.bool_] | None] | None = None,
         register: Register | None = None,
+        frame_side: int | None = None,
     ) -> None:
         """style: (H, W, C) uint8 of the frame's size; its colours go on where alpha is 0.
 
@@ -86,6 +87,7 @@ class KeyStyle:
         sources: (H, W) bool, where patches may be taken from besides. needed: by frame index,
         (H, W) bool what of the frame is needed; the rest is not synthesized and has no error.
         register: corrects the transport (H, W, 2) to a gray frame (H, W); None: on these frames.
+        frame_side: longest side of whole frames, of which ``frame`` is a window; None: its own.
         """
         self._alpha, self._needed = alpha, needed
         if alpha is not None:
@@ -96,20 +98,21 @@ class KeyStyle:
         self.image: NDArray[np.uint8] = frame.rgb
         self.gray = gray(self.image)
         self.size = self.gray.shape
+        self.frame_side = frame_side or max(self.size)
         self.contrast = local_contrast(style)
         self.register: Register = register or self._register
         positions = identity(*self.size)
         guides: list[GuideImage] = [
             self.image,
             edge_guide(self.image),
-            position_guide(positions, self.size),
+            position_guide(positions, self.frame_side),
             style,
         ]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
         self.prepared: PreparedSources = prepare(
             [StyleSource(style, guides, sources)],
             weights,
-            options=options.synth_options(max(self.size), seed),
+            options=options.synth_options(self.frame_side, seed),
             style_weight=options.key_weight,
             threads=threads,
         )
@@ -228,7 +231,7 @@ def _synthesize(
     guides: list[GuideImage] = [
         image,
         edge_guide(image),
-        position_guide(start, key.size),
+        position_guide(start, key.frame_side),
         previous,
     ]
     synthesis = key.prepared.synthesize(

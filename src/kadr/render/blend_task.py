@@ -48,7 +48,8 @@ class BlendChunk:
 
     key_before: the key frame just before the gap, or None at the clip's start.
     gap_start: the first frame after it. warm_up: how many frames before ``start`` are weighed;
-    fewer for a quick estimate.
+    fewer for a quick estimate. side: longest side of whole frames at the size of the errors of
+    passes, where those are of a window; None: that of the errors.
     """
 
     start: int
@@ -57,6 +58,7 @@ class BlendChunk:
     key_before: int | None
     passes: tuple[KeyPass, ...]
     warm_up: int = _WARM_UP
+    side: int | None = None
 
     @property
     def first_weighed(self) -> int:
@@ -66,10 +68,19 @@ class BlendChunk:
     @property
     def name(self) -> str:
         """A fingerprint of all that its frames depend on."""
-        passes = [(key_pass.name, key_pass.key, key_pass.last) for key_pass in self.passes]
+        passes = [
+            (key_pass.name, key_pass.key, key_pass.last, *self._areas(key_pass))
+            for key_pass in self.passes
+        ]
         return fingerprint(
             STEP, VERSION, self.start, self.gap_start, self.key_before, self.warm_up, passes
         )
+
+    def _areas(self, key_pass: KeyPass) -> Iterator[str]:
+        """What is worked on in the pass frames that the chunk is made from, as hashes."""
+        if key_pass.areas:
+            weighed = range(self.first_weighed, self.stop)
+            yield from dict.fromkeys(map(key_pass.area, filter(key_pass.covers, weighed)))
 
     def needs(self, index: int) -> Iterator[tuple[KeyPass, int]]:
         """The pass frames that frame ``index`` is made from, with those of the warm-up."""
@@ -80,7 +91,11 @@ class BlendChunk:
 
 
 def gap_chunks(
-    gap_start: int, gap_stop: int, key_before: int | None, passes: Sequence[KeyPass]
+    gap_start: int,
+    gap_stop: int,
+    key_before: int | None,
+    passes: Sequence[KeyPass],
+    side: int | None = None,
 ) -> list[BlendChunk]:
     """The chunks of frames ``[gap_start, gap_stop)``, which lie between two keys."""
     chunks = []
@@ -89,7 +104,7 @@ def gap_chunks(
         weighed = range(max(gap_start, start - _WARM_UP), stop)
         used = [key_pass for key_pass in passes if any(map(key_pass.covers, weighed))]
         used.sort(key=lambda key_pass: (key_pass.key, key_pass.direction))
-        chunks.append(BlendChunk(start, stop, gap_start, key_before, tuple(used)))
+        chunks.append(BlendChunk(start, stop, gap_start, key_before, tuple(used), side=side))
     return chunks
 
 
@@ -215,7 +230,7 @@ def weigh_frames(
 
     A part of a chunk is weighed from where the whole would be: the same bytes either way.
     """
-    weights = BlendWeights()
+    weights = BlendWeights(chunk.side)
     for index in range(chunk.first_weighed, stop):
         cancel.check()
         passes = tuple(key_pass for key_pass in chunk.passes if key_pass.covers(index))

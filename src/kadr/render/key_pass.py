@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kadr.options import PropagateOptions
+from kadr.propagate import STATE_INTERVAL
 from kadr.render.shared_flow import flow_name
 from kadr.storage.store import fingerprint
 
@@ -18,12 +19,18 @@ class KeyPass:
 
     key, last: frame indices; the pass makes the frames after ``key`` up to and including ``last``.
     name: of its entries in the store, a fingerprint of all that its pixels depend on. ``last`` is
-    not part of it, so a longer pass uses the frames of a shorter one.
+    not part of it, so a longer pass uses the frames of a shorter one. areas: for each
+    STATE_INTERVAL frames from the key on, a hash of what of the frames up to there is worked on;
+    () for all of them. A mask that changes in one frame makes only the frames from there on stale.
     """
 
     key: int
     last: int
     name: str
+    areas: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "areas", tuple(self.areas))  # a list, after it was sent to a task
 
     @property
     def direction(self) -> int:
@@ -45,21 +52,31 @@ class KeyPass:
         """Whether the pass makes the frame."""
         return 0 < self.distance(index) <= len(self)
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """What all of its entries in the store begin with."""
+        return tuple(f"{self.name}-{area}" for area in self.areas) or (self.name,)
+
+    def area(self, index: int) -> str:
+        """A hash of what is worked on of the frames up to ``index``, in steps; "" for all."""
+        return self.areas[(self.distance(index) - 1) // STATE_INTERVAL] if self.areas else ""
+
     def frame_entry(self, index: int) -> str:
         """The store's entry of a frame."""
-        return f"{self.name}/{index:06d}"
+        area = self.area(index)
+        return f"{self.name}-{area}/{index:06d}" if area else f"{self.name}/{index:06d}"
 
     def state_entry(self, index: int) -> str:
         """The store's entry of the state after a frame."""
-        return f"{self.name}/{index:06d}-state"
+        return f"{self.frame_entry(index)}-state"
 
 
 @dataclass(frozen=True)
 class PassInput:
     """All that the pixels of a key's passes depend on, except the style itself.
 
-    clip_identity: a hash of the clip's content. key: frame index. area: a hash of the part of the
-    frames that is worked on; "" for all of it. sources: a hash of the part of the key that patches
+    clip_identity: a hash of the clip's content. key: frame index. area: a hash of the window that
+    is worked on; "" for whole frames. sources: a hash of the part of the key that patches
     may come from; "" for all of it.
     """
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.composite.matte import make_matte
+from kadr.composite.matte import restyled
 from kadr.composite.work_area import grid_shape, touched_tiles
 from kadr.render.matte_reader import MaskFacts, MaskSource, mask_levels
 from kadr.video.mask_image import MaskImage
@@ -36,8 +36,8 @@ class MaskLook:
         for reading in readings:
             levels = mask_levels(image, reading, source.size)
             # a smaller edge is only taken for what it is where masks vanish by it
-            shrunk = replace(source.matte, grow=min(0, source.matte.grow), feather=0.0)
-            is_set = make_matte(levels, shrunk) > 0
+            shrunk = replace(source.matte, grow=min(0, source.matte.grow))
+            is_set = restyled(levels, shrunk)
             self._tiles[reading] = touched_tiles(is_set, tile, source.matte.reach)
 
     def tiles(self, facts: MaskFacts) -> NDArray[np.bool_]:

@@ -161,7 +161,9 @@ class FrameMasks(Closing):
             self._notices.append(f"{text}; frames are paired by their numbers")
         self._frames = {index: index for index in range(min(counts))}
 
-    def survey(self, layout: WorkLayout, tile: int, cancel: CancelToken) -> Iterator[Event]:
+    def survey(
+        self, layout: WorkLayout, tile: int, cancel: CancelToken
+    ) -> Generator[Event, None, None]:
         """Look at every mask: how they are to be read, and where something is set in them.
 
         tile: see WorkArea. What was found is kept in the work folder.

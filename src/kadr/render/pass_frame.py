@@ -51,16 +51,18 @@ def load_style(store: Store, entry: str, channels: int) -> NDArray[np.uint8]:
 
 
 def pack_pass_frame(
-    frame: PassFrame, fields: FrameFields | None, direction: int
+    frame: PassFrame, fields: FrameFields | None, direction: int, side: int
 ) -> dict[str, NDArray[Any]]:
     """The arrays to store of a pass frame: its picture, and at a small size "error" and "flow".
+
+    side: longest side of whole frames at the size at which the pass works, of a window or not.
 
     The picture is "image", or the arrays of ``fields`` of the work size, from which the frame is
     finished at full size. The flow leads from the later of two frames to the earlier one, in 1/64
     of a reduced pixel.
     """
     flow = frame.flow.to_neighbour if direction > 0 else frame.flow.from_neighbour
-    size = small_size(frame.error.shape)
+    size = small_size(frame.error.shape, side)
     error = cv2.resize(frame.error, size, interpolation=cv2.INTER_AREA)
     small = cv2.resize(flow, size, interpolation=cv2.INTER_AREA)
     small /= np.float32(frame.error.shape[1] / size[0])
@@ -70,9 +72,12 @@ def pack_pass_frame(
     return {**picture, "error": error, "flow": packed}
 
 
-def small_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(width, height) at which error and flow of frames of ``shape`` (H, W) are stored."""
-    factor = max(1, max(shape[:2]) // _SMALL_SIDE)
+def small_size(shape: tuple[int, ...], side: int) -> tuple[int, int]:
+    """(width, height) at which error and flow of windows of ``shape`` (H, W) are stored.
+
+    side: longest side of whole frames.
+    """
+    factor = max(1, side // _SMALL_SIDE)
     return max(1, round(shape[1] / factor)), max(1, round(shape[0] / factor))
 
 

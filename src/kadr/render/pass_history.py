@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ def stale_reason(schedule: RunSchedule, key_pass: KeyPass, history: History) -> 
         return "not made before" if not history else "new key"
     current = _made_from(schedule, key_pass)
     if previous.get("name") == current["name"]:
+        if not _begin_alike(previous.get("areas", []), current["areas"]):
+            return "other parts of the frames are masked"
         return "not finished, or its range grew"
     if previous.get("clip") != current["clip"]:
         return "the clip's content changed"
@@ -66,6 +68,11 @@ def previous_pass_name(schedule: RunSchedule, key_pass: KeyPass, history: Histor
     return name if same and isinstance(name, str) and name != key_pass.name else None
 
 
+def _begin_alike(previous: object, current: Sequence[str]) -> bool:
+    """Whether two passes, one maybe longer, work on the same parts of frames as far as both go."""
+    return isinstance(previous, list) and all(a == b for a, b in zip(previous, current))
+
+
 def _changed_options(previous: object, current: Mapping[str, Any]) -> list[str]:
     if not isinstance(previous, Mapping):
         return []
@@ -89,5 +96,6 @@ def _made_from(schedule: RunSchedule, key_pass: KeyPass) -> dict[str, Any]:
         "options": asdict(pass_input.options),
         "seed": pass_input.seed,
         "matte": pass_input.area + pass_input.sources,
+        "areas": list(key_pass.areas),
         "version": VERSION,
     }

@@ -63,6 +63,7 @@ class PassKey:
             sources=sources,
             needed=None if area is None else lambda index: area.needed(index, size),
             register=self._register if reducer.is_reduced else None,
+            frame_side=reducer.side,
         )
         self._gray = self._frame_gray = frame.registered
         self._grays: deque[Gray] = deque()
@@ -85,7 +86,8 @@ class PassKey:
         x, y, *_ = (0, 0) if area is None else area.window_of(index)
         x_before, y_before, *_ = (0, 0) if area is None else area.window_of(before.index)
         if (x, y) == (x_before, y_before):
-            estimate = self._flow.between(index, luma, is_backward, luma_before)
+            corner = (x, y) if area is not None and area.corners else None
+            estimate = self._flow.between(index, luma, is_backward, luma_before, corner)
             return flow_pair(luma, luma_before, estimate)
         with stage("reduce"):  # both frames through the window of this one
             assert before.full is not None, "frames in windows are not shared"

@@ -143,7 +143,7 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
             entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
             frame = key.with_alpha(frame, next_state)
             with stage("store"):
-                store.put(entry, pack_pass_frame(frame, fields, key_pass.direction))
+                store.put(entry, pack_pass_frame(frame, fields, key_pass.direction, reducer.side))
                 if abs(frame.index - key_pass.key) % STATE_INTERVAL == 0:
                     store.put(key_pass.state_entry(frame.index), pack_state(next_state))
                 item = Item(frame.index, entry, image_digest(frame.image))

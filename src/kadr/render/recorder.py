@@ -88,7 +88,7 @@ class RunRecorder:
         """The next frame worth painting, where the frames were surveyed in this run or before."""
         assert self.plan is not None, "finished without a plan"
         run, plan = self._run, self.plan
-        survey = plan.survey or cached_survey(run.clip, run.frames, run.layout.folder)
+        survey = plan.survey or cached_survey(run.clip, run.frames, run.layout.folder, run.masks)
         best = (
             None if survey is None else find_next_keyframe(survey, sorted(plan.keys), self.errors())
         )

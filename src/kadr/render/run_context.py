@@ -12,6 +12,7 @@ from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange
 from kadr.errors import InputError, OptionsError
 from kadr.options import RunOptions
+from kadr.propagate import STATE_INTERVAL
 from kadr.render.backdrop import BackdropSource, find_backdrop
 from kadr.render.key_pass import PassInput
 from kadr.render.lost_alpha import check_alpha
@@ -22,7 +23,7 @@ from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
 from kadr.storage.ownership import adopt_folder, refuse_links
-from kadr.storage.store import FolderStore, WorkFolder
+from kadr.storage.store import FolderStore, WorkFolder, fingerprint
 from kadr.video.base import Clip, ClipWriter, describe_size_change
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
@@ -121,6 +122,20 @@ class RunContext:
             crf=options.crf,
             preset=options.encoder_preset,
             indices=range(self.frames.start, self.frames.stop),
+        )
+
+    def pass_areas(self, key: int, last: int) -> tuple[str, ...]:
+        """What is worked on in the pass of a key up to the frame ``last``: see KeyPass.areas."""
+        area, direction = self.work_area, 1 if last > key else -1
+        if area is None:
+            return ()
+        # up to where whole steps end: a longer pass then uses what a shorter one made
+        steps = -(-abs(last - key) // STATE_INTERVAL)
+        frames = range(key + direction, key + direction * (steps * STATE_INTERVAL + 1), direction)
+        start = f"{area.window_of(key)}" if area.corners else ""
+        return tuple(
+            fingerprint("area", 1, start, digest)[:16]
+            for digest in area.digests(frames, STATE_INTERVAL)
         )
 
     def pass_input(self, key: int) -> PassInput:

@@ -140,7 +140,9 @@ def _size_notices(run: RunContext) -> Iterator[str]:
 
 
 def _survey(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Survey]:
-    events = survey_clip(run.clip, run.frames, cancel=cancel, cache=run.layout.folder)
+    events = survey_clip(
+        run.clip, run.frames, cancel=cancel, cache=run.layout.folder, masks=run.masks
+    )
     return (yield from map_items(events, lambda event: replace(event, step=STEP)))
 
 

@@ -20,6 +20,7 @@ from kadr.render.compositor import CompositeWork
 from kadr.render.key_pass import KeyPass, PassInput
 from kadr.render.keyframes import KeyEntry, KeyStyles
 from kadr.render.matte_reader import MaskSource
+from kadr.render.pass_frame import small_size
 from kadr.render.pass_task import SEGMENT, PassWork, pass_task_id
 from kadr.render.run_context import RunContext
 from kadr.render.task_memory import blend_memory, pass_memory
@@ -166,7 +167,7 @@ class RunSchedule:
         finished frame needs, from the start of the clip on, then their states. With ``all_passes``
         every pass frame counts as needed.
         """
-        names = {key_pass.name for key_pass in self.passes}
+        names = {folder for key_pass in self.passes for folder in key_pass.folders}
         current = names | {key.entry for key in self.styles.values()}
         files = sorted(path for path, _ in files_below(store.folder))
         entries = [(path, store.entry(path)) for path in files]
@@ -304,12 +305,15 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
             if last != span.key:
                 digest = f"{styles[span.key].digest}{keys.channels}"
                 name = inputs[span.key].pass_name(digest, direction)
-                passes.append(KeyPass(span.key, last, name))
+                passes.append(KeyPass(span.key, last, name, run.pass_areas(span.key, last)))
     edges = [frames.start - 1, *(span.key for span in ordered), frames.stop]
-    chunks = []
+    chunks, side = list[BlendChunk](), None
+    if run.work_area is not None:
+        work_side = run.options.propagate.pass_side(max(run.size))
+        side = max(small_size((work_side, 1), work_side))
     for before, after in itertools.pairwise(edges):
         key_before = before if before in frames else None
-        chunks += gap_chunks(before + 1, after, key_before, passes)
+        chunks += gap_chunks(before + 1, after, key_before, passes, side)
     return RunSchedule(
         run.source.absolute(),
         ordered,

@@ -23,7 +23,7 @@ VERSION = 1
 def flow_name(clip_identity: str, options: PropagateOptions, area: str) -> str:
     """The name of a clip's flow in the store. clip_identity: a hash of the clip's content.
 
-    area: a hash of the part of the frames that is worked on, "" for all of it.
+    area: a hash of the window that is worked on, "" for whole frames.
     """
     parts = (clip_identity, options.work_size, options.quick_flow, area)
     return f"{FOLDER}/{fingerprint(FOLDER, VERSION, *parts)}"
@@ -37,10 +37,19 @@ class SharedFlow:
         self._store, self._name, self._quick = store, name, options.quick_flow
 
     def between(
-        self, index: int, frame: NDArray[np.uint8], after: bool, neighbour: NDArray[np.uint8]
+        self,
+        index: int,
+        frame: NDArray[np.uint8],
+        after: bool,
+        neighbour: NDArray[np.uint8],
+        corner: tuple[int, int] | None = None,
     ) -> TwoWayFlow:
-        """From the gray frame ``index`` to its neighbour, the frame after it or before it."""
-        entry = f"{self._name}/{index if after else index - 1:06d}"
+        """From the gray frame ``index`` to its neighbour, the frame after it or before it.
+
+        corner: x and y of the window of both, if the windows of frames lie apart.
+        """
+        place = "" if corner is None else "-{}-{}".format(*corner)
+        entry = f"{self._name}/{index if after else index - 1:06d}{place}"
         with stage("flow"):
             a, b = (reduce_for_flow(image) for image in (frame, neighbour))
         with stage("store"):

@@ -42,7 +42,9 @@ FINISHED_FRAMES = "finished frames"
 """The kind of a frame's file; only the mark in the file tells whether kadr made it."""
 
 _KINDS = {
-    STORED: re.compile(r"store/([a-z]+/)?[0-9a-f]{32}(/\d{6,}(-state)?)?\.zip"),
+    STORED: re.compile(
+        r"store/([a-z]+/)?[0-9a-f]{32}(-[0-9a-f]{16})?(/\d{6,}(-\d+-\d+)?(-state)?)?\.zip"
+    ),
     "noise from inversion": re.compile(r"noise/[0-9a-f]{32}\.npy"),
     "plans and records": re.compile(
         r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]{12}\.json|(survey|masks)-[0-9a-f]{32}\.zip"
