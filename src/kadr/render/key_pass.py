@@ -60,7 +60,8 @@ class PassInput:
 
     clip_identity: a hash of the clip's content. key: frame index. area: a hash of the part of the
     frames that is worked on; "" for all of it. sources: a hash of the part of the key that patches
-    may come from; "" for all of it.
+    may come from; "" for all of it. figure: a hash of the masks of the figure that the paint
+    belongs to; "" without.
     """
 
     clip_identity: str
@@ -69,6 +70,7 @@ class PassInput:
     seed: int
     area: str = ""
     sources: str = ""
+    figure: str = ""
 
     @property
     def flow_name(self) -> str:
@@ -86,5 +88,6 @@ class PassInput:
             self.seed,
             self.area,
             self.sources,
+            *([self.figure] if self.figure else []),
         )
         return f"{STEP}/{fingerprint(STEP, VERSION, *parts)}"

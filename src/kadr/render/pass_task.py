@@ -31,6 +31,7 @@ from kadr.propagate import (
     propagate,
     unpack_state,
 )
+from kadr.render.figure_masks import FigureReader
 from kadr.render.key_pass import STEP, KeyPass
 from kadr.render.matte_reader import MaskSource, MatteReader
 from kadr.render.pass_frame import image_digest, load_style, pack_pass_frame
@@ -53,7 +54,8 @@ class PassWork:
 
     style_entry: the stylized key in the store. flow_name: of the flow there. channels: 3 or 4, of
     all keys together. area: what of the frames is worked on, as plain values. masks: of the key,
-    where it is styled, as plain values.
+    where it is styled, as plain values. figure: the masks of the figure in its frames, as plain
+    values.
     """
 
     clip: ClipSource
@@ -68,6 +70,7 @@ class PassWork:
     last_distance: int
     area: Mapping[str, Any] | None = None
     masks: Mapping[str, Any] | None = None
+    figure: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -128,7 +131,12 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
             style = load_style(store, work.style_entry, work.channels)
             flow = SharedFlow(store, work.flow_name, work.options)
             area = None if work.area is None else WorkArea.from_values(work.area)
-            key = PassKey(key_frame, style, work.options, work.seed, flow, area, _sources(work))
+            figure = None
+            if work.figure is not None:
+                figure = stack.enter_context(FigureReader(MaskSource.from_values(work.figure)))
+            key = PassKey(
+                key_frame, style, work.options, work.seed, flow, area, _sources(work), figure
+            )
         with stage("store"):
             state = nearest_state(store, key_pass, _first_missing(store, work))
         frames = walk(clip, key, key_pass, state, work.last_distance, context)
