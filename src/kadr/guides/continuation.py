@@ -23,6 +23,8 @@ distance, so that near parts count most and something always counts."""
 _RIDGE = 1e-3
 """Added to the variance of positions, in squared reaches: few samples give no turn and no scale."""
 _ROUNDS = 3
+_SMOOTHED = 0.1
+"""Of the finest motion at an outline: a shape is not to be bent by each hair of it."""
 _LEAST_SCALE = 0.5
 """Pixels up to which residuals are noise."""
 _LEAST_WEIGHT = 1e-9
@@ -49,14 +51,16 @@ def continue_positions(positions: Field, weight: _Plane, reach: float) -> Field 
     continued = cells.enlarge(turn, shift)
     size = positions.shape[1], positions.shape[0]
     agreed = cv2.resize(sure.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    return fill_positions(positions, continued, weight * np.clip(agreed, 0, 1))
+    return fill_positions(positions, continued, weight * np.clip(agreed, 0, 1), _SMOOTHED)
 
 
-def fill_positions(positions: Field, base: Field, weight: _Plane) -> Field:
+def fill_positions(positions: Field, base: Field, weight: _Plane, kept: float = 1.0) -> Field:
     """``positions`` (H, W, 2) where ``weight`` (H, W) ≥ 0 is largest, and around there as they
     depart from ``base`` (H, W, 2), less and less.
+
+    kept: 0–1, how much of their finest motion is kept; the rest is smoothed.
     """
-    held = weight / max(float(weight.max()), _LEAST_WEIGHT)
+    held = weight * np.float32(kept / max(float(weight.max()), _LEAST_WEIGHT))
     return base + pull_push((positions - base) * held[..., None], held)
 
 
@@ -88,8 +92,8 @@ class _Cells:
 
         def mean(values: _Complex) -> _Complex:
             real = _spread(weight * values.real, self._sigma)
-            joined: _Complex = (real + 1j * _spread(weight * values.imag, self._sigma)) / total
-            return joined
+            imaginary = _spread(weight * values.imag, self._sigma)
+            return np.asarray((real + 1j * imaginary) / total, np.complex128)
 
         mean_z, mean_q = mean(z), mean(q)
         variance = _spread(weight * np.abs(z) ** 2, self._sigma) / total - np.abs(mean_z) ** 2

@@ -22,6 +22,8 @@ _TOLERANCE = 0.006
 """Share of the longest side by which alpha and silhouette may differ: no paint is meant there."""
 _BAND = 0.012
 """The same, the width of the band inside the silhouette where optical flow mixes two motions."""
+_OVER = 0.3
+"""Share of its reach by which paint lies over the silhouette too, and is not bent by it."""
 _MOST_REACH = 0.5
 _LEAST_EVIDENCE = np.float32(0.02)
 """Weight of what does not look like the key: used where nothing does."""
@@ -37,11 +39,14 @@ class FollowedFrame:
 
     transport: (H, W, 2) float32, key positions. inside: (H, W) bool, where the figure is filmed.
     shown: (H, W) float32, 0–1, what of the paint is seen: not what lies where the figure is hidden.
+    beside: (H, W) float32, 0–1, how far the transport is that of paint beside the figure, or over
+    its silhouette, about which the film says nothing.
     """
 
     transport: Field
     inside: NDArray[np.bool_]
     shown: _Plane
+    beside: _Plane
 
 
 class PaintedFigure:
@@ -85,30 +90,38 @@ class PaintedFigure:
         it, looks like the frame.
         """
         inside = self._masks(index)
-        shown = inside.astype(np.float32)
         if not (inside.any() and self._is_beside):
-            return FollowedFrame(transport, inside, self._near_silhouette(inside, shown))
-        deep = smoothstep(_distance(inside), 1.0, self._band)
+            return self._unchanged(transport, inside)
+        depth = _distance(inside)
+        deep = smoothstep(depth, 1.0, self._band)
         holds = deep * np.maximum(evidence, _LEAST_EVIDENCE) * sample(self._depth, transport)
         weight = holds * sample(self._near, transport)
         continued = continue_positions(transport, weight, self._reach)
         if continued is None:
-            return FollowedFrame(transport, inside, self._near_silhouette(inside, shown))
+            return self._unchanged(transport, inside)
+        over = 1 - smoothstep(depth, 1.0, max(self._band, self._reach * _OVER))
         if not self._is_cut_out:
-            followed = continued + deep[..., None] * (transport - continued)
-            return FollowedFrame(followed, inside, np.ones_like(shown))
+            followed = transport + over[..., None] * (continued - transport)
+            return FollowedFrame(followed, inside, np.ones_like(over), over)
+        shown = inside.astype(np.float32)
         joined = sample(self._joined, continued)
         seen = (sample(self._beside, continued) > 0) & ~inside
         core = cv2.dilate(seen.view(np.uint8), _disc(self._tolerance + 3))
-        zone = cv2.dilate(core, _disc(self._band + 4)).astype(np.float32)
+        reached = self._band + max(4.0, self._reach * _OVER)
+        zone = cv2.dilate(core, _disc(reached)).astype(np.float32)
         side = 2 * int(self._band / 2) + 1
         zone = cv2.blur(zone, (side, side))
         zone[core > 0] = 1
         shown = np.maximum(self._near_silhouette(inside, shown), joined * (core > 0))
         followed = self._along_silhouette(transport, continued, holds, inside, deep)
-        share = zone * (1 - deep)
-        followed += share[..., None] * (continued - followed)
-        return FollowedFrame(followed, inside, shown)
+        beside = zone * over
+        followed += beside[..., None] * (continued - followed)
+        return FollowedFrame(followed, inside, shown, beside)
+
+    def _unchanged(self, transport: Field, inside: NDArray[np.bool_]) -> FollowedFrame:
+        outside = (~inside).astype(np.float32)
+        shown = self._near_silhouette(inside, inside.astype(np.float32))
+        return FollowedFrame(transport, inside, shown, outside)
 
     def _along_silhouette(
         self,

@@ -179,6 +179,8 @@ def _step(
         confidence = _estimate_confidence(
             key, transport, image, sample(state.confidence, flow.positions), inside
         )
+        if followed is not None:  # paint hides what is filmed there
+            confidence = np.maximum(confidence, followed.beside)
     with stage("warp"):
         warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
     output, matches, all_matches = warped_style, transport, transport

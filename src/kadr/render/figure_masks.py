@@ -19,7 +19,7 @@ from kadr.render.matte_reader import MaskFacts, MaskSource, MatteReader
 from kadr.video.base import Clip
 
 _BLOCK = 16
-"""Masks of a video that are read at once: a pass that goes backwards would seek for each of them."""
+"""Masks of a video that are read at once: a pass that goes backwards would seek for each."""
 
 
 class FigureMasks(FrameMasks):

@@ -303,7 +303,8 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
     chunks = []
     for before, after in itertools.pairwise(edges):
         key_before = before if before in frames else None
-        chunks += gap_chunks(before + 1, after, key_before, passes)
+        aligned = run.figures is not None
+        chunks += gap_chunks(before + 1, after, key_before, passes, aligned=aligned)
     return RunSchedule(
         run.source.absolute(),
         ordered,
