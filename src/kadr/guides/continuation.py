@@ -7,6 +7,8 @@ the distance, and what they leave over is filled by pull-push, which is continuo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,12 @@ distance, so that near parts count most and something always counts."""
 _RIDGE = 1e-3
 """Added to the variance of positions, in squared reaches: few samples give no turn and no scale."""
 _ROUNDS = 3
+_TRIED = 24
+"""Cells whose motion is tried as that of all."""
+_TOLERANCE = 0.06
+"""Share of the reach by which cells that move as one may differ: heads are no flat pictures."""
+_COMMON = (0.35, 0.6)
+"""Shares of the weight from which on, and at which, one motion is that of the whole."""
 _SMOOTHED = 0.1
 """Of the finest motion at an outline: a shape is not to be bent by each hair of it."""
 _LEAST_SCALE = 0.5
@@ -37,17 +45,21 @@ def continue_positions(positions: Field, weight: _Plane, reach: float) -> Field 
     """Continue positions beyond where they hold; None if they hold nowhere.
 
     positions: (H, W, 2) float32. weight: (H, W) float32, 0–1, how far each of them holds. reach: in
-    pixels, how far from there the result is wanted; the motion of parts about as large is
-    continued. Returns (H, W, 2) float32, everywhere.
+    pixels, the size of the parts whose motion is continued as a whole. Returns (H, W, 2) float32,
+    everywhere.
     """
     cells = _Cells(positions, weight, reach)
     if not cells.weight.sum() > _LEAST_WEIGHT:
         return None
     sure = np.ones_like(cells.weight)
     turn, shift = cells.fit(cells.weight)
+    whole = cells.common_motion(turn, shift)
     for _ in range(_ROUNDS - 1):  # parts that move by themselves count less
         sure = cells.agreement(turn, shift)
         turn, shift = cells.fit(cells.weight * sure)
+    sure += whole.share * (cells.agreement(whole.turn, whole.shift) - sure)
+    turn += whole.share * (whole.turn - turn)
+    shift += whole.share * (whole.shift - shift)
     continued = cells.enlarge(turn, shift)
     size = positions.shape[1], positions.shape[0]
     agreed = cv2.resize(sure.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
@@ -62,6 +74,15 @@ def fill_positions(positions: Field, base: Field, weight: _Plane, kept: float = 
     """
     held = weight * np.float32(kept / max(float(weight.max()), _LEAST_WEIGHT))
     return base + pull_push((positions - base) * held[..., None], held)
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """One motion of many cells. share: 0–1, how far it counts as that of all of them."""
+
+    turn: complex
+    shift: complex
+    share: float
 
 
 class _Cells:
@@ -101,7 +122,41 @@ class _Cells:
         turn = (covariance + _RIDGE) / (np.maximum(variance, 0) + _RIDGE)
         return turn, mean_q - turn * mean_z
 
-    def agreement(self, turn: _Complex, shift: _Complex) -> NDArray[np.float64]:
+    def common_motion(self, turn: _Complex, shift: _Complex) -> _Motion:
+        """The one motion with which most of the weight agrees.
+
+        turn, shift: the motions around each cell, from which it is chosen.
+        """
+        order = np.argsort(-self.weight, axis=None, kind="stable")
+        heavy = order[: max(1, int((self.weight > 0).sum()))]
+        tried = heavy[np.unique(np.linspace(0, len(heavy) - 1, _TRIED).astype(np.intp))]
+        candidates = [(turn.flat[cell], shift.flat[cell]) for cell in tried]
+        motion = max(candidates, key=lambda candidate: self._support(*candidate).sum())
+        for _ in range(_ROUNDS):
+            motion = self._single_fit(self._support(*motion))
+        share = float(self._support(*motion).sum() / self.weight.sum())
+        low, high = _COMMON
+        t = min(max((share - low) / (high - low), 0.0), 1.0)
+        return _Motion(*motion, share=t * t * (3 - 2 * t))
+
+    def _support(self, turn: complex, shift: complex) -> NDArray[np.float64]:
+        """The weight of each cell, as far as it moves by this motion."""
+        residual = np.abs(turn * self._from + shift - self._to) * self._unit
+        scale = max(3 * _LEAST_SCALE, _TOLERANCE * self._unit)
+        support: NDArray[np.float64] = self.weight / np.square(1 + np.square(residual / scale))
+        return support
+
+    def _single_fit(self, weight: NDArray[np.float64]) -> tuple[complex, complex]:
+        total = max(float(weight.sum()), 1e-300)
+        mean_z = complex((weight * self._from).sum() / total)
+        mean_q = complex((weight * self._to).sum() / total)
+        z, q = self._from - mean_z, self._to - mean_q
+        covariance = complex((weight * np.conj(z) * q).sum() / total)
+        variance = float((weight * np.abs(z) ** 2).sum() / total)
+        turn = (covariance + _RIDGE) / (variance + _RIDGE)
+        return turn, mean_q - turn * mean_z
+
+    def agreement(self, turn: _Complex | complex, shift: _Complex | complex) -> NDArray[np.float64]:
         """0–1, how well each cell agrees with the fit (weights of Geman and McClure)."""
         residual = np.abs(turn * self._from + shift - self._to) * self._unit
         scale = max(_LEAST_SCALE, 2 * _weighted_median(residual, self.weight))

@@ -38,14 +38,14 @@ class FollowedFrame:
     """A frame whose paint follows its figure.
 
     transport: (H, W, 2) float32, key positions. inside: (H, W) bool, where the figure is filmed.
-    shown: (H, W) float32, 0–1, what of the paint is seen: not what lies where the figure is hidden.
+    visible: (H, W) float32, 0–1, what of the paint is seen: not what lies where the figure is hidden.
     beside: (H, W) float32, 0–1, how far the transport is that of paint beside the figure, or over
     its silhouette, about which the film says nothing.
     """
 
     transport: Field
     inside: NDArray[np.bool_]
-    shown: _Plane
+    visible: _Plane
     beside: _Plane
 
 
@@ -75,7 +75,9 @@ class PaintedFigure:
         self._reach = float(np.clip(furthest, 6, _MOST_REACH * longest))
         self._is_beside = bool(beside.any())
         to_paint = _distance(~beside) if self._is_beside else np.full(silhouette.shape, np.inf)
-        near = np.exp(-to_paint / np.float32(self._reach)).astype(np.float32)
+        # what much of the paint is near to: a mane goes with the head, not with the shoulders
+        near = cv2.GaussianBlur(beside.astype(np.float32), (0, 0), self._reach)
+        near /= max(float(near.max()), 1e-6)
         self._depth = smoothstep(_distance(silhouette), 1.0, self._band)
         self._near = np.maximum(near, _LEAST_NEARNESS)
         gap = max(4.0, self._reach / 2)
@@ -103,7 +105,7 @@ class PaintedFigure:
         if not self._is_cut_out:
             followed = transport + over[..., None] * (continued - transport)
             return FollowedFrame(followed, inside, np.ones_like(over), over)
-        shown = inside.astype(np.float32)
+        visible = inside.astype(np.float32)
         joined = sample(self._joined, continued)
         seen = (sample(self._beside, continued) > 0) & ~inside
         core = cv2.dilate(seen.view(np.uint8), _disc(self._tolerance + 3))
@@ -112,16 +114,16 @@ class PaintedFigure:
         side = 2 * int(self._band / 2) + 1
         zone = cv2.blur(zone, (side, side))
         zone[core > 0] = 1
-        shown = np.maximum(self._near_silhouette(inside, shown), joined * (core > 0))
+        visible = np.maximum(self._near_silhouette(inside, visible), joined * (core > 0))
         followed = self._along_silhouette(transport, continued, holds, inside, deep)
         beside = zone * over
         followed += beside[..., None] * (continued - followed)
-        return FollowedFrame(followed, inside, shown, beside)
+        return FollowedFrame(followed, inside, visible, beside)
 
     def _unchanged(self, transport: Field, inside: NDArray[np.bool_]) -> FollowedFrame:
         outside = (~inside).astype(np.float32)
-        shown = self._near_silhouette(inside, inside.astype(np.float32))
-        return FollowedFrame(transport, inside, shown, outside)
+        visible = self._near_silhouette(inside, inside.astype(np.float32))
+        return FollowedFrame(transport, inside, visible, outside)
 
     def _along_silhouette(
         self,
@@ -138,12 +140,12 @@ class PaintedFigure:
         along: Field = transport + edge[..., None] * (local - transport)
         return along
 
-    def _near_silhouette(self, inside: NDArray[np.bool_], shown: _Plane) -> _Plane:
+    def _near_silhouette(self, inside: NDArray[np.bool_], visible: _Plane) -> _Plane:
         """Alpha may reach a little beyond the silhouette everywhere."""
         if not inside.any():
-            return shown
+            return visible
         grown = cv2.dilate(inside.view(np.uint8), _disc(self._tolerance))
-        near: _Plane = np.maximum(shown, grown.astype(np.float32))
+        near: _Plane = np.maximum(visible, grown.astype(np.float32))
         return near
 
 

@@ -55,7 +55,7 @@ class PassFrame:
     image: (H, W, C) uint8. matches: (H, W, 2) float32, the key position of each pixel: of the best
     patch where it was synthesized, else where the transport leads. error: (H, W) uint8, how badly
     the key explains the frame at a pixel: 0 fully, 255 not at all. flow: optical flow to the
-    previous frame of the pass. shown: (H, W) float32, 0–1, by which the alpha of the key counts;
+    previous frame of the pass. visible: (H, W) float32, 0–1, by which the alpha of the key counts;
     None: everywhere.
     """
 
@@ -64,7 +64,7 @@ class PassFrame:
     matches: Field
     error: NDArray[np.uint8]
     flow: FlowPair
-    shown: NDArray[np.float32] | None = None
+    visible: NDArray[np.float32] | None = None
 
 
 class KeyStyle:
@@ -206,8 +206,8 @@ def _step(
             error = continue_error(error, inside)
         if needed is not None:
             error[~needed] = 0
-    shown = None if followed is None else followed.shown
-    pass_frame = PassFrame(frame.index, output, all_matches, error, flow, shown)
+    visible = None if followed is None else followed.visible
+    pass_frame = PassFrame(frame.index, output, all_matches, error, flow, visible)
     return pass_frame, PassState(frame.index, output, transport, matches, confidence)
 
 

@@ -69,9 +69,7 @@ def _motion(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Field:
     before = _difference(first, second)
     after = _difference(sample(first, own - motion / 2), sample(second, own + motion / 2))
     gain = np.empty_like(before)
-    run_bands(
-        lambda start, stop: gain_rows(before, after, gain, start, stop), len(gain), band=64
-    )
+    run_bands(lambda start, stop: gain_rows(before, after, gain, start, stop), len(gain), band=64)
     length = np.hypot(motion[..., 0], motion[..., 1])
     gain[length > _MOST * longest] = 0
     # where both look alike already the motion is that of what lies around it

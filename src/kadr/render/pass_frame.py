@@ -24,7 +24,7 @@ _SMALL_SIDE = 240
 """Errors and flow are stored at this longest side or up to twice it: blending needs no more."""
 _MOST_FINISHERS = 4
 """Keys whose styles are held at a time: hardly ever are more blended in one frame."""
-_PICTURE = ("image", "positions", "matches", "sure", "shown")
+_PICTURE = ("image", "positions", "matches", "sure", "visible")
 """The arrays of a pass frame that its picture is made from."""
 _FLOW_UNITS = np.float32(64)
 _FLOW_ZERO = np.float32(32768)
@@ -58,7 +58,7 @@ def pack_pass_frame(
     """The arrays to store of a pass frame: its picture, and at a small size "error" and "flow".
 
     The picture is "image", or the arrays of ``fields`` of the work size, from which the frame is
-    finished at full size, with "shown" if its alpha does not count everywhere. The flow leads from
+    finished at full size, with "visible" if its alpha does not count everywhere. The flow leads from
     the later of two frames to the earlier one, in 1/64 of a reduced pixel.
     """
     flow = frame.flow.to_neighbour if direction > 0 else frame.flow.from_neighbour
@@ -69,14 +69,14 @@ def pack_pass_frame(
     units = np.clip(np.rint(small * _FLOW_UNITS + _FLOW_ZERO), 0, 65535).astype(np.uint16)
     packed = np.concatenate([units[..., 0], units[..., 1]])
     picture = {"image": frame.image} if fields is None else fields.pack()
-    if fields is not None and frame.shown is not None:
-        picture["shown"] = np.rint(frame.shown * 255).astype(np.uint8)
+    if fields is not None and frame.visible is not None:
+        picture["visible"] = np.rint(frame.visible * 255).astype(np.uint8)
     return {**picture, "error": error, "flow": packed}
 
 
-def shown_alpha(alpha: NDArray[np.uint8], shown: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Alpha (H, W) uint8 where and as far as it counts, by ``shown`` (H, W), 0–1."""
-    counted: NDArray[np.uint8] = np.rint(alpha * shown).astype(np.uint8)
+def visible_alpha(alpha: NDArray[np.uint8], visible: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Alpha (H, W) uint8 where and as far as it counts, by ``visible`` (H, W), 0–1."""
+    counted: NDArray[np.uint8] = np.rint(alpha * visible).astype(np.uint8)
     return counted
 
 
@@ -122,7 +122,7 @@ class PassImages:
             raise _lost(entry) from error
         finisher = self._finisher(key_pass.key)
         with stage("finish"):
-            return finisher.finish(fields, None if arrays is None else arrays.get("shown"))
+            return finisher.finish(fields, None if arrays is None else arrays.get("visible"))
 
     def _finisher(self, key: int) -> _Finisher:
         finisher = self._finishers.pop(key, None)
@@ -144,18 +144,18 @@ class _Finisher:
         self._finisher = KeyFinisher(colours, threads=threads)
 
     def finish(
-        self, fields: FrameFields, shown: NDArray[np.uint8] | None = None
+        self, fields: FrameFields, visible: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8]:
-        """The frame of some fields, (H, W, 3 or 4) uint8. shown: (h, w), how far alpha counts."""
+        """The frame of some fields, (H, W, 3 or 4) uint8. visible: (h, w), how far alpha counts."""
         colours = self._finisher.finish(fields)
         if self._alpha is None:
             return colours
         positions = enlarge_positions(fields.positions, (colours.shape[1], colours.shape[0]))
         alpha = sample(self._alpha, positions, interpolation=cv2.INTER_CUBIC)
-        if shown is not None:
+        if visible is not None:
             size = alpha.shape[1], alpha.shape[0]
-            enlarged = cv2.resize(shown, size, interpolation=cv2.INTER_LINEAR)
-            alpha = shown_alpha(alpha, enlarged.astype(np.float32) / np.float32(255))
+            enlarged = cv2.resize(visible, size, interpolation=cv2.INTER_LINEAR)
+            alpha = visible_alpha(alpha, enlarged.astype(np.float32) / np.float32(255))
         return np.dstack([colours, alpha])
 
 

@@ -21,7 +21,7 @@ from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
 from kadr.propagate import KeyStyle, PaintedFigure, PassFrame, PassState
 from kadr.render.figure_masks import FigureReader
-from kadr.render.pass_frame import shown_alpha
+from kadr.render.pass_frame import visible_alpha
 from kadr.render.shared_flow import SharedFlow
 
 _REGISTERED = 2
@@ -98,8 +98,8 @@ class PassKey:
     def _figure_mask(self, index: int) -> NDArray[np.bool_]:
         assert self._figure is not None
         mask = self._crop(self._figure.mask(index), index).astype(np.uint8)
-        shown: NDArray[np.bool_] = self._reduce(mask * np.uint8(255)) > 127
-        return shown
+        visible: NDArray[np.bool_] = self._reduce(mask * np.uint8(255)) > 127
+        return visible
 
     def steps(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FlowPair]]:
         """Each frame after the first, at the work size, with the flow to the frame before it."""
@@ -136,8 +136,8 @@ class PassKey:
         if self._alpha is None:
             return frame
         alpha = sample(self._alpha, state.transport, interpolation=cv2.INTER_CUBIC)
-        if frame.shown is not None:
-            alpha = shown_alpha(alpha, frame.shown)
+        if frame.visible is not None:
+            alpha = visible_alpha(alpha, frame.visible)
         return replace(frame, image=np.dstack([frame.image, alpha]))
 
     def fields(self, frame: PassFrame, state: PassState) -> FrameFields | None:
