@@ -77,7 +77,7 @@ def restyle_layers(
     cancel, start = cancel or CancelToken(), time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     with ExitStack() as stack:
-        run = stack.enter_context(open_run(replace(options.run, mask=None)))
+        run = stack.enter_context(open_run(replace(options.run, mask=None, figure=None)))
         for text in run.notices:
             yield notice(STEP, text)
         outputs = stack.enter_context(ExitStack())
@@ -114,7 +114,7 @@ def dry_run_layers(
     dry_runs = []
     for name, layer in options.layers:
         dry_runs.append((name, (yield from make_dry_run(layer, cancel))))
-    with open_run(replace(options.run, mask=None), exclusive=False) as run:
+    with open_run(replace(options.run, mask=None, figure=None), exclusive=False) as run:
         changed = {index for _, dry_run in dry_runs for index in dry_run.finished_indices}
         compositor = _LayerCompositor(run, options)
         composited = sum(
@@ -130,7 +130,8 @@ def preview_layers(
     """Yield Events, and the frames ``frames`` in order, composited from previews of the layers."""
     cancel = cancel or CancelToken()
     with ExitStack() as stack:
-        run = stack.enter_context(open_run(replace(options.run, mask=None), exclusive=False))
+        whole = replace(options.run, mask=None, figure=None)
+        run = stack.enter_context(open_run(whole, exclusive=False))
         assert run.backdrop is not None, "an open run has a background"
         backdrop = stack.enter_context(closing(Backdrop(run.backdrop, run.size)))
         previews = [

@@ -271,6 +271,11 @@ class RunOptions:
         "the mask of each frame's time",
         section="mask", group=MASK,
     )  # fmt: skip
+    figure: Path | None = option(
+        None, "masks of the filmed figure that the paint belongs to: what is painted beside it, "
+        "such as a hat, moves with it; files as for a mask",
+        section="mask", group=MASK, needs=PAINTED_KEYS,
+    )  # fmt: skip
     background: str = option(
         FILM, "what shows where nothing is restyled: film, transparent, a colour such as #204080 "
         "or white, or the path of an image or a clip",
@@ -352,7 +357,13 @@ class RunOptions:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
         parse_background(self.background)
         if self.mask is None:
-            check_unused(self, ("invert_mask", "grow", "feather", "fit_mask"), "a mask", "mask too")
+            check_unused(self, ("invert_mask", "grow", "feather"), "a mask", "mask too")
+        if self.mask is None and self.figure is None:
+            check_unused(self, ("fit_mask",), "a mask", "mask too")
+        if self.figure is not None and self.stylizer != "external":
+            raise OptionsError(
+                f"figure {self.figure}: is for painted keys; {self.stylizer} makes its own"
+            )
 
     def __post_init__(self) -> None:
         check_fields(self)

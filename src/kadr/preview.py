@@ -9,7 +9,7 @@ the pass continues from there. The result is an estimate and is marked as one.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from kadr.propagate import STATE_INTERVAL, KeyStyle, PassState, unpack_state
 from kadr.render.blend_task import BlendChunk, blend_frames
 from kadr.render.compositing import background_notices
 from kadr.render.compositor import Compositor
+from kadr.render.figure_masks import FigureReader
 from kadr.render.key_pass import KeyPass
 from kadr.render.keyframes import KeyStyles
 from kadr.render.lost_alpha import tell_lost_alpha
@@ -146,7 +147,8 @@ class _PreviewRenderer:
     ) -> Generator[NDArray[np.uint8], None, None]:
         run, store = self._run, self._run.store
         pass_input = self._schedule.inputs[key_pass.key]
-        masks = self._schedule.masks
+        masks, source = self._schedule.masks, self._schedule.figure
+        figure = None if source is None else FigureReader(source)
         reducer = FrameReducer(run.size, pass_input.options, self._schedule.area)
         shared_frames = SharedFrames(run.clip, reducer, store, pass_input.flow_name)
         key = PassKey(
@@ -157,14 +159,18 @@ class _PreviewRenderer:
             pass_input.seed,
             SharedFlow(store, pass_input.flow_name, pass_input.options),
             None if masks is None or run.masks is None else run.masks.mask(key_pass.key),
+            figure,
         )
         state = nearest_state(store, key_pass, first)
         if (0 if state is None else key_pass.distance(state.index)) < first - STATE_INTERVAL:
             estimate = self._estimate(key_pass, key, first)
             if estimate is not None:
                 state, self.exact = estimate, False
-        with closing(walk(shared_frames, key, key_pass, state, last, self._context)) as frames:
-            for frame, next_state in frames:
+        with ExitStack() as stack:
+            if figure is not None:
+                stack.enter_context(figure)
+            walked = walk(shared_frames, key, key_pass, state, last, self._context)
+            for frame, next_state in stack.enter_context(closing(walked)):
                 entry, fields = key_pass.frame_entry(frame.index), key.fields(frame, next_state)
                 frame = key.with_alpha(frame, next_state)
                 if not store.has(entry):

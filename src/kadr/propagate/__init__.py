@@ -1,11 +1,13 @@
 """Propagate a style over the frames of a span: one forward and one backward pass per key."""
 
+from kadr.propagate.figure import PaintedFigure
 from kadr.propagate.propagation import KeyStyle, PassFrame, propagate
 from kadr.propagate.state import STATE_INTERVAL, PassState, pack_state, unpack_state
 
 __all__ = [
     "STATE_INTERVAL",
     "KeyStyle",
+    "PaintedFigure",
     "PassFrame",
     "PassState",
     "pack_state",

@@ -28,6 +28,7 @@ from kadr.guides.flow import FlowPair, gray
 from kadr.guides.mix import mix_images, pass_error, select_positions
 from kadr.guides.transport import compose, identity, local_stretch, register
 from kadr.options import PropagateOptions
+from kadr.propagate.figure import FollowedFrame, PaintedFigure, continue_error
 from kadr.propagate.state import STATE_INTERVAL, PassState, round_state
 from kadr.synth import PreparedSources, StyleSource, prepare
 from kadr.synth.types import GuideImage
@@ -54,7 +55,8 @@ class PassFrame:
     image: (H, W, C) uint8. matches: (H, W, 2) float32, the key position of each pixel: of the best
     patch where it was synthesized, else where the transport leads. error: (H, W) uint8, how badly
     the key explains the frame at a pixel: 0 fully, 255 not at all. flow: optical flow to the
-    previous frame of the pass.
+    previous frame of the pass. visible: (H, W) float32, 0–1, by which the alpha of the key counts;
+    None: everywhere.
     """
 
     index: int
@@ -62,6 +64,7 @@ class PassFrame:
     matches: Field
     error: NDArray[np.uint8]
     flow: FlowPair
+    visible: NDArray[np.float32] | None = None
 
 
 class KeyStyle:
@@ -80,6 +83,7 @@ class KeyStyle:
         needed: Callable[[int], NDArray[np.bool_] | None] | None = None,
         register: Register | None = None,
         frame_side: int | None = None,
+        figure: PaintedFigure | None = None,
     ) -> None:
         """style: (H, W, C) uint8 of the frame's size; its colours go on where alpha is 0.
 
@@ -88,8 +92,11 @@ class KeyStyle:
         (H, W) bool what of the frame is needed; the rest is not synthesized and has no error.
         register: corrects the transport (H, W, 2) to a gray frame (H, W); None: on these frames.
         frame_side: longest side of whole frames, of which ``frame`` is a window; None: its own.
+        figure: what is painted beside it moves with it.
         """
-        self._alpha, self._needed = alpha, needed
+        self._alpha, self._needed, self.figure = alpha, needed, figure
+        if figure is not None:  # what lies beside it looks like the background of the film
+            sources = figure.silhouette if sources is None else sources & figure.silhouette
         if alpha is not None:
             sources = alpha > 0 if sources is None else sources & (alpha > 0)
         if sources is not None and not sources.any():
@@ -165,10 +172,18 @@ def _step(
     image = frame.rgb
     with stage("registration"):
         transport = key.register(compose(state.transport, flow), gray(image))
+    followed: FollowedFrame | None = None
+    if key.figure is not None:
+        with stage("figure"):
+            followed = key.figure.follow(frame.index, transport, _evidence(key, transport, image))
+            transport = followed.transport
+    inside = None if followed is None else followed.inside
     with stage("confidence"):
         confidence = _estimate_confidence(
-            key, transport, image, sample(state.confidence, flow.positions)
+            key, transport, image, sample(state.confidence, flow.positions), inside
         )
+        if followed is not None:  # paint hides what is filmed there
+            confidence = np.maximum(confidence, followed.beside)
     with stage("warp"):
         warped_style = sample(key.style, transport, interpolation=cv2.INTER_CUBIC)
     output, matches, all_matches = warped_style, transport, transport
@@ -186,29 +201,61 @@ def _step(
             output, sample(key.contrast, matches), restoration_strength(confidence)
         )
     with stage("error"):
-        warped_key = sample(key.image, matches)
+        warped_key = _inside(sample(key.image, matches), image, inside)
         error = pass_error(
             similarity(warped_key, image), confidence, _DIFFERENCE_ERROR, _UNCERTAINTY_ERROR
         )
+        if inside is not None:
+            error = continue_error(error, inside)
         if needed is not None:
             error[~needed] = 0
-    pass_frame = PassFrame(frame.index, output, all_matches, error, flow)
+    visible = None if followed is None else followed.visible
+    pass_frame = PassFrame(frame.index, output, all_matches, error, flow, visible)
     return pass_frame, PassState(frame.index, output, transport, matches, confidence)
 
 
 def _estimate_confidence(
-    key: KeyStyle, transport: Field, image: NDArray[np.uint8], previous: NDArray[np.float32]
+    key: KeyStyle,
+    transport: Field,
+    image: NDArray[np.uint8],
+    previous: NDArray[np.float32],
+    inside: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
-    """Where warping the style by the transport is safe, (H, W) float32 0–1, smooth."""
-    similar = similarity(sample(key.image, transport), image)
-    evidence = smoothstep(similar, *_SIMILARITY_RANGE)
+    """Where warping the style by the transport is safe, (H, W) float32 0–1, smooth.
+
+    inside: (H, W) bool, the figure that the paint belongs to: beside it nothing in the film can
+    confirm or refute the transport, and the confidence is 1.
+    """
+    evidence = _evidence(key, transport, image, inside)
     evidence *= 1 - smoothstep(local_stretch(transport), *_STRETCH_RANGE)
+    if inside is not None:
+        evidence[~inside] = 1
     evidence = np.minimum(evidence, cv2.erode(evidence, np.ones((5, 5), np.uint8)))
     smoothed = np.float32(0.5) * (previous + evidence)  # rises slowly, so that it does not flicker
     blurred: NDArray[np.float32] = cv2.blur(
         np.minimum(smoothed, evidence + np.float32(0.25)), (7, 7)
     )
+    if inside is not None:
+        blurred[~inside] = 1
     return blurred
+
+
+def _evidence(
+    key: KeyStyle,
+    transport: Field,
+    image: NDArray[np.uint8],
+    inside: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float32]:
+    """Where the key, warped by the transport, looks like the frame, (H, W) float32 0–1."""
+    warped = _inside(sample(key.image, transport), image, inside)
+    return smoothstep(similarity(warped, image), *_SIMILARITY_RANGE)
+
+
+def _inside(
+    warped: NDArray[np.uint8], image: NDArray[np.uint8], inside: NDArray[np.bool_] | None
+) -> NDArray[np.uint8]:
+    """The warped key inside the figure, the frame itself elsewhere: windows compare the figure."""
+    return warped if inside is None else np.where(inside[..., None], warped, image)
 
 
 def _synthesize(

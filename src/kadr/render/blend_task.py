@@ -19,6 +19,8 @@ from kadr.blend.weights import BlendWeights, Candidate
 from kadr.core.events import CancelToken
 from kadr.core.stage_times import stage
 from kadr.core.warp import grid
+from kadr.render.align_paint import VERSION as ALIGN_VERSION
+from kadr.render.align_paint import align_paint
 from kadr.render.blend_styled import blend_styled
 from kadr.render.compositor import CompositeWork, Compositor
 from kadr.render.key_pass import KeyPass
@@ -49,7 +51,8 @@ class BlendChunk:
     key_before: the key frame just before the gap, or None at the clip's start.
     gap_start: the first frame after it. warm_up: how many frames before ``start`` are weighed;
     fewer for a quick estimate. side: longest side of whole frames at the size of the errors of
-    passes, where those are of a window; None: that of the errors.
+    passes, where those are of a window; None: that of the errors. aligned: the paint of two passes
+    is moved onto one shape first.
     """
 
     start: int
@@ -59,6 +62,7 @@ class BlendChunk:
     passes: tuple[KeyPass, ...]
     warm_up: int = _WARM_UP
     side: int | None = None
+    aligned: bool = False
 
     @property
     def first_weighed(self) -> int:
@@ -72,9 +76,9 @@ class BlendChunk:
             (key_pass.name, key_pass.key, key_pass.last, *self._areas(key_pass))
             for key_pass in self.passes
         ]
-        return fingerprint(
-            STEP, VERSION, self.start, self.gap_start, self.key_before, self.warm_up, passes
-        )
+        aligned = [ALIGN_VERSION] if self.aligned else []
+        place = (self.start, self.gap_start, self.key_before, self.warm_up)
+        return fingerprint(STEP, VERSION, *place, passes, *aligned)
 
     def _areas(self, key_pass: KeyPass) -> Iterator[str]:
         """What is worked on in the pass frames that the chunk is made from, as hashes."""
@@ -96,6 +100,8 @@ def gap_chunks(
     key_before: int | None,
     passes: Sequence[KeyPass],
     side: int | None = None,
+    *,
+    aligned: bool = False,
 ) -> list[BlendChunk]:
     """The chunks of frames ``[gap_start, gap_stop)``, which lie between two keys."""
     chunks = []
@@ -104,7 +110,10 @@ def gap_chunks(
         weighed = range(max(gap_start, start - _WARM_UP), stop)
         used = [key_pass for key_pass in passes if any(map(key_pass.covers, weighed))]
         used.sort(key=lambda key_pass: (key_pass.key, key_pass.direction))
-        chunks.append(BlendChunk(start, stop, gap_start, key_before, tuple(used), side=side))
+        chunk = BlendChunk(
+            start, stop, gap_start, key_before, tuple(used), side=side, aligned=aligned
+        )
+        chunks.append(chunk)
     return chunks
 
 
@@ -205,6 +214,9 @@ def blend_frames(
     for weighed in weigh_frames(chunk, max(indices) + 1, store, context.cancel):
         if weighed.index in indices:
             images = [pass_images.read(key_pass, weighed.index) for key_pass in weighed.passes]
+            if chunk.aligned:
+                with stage("align"):
+                    images = align_paint(images, weighed.weights)
             with stage("mix"):
                 image = blend_styled(images, weighed.weights)
             yield weighed.index, image, weighed.error

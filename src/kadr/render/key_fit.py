@@ -15,11 +15,12 @@ from kadr.core.formatting import counted
 from kadr.core.frames import Image
 from kadr.core.resize import shrink_to_side
 from kadr.files import file_digest, read_json_object, write_json_object
+from kadr.render.departure import outline_departs
 from kadr.render.run_context import RunContext
 from kadr.storage.store import fingerprint
 from kadr.stylize.external import KeyFile, load_key
 
-VERSION = 1
+VERSION = 2
 
 _MOST_KEYS = 12
 """So many keys are compared, evenly chosen: a mistake in numbering shows in each of them."""
@@ -47,17 +48,22 @@ class _Fit:
     """How one key fits. offset: to the frame that it fits best, 0 for its own or if none is better.
 
     gain: how much better it fits there. shift: (x, y) in pixels of the clip by which it lies beside
-    its own frame; (0, 0) if it does not, or if that cannot be told.
+    its own frame; (0, 0) if it does not, or if that cannot be told. departs: its alpha, or else a
+    stroke, has an outline that the frame has not. cut_out: it has alpha.
     """
 
     index: int
     offset: int
     gain: float
     shift: tuple[int, int]
+    departs: bool = False
+    cut_out: bool = False
 
 
 def key_fit_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken) -> list[str]:
     """A notice for each key that clearly shows another frame than its number says, or lies aside.
+
+    And one if paint departs from what was filmed, and no masks say which figure it belongs to.
 
     Outlines of key and frames are compared, so textures and colours do not matter. Keys of static
     parts and keys that are repainted altogether tell nothing. Measured once for the same files.
@@ -75,7 +81,7 @@ def key_fit_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToke
     if len(notices) > _MOST_NOTICES:
         rest = counted(len(notices) - _MOST_NOTICES, "more key")
         notices[_MOST_NOTICES:] = [f"{rest} fit badly too; compare keys and frames"]
-    return notices
+    return [*notices, *_departure_notices(run, fits, paths)]
 
 
 def _evenly(keys: Sequence[KeyFile], count: int) -> list[KeyFile]:
@@ -88,7 +94,14 @@ def _stored(content: Any) -> list[_Fit] | None:
     """Fits as they were stored; None if there are none that can be read."""
     try:
         return [
-            _Fit(int(item["index"]), int(item["offset"]), float(item["gain"]), (x, y))
+            _Fit(
+                int(item["index"]),
+                int(item["offset"]),
+                float(item["gain"]),
+                (x, y),
+                bool(item["departs"]),
+                bool(item["cut_out"]),
+            )
             for item in content
             for x, y in [map(int, item["shift"])]
         ]
@@ -142,19 +155,38 @@ def _shift_notices(
             )
 
 
+def _departure_notices(
+    run: RunContext, fits: Sequence[_Fit], keys: dict[int, KeyFile]
+) -> Iterator[str]:
+    """Offered, not guessed: only its painter knows whether paint belongs to a figure."""
+    departing = [fit for fit in fits if fit.departs and not fit.offset and fit.shift == (0, 0)]
+    if not departing or run.figures is not None:
+        return
+    first, others = departing[0], len(departing) - 1
+    cut = first.cut_out or run.masks is not None
+    also = f", as in {counted(others, 'more key')}" if others else ""
+    remedy = "give" if cut else "cut both out of the key, with alpha, and give"
+    yield (
+        f"{keys[first.index].path}: has an outline that frame {run.clip.number(first.index)} has "
+        f"not{also}; if it belongs to a figure, as a hat does, {remedy} --figure MASKS of the "
+        "filmed figure, which kadr mask makes"
+    )
+
+
 def _measure(run: RunContext, key: KeyFile, cancel: CancelToken) -> _Fit:
     """Compare a key with its frame and the frames around it, which are decoded in order."""
     image = load_key(key, run.size, fit=run.options.fit_keys)
     outlines, opaque = _outlines(image), _opaque(image)
     start, stop = max(0, key.index - _REACH), min(len(run.clip), key.index + _REACH + 1)
     fits: dict[int, float] = {}
-    own = outlines
+    own, departs = outlines, False
     for frame in run.clip.frames(start, stop):
         cancel.check()
         other = _outlines(frame.rgb)
         fits[frame.index - key.index] = _correlation(outlines * opaque, other * opaque)
         if frame.index == key.index:
             own = other
+            departs = outline_departs(image, frame.rgb)
     best = max(fits, key=lambda offset: (fits[offset], -abs(offset)))
     # how much better than its own frame; for its own: how much better than all others
     rival = max((fits[i] for i in fits if i != best), default=fits[best]) if best == 0 else fits[0]
@@ -165,7 +197,8 @@ def _measure(run: RunContext, key: KeyFile, cancel: CancelToken) -> _Fit:
         shift = _shift(outlines, own, scale, max(fits.values()))
     if shift != (0, 0):
         best, gain = 0, 0.0  # beside its frame it cannot tell which frame it shows
-    return _Fit(key.index, best if gain else 0, round(gain, 4), shift)
+    offset, cut_out = best if gain else 0, image.shape[2] == 4 and bool(image[..., 3].min() < 255)
+    return _Fit(key.index, offset, round(gain, 4), shift, departs, cut_out)
 
 
 def _outlines(image: Image) -> NDArray[np.float32]:

@@ -77,7 +77,8 @@ class PassInput:
 
     clip_identity: a hash of the clip's content. key: frame index. area: a hash of the window that
     is worked on; "" for whole frames. sources: a hash of the part of the key that patches
-    may come from; "" for all of it.
+    may come from; "" for all of it. figure: a hash of the masks of the figure that the paint
+    belongs to; "" without.
     """
 
     clip_identity: str
@@ -86,6 +87,7 @@ class PassInput:
     seed: int
     area: str = ""
     sources: str = ""
+    figure: str = ""
 
     @property
     def flow_name(self) -> str:
@@ -103,5 +105,6 @@ class PassInput:
             self.seed,
             self.area,
             self.sources,
+            *([self.figure] if self.figure else []),
         )
         return f"{STEP}/{fingerprint(STEP, VERSION, *parts)}"

@@ -225,13 +225,10 @@ class FrameMasks(Closing):
 
     def _check_set(self, is_set: Iterable[int], facts: MaskFacts) -> None:
         """Raise InputError if no mask of the run is set anywhere."""
+        if self.is_set_anywhere(is_set, facts):
+            return
         frames, number = self._run_frames, self._clip.number
         inverted = self._options.invert_mask
-        is_noise = not (inverted or facts.has_alpha or facts.has_numbers) and (
-            facts.largest < _BLACK
-        )
-        if not is_noise and any(index == EVERY or index in frames for index in is_set):
-            return
         cause = "is set nowhere" if len(set(self._files.values())) == 1 else "no mask is set"
         where = f"in frames {number(frames.start)} to {number(frames.stop - 1)}"
         remedy = (
@@ -244,6 +241,13 @@ class FrameMasks(Closing):
             "inverted, it " if inverted else f"its largest level is {facts.largest} of 255, it "
         )
         raise InputError(f"{self._path}: {cause} {where}: {levels}restyles nothing; {remedy}")
+
+    def is_set_anywhere(self, is_set: Iterable[int], facts: MaskFacts) -> bool:
+        """Whether one of the masks of the run is set, by more than noise."""
+        is_read = self._options.invert_mask or facts.has_alpha or facts.has_numbers
+        if not is_read and facts.largest < _BLACK:
+            return False
+        return any(index == EVERY or index in self._run_frames for index in is_set)
 
     def _fact_notices(self, facts: MaskFacts) -> Iterator[str]:
         if facts.has_alpha:

@@ -105,6 +105,11 @@ class MaskSource:
         named = {index: f"{identity}:{frame}" for index, frame in self.frames}
         return named | {index: digest for index, _, digest in self.files}
 
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The frames that have a mask, in order."""
+        return tuple(sorted(self._names))
+
     def digest(self, index: int) -> str:
         """A hash of all that the matte of a frame is made from."""
         text = repr(

@@ -24,6 +24,8 @@ _SMALL_SIDE = 240
 """Errors and flow are stored at this longest side or up to twice it: blending needs no more."""
 _MOST_FINISHERS = 4
 """Keys whose styles are held at a time: hardly ever are more blended in one frame."""
+_PICTURE = ("image", "positions", "matches", "sure", "visible")
+"""The arrays of a pass frame that its picture is made from."""
 _FLOW_UNITS = np.float32(64)
 _FLOW_ZERO = np.float32(32768)
 
@@ -58,8 +60,8 @@ def pack_pass_frame(
     side: longest side of whole frames at the size at which the pass works, of a window or not.
 
     The picture is "image", or the arrays of ``fields`` of the work size, from which the frame is
-    finished at full size. The flow leads from the later of two frames to the earlier one, in 1/64
-    of a reduced pixel.
+    finished at full size, with "visible" if its alpha does not count everywhere. The flow leads
+    from the later of two frames to the earlier one, in 1/64 of a reduced pixel.
     """
     flow = frame.flow.to_neighbour if direction > 0 else frame.flow.from_neighbour
     size = small_size(frame.error.shape, side)
@@ -69,7 +71,15 @@ def pack_pass_frame(
     units = np.clip(np.rint(small * _FLOW_UNITS + _FLOW_ZERO), 0, 65535).astype(np.uint16)
     packed = np.concatenate([units[..., 0], units[..., 1]])
     picture = {"image": frame.image} if fields is None else fields.pack()
+    if fields is not None and frame.visible is not None:
+        picture["visible"] = np.rint(frame.visible * 255).astype(np.uint8)
     return {**picture, "error": error, "flow": packed}
+
+
+def visible_alpha(alpha: NDArray[np.uint8], visible: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Alpha (H, W) uint8 where and as far as it counts, by ``visible`` (H, W), 0–1."""
+    counted: NDArray[np.uint8] = np.rint(alpha * visible).astype(np.uint8)
+    return counted
 
 
 def small_size(shape: tuple[int, ...], side: int) -> tuple[int, int]:
@@ -107,7 +117,7 @@ class PassImages:
         """
         entry = key_pass.frame_entry(index)
         with stage("read"):
-            arrays = self._store.get(entry, only=("image", "positions", "matches", "sure"))
+            arrays = self._store.get(entry, only=_PICTURE)
         if arrays and "image" in arrays:
             return arrays["image"]
         try:
@@ -117,7 +127,7 @@ class PassImages:
             raise _lost(entry) from error
         finisher = self._finisher(key_pass.key)
         with stage("finish"):
-            return finisher.finish(fields)
+            return finisher.finish(fields, None if arrays is None else arrays.get("visible"))
 
     def _finisher(self, key: int) -> _Finisher:
         finisher = self._finishers.pop(key, None)
@@ -138,13 +148,19 @@ class _Finisher:
         colours = style if self._alpha is None else extend_colours(style)
         self._finisher = KeyFinisher(colours, threads=threads)
 
-    def finish(self, fields: FrameFields) -> NDArray[np.uint8]:
-        """The frame of some fields, (H, W, 3 or 4) uint8."""
+    def finish(
+        self, fields: FrameFields, visible: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
+        """The frame of some fields, (H, W, 3 or 4) uint8. visible: (h, w), how far alpha counts."""
         colours = self._finisher.finish(fields)
         if self._alpha is None:
             return colours
         positions = enlarge_positions(fields.positions, (colours.shape[1], colours.shape[0]))
         alpha = sample(self._alpha, positions, interpolation=cv2.INTER_CUBIC)
+        if visible is not None:
+            size = alpha.shape[1], alpha.shape[0]
+            enlarged = cv2.resize(visible, size, interpolation=cv2.INTER_LINEAR)
+            alpha = visible_alpha(alpha, enlarged.astype(np.float32) / np.float32(255))
         return np.dstack([colours, alpha])
 
 

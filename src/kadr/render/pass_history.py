@@ -45,6 +45,8 @@ def stale_reason(schedule: RunSchedule, key_pass: KeyPass, history: History) -> 
         return "this version of kadr makes it another way"
     if previous.get("matte", "") != current["matte"]:
         return "other parts of the frames are masked"
+    if previous.get("figure", "") != current["figure"]:
+        return "other masks of the figure"
     changes = _changed_options(previous.get("options"), current["options"])
     if previous.get("seed") != current["seed"]:
         changes.append(f"seed {shorten(previous.get('seed'))} → {current['seed']}")
@@ -64,6 +66,7 @@ def previous_pass_name(schedule: RunSchedule, key_pass: KeyPass, history: Histor
     current = _made_from(schedule, key_pass)
     parts = ("clip", "options", "seed", "version", "matte")
     same = all(previous.get(part) == current[part] for part in parts)
+    same = same and previous.get("figure", "") == current["figure"]
     name = previous.get("name")
     return name if same and isinstance(name, str) and name != key_pass.name else None
 
@@ -97,5 +100,6 @@ def _made_from(schedule: RunSchedule, key_pass: KeyPass) -> dict[str, Any]:
         "seed": pass_input.seed,
         "matte": pass_input.area + pass_input.sources,
         "areas": list(key_pass.areas),
+        "figure": pass_input.figure,
         "version": VERSION,
     }

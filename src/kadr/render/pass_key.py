@@ -17,7 +17,9 @@ from kadr.core.warp import Field, grid, sample
 from kadr.finish import FrameFields, refine_matches, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
-from kadr.propagate import KeyStyle, PassFrame, PassState
+from kadr.propagate import KeyStyle, PaintedFigure, PassFrame, PassState
+from kadr.render.figure_masks import FigureReader
+from kadr.render.pass_frame import visible_alpha
 from kadr.render.shared_flow import SharedFlow
 from kadr.render.work_frame import FrameReducer, Gray, Pixel, WorkFrame
 
@@ -38,11 +40,13 @@ class PassKey:
         seed: int,
         flow: SharedFlow,
         sources: NDArray[np.bool_] | None = None,
+        figure: FigureReader | None = None,
     ) -> None:
         """frame: of the key, as ``reducer`` made it. flow: of the same options.
 
         style: (H, W, 3 or 4) uint8 of the clip's size. sources: (H, W) bool, where patches may be
-        taken from; None: everywhere.
+        taken from; None: everywhere. figure: where frames show the figure that the paint belongs
+        to; None: each part of the paint moves with what it lies on.
         """
         self.options, self._reducer, self._flow, self._area = options, reducer, flow, reducer.area
         reduced, area = frame.reduced, reducer.area
@@ -54,6 +58,7 @@ class PassKey:
         if sources is not None:
             sources = self._reduce(self._crop(sources, frame.index).astype(np.uint8) * 255) > 127
         size = reduced.size
+        self._figure = figure
         self.style = KeyStyle(
             reduced,
             self._reduce(style),
@@ -64,9 +69,27 @@ class PassKey:
             needed=None if area is None else lambda index: area.needed(index, size),
             register=self._register if reducer.is_reduced else None,
             frame_side=reducer.side,
+            figure=None if figure is None else self._painted_figure(frame.index, size),
         )
         self._gray = self._frame_gray = frame.registered
         self._grays: deque[Gray] = deque()
+
+    def _painted_figure(self, index: int, size: tuple[int, int]) -> PaintedFigure:
+        painted = None if self._alpha is None else self._alpha > 0
+        if self._area is not None and painted is None:
+            painted = self._area.needed(index, size)
+        if painted is None:
+            painted = np.ones(size[::-1], np.bool_)
+        silhouette = self._figure_mask(index)
+        return PaintedFigure(
+            silhouette, painted, self._figure_mask, is_cut_out=self._alpha is not None
+        )
+
+    def _figure_mask(self, index: int) -> NDArray[np.bool_]:
+        assert self._figure is not None
+        mask = self._crop(self._figure.mask(index), index).astype(np.uint8)
+        visible: NDArray[np.bool_] = self._reduce(mask * np.uint8(255)) > 127
+        return visible
 
     def steps(self, frames: Iterable[WorkFrame]) -> Iterator[tuple[Frame, FlowPair]]:
         """Each frame after the first with the flow to the frame before it."""
@@ -102,6 +125,8 @@ class PassKey:
         if self._alpha is None:
             return frame
         alpha = sample(self._alpha, state.transport, interpolation=cv2.INTER_CUBIC)
+        if frame.visible is not None:
+            alpha = visible_alpha(alpha, frame.visible)
         return replace(frame, image=np.dstack([frame.image, alpha]))
 
     def fields(self, frame: PassFrame, state: PassState) -> FrameFields | None:

@@ -31,6 +31,7 @@ from kadr.propagate import (
     propagate,
     unpack_state,
 )
+from kadr.render.figure_masks import FigureReader
 from kadr.render.key_pass import STEP, KeyPass
 from kadr.render.matte_reader import MaskSource, MatteReader
 from kadr.render.pass_frame import image_digest, load_style, pack_pass_frame
@@ -55,7 +56,7 @@ class PassWork:
     style_entry: the stylized key in the store. flow_name: of the flow there. channels: 3 or 4, of
     all keys together. area: what of the frames is worked on, as plain values. masks: of the key,
     where it is styled, as plain values. shared: the first and the last frame that another pass
-    makes too.
+    makes too. figure: the masks of the figure in its frames, as plain values.
     """
 
     clip: ClipSource
@@ -71,6 +72,7 @@ class PassWork:
     area: Mapping[str, Any] | None = None
     masks: Mapping[str, Any] | None = None
     shared: tuple[int, int] | None = None
+    figure: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -134,7 +136,12 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
             reducer = FrameReducer(size, work.options, area)
             frames = SharedFrames(clip, reducer, store, work.flow_name)
             key_frame = frames.key(key_pass.key)
-            key = PassKey(reducer, key_frame, style, work.options, work.seed, flow, _sources(work))
+            figure = None
+            if work.figure is not None:
+                figure = stack.enter_context(FigureReader(MaskSource.from_values(work.figure)))
+            key = PassKey(
+                reducer, key_frame, style, work.options, work.seed, flow, _sources(work), figure
+            )
         with stage("store"):
             state = nearest_state(store, key_pass, _first_missing(store, work))
         shared = () if work.shared is None else range(work.shared[0], work.shared[1] + 1)

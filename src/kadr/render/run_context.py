@@ -14,6 +14,7 @@ from kadr.errors import InputError, OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL
 from kadr.render.backdrop import BackdropSource, find_backdrop
+from kadr.render.figure_masks import FigureMasks, figure_digest
 from kadr.render.key_pass import PassInput
 from kadr.render.lost_alpha import check_alpha
 from kadr.render.masks import FrameMasks
@@ -38,7 +39,8 @@ class RunContext:
     source: the same clip for other processes, which refuse another content. clip_identity: a hash
     of the clip's content. frames: the frames of the run. layout: the paths in the work folder.
     blended_frames: the folder of frames blended from the passes. backdrop: what lies
-    behind what is styled. notices: about the inputs. masks: None without a mask.
+    behind what is styled. notices: about the inputs. masks: None without a mask. figures: the masks
+    of the figure that the paint belongs to; None without.
     """
 
     options: RunOptions
@@ -52,6 +54,7 @@ class RunContext:
     backdrop: BackdropSource | None = None
     notices: tuple[str, ...] = ()
     masks: FrameMasks | None = None
+    figures: FigureMasks | None = None
 
     @property
     def mask_tile(self) -> int:
@@ -148,6 +151,7 @@ class RunContext:
             self.options.seed,
             "" if area is None else area.digest,
             "" if sources is None else sources.digest(key),
+            "" if self.figures is None else figure_digest(self.figures.source()),
         )
 
 
@@ -171,6 +175,9 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
         masks = None
         if options.mask is not None:
             masks = stack.enter_context(closing(FrameMasks(options, clip, frames)))
+        figures = None
+        if options.figure is not None:
+            figures = stack.enter_context(closing(FigureMasks(options, clip, frames)))
         layout = WorkLayout(stack.enter_context(WorkFolder(options.work)).folder)
         if exclusive:
             stack.enter_context(lock_folder(layout.folder, run_purpose(options.output)))
@@ -193,6 +200,7 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             backdrop,
             tuple(notices),
             masks,
+            figures,
         )
 
 

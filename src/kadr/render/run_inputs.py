@@ -40,7 +40,7 @@ def check_planned(file: Path, digest: str | None, planned: str) -> None:
 
 def run_inputs(options: RunOptions) -> list[Path]:
     """The clip, the keys, the masks, the background and the files of the stylizer."""
-    masks = [] if options.mask is None else [options.mask]
+    masks = [path for path in (options.mask, options.figure) if path is not None]
     background = parse_background(options.background).path
     if background is not None:
         masks.append(background)

@@ -20,6 +20,7 @@ from kadr.plan.key_spans import assign_spans
 from kadr.plan.keyframes import choose_keyframes
 from kadr.plan.shots import BoundaryFinder
 from kadr.plan.survey import survey_clip
+from kadr.render.figure_keys import figure_notices
 from kadr.render.key_fit import key_fit_notices
 from kadr.render.painted_keys import painted_keys
 from kadr.render.run_context import RunContext
@@ -77,6 +78,9 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
     if run.masks is not None:
         events = run.masks.survey(run.layout, run.mask_tile, cancel)
         yield from (replace(event, step=STEP) for event in events)
+    if run.figures is not None:
+        events = run.figures.survey(run.layout, run.mask_tile, cancel)
+        yield from (replace(event, step=STEP) for event in events)
     painted, unused = painted_keys(options, clip, frames)
     for text in (*clip.info.notices, *run.notices, *unused, *_size_notices(run)):
         yield notice(STEP, text)
@@ -86,6 +90,9 @@ def plan_run(run: RunContext, cancel: CancelToken) -> Generator[Event, None, Run
         indices = [file.index for file in painted]
         for text in key_fit_notices(run, painted, cancel):
             yield notice(STEP, text)
+        if run.figures is not None:
+            for text in figure_notices(run, painted, cancel):
+                yield notice(STEP, text)
     elif options.every_frame:
         shots = yield from _shots(run, frames, cancel)
         indices = [index for shot in shots for index in every_nth(shot, options.every)]

@@ -93,7 +93,8 @@ class RunSchedule:
     spans: in order. frames: of the run. styles: the stylized keys by frame index. channels: of all
     of them together. inputs: by key, what its passes depend on. composite: how finished frames are
     composited; None: they are the blended ones. area: what of the frames passes work on. masks: the
-    run's, if patches come only from where they are set.
+    run's, if patches come only from where they are set. figure: the masks of the figure that the
+    paint belongs to.
     """
 
     clip: ClipSource
@@ -107,6 +108,7 @@ class RunSchedule:
     composite: CompositeWork | None = field(default=None, repr=False)
     area: WorkArea | None = field(default=None, repr=False)
     masks: MaskSource | None = field(default=None, repr=False)
+    figure: MaskSource | None = field(default=None, repr=False)
 
     def style_name(self, key: int) -> str:
         """A fingerprint of the pixels of a stylized key."""
@@ -263,6 +265,7 @@ class RunSchedule:
         for first, last in segments:
             frames = [key_pass.key, *map(key_pass.index, range(first - 1, last + 1))]
             area = None if self.area is None else self.area.part(frames).to_values()
+            figure = None if self.figure is None else asdict(self.figure.part(frames))
             work = PassWork(
                 self.clip,
                 key_pass,
@@ -277,6 +280,7 @@ class RunSchedule:
                 area,
                 masks,
                 self._shared(key_pass),
+                figure,
             )
             # long passes first, so that none is left alone at the end; else the first gaps, whose
             # frames are then written while the others are made
@@ -313,7 +317,8 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         side = max(small_size((work_side, 1), work_side))
     for before, after in itertools.pairwise(edges):
         key_before = before if before in frames else None
-        chunks += gap_chunks(before + 1, after, key_before, passes, side)
+        aligned = run.figures is not None
+        chunks += gap_chunks(before + 1, after, key_before, passes, side, aligned=aligned)
     return RunSchedule(
         run.source.absolute(),
         ordered,
@@ -326,6 +331,7 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         composite_work(run, keys.channels),
         run.work_area,
         run.source_masks,
+        None if run.figures is None else run.figures.source(),
     )
 
 
