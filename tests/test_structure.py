@@ -48,8 +48,9 @@ IMPORTS = {
                      "composite report",
     "measure":       f"{BASE} guides stylize video report",
     "matte":         f"{BASE} storage guides stylize video",
+    "deflicker":     f"{BASE} tasks guides finish blend video measure",
     # the public operations
-    "pipeline":      f"{BASE} render",
+    "pipeline":      f"{BASE} render deflicker",
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
     "layers":        f"{BASE} storage composite render pipeline dry_run preview",

@@ -244,6 +244,10 @@ class RunOptions:
         1, "with every-frame: stylize one frame of this many", low=1, high=1000,
         section="keys", group=KEYFRAMES,
     )  # fmt: skip
+    steady: bool = option(
+        False, "with every-frame: remove the flicker of the output, as kadr deflicker does",
+        section="keys", group=KEYFRAMES,
+    )  # fmt: skip
     refine: float | None = option(
         None, "stylize finished frames again where their error is above this, such as 0.2",
         low=0, high=1, unset="nowhere", section="keys", group=KEYFRAMES,
@@ -404,6 +408,10 @@ class RunOptions:
                 f"refine {self.refine}: is for propagated frames, and every-frame stylizes all; "
                 "leave one of them out, or give every 2"
             )
+        if self.steady and not self.every_frame:
+            raise OptionsError("steady: is for every-frame; give that too, or leave it out")
+        if self.steady and self.frames_only:
+            raise OptionsError("steady: is for an output, and a layer has none; leave it out")
         if self.every > 1 and not self.every_frame:
             raise OptionsError(f"every {self.every}: is for every-frame; give that too")
         if self.min_gap and self.max_gap and self.min_gap > self.max_gap:

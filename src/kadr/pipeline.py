@@ -10,6 +10,7 @@ from pathlib import Path
 from kadr.core.events import CancelToken, Event, follow, notice
 from kadr.core.frames import Frame
 from kadr.core.stage_times import stage
+from kadr.deflicker.stream import steady_frames
 from kadr.options import RunOptions
 from kadr.render.compositing import background_notices
 from kadr.render.keyframes import KeyStyles
@@ -86,6 +87,9 @@ def restyle_events(
             if options.refine is not None:
                 recorder.refiner = Refiner(run, schedule, plan.ranges, cancel)
             results = _finished_frames(renderer, recorder.refiner)
+            if options.steady:
+                mask = None if run.masks is None else run.masks.mask
+                results = steady_frames(results, run.clip, run.frames, mask=mask)
             frames = tell_lost_alpha(options, len(run.frames), results)
             with closing(frames) as results:
                 for result in results:

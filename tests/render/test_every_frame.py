@@ -222,3 +222,38 @@ def test_hundreds_of_stylized_frames_are_all_stored(tmp_path: Path, chain: Chain
 def test_conflicting_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
         RunOptions(**{"clip": Path("c"), "output": "o", "keys": (Path("k"),), **options})
+
+
+def test_steady_removes_flicker_of_the_output_and_keeps_the_frames(
+    chain: Chain, tmp_path: Path
+) -> None:
+    """The output is steadied within the mask; what the stylizer made stays in the work folder."""
+    chain.sequential = False
+    write_sequence(tmp_path / "clip", IMAGES)
+    left = np.zeros((48, 64, 3), np.uint8)
+    left[:, :32] = 255
+    write_image(tmp_path / "mask.png", left)
+    outputs = []
+    for steady in (False, True):
+        options = RunOptions(
+            clip=tmp_path / "clip",
+            output=tmp_path / f"out{steady}",
+            stylizer="paint",
+            every_frame=True,
+            steady=steady,
+            mask=tmp_path / "mask.png",
+            work=tmp_path / "work",
+        )
+        assert restyle(options).frame_count == COUNT
+        paths = sorted((tmp_path / f"out{steady}").iterdir())
+        outputs.append([read_image(path) for path in paths])
+    assert len(chain.stylized) == COUNT  # once for both runs
+    for image, plain, steady_image in zip(IMAGES, *outputs, strict=True):
+        assert np.array_equal(steady_image[:, 32:], image[:, 32:])
+        assert np.array_equal(plain[:, 32:], image[:, 32:])
+    assert any(not np.array_equal(*pair) for pair in zip(*outputs, strict=True))
+
+
+def test_steady_is_for_every_frame(tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="steady: is for every-frame"):
+        RunOptions(clip=tmp_path, output=tmp_path / "x", stylizer="paint", steady=True)

@@ -38,7 +38,15 @@ _KEYFRAME_FIELDS = fields_of_group(
     RunOptions,
     KEYFRAMES,
     # both ways stylize whole frames, with keys that the stylizer makes
-    without=("every_frame", "refine", "refine_strength", "fit_keys", "key_offset"),
+    without=(
+        "every_frame",
+        "steady",
+        "refine",
+        "refine_strength",
+        "fit_keys",
+       
+        "key_offset",
+    ),
 )
 _OUTPUT_FIELDS = fields_of_group(RunOptions, OUTPUT, without=("per_key", "report"))
 _WORK_FIELDS = fields_of_group(RunOptions, RUN, without=("allow_truncated", "work_limit"))

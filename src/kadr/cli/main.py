@@ -15,6 +15,7 @@ import kadr
 from kadr.cli.clean import clean
 from kadr.cli.compare import compare
 from kadr.cli.convert import encode, frames
+from kadr.cli.deflicker import deflicker
 from kadr.cli.doctor import doctor
 from kadr.cli.exchange import export, import_
 from kadr.cli.guard import FAILED, STOPPED, guarded
@@ -37,7 +38,7 @@ from kadr.errors import OptionsError
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "Start": (new, import_, layer),
     "Plan": (plan, frames, mask),
-    "Run": (run, preview, compare),
+    "Run": (run, preview, compare, deflicker),
     "Look": (status, measure, info),
     "Exchange": (export, encode),
     "Stylize": (stylizers, presets, seeds, synth),

@@ -145,6 +145,11 @@ def enlarge_positions(positions: Field, size: tuple[int, int]) -> Field:
     return _resize_positions(positions, size, cv2.INTER_LINEAR)
 
 
+def reduce_positions(positions: Field, size: tuple[int, int]) -> Field:
+    """The same for a smaller ``size``: motion is averaged over areas."""
+    return _resize_positions(positions, size, cv2.INTER_AREA)
+
+
 def _resize_positions(positions: Field, size: tuple[int, int], interpolation: int) -> Field:
     height, width = positions.shape[:2]
     scale = np.array([size[0] / width, size[1] / height], np.float32)

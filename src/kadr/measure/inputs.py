@@ -147,8 +147,8 @@ def _check_size(path: Path, clip: Clip, filmed: Clip) -> None:
     if size == (width, height) or (theirs.kind == "video" and size == evened):
         return
     raise InputError(
-        f"{path}: {size[0]}×{size[1]} pixels, {ours.path} has {width}×{height}; measure clips of "
-        "one size"
+        f"{path}: {size[0]}×{size[1]} pixels, {ours.path} has {width}×{height}; resize one of "
+        "them, so that both have one size"
     )
 
 
