@@ -39,8 +39,8 @@ class FollowedFrame:
 
     transport: (H, W, 2) float32, key positions. inside: (H, W) bool, where the figure is filmed.
     visible: (H, W) float32, 0–1, what of the paint is seen: not what lies where the figure is
-    hidden. beside: (H, W) float32, 0–1, how far the transport is that of paint beside the figure, or over
-    its silhouette, about which the film says nothing.
+    hidden. beside: (H, W) float32, 0–1, how far the transport is that of paint beside the figure,
+    or over its silhouette, about which the film says nothing.
     """
 
     transport: Field
