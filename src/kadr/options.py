@@ -147,7 +147,7 @@ class PropagateOptions:
 DETAIL: Mapping[str, PropagateOptions] = {
     "high": PropagateOptions(vote_iterations=3, search_iterations=2, work_size=1920),
     "medium": PropagateOptions(),
-    "low": PropagateOptions(vote_iterations=1, quick_flow=True, work_size=640),
+    "low": PropagateOptions(quick_flow=True, work_size=640),
     "draft": PropagateOptions(patch_size=3, vote_iterations=1, quick_flow=True, work_size=480),
 }
 """Presets that trade time for quality, as EbSynth's Synthesis Detail does."""
