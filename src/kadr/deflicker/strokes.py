@@ -39,7 +39,9 @@ _STRETCH_RANGE = (1.5, 2.2)
 _OTHER = np.float32(20)
 """Difference of restyled frames in levels, over a patch, at which a weight is half: more than
 strokes differ by. The average of neighbours is noisier, so it allows for more."""
-_PATCH = (9, 9)
+_PATCH, _NEAR_PATCH = (9, 9), (3, 3)
+_NEAR_SHARE = np.float32(0.6)
+"""Share of the difference over the smaller patch that counts."""
 _BASE_SIDE, _BASE_SIGMA = 96, 6.0
 """Longest side and blur of the colours of regions, which are those of each frame itself."""
 
@@ -234,6 +236,9 @@ def _likeness(
     strokes: NDArray[np.float32], others: NDArray[np.float32], scale: float | np.float32
 ) -> Plane:
     """1 where two restyled frames differ by strokes only, falling to 0 where by more."""
-    difference = cv2.blur(np.abs(strokes - others).mean(axis=2), _PATCH)
+    difference = np.abs(strokes - others).mean(axis=2)
+    # over few pixels strokes may differ by more, but the corners of a ghost show there
+    near = _NEAR_SHARE * cv2.blur(difference, _NEAR_PATCH)
+    difference = np.maximum(cv2.blur(difference, _PATCH), near)
     likeness: Plane = 1 / (1 + (difference / np.float32(scale)) ** 4)
     return likeness
