@@ -1,6 +1,7 @@
 """Score kadr's deflicker on clips to which a known flicker was added: flicker, warp error, detail.
 
     python benchmarks/deflicker.py [CLIP …] [--frames 49] [--filter smooth] [--save LOOK] [--json]
+    python benchmarks/deflicker.py --memory 100 1000
 
 Each frame is painted by kadr's ``paint`` without single strokes, which is the same for the same
 frame; then a seeded flicker is added: brightness and hue of the whole frame, of regions, and stroke
@@ -24,6 +25,7 @@ import cv2
 import numpy as np
 
 from _methods import Image
+from _processes import measure
 from kadr.core.events import follow
 from kadr.core.resize import shrink_to_side
 from kadr.core.seeds import derive_seed
@@ -39,6 +41,7 @@ from kadr.video.clips import open_clip
 
 _CLIPS = ("tokenflow_wolf/src.mp4", "rerender_man/src.mp4")
 _MOST_FLICKER, _LEAST_DETAIL = 1.2, 0.95
+_MOST_GROWTH = 1.05
 _REACH = 5
 """Frames before and after a frame that the baseline averages it with."""
 _GLOBAL_LEVELS, _HUE_LEVELS = 7.0, 5.0
@@ -66,6 +69,8 @@ class Score:
 def main() -> int:
     """Run the benchmark from the command line; 1 if kadr does not reach the limits."""
     arguments = _parse()
+    if arguments.memory:
+        return _compare_memory(arguments.memory)
     scores: list[Score] = []
     for path in arguments.clips:
         filmed = _frames(path, arguments.frames, arguments.side)
@@ -109,11 +114,54 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=640, help="longest side in pixels")
     parser.add_argument("--filter", choices=("smooth", "strokes"), default="smooth")
     parser.add_argument("--json", action="store_true", help="print JSON only")
+    parser.add_argument(
+        "--memory", type=int, nargs=2, metavar=("A", "B"),
+        help="instead, compare the peak memory of A and B generated frames",
+    )  # fmt: skip
     parser.add_argument("--save", type=Path, help="folder for all frames")
     arguments = parser.parse_args()
-    if not arguments.clips:
+    if not arguments.clips and not arguments.memory:
         parser.error("give a clip, or set KADR_TEST_CLIPS")
     return arguments
+
+
+def _compare_memory(counts: Sequence[int]) -> int:
+    """Peak memory of the command with generated clips; 1 if it grows with the number of frames."""
+    rng = np.random.default_rng(3)
+    noise = cv2.GaussianBlur(rng.standard_normal((100, 260, 3)).astype(np.float32), (0, 0), 2)
+    texture = np.clip(128 + 300 * noise, 0, 255).astype(np.uint8)
+    peaks = []
+    with tempfile.TemporaryDirectory(prefix="kadr-deflicker-") as name:
+        folder = Path(name)
+        for index in range(max(counts)):
+            left = round(50 + 49 * np.sin(index / 20))
+            image = np.ascontiguousarray(texture[:90, left : left + 160])
+            write_image(folder / "filmed" / f"{index:05d}.png", image)
+            write_image(folder / "styled" / f"{index:05d}.png", _flickering(image, index, "smooth"))
+        for count in counts:
+            paths = []
+            for part in ("filmed", "styled"):
+                paths.append(folder / f"{part}-{count}")
+                paths[-1].mkdir()
+                for index in range(count):
+                    file = f"{index:05d}.png"
+                    os.link(folder / part / file, paths[-1] / file)
+            command = [
+                sys.executable,
+                "-m",
+                "kadr",
+                "deflicker",
+                str(paths[1]),
+                "--quiet",
+                "--window",
+                "8",
+            ]
+            peak = measure([*command, "--clip", str(paths[0]), "-o", str(folder / f"{count}.mp4")])
+            peaks.append(peak.resident)
+            print(f"{count:5d} frames: peak {peak.resident / 2**20:.0f} MiB, {peak.seconds:.0f} s")
+    ratio = peaks[1] / peaks[0]
+    print(f"{'yes' if ratio <= _MOST_GROWTH else 'NO':<4}ratio {ratio:.3f} ≤ {_MOST_GROWTH}")
+    return 0 if ratio <= _MOST_GROWTH else 1
 
 
 def _frames(path: Path, count: int, side: int) -> list[Image]:

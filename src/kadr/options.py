@@ -298,6 +298,11 @@ class RunOptions:
         False, "resize keys that have another size than the clip",
         section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
     )  # fmt: skip
+    align_keys: bool = option(
+        False, "move keys back that are shifted or scaled against their frame, as programs that "
+        "repaint a frame return them",
+        section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
+    )  # fmt: skip
     key_offset: int = option(
         0, "frames to add to the numbers in the names of painted keys, such as -1 for names that "
         "count from one",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from kadr.options import RunOptions
 from kadr.render import key_fit
 from kadr.render.run_context import open_run
 from kadr.render.run_plan import plan_run
+from kadr.stylize.displacement import Displacement
 from scenes import texture, write_sequence
 
 COUNT = 14
@@ -112,14 +114,35 @@ def test_keys_of_something_else_tell_nothing(notices: Notices) -> None:
 @pytest.mark.parametrize(
     ("x", "y", "text"),
     [
-        (12, 0, "about 12 pixels to the right; move it back"),
-        (-9, 6, "about 9 pixels to the left and 6 pixels down; move it back"),
+        (12, 0, "about 12 pixels to the right; give --align-keys to move it back"),
+        (-9, 6, "about 9 pixels to the left and 6 pixels down; give --align-keys to move it back"),
     ],
 )
 def test_a_shifted_key_is_measured(notices: Notices, x: int, y: int, text: str) -> None:
     moved = np.roll(_painted(FILM[5]), (y, x), (0, 1))
     (message,) = notices(FILM, {0: _painted(FILM[0]), 5: moved})
     assert f"5.png: lies beside its frame 5, {text}" in message
+
+
+def test_a_scaled_key_is_measured(notices: Notices) -> None:
+    size = FILM[5].shape[1], FILM[5].shape[0]
+    matrix = Displacement(1.08, 0, 0).matrix(size)
+    scaled = cv2.warpAffine(_painted(FILM[5]), matrix, size, borderMode=cv2.BORDER_REFLECT_101)
+    (message,) = notices(FILM, {0: _painted(FILM[0]), 5: scaled})
+    assert re.search(r"5.png: lies beside its frame 5, about .*(7.\d|8|8.\d) % larger; ", message)
+
+
+def test_a_key_that_is_aligned_says_so(notices: Notices) -> None:
+    moved = np.roll(_painted(FILM[5]), 12, axis=1)
+    (message,) = notices(FILM, {5: moved}, align_keys=True)
+    assert message.endswith("about 12 pixels to the right; it is moved back")
+
+
+def test_a_bent_key_is_said_and_left(notices: Notices, monkeypatch: pytest.MonkeyPatch) -> None:
+    bent = Displacement(1.0, 9.0, 0.0, explained=False)
+    monkeypatch.setattr(key_fit, "measure_displacement", lambda key, frame: bent)
+    (message,) = notices(FILM, {5: _painted(FILM[5])}, align_keys=True)
+    assert "no single shift and scale explains it; it is used as it is" in message
 
 
 def test_what_moves_in_the_film_is_no_shift(notices: Notices) -> None:

@@ -44,7 +44,7 @@ _KEYFRAME_FIELDS = fields_of_group(
         "refine",
         "refine_strength",
         "fit_keys",
-
+        "align_keys",
         "key_offset",
     ),
 )

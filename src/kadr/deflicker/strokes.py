@@ -31,17 +31,24 @@ Plane = NDArray[np.float32]
 
 NEAR = 3
 """Frames before and after a frame that it is averaged with where nothing can be carried."""
-_CARRIED_WEIGHT = np.float32(20)
+_CARRIED_WEIGHT = np.float32(40)
 """Weight of what is carried beside the average of the neighbours."""
 _SIMILARITY_RANGE = (0.75, 0.93)
 _STRETCH_RANGE = (1.5, 2.2)
 """Stretch at which the confidence falls from 1 and reaches 0: what is carried would smear."""
-_OTHER = np.float32(20)
+_OTHER = np.float32(16)
 """Difference of restyled frames in levels, over a patch, at which a weight is half: more than
 strokes differ by. The average of neighbours is noisier, so it allows for more."""
-_PATCH = (9, 9)
+_PATCH, _NEAR_PATCH = (9, 9), (3, 3)
+_NEAR_SHARE = np.float32(0.6)
+"""Share of the difference over the smaller patch that counts."""
 _BASE_SIDE, _BASE_SIGMA = 96, 6.0
 """Longest side and blur of the colours of regions, which are those of each frame itself."""
+_RESTORED = np.float32(1.7)
+"""Strength with which fine contrast is restored: sampling softens what is finer than a local mean
+tells."""
+_MOST_TONE = np.float32(24)
+"""Difference of steadied colours in levels that counts half: larger ones are other pictures."""
 
 
 @dataclass(eq=False)
@@ -174,7 +181,7 @@ def _finish(
         weights.append(np.full(own.moment.luma.shape, 1 - share_of_others, np.float32))
     blended = blend_images(images, weights)
     styled = own.moment.styled
-    full = np.full(styled.shape[:2], 1.6, np.float32)
+    full = np.full(styled.shape[:2], _RESTORED, np.float32)
     finished = restore_contrast(blended, local_contrast(styled), full)
     return np.concatenate([finished, styled[..., 3:]], axis=2)
 
@@ -225,15 +232,18 @@ def _version(frames: Sequence[_Restyled], place: int, other: int, positions: Fie
     there_filmed = sample(source.moment.filmed, positions)
     confidence = smoothstep(similarity(there_filmed, own.moment.filmed), *_SIMILARITY_RANGE)
     confidence *= 1 - smoothstep(local_stretch(positions), *_STRETCH_RANGE)
-    return _Version(
-        add_colours(image, own.base - there), sample(source.strokes, positions), confidence
-    )
+    tone = own.base - there
+    tone /= 1 + np.square(np.abs(tone).mean(axis=2, keepdims=True) / _MOST_TONE)
+    return _Version(add_colours(image, tone), sample(source.strokes, positions), confidence)
 
 
 def _likeness(
     strokes: NDArray[np.float32], others: NDArray[np.float32], scale: float | np.float32
 ) -> Plane:
     """1 where two restyled frames differ by strokes only, falling to 0 where by more."""
-    difference = cv2.blur(np.abs(strokes - others).mean(axis=2), _PATCH)
-    likeness: Plane = 1 / (1 + (difference / np.float32(scale)) ** 4)
+    difference = np.abs(strokes - others).mean(axis=2)
+    # over few pixels strokes may differ by more, but the corners of a ghost show there
+    near = _NEAR_SHARE * cv2.blur(difference, _NEAR_PATCH)
+    difference = np.maximum(cv2.blur(difference, _PATCH), near)
+    likeness: Plane = 1 / (1 + (difference / np.float32(scale)) ** 6)
     return likeness

@@ -18,6 +18,8 @@ from kadr.files import file_digest, read_json_object, write_json_object
 from kadr.render.departure import outline_departs
 from kadr.render.run_context import RunContext
 from kadr.storage.store import fingerprint
+from kadr.stylize.displacement import VERSION as ALIGN_VERSION
+from kadr.stylize.displacement import Displacement, align_key, measure_displacement
 from kadr.stylize.external import KeyFile, load_key
 
 VERSION = 2
@@ -34,12 +36,11 @@ _SMOOTH, _LOCAL = 1.5, 12.0
 _LEAST_FIT, _LEAST_GAIN, _CLEAR_GAIN = 0.2, 0.02, 0.04
 """The correlation that a fit must reach; how much better the better frame must fit, if other keys
 say the same, and by itself. Good keys reach 0.3 to 0.9, frames that look alike differ by 0.005."""
-_MOST_SHIFT = 0.15
-"""The largest shift that is measured, as a share of the longest side."""
-_LEAST_SHIFT = 2.5
-"""Pixels at the reduced size; painters are not more exact."""
-_SHIFT_FIT, _SHIFT_GAIN = 0.33, 0.15
-"""The correlation that a shifted key must reach, and how much more that is than unshifted."""
+_LEAST_SHIFT = 0.005
+"""Displacement that is told, as a part of the longest side, and 2 pixels at least; painters are not
+more exact."""
+_SHIFT_GAIN = 0.02
+"""How much better a key must fit its frame moved back than the frames around it as it is."""
 _MOST_NOTICES = 3
 
 
@@ -47,15 +48,15 @@ _MOST_NOTICES = 3
 class _Fit:
     """How one key fits. offset: to the frame that it fits best, 0 for its own or if none is better.
 
-    gain: how much better it fits there. shift: (x, y) in pixels of the clip by which it lies beside
-    its own frame; (0, 0) if it does not, or if that cannot be told. departs: its alpha, or else a
-    stroke, has an outline that the frame has not. cut_out: it has alpha.
+    gain: how much better it fits there. displacement: against its own frame; None if it lies well,
+    or if that cannot be told. departs: its alpha, or else a stroke, has an outline that the frame
+    has not. cut_out: it has alpha.
     """
 
     index: int
     offset: int
     gain: float
-    shift: tuple[int, int]
+    displacement: Displacement | None = None
     departs: bool = False
     cut_out: bool = False
 
@@ -70,7 +71,7 @@ def key_fit_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToke
     """
     chosen = _evenly(keys, _MOST_KEYS)
     digests = [(key.index, file_digest(key.path)) for key in chosen]
-    parts = (run.clip_identity, run.options.fit_keys, digests)
+    parts = (run.clip_identity, run.options.fit_keys, digests, ALIGN_VERSION)
     file = run.layout.key_fit(fingerprint("key-fit", VERSION, *parts))
     fits = _stored(read_json_object(file).get("fits"))
     if fits is None:
@@ -98,12 +99,11 @@ def _stored(content: Any) -> list[_Fit] | None:
                 int(item["index"]),
                 int(item["offset"]),
                 float(item["gain"]),
-                (x, y),
+                None if item["displacement"] is None else Displacement(**item["displacement"]),
                 bool(item["departs"]),
                 bool(item["cut_out"]),
             )
             for item in content
-            for x, y in [map(int, item["shift"])]
         ]
     except (TypeError, KeyError, ValueError):
         return None
@@ -142,24 +142,40 @@ def _fits_better(run: RunContext, fit: _Fit, keys: dict[int, KeyFile]) -> str:
 def _shift_notices(
     run: RunContext, fits: Sequence[_Fit], keys: dict[int, KeyFile]
 ) -> Iterator[str]:
+    least = max(2.0, _LEAST_SHIFT * max(run.size))
     for fit in fits:
-        x, y = fit.shift
-        directions = [
-            f"{abs(x)} pixels to the {'right' if x > 0 else 'left'}" if x else "",
-            f"{abs(y)} pixels {'down' if y > 0 else 'up'}" if y else "",
-        ]
-        if x or y:
+        if fit.displacement is None or fit.displacement.largest(run.size) < least:
+            continue
+        place = f"{keys[fit.index].path}: lies beside its frame {run.clip.number(fit.index)}"
+        if not fit.displacement.explained:
             yield (
-                f"{keys[fit.index].path}: lies beside its frame {run.clip.number(fit.index)}, "
-                f"about {' and '.join(filter(None, directions))}; move it back"
+                f"{place} in parts, and no single shift and scale explains it; it is used as it "
+                "is, compare it with the frame"
             )
+            continue
+        remedy = (
+            "it is moved back" if run.options.align_keys else "give --align-keys to move it back"
+        )
+        yield f"{place}, {_describe(fit.displacement)}; {remedy}"
+
+
+def _describe(displacement: Displacement) -> str:
+    """Such as "about 12 pixels to the right and 3 % larger"."""
+    x, y = round(displacement.x), round(displacement.y)
+    percent = round(100 * (displacement.scale - 1), 1)
+    shifts = [
+        f"{counted(abs(x), 'pixel')} to the {'right' if x > 0 else 'left'}" if x else "",
+        f"{counted(abs(y), 'pixel')} {'down' if y > 0 else 'up'}" if y else "",
+        f"{abs(percent):g} % {'larger' if percent > 0 else 'smaller'}" if percent else "",
+    ]
+    return f"about {' and '.join(filter(None, shifts))}"
 
 
 def _departure_notices(
     run: RunContext, fits: Sequence[_Fit], keys: dict[int, KeyFile]
 ) -> Iterator[str]:
     """Offered, not guessed: only its painter knows whether paint belongs to a figure."""
-    departing = [fit for fit in fits if fit.departs and not fit.offset and fit.shift == (0, 0)]
+    departing = [fit for fit in fits if fit.departs and not fit.offset and fit.displacement is None]
     if not departing or run.figures is not None:
         return
     first, others = departing[0], len(departing) - 1
@@ -179,26 +195,30 @@ def _measure(run: RunContext, key: KeyFile, cancel: CancelToken) -> _Fit:
     outlines, opaque = _outlines(image), _opaque(image)
     start, stop = max(0, key.index - _REACH), min(len(run.clip), key.index + _REACH + 1)
     fits: dict[int, float] = {}
-    own, departs = outlines, False
+    own: Image | None = None
+    departs = False
     for frame in run.clip.frames(start, stop):
         cancel.check()
         other = _outlines(frame.rgb)
         fits[frame.index - key.index] = _correlation(outlines * opaque, other * opaque)
         if frame.index == key.index:
-            own = other
+            own = frame.rgb
             departs = outline_departs(image, frame.rgb)
     best = max(fits, key=lambda offset: (fits[offset], -abs(offset)))
     # how much better than its own frame; for its own: how much better than all others
     rival = max((fits[i] for i in fits if i != best), default=fits[best]) if best == 0 else fits[0]
     gain = fits[best] - rival if fits[best] >= _LEAST_FIT else 0.0
-    shift = (0, 0)
-    if opaque.all():
-        scale = max(run.size) / max(outlines.shape)
-        shift = _shift(outlines, own, scale, max(fits.values()))
-    if shift != (0, 0):
+    displacement = None if own is None else measure_displacement(image, own)
+    if displacement is not None and displacement.explained and own is not None:
+        moved = align_key(image, displacement)
+        fit = _correlation(_outlines(moved) * _opaque(moved), _outlines(own) * _opaque(moved))
+        if fit - max(fits.values()) < _SHIFT_GAIN:
+            displacement = None  # what moved in the film is no displacement of the key
+    if displacement is not None:
         best, gain = 0, 0.0  # beside its frame it cannot tell which frame it shows
-    offset, cut_out = best if gain else 0, image.shape[2] == 4 and bool(image[..., 3].min() < 255)
-    return _Fit(key.index, offset, round(gain, 4), shift, departs, cut_out)
+    cut_out = image.shape[2] == 4 and bool(image[..., 3].min() < 255)
+    offset = best if gain else 0
+    return _Fit(key.index, offset, round(gain, 4), displacement, departs, cut_out)
 
 
 def _outlines(image: Image) -> NDArray[np.float32]:
@@ -225,31 +245,3 @@ def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """−1 to 1; 0 where there is nothing to compare."""
     power = float(np.square(a).sum() * np.square(b).sum())
     return float((a * b).sum()) / power**0.5 if power > 0 else 0.0
-
-
-def _shift(
-    key: NDArray[np.float32], frame: NDArray[np.float32], scale: float, best_fit: float
-) -> tuple[int, int]:
-    """(x, y) by which a key lies beside its frame, times ``scale``; (0, 0) if it does not.
-
-    best_fit: the correlation with the best of the frames around, unshifted: what moved in the film
-    is no shift of the key.
-    """
-    height, width = key.shape
-    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
-    size = cv2.getOptimalDFTSize(2 * height), cv2.getOptimalDFTSize(2 * width)
-    a, b = key * window, frame * window
-    power = float(np.square(a).sum() * np.square(b).sum())
-    if power <= 0:
-        return 0, 0
-    surface = np.fft.irfft2(np.fft.rfft2(a, size) * np.conj(np.fft.rfft2(b, size)), size)
-    reach = int(_MOST_SHIFT * max(key.shape))
-    surface = np.roll(surface, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
-    y, x = np.unravel_index(int(surface.argmax()), surface.shape)
-    peak, unshifted = surface[y, x] / power**0.5, surface[reach, reach] / power**0.5
-    x, y = x - reach, y - reach
-    if np.hypot(x, y) < _LEAST_SHIFT or peak < _SHIFT_FIT:
-        return 0, 0
-    if peak - max(unshifted, best_fit) < _SHIFT_GAIN:
-        return 0, 0
-    return round(float(x) * scale), round(float(y) * scale)

@@ -27,6 +27,7 @@ from kadr.render.stylize_thread import StylizeProgress, run_stylizer
 from kadr.render.stylizer_ranges import FrameOptions, create_ranged
 from kadr.storage.store import fingerprint
 from kadr.stylize.base import StyledFrame, StylizeJob, Stylizer
+from kadr.stylize.displacement import VERSION as ALIGN_VERSION
 from kadr.stylize.external import FILE_DIGEST, External, ExternalOptions, KeyFile
 from kadr.stylize.infotext import PARAMETERS
 from kadr.stylize.ranges import RangeStylizer
@@ -95,7 +96,8 @@ class KeyStyles:
         self._ranged: RangeStylizer | None = None
         self._stylizer: Stylizer
         if painted:
-            self._stylizer = External(ExternalOptions(options.keys, options.fit_keys), painted)
+            taken = ExternalOptions(options.keys, options.fit_keys, options.align_keys)
+            self._stylizer = External(taken, painted)
         elif ranges:
             self._stylizer = self._ranged = create_ranged(options, options.stylizer_options, ranges)
         else:
@@ -115,6 +117,8 @@ class KeyStyles:
             for index in shot:
                 if index in self._files:
                     made_from: Any = self._file_digests[index]
+                    if options.align_keys:  # to a frame of the clip
+                        made_from = (made_from, ALIGN_VERSION, self._run.clip_identity)
                 else:
                     identity = self._run.clip_identity
                     made_from = (identity, options.seed, self._mask_digest(index))

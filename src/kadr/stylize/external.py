@@ -18,6 +18,7 @@ from kadr.frame_names import NumberedClip, frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES, decode_image, read_image_bytes
 from kadr.option_fields import option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
+from kadr.stylize.displacement import align_key, measure_displacement
 from kadr.unused_files import list_names
 
 FILE_DIGEST = "file_digest"
@@ -44,6 +45,7 @@ class ExternalOptions:
 
     keys: tuple[Path, ...] = option((), "a folder of painted keys, or the files")
     fit: bool = option(False, "resize keys whose size differs from the clip's")
+    align: bool = option(False, "move keys back that are shifted or scaled against their frame")
 
     def __post_init__(self) -> None:
         paths = [self.keys] if isinstance(self.keys, (str, Path)) else self.keys
@@ -88,8 +90,18 @@ class External:
             key = KeyFile(job.index, files[number])
             content = read_image_bytes(key.path)
             image = _decode_key(key, content, job.frame.size, fit=self._options.fit)
+            if self._options.align:
+                image = _aligned(image, job.frame.rgb)
             info = {"file": str(key.path), FILE_DIGEST: hashlib.sha256(content).hexdigest()}
             yield [StyledFrame(job.index, image, info)]
+
+
+def _aligned(key: Image, frame: Image) -> Image:
+    """The key moved back to its frame; as it is if it lies well, or if no one movement does it."""
+    displacement = measure_displacement(key, frame)
+    if displacement is None or not displacement.explained:
+        return key
+    return align_key(key, displacement)
 
 
 def find_keys(
