@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 
@@ -226,3 +227,20 @@ def test_weights_of_16_bits_sum_to_all_of_a_pixel(count: int) -> None:
     assert whole.dtype == np.uint16
     assert (whole.sum(axis=0, dtype=np.int64) == 65535).all()
     assert np.abs(whole - weights * 65535.0).max() < 1.2
+
+
+def test_errors_of_a_window_are_weighed_as_those_of_the_whole_frame() -> None:
+    rng = np.random.default_rng(3)
+    errors = [cv2.resize(rng.integers(0, 256, (34, 60), np.uint8), (240, 135)) for _ in range(2)]
+    window = np.s_[20:100, 40:150]
+
+    def weigh(parts: list[np.ndarray], side: int | None) -> np.ndarray:
+        candidates = [Candidate(key, np.ascontiguousarray(part), 0.5)
+                      for key, part in enumerate(parts)]  # fmt: skip
+        return BlendWeights(side).weigh(candidates, None)[0]
+
+    whole = weigh(errors, None)[window]
+    inner = np.s_[10:-10, 10:-10]
+    parts = [error[window] for error in errors]
+    assert np.abs(weigh(parts, 240) - whole)[inner].max() < 1e-5
+    assert np.abs(weigh(parts, None) - whole)[inner].max() > 0.01, "blurred by its own size"

@@ -101,6 +101,16 @@ def test_one_page_tells_of_the_whole_and_of_each_layer(kadr: Call, project: Path
     assert "report.html" in kadr("status", str(project)).out
 
 
+def test_keys_that_exist_elsewhere_stay_there(kadr: Call, project: Path) -> None:
+    make_keys(Path("hats"), 0)
+    added = kadr("layer", "add", str(project), "hat", "--keys", "hats")
+    assert added.code == 0, added
+    assert "paint its keys into hats" in added.out
+    assert open_project(project).find_layer("hat").keys.resolve() == Path("hats").resolve()
+    assert not (project / "hats").exists()
+    assert not (project / "keys" / "hat").exists()
+
+
 def test_the_order_decides_what_covers_what(kadr: Call, project: Path) -> None:
     assert kadr("run", str(project)).code == 0
     rooms = _frames(project, "room")

@@ -341,7 +341,7 @@ class _Blank:
 def test_frames_that_look_wrong_are_told_and_stored(
     sequence: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kadr.stylize.registry._stylizer_class", lambda name: _Blank)
+    monkeypatch.setattr("kadr.core.registry.Registry._load", lambda self, name: _Blank)
     keys = _keys(sequence, stylizer="paint", keys_budget=3)
     messages = [event.message for event in _events(keys) if event.message]
     assert [message.partition(";")[0] for message in messages] == [

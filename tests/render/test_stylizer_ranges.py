@@ -66,7 +66,7 @@ class Shift:
 @pytest.fixture(autouse=True)
 def _use_shift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        __import__("kadr.stylize.registry", fromlist=["_STYLIZERS"])._STYLIZERS,
+        __import__("kadr.stylize.registry", fromlist=["_CLASSES"])._CLASSES,
         "shift",
         f"{__name__}:Shift",
     )

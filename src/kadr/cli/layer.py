@@ -86,7 +86,7 @@ def layer(
         place = f"below {below}" if below else "on top"
         session.reporter.result(
             f"{added.root}: layer {name} {place}; paint its keys into "
-            f"{added.find_layer(name).keys}",
+            f"{keys or added.find_layer(name).keys}",
             layers=[item.layer for item in added.layers],
         )
 

@@ -17,10 +17,9 @@ from kadr.cli.flags import (
     Quiet,
     Verbose,
 )
-from kadr.cli.parse_values import parse_path
+from kadr.cli.parse_values import parse_part, parse_path
 from kadr.cli.session import open_session
 from kadr.core.formatting import counted
-from kadr.core.parsing import parse_frames
 from kadr.errors import OptionsError
 from kadr.matte.options import DifferenceOptions, EdgeOptions, OnnxOptions
 from kadr.matte.registry import method_names
@@ -100,10 +99,6 @@ def mask(
         }
         name = _choose_method(method, values)
         source = ClipSource(clip, allow_truncated)
-        part = None
-        if frames is not None:
-            with source.open() as opened:
-                part = parse_frames(frames, opened)
         session.stopped_text = "stopped; what is finished is kept for the same command"
         with session.report_compiling():
             result = session.follow(
@@ -112,7 +107,7 @@ def mask(
                     out,
                     create_method(name, **values[name]),
                     edges=EdgeOptions(**read_fields(EdgeOptions, edges)),
-                    frames=part,
+                    frames=parse_part(frames, source),
                     overwrite=overwrite,
                     cancel=session.cancel,
                 )

@@ -17,9 +17,8 @@ from kadr.cli.flags import (
     Quiet,
     Verbose,
 )
-from kadr.cli.parse_values import parse_path
+from kadr.cli.parse_values import parse_part, parse_path
 from kadr.cli.session import Session, open_session
-from kadr.core.parsing import parse_frames
 from kadr.errors import InputError, OptionsError
 
 if TYPE_CHECKING:
@@ -139,8 +138,7 @@ def _inputs(
         source = ClipSource(clip, allow_truncated)
         values = {"output": output, "keys": keys, "key_offset": key_offset or 0}
     if frames is not None:
-        with source.open() as opened:
-            values["frames"] = parse_frames(frames, opened)
+        values["frames"] = parse_part(frames, source)
     return MeasureInputs(source, truth=truth, **values)
 
 

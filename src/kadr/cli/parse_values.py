@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from kadr.core.formatting import shorten
-from kadr.core.parsing import expand_home
+from kadr.core.frames import FrameRange
+from kadr.core.parsing import expand_home, parse_frames
 from kadr.errors import OptionsError
+
+if TYPE_CHECKING:
+    from kadr.video.clip_source import ClipSource
 
 
 def parse_assignments(texts: Sequence[str], kind: type[Any], owner: str) -> dict[str, Any]:
@@ -62,3 +66,14 @@ def _parse_bool(text: str, name: str) -> bool:
     if text.lower() not in words:
         raise OptionsError(f"{name} {shorten(repr(text))}: expected yes or no")
     return words[text.lower()]
+
+
+def parse_part(text: str | None, source: ClipSource) -> FrameRange | None:
+    """The frames FIRST:LAST of a clip, in its frame numbers; None: all of them.
+
+    Raises OptionsError for frames that it does not have.
+    """
+    if text is None:
+        return None
+    with source.open() as clip:
+        return parse_frames(text, clip)

@@ -52,7 +52,7 @@ def add_layer(
     text = _with_order(text, order, project.text, is_default=below is None)
     settings = read_settings(project.toml, text)
     with lock_folder(project.root / "work"):
-        folder = project.root / (keys or Path("keys", name))
+        folder = project.root / "keys" / name if keys is None else keys
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
