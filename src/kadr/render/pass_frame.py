@@ -58,8 +58,8 @@ def pack_pass_frame(
     """The arrays to store of a pass frame: its picture, and at a small size "error" and "flow".
 
     The picture is "image", or the arrays of ``fields`` of the work size, from which the frame is
-    finished at full size, with "visible" if its alpha does not count everywhere. The flow leads from
-    the later of two frames to the earlier one, in 1/64 of a reduced pixel.
+    finished at full size, with "visible" if its alpha does not count everywhere. The flow leads
+    from the later of two frames to the earlier one, in 1/64 of a reduced pixel.
     """
     flow = frame.flow.to_neighbour if direction > 0 else frame.flow.from_neighbour
     size = small_size(frame.error.shape)
