@@ -71,6 +71,12 @@ SMALL = np.ascontiguousarray(LEFT[::2, ::2])
         ("--invert-mask", "invert-mask: is for a mask; give mask too"),
         ("--mask masks --feather -1", "feather -1.0: expected 0 to 1000"),
         ("--mask keys/00000.png --grow x", "grow 'x'"),
+        ("--figure nowhere", "nowhere: no such mask"),
+        ("--figure small", "frame_00000.png: a mask of 32×24, the clip is 64×48; resize the"),
+        ("--figure few", "few: 3 masks numbered 0 to 2 for 6 frames 0 to 5; no mask for frame 3"),
+        ("--figure black", "black: shows no figure in frames 0 to 5: its largest level is 0 of"),
+        ("--figure masks", "is opaque, so all of it would move with the figure of masks; make"),
+        ("--fit-mask", "fit-mask: is for a mask; give mask too"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_before_any_work(

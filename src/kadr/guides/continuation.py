@@ -27,9 +27,11 @@ _RIDGE = 1e-3
 _ROUNDS = 3
 _TRIED = 24
 """Cells whose motion is tried as that of all."""
-_TOLERANCE = 0.06
+_TOLERANCE = 0.12
 """Share of the reach by which cells that move as one may differ: heads are no flat pictures."""
-_COMMON = (0.35, 0.6)
+_TIGHTER = (0.12, 0.06, 0.03, 0.03)
+"""The same while a common motion is fitted: what moves by itself counts less and less."""
+_COMMON = (0.5, 0.6)
 """Shares of the weight from which on, and at which, one motion is that of the whole."""
 _SMOOTHED = 0.1
 """Of the finest motion at an outline: a shape is not to be bent by each hair of it."""
@@ -132,17 +134,19 @@ class _Cells:
         tried = heavy[np.unique(np.linspace(0, len(heavy) - 1, _TRIED).astype(np.intp))]
         candidates = [(turn.flat[cell], shift.flat[cell]) for cell in tried]
         motion = max(candidates, key=lambda candidate: self._support(*candidate).sum())
-        for _ in range(_ROUNDS):
-            motion = self._single_fit(self._support(*motion))
+        for tolerance in _TIGHTER:
+            motion = self._single_fit(self._support(*motion, tolerance))
         share = float(self._support(*motion).sum() / self.weight.sum())
         low, high = _COMMON
         t = min(max((share - low) / (high - low), 0.0), 1.0)
         return _Motion(*motion, share=t * t * (3 - 2 * t))
 
-    def _support(self, turn: complex, shift: complex) -> NDArray[np.float64]:
+    def _support(
+        self, turn: complex, shift: complex, tolerance: float = _TOLERANCE
+    ) -> NDArray[np.float64]:
         """The weight of each cell, as far as it moves by this motion."""
         residual = np.abs(turn * self._from + shift - self._to) * self._unit
-        scale = max(3 * _LEAST_SCALE, _TOLERANCE * self._unit)
+        scale = max(3 * _LEAST_SCALE, tolerance * self._unit)
         support: NDArray[np.float64] = self.weight / np.square(1 + np.square(residual / scale))
         return support
 

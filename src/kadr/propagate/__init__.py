@@ -1,6 +1,6 @@
 """Propagate a style over the frames of a span: one forward and one backward pass per key."""
 
-from kadr.propagate.figure import PaintedFigure
+from kadr.propagate.figure import PaintedFigure, paint_beside
 from kadr.propagate.propagation import KeyStyle, PassFrame, propagate
 from kadr.propagate.state import STATE_INTERVAL, PassState, pack_state, unpack_state
 
@@ -11,6 +11,7 @@ __all__ = [
     "PassFrame",
     "PassState",
     "pack_state",
+    "paint_beside",
     "propagate",
     "unpack_state",
 ]

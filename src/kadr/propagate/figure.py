@@ -38,9 +38,9 @@ class FollowedFrame:
     """A frame whose paint follows its figure.
 
     transport: (H, W, 2) float32, key positions. inside: (H, W) bool, where the figure is filmed.
-    visible: (H, W) float32, 0–1, what of the paint is seen: not what lies where the figure is
-    hidden. beside: (H, W) float32, 0–1, how far the transport is that of paint beside the figure,
-    or over its silhouette, about which the film says nothing.
+    visible: (H, W) float32, 0–1, what of the paint counts: not where the figure is hidden.
+    beside: (H, W) float32, 0–1, how far the transport is that of paint beside the figure, or over
+    its silhouette, about which the film says nothing.
     """
 
     transport: Field
@@ -67,9 +67,9 @@ class PaintedFigure:
         self.silhouette, self._painted, self._masks = silhouette, painted, masks
         self._is_cut_out = is_cut_out
         longest = max(silhouette.shape)
-        self._tolerance = max(3.0, _TOLERANCE * longest)
+        self._tolerance = _tolerance(silhouette)
         self._band = max(4.0, _BAND * longest)
-        beside = paint_beside(silhouette, painted, self._tolerance)
+        beside = paint_beside(silhouette, painted)
         away = _distance(~silhouette)
         furthest = np.max(away, initial=0, where=beside)
         self._reach = float(np.clip(furthest, 6, _MOST_REACH * longest))
@@ -149,11 +149,9 @@ class PaintedFigure:
         return near
 
 
-def paint_beside(
-    silhouette: NDArray[np.bool_], painted: NDArray[np.bool_], tolerance: float
-) -> NDArray[np.bool_]:
-    """(H, W) bool: what is painted beside a silhouette and reaches further than ``tolerance``."""
-    outside = painted & ~silhouette
+def paint_beside(silhouette: NDArray[np.bool_], painted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(H, W) bool: what is painted beside a silhouette, and is more than the edge of its paint."""
+    outside, tolerance = painted & ~silhouette, _tolerance(silhouette)
     if not silhouette.any():
         return outside
     reaching = outside & (_distance(~silhouette) > tolerance)
@@ -170,6 +168,10 @@ def continue_error(error: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArr
     filled = pull_push((error * weight)[..., None], weight)[..., 0]
     continued: NDArray[np.uint8] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
     return continued
+
+
+def _tolerance(silhouette: NDArray[np.bool_]) -> float:
+    return max(3.0, _TOLERANCE * max(silhouette.shape))
 
 
 def _distance(inside: NDArray[np.bool_]) -> _Plane:

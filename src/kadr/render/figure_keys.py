@@ -8,6 +8,7 @@ import numpy as np
 
 from kadr.core.events import CancelToken
 from kadr.errors import InputError
+from kadr.propagate import paint_beside
 from kadr.render.run_context import RunContext
 from kadr.stylize.external import KeyFile, load_key
 
@@ -38,6 +39,6 @@ def figure_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken
                 f"{figure}: the mask of frame {run.clip.number(key.index)} shows no figure, but "
                 f"{key.path} is painted; mask the figure there, or leave the key out"
             )
-        is_beside = is_beside or bool((painted & ~silhouette).any())
+        is_beside = is_beside or bool(paint_beside(silhouette, painted).any())
     if not is_beside:
         yield f"{figure}: no key is painted beside the figure, so its masks change nothing"
