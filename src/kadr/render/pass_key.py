@@ -87,11 +87,29 @@ class PassKey:
                 image = self._crop(frame.rgb, frame.index)
                 reduced = Frame(frame.index, self._reduce(image), frame.time)
                 luma = gray(reduced.rgb)
-                if before is not None and self._gray is not None:
-                    self._grays.append(self._registered_gray(image))
+                if before is not None:
+                    self._note_gray(image)
             if before is not None and luma_before is not None:
                 yield reduced, self._flow_to(before, luma_before, frame.index, luma)
             before, luma_before = frame, luma
+
+    def step_in_place(self, frame: Frame, occlusion: NDArray[np.float32]) -> tuple[Frame, FlowPair]:
+        """A step that stays on a frame, at the work size, for the state that is on it already.
+
+        occlusion: (h, w) float32 of any size, above 0.5 where the state does not show the frame.
+        """
+        image = self._crop(frame.rgb, frame.index)
+        reduced = Frame(frame.index, self._reduce(image), frame.time)
+        self._note_gray(image)
+        height, width = reduced.rgb.shape[:2]
+        still = np.zeros((height, width, 2), np.float32)
+        hidden = cv2.resize(occlusion, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+        return reduced, FlowPair(still, still, hidden)
+
+    def _note_gray(self, image: NDArray[np.uint8]) -> None:
+        """Keep what the next frame is registered on."""
+        if self._gray is not None:
+            self._grays.append(self._registered_gray(image))
 
     def _flow_to(self, before: Frame, luma_before: Gray, index: int, luma: Gray) -> FlowPair:
         """The flow of a frame to the frame before it, whose window may lie elsewhere."""

@@ -92,7 +92,8 @@ class RunSchedule:
     spans: in order. frames: of the run. styles: the stylized keys by frame index. channels: of all
     of them together. inputs: by key, what its passes depend on. composite: how finished frames are
     composited; None: they are the blended ones. area: what of the frames passes work on. masks: the
-    run's, if patches come only from where they are set.
+    run's, if patches come only from where they are set. kept: entries of keys as they were
+    stylized, which are not used but not made again either.
     """
 
     clip: ClipSource
@@ -106,6 +107,7 @@ class RunSchedule:
     composite: CompositeWork | None = field(default=None, repr=False)
     area: WorkArea | None = field(default=None, repr=False)
     masks: MaskSource | None = field(default=None, repr=False)
+    kept: frozenset[str] = field(default=frozenset(), repr=False)
 
     def style_name(self, key: int) -> str:
         """A fingerprint of the pixels of a stylized key."""
@@ -167,7 +169,7 @@ class RunSchedule:
         every pass frame counts as needed.
         """
         names = {key_pass.name for key_pass in self.passes}
-        current = names | {key.entry for key in self.styles.values()}
+        current = names | {key.entry for key in self.styles.values()} | self.kept
         files = sorted(path for path, _ in files_below(store.folder))
         entries = [(path, store.entry(path)) for path in files]
         yield from (
@@ -312,6 +314,7 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         composite_work(run, keys.channels),
         run.work_area,
         run.source_masks,
+        frozenset(key.entry for key in keys.stylized.values()),
     )
 
 
