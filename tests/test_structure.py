@@ -37,6 +37,7 @@ IMPORTS = {
     "finish":        f"{BASE} guides",
     "blend":         BASE,
     "composite":     BASE,
+    "match":         f"{BASE} guides blend",
     "stylize":       f"{BASE} storage",
     "plan":          f"{BASE} storage guides video",
     "propagate":     f"{BASE} guides synth",
@@ -45,7 +46,7 @@ IMPORTS = {
     "exchange":      f"{BASE} stylize video plan project",
     "report":        BASE,
     "render":        f"{BASE} storage tasks video guides stylize plan propagate finish blend "
-                     "composite report",
+                     "composite match report",
     "measure":       f"{BASE} guides stylize video report",
     "matte":         f"{BASE} storage guides stylize video",
     "deflicker":     f"{BASE} tasks guides finish blend video measure",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +10,11 @@ from kadr.core.events import CancelToken, Event
 from kadr.core.row_bands import default_threads
 from kadr.options import RunOptions
 from kadr.render.blend_task import STEP as BLEND
+from kadr.render.key_links import STEP as MATCH
 from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import STEP as STYLIZE
 from kadr.render.keyframes import KeyEntry, KeyStyles
+from kadr.render.match_keys import stored_matches
 from kadr.render.pass_history import load_history, stale_reason
 from kadr.render.renderer import frame_bytes
 from kadr.render.run_context import RunContext, open_run
@@ -111,6 +113,7 @@ def make_dry_run(
             yield from keys.stylize(cancel)
         else:
             keys.read_stored()
+        keys.predict_matches(plan.keys)
         schedule = make_schedule(run, plan.spans, keys)
         missing = schedule.missing(
             run.store, run.blended_frames, all_passes=options.per_key is not None
@@ -157,6 +160,23 @@ class _PredictedKeys(KeyStyles):
     def read_stored(self) -> None:
         """Read the keys that are stored."""
         self._check_stored(skip=self.missing())
+
+    def predict_matches(self, shots: Mapping[int, int]) -> None:
+        """Use the matched keys that are stored; where some have to be made, all are unknown.
+
+        shots: key index → number of its shot.
+        """
+        are_stylized = len(self.stylized) == len(self.indices)
+        if not stored_matches(self._run, shots, self, are_stylized) and are_stylized:
+            unmatched = {
+                index: KeyEntry(f"{MATCH}/unknown", "unknown")
+                for index in self.indices
+                if self._run.clip.number(index) not in self._references()
+            }
+            self.use_matched(unmatched | self.matched)
+
+    def _references(self) -> tuple[int | None, ...]:
+        return self._run.options.one_style, self._run.options.reference_key
 
     @property
     def entries(self) -> dict[int, KeyEntry]:

@@ -248,6 +248,21 @@ class RunOptions:
         False, "with every-frame: remove the flicker of the output, as kadr deflicker does",
         section="keys", group=KEYFRAMES,
     )  # fmt: skip
+    match_keys: float | None = option(
+        None, "how far the colours and broad strokes of keys are matched to those of the others on "
+        "the same surfaces; 0: keys stay exact",
+        low=0, high=1, unset="1 for keys that a stylizer makes and that differ, else 0",
+        section="keys", group=KEYFRAMES,
+    )  # fmt: skip
+    reference_key: int | None = option(
+        None, "match keys to this one, by its frame number", low=0,
+        unset="the mean of the keys around each", section="keys", group=KEYFRAMES,
+    )  # fmt: skip
+    one_style: int | None = option(
+        None, "paint all keys in the style of this one, by its frame number; they keep their own "
+        "paint only where it does not show what they show",
+        low=0, unset="each has its own", section="keys", group=KEYFRAMES,
+    )  # fmt: skip
     refine: float | None = option(
         None, "stylize finished frames again where their error is above this, such as 0.2",
         low=0, high=1, unset="nowhere", section="keys", group=KEYFRAMES,
@@ -374,6 +389,26 @@ class RunOptions:
                 f"figure {self.figure}: is for painted keys; {self.stylizer} makes its own"
             )
 
+    def _check_match(self) -> None:
+        """Raise OptionsError for options of matched keys that exclude each other."""
+        if self.reference_key is not None and self.one_style is not None:
+            raise OptionsError(
+                f"reference-key {self.reference_key}: one-style {self.one_style} names the "
+                "reference already; leave one of them out"
+            )
+        if self.reference_key is not None and self.match_keys == 0:
+            raise OptionsError(
+                f"reference-key {self.reference_key}: is for match-keys above 0; leave one out"
+            )
+        if self.every_frame and self.every == 1:
+            for name in ("match_keys", "reference_key", "one_style"):
+                value = getattr(self, name)
+                if value is not None and (value or name != "match_keys"):
+                    raise OptionsError(
+                        f"{name.replace('_', '-')}: is for keys with frames between them, and "
+                        "every-frame makes every frame; leave one out, or give every 2"
+                    )
+
     def __post_init__(self) -> None:
         check_fields(self)
         if self.stylizer == "external" and not self.keys:
@@ -394,6 +429,7 @@ class RunOptions:
                 "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
         self._check_mask()
+        self._check_match()
         if self.refine is not None and self.stylizer == "external":
             raise OptionsError(
                 f"refine {self.refine}: is for a stylizer that makes keys; leave it out beside "

@@ -15,6 +15,7 @@ from kadr.options import RunOptions
 from kadr.render.compositing import background_notices
 from kadr.render.keyframes import KeyStyles
 from kadr.render.lost_alpha import tell_lost_alpha
+from kadr.render.match_keys import match_keys
 from kadr.render.pass_history import save_history
 from kadr.render.per_key import PerKeyWriter
 from kadr.render.recorder import RunRecorder
@@ -24,7 +25,7 @@ from kadr.render.run_context import open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import make_schedule
 
-STEPS = ("plan", "stylize", "propagate", "blend", "refine", "write")
+STEPS = ("plan", "stylize", "match", "propagate", "blend", "refine", "write")
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,11 @@ def restyle_events(
                 yield notice("write", text)
             with recorder.step("plan"):
                 recorder.plan = plan = yield from plan_run(run, cancel)
-            keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
+            recorder.keys = keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
             with recorder.step("stylize"):
                 yield from keys.stylize(cancel)
+            with recorder.step("match"):
+                yield from match_keys(run, plan.keys, keys, cancel)
             for text in background_notices(run, keys.channels):
                 yield notice("blend", text)
             schedule = make_schedule(run, plan.spans, keys)

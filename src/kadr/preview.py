@@ -30,6 +30,7 @@ from kadr.render.figure_masks import FigureReader
 from kadr.render.key_pass import KeyPass
 from kadr.render.keyframes import KeyStyles
 from kadr.render.lost_alpha import tell_lost_alpha
+from kadr.render.match_keys import match_keys
 from kadr.render.pass_frame import PassImages, pack_pass_frame
 from kadr.render.pass_history import load_history, previous_pass_name
 from kadr.render.pass_key import PassKey
@@ -79,6 +80,7 @@ def preview_frames(
         plan = yield from plan_run(run, cancel)
         keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
         yield from keys.stylize(cancel)
+        yield from match_keys(run, plan.keys, keys, cancel)
         for text in background_notices(run, keys.channels):
             yield notice(STEP, text)
         renderer = _PreviewRenderer(run, make_schedule(run, plan.spans, keys), keys, cancel)

@@ -158,6 +158,26 @@ def test_a_video_has_a_rate_of_its_own(refused: Callable[..., str], video: Path)
     assert "fps 12: is for image sequences" in refused("plan", video, "--fps", "12")
 
 
+def test_keys_are_shown_as_painted_matched_and_in_one_style(
+    kadr: Call, project: ProjectFolder
+) -> None:
+    assert kadr("plan", project.root, "--keys-budget", 3).code == 0
+    assert not (project.root / "plan" / "keys.png").exists()  # there is only one key
+    other = read_image(project.root / "keys" / "1003.png").astype(np.float32)
+    other = np.clip(other * np.array([1.2, 1.0, 0.7]), 0, 255).astype(np.uint8)
+    write_image(project.root / "keys" / "1010.png", other)
+    done = kadr("plan", project.root, "--keys-budget", 3, "--overwrite", "--json")
+    assert done.code == 0, done.err
+    sheet = project.root / "plan" / "keys.png"
+    assert done.objects[-1]["keys_sheet"] == str(sheet)
+    height, width = read_image(sheet).shape[:2]
+    assert width > 1800
+    assert height > 2.5 * (width / 2) * 72 / 96
+    done = kadr("plan", project.root, "--keys-budget", 3)
+    assert done.code == 2
+    assert "exists; give another folder with -o, or --overwrite" in done.err
+
+
 def test_a_project_marks_its_keys_and_names_the_next(kadr: Call, project: ProjectFolder) -> None:
     facts = kadr("plan", project.root, "--keys-budget", 3, "--json").objects[-1]
     marks = {key["number"]: key["painted"] for key in facts["keys"]}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kadr.report.record import RunRecord
     from kadr.video.base import Clip
 
-_SHEET, _TO_PAINT = "plan.png", "to-paint"
+_SHEET, _KEYS, _TO_PAINT = "plan.png", "keys.png", "to-paint"
 _MASK_FIELDS = ("mask", "invert_mask", "grow", "feather", "fit_mask")
 """Options that say which part of the frames is weighed."""
 
@@ -140,7 +140,8 @@ def plan(
             planned = _clip_target(target, values, out, frames)
         options = planned.options
         if not dry_run:
-            outputs: list[Path | str] = [planned.folder / _SHEET, f"{planned.folder / _TO_PAINT}/"]
+            sheets = [planned.folder / _SHEET, planned.folder / _KEYS]
+            outputs: list[Path | str] = [*sheets, f"{planned.folder / _TO_PAINT}/"]
             check_outputs_apart(outputs, run_inputs(options))
         with ClipSource.of(options).open() as clip:
             for notice in (*clip.info.notices, *unused_file_notices(options.keys)):
@@ -154,6 +155,8 @@ def plan(
                 )
             if not dry_run:
                 facts |= _write(key_plan, clip, planned.folder, overwrite, session)
+        if not dry_run and len(key_plan.painted) > 1:
+            facts["keys_sheet"] = _write_keys(planned, session)
         session.reporter.result(*_lines(key_plan, facts), **facts)
 
 
@@ -254,8 +257,9 @@ def _write(
     from kadr.video.plan_sheet import plan_sheet
 
     sheet, frames = folder / _SHEET, folder / _TO_PAINT
-    if sheet.exists() and not overwrite:
-        raise OutputError(f"{sheet}: exists; give another folder with -o, or --overwrite")
+    for path in (sheet, folder / _KEYS):
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: exists; give another folder with -o, or --overwrite")
     missing = [key for key in plan.keys if key not in plan.painted]
     if missing:
         with create_clip(f"{frames}/", like=clip, overwrite=overwrite, indices=missing) as writer:
@@ -277,6 +281,21 @@ def _write(
     )
     write_image(sheet, image)
     return {"sheet": sheet, "to_paint": frames if missing else None}
+
+
+def _write_keys(planned: _Target, session: Session) -> Path | None:
+    """Save the sheet of the painted keys, as they are and matched."""
+    from kadr.image_files import write_image
+    from kadr.render.key_sheet import key_sheet
+
+    options = planned.options
+    if options.work is None:
+        return None
+    sheet = session.follow(key_sheet(options, session.cancel))
+    if sheet is None:
+        return None
+    write_image(planned.folder / _KEYS, sheet)
+    return planned.folder / _KEYS
 
 
 def _facts(plan: _Plan, clip: Clip) -> dict[str, Any]:
@@ -336,6 +355,11 @@ def _lines(plan: _Plan, facts: dict[str, Any]) -> list[str]:
         )
     if "sheet" in facts:
         lines.append(f"{facts['sheet']}: these frames, and the curve of their coverage")
+        if facts.get("keys_sheet") is not None:
+            lines.append(
+                f"{facts['keys_sheet']}: the keys as painted, matched (--match-keys) and in one "
+                "style (--one-style)"
+            )
         if facts["to_paint"] is not None:
             lines.append(f"{facts['to_paint']}: the frames to paint")
     return lines

@@ -171,7 +171,7 @@ def continue_error(error: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArr
 
 
 def _tolerance(silhouette: NDArray[np.bool_]) -> float:
-    return max(3.0, _TOLERANCE * max(silhouette.shape))
+    return max(3.0, _TOLERANCE * float(max(silhouette.shape)))
 
 
 def _distance(inside: NDArray[np.bool_]) -> _Plane:

@@ -106,6 +106,7 @@ class KeyStyles:
         self._file_digests = {index: file_digest(path) for index, path in self._files.items()}
         self._entries = dict(self._names())
         self._infos: dict[int, _KeyInfo] = {}
+        self._matched: dict[int, KeyEntry] = {}
         self.channels = 3
 
     def _names(self) -> Iterator[tuple[int, str]]:
@@ -180,7 +181,7 @@ class KeyStyles:
         check = getattr(self._stylizer, "missing_parts", None)
         return str(check()) if check is not None else ""
 
-    def stylize(self, cancel: CancelToken) -> Iterator[Event]:
+    def stylize(self, cancel: CancelToken) -> Generator[Event, None, None]:
         """Stylize the missing keys into the store; an Event for each, and more in between.
 
         Raises BackendError when the stylizer breaks its contract, and whatever it raises itself.
@@ -304,15 +305,42 @@ class KeyStyles:
 
     @property
     def entries(self) -> dict[int, KeyEntry]:
-        """Each key's entry in the store and the digest of its pixels; available once stylized."""
+        """The entry in the store that each key is used from, and the digest of its pixels.
+
+        Available once stylized.
+        """
+        return self.stylized | self._matched
+
+    @property
+    def stylized(self) -> dict[int, KeyEntry]:
+        """The same of the keys as they were stylized or painted."""
         return {
             index: KeyEntry(self._entries[index], info.digest)
             for index, info in self._infos.items()
         }
 
-    def style(self, index: int) -> NDArray[np.uint8]:
-        """A key's stylized frame, (H, W, C) uint8; C is 4 for all keys if it is for one."""
-        return load_style(self._run.store, self._entries[index], self.channels)
+    def use_matched(self, matched: Mapping[int, KeyEntry]) -> None:
+        """From now on use these entries instead of those of the keys as stylized."""
+        self._matched = dict(matched)
+
+    @property
+    def matched(self) -> dict[int, KeyEntry]:
+        """The entries of ``use_matched``."""
+        return dict(self._matched)
+
+    def style(self, index: int, *, matched: bool = True) -> NDArray[np.uint8]:
+        """A key's stylized frame, (H, W, C) uint8; C is 4 for all keys if it is for one.
+
+        matched: as it is used; else as it was stylized or painted.
+        """
+        entry = self._entries[index]
+        if matched and index in self._matched:
+            entry = self._matched[index].entry
+        return load_style(self._run.store, entry, self.channels)
+
+    def source_mask(self, index: int) -> NDArray[np.bool_] | None:
+        """(H, W) bool, where a key was stylized; None: everywhere."""
+        return self._mask(index) if self._run.options.stylizer != "external" else None
 
     def texts(self, index: int) -> dict[str, str]:
         """The text chunks of a key's image file, which tell other programs how it was made."""

@@ -103,6 +103,19 @@ class PassKey:
                 yield frame.reduced, self._flow_to(before, luma_before, frame.index, luma)
             before, luma_before = frame, luma
 
+    def step_in_place(self, frame: Frame, occlusion: NDArray[np.float32]) -> tuple[Frame, FlowPair]:
+        """A step that stays on a frame, at the work size, for the state that is on it already.
+
+        occlusion: (h, w) float32 of any size, above 0.5 where the state does not show the frame.
+        """
+        work_frame = self._reducer.make(frame)
+        if work_frame.registered is not None:
+            self._grays.append(work_frame.registered)
+        height, width = work_frame.reduced.rgb.shape[:2]
+        still = np.zeros((height, width, 2), np.float32)
+        hidden = cv2.resize(occlusion, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
+        return work_frame.reduced, FlowPair(still, still, hidden)
+
     def _flow_to(self, before: WorkFrame, luma_before: Gray, index: int, luma: Gray) -> FlowPair:
         """The flow of a frame to the frame before it, whose window may lie elsewhere."""
         area, is_backward = self._area, before.index > index

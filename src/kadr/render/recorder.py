@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from kadr.plan.next_keyframe import find_next_keyframe
 from kadr.plan.survey import cached_survey
 from kadr.render.blend_task import STEP as BLEND
 from kadr.render.key_pass import STEP as PROPAGATE
+from kadr.render.key_shares import key_shares
+from kadr.render.keyframes import KeyStyles
 from kadr.render.refine import STEP as REFINE
 from kadr.render.refine import Refiner
 from kadr.render.renderer import WRITE, Renderer
@@ -59,6 +61,8 @@ class RunRecorder:
         self.renderer: Renderer | None = None
         self.refiner: Refiner | None = None
         self.next_key: NextKey | None = None
+        self.keys: KeyStyles | None = None
+        self._shares: Mapping[str, tuple[float, ...]] | None = None
 
     @property
     def seconds(self) -> float:
@@ -83,6 +87,7 @@ class RunRecorder:
         """The run is complete and made ``output``."""
         self._finished, self._output = True, output
         self.next_key = self._find_next_key()
+        self._shares = self._find_shares()
 
     def _find_next_key(self) -> NextKey | None:
         """The next frame worth painting, where the frames were surveyed in this run or before."""
@@ -96,6 +101,16 @@ class RunRecorder:
             return None
         index, gain = best
         return NextKey(index, run.clip.number(index), round(gain, 6))
+
+    def _find_shares(self) -> Mapping[str, tuple[float, ...]] | None:
+        """What each key gave to each frame, in one style."""
+        run, renderer, keys = self._run, self.renderer, self.keys
+        if run.options.one_style is None or renderer is None or keys is None:
+            return None
+        number = run.clip.number
+        reference = next(index for index in keys.indices if number(index) == run.options.one_style)
+        shares = key_shares(renderer.schedule, run.store, keys.matched, reference)
+        return None if shares is None else {str(number(key)): shares[key] for key in shares}
 
     def close(self) -> None:
         """Write the record of a run that has a plan, however it ended."""
@@ -192,6 +207,7 @@ class RunRecorder:
             finished=self._finished,
             next_key=self.next_key,
             notes=() if self.renderer is None else tuple(self.renderer.counts.notes),
+            shares=self._shares,
         )
 
 

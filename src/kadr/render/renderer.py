@@ -110,6 +110,7 @@ class Renderer:
         self, run: RunContext, schedule: RunSchedule, keys: KeyStyles, cancel: CancelToken
     ) -> None:
         self._run, self._schedule, self._keys = run, schedule, keys
+        self.schedule = schedule
         self._cancel = cancel
         self._budget = Budget(run.layout, run.options.work_limit)
         self._pending: set[int] = set()

@@ -94,7 +94,8 @@ class RunSchedule:
     of them together. inputs: by key, what its passes depend on. composite: how finished frames are
     composited; None: they are the blended ones. area: what of the frames passes work on. masks: the
     run's, if patches come only from where they are set. figure: the masks of the figure that the
-    paint belongs to.
+    paint belongs to. kept: entries of keys as they were stylized, which are not used but not made
+    again either.
     """
 
     clip: ClipSource
@@ -109,6 +110,7 @@ class RunSchedule:
     area: WorkArea | None = field(default=None, repr=False)
     masks: MaskSource | None = field(default=None, repr=False)
     figure: MaskSource | None = field(default=None, repr=False)
+    kept: frozenset[str] = field(default=frozenset(), repr=False)
 
     def style_name(self, key: int) -> str:
         """A fingerprint of the pixels of a stylized key."""
@@ -170,7 +172,7 @@ class RunSchedule:
         every pass frame counts as needed.
         """
         names = {folder for key_pass in self.passes for folder in key_pass.folders}
-        current = names | {key.entry for key in self.styles.values()}
+        current = names | {key.entry for key in self.styles.values()} | self.kept
         files = sorted(path for path, _ in files_below(store.folder))
         entries = [(path, store.entry(path)) for path in files]
         yield from (
@@ -332,6 +334,7 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         run.work_area,
         run.source_masks,
         None if run.figures is None else run.figures.source(),
+        frozenset(key.entry for key in keys.stylized.values()),
     )
 
 

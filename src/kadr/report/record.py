@@ -124,6 +124,9 @@ class RunRecord:
     next_key: NextKey | None = None
     notes: tuple[str, ...] = ()
     """Lines for the user: a clip that moved, a damaged work file that was computed again."""
+    shares: Mapping[str, tuple[float, ...]] | None = None
+    """In one style: number of a key → the share of each frame that is its own paint, 0–1; all the
+    rest comes from the key whose style it is. None without one style, or if it is not known."""
 
     def __post_init__(self) -> None:
         counts = {len(self.numbers), len(self.measured)}
@@ -265,6 +268,11 @@ def _parse(values: dict[str, Any]) -> RunRecord:
     if values["next_key"] is not None:
         values["next_key"] = _build(NextKey, values["next_key"])
     values["notes"] = tuple(_checked(note, str) for note in values["notes"])
+    if values.get("shares") is not None:
+        values["shares"] = {
+            _checked(number, str): tuple(_checked(share, float) for share in shares)
+            for number, shares in values["shares"].items()
+        }
     for name in ("options", "versions"):
         if not isinstance(values.get(name), dict | None):
             raise TypeError(f"{name}: expected an object")

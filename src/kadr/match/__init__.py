@@ -1,0 +1,1 @@
+"""Keys that differ in, keys that look like one hand out: colours matched, or one style for all."""

@@ -1,0 +1,97 @@
+"""A reference key, another key frame and where both show the same in; that frame in its style."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kadr.composite import extend_colours
+from kadr.core.frames import Frame, Image
+from kadr.core.warp import Field, grid, sample
+from kadr.finish import KeyFinisher
+from kadr.match.correspondence import Correspondence
+from kadr.options import PropagateOptions
+from kadr.propagate import PassState, propagate
+from kadr.render.pass_key import PassKey
+from kadr.render.shared_flow import SharedFlow
+from kadr.render.work_frame import FrameReducer
+
+_ROUNDS = 3
+"""How often the frame is made, each time from the matches of the last one."""
+_VOTES, _SEARCHES = 3, 2
+"""At least so many search-and-vote rounds: the start is farther off than from frame to frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class CarriedStyle:
+    """A key frame in the style of the reference key.
+
+    image: (H, W, 3) uint8. filmed, reference: (h, w, 3) uint8, the filmed frames of both at the
+    size at which matches are found. matches: (h, w, 2) float32, in the reference.
+    """
+
+    image: Image
+    filmed: Image
+    reference: Image
+    matches: Field
+
+
+class ReferencePainter:
+    """Paints other key frames with the patches of one key, as a pass would."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        style: Image,
+        options: PropagateOptions,
+        seed: int,
+        flow: SharedFlow,
+        sources: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """style: (H, W, 3 or 4) uint8. sources: (H, W) bool, where patches may come from."""
+        if style.shape[2] == 4:
+            visible = style[..., 3] > 0
+            sources = visible if sources is None else sources & visible
+            style = extend_colours(style)
+        options = replace(
+            options,
+            vote_iterations=max(_VOTES, options.vote_iterations),
+            search_iterations=max(_SEARCHES, options.search_iterations),
+        )
+        reducer = FrameReducer(frame.size, options)
+        key = reducer.make(frame)
+        self._key = PassKey(reducer, key, style, options, seed, flow, sources)
+        self._finisher = KeyFinisher(style) if reducer.is_reduced else None
+
+    def paint(self, frame: Frame, correspondence: Correspondence) -> CarriedStyle:
+        """Another key frame in the reference key's style, all of it."""
+        style = self._key.style
+        positions = _enlarge(correspondence.positions, style.size)
+        confidence = cv2.resize(
+            correspondence.confidence, style.size[::-1], interpolation=cv2.INTER_LINEAR
+        )
+        output = sample(style.style, positions, interpolation=cv2.INTER_CUBIC)
+        state = PassState(frame.index, output, positions, positions, confidence)
+        for _ in range(_ROUNDS):
+            step = self._key.step_in_place(frame, 1 - confidence)
+            ((painted, state),) = propagate(style, iter([step]), replace(state, index=frame.index))
+        image = painted.image
+        if self._finisher is not None:
+            fields = self._key.fields(painted, state)
+            assert fields is not None, "a reduced pass has fields"
+            image = self._finisher.finish(fields)
+        return CarriedStyle(image, step[0].rgb, style.image, state.matches)
+
+
+def _enlarge(positions: Field, shape: tuple[int, ...]) -> Field:
+    """Positions in frames of one size as positions in frames of ``shape`` (H, W)."""
+    height, width = shape[:2]
+    small = positions.shape[:2]
+    motion = (positions - grid(*small)) * np.array(
+        [width / small[1], height / small[0]], np.float32
+    )
+    enlarged: Field = cv2.resize(motion, (width, height), interpolation=cv2.INTER_LINEAR)
+    return enlarged + grid(height, width)
