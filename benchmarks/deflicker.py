@@ -111,7 +111,7 @@ def _parse() -> argparse.Namespace:
     clips = [] if folder is None else [Path(folder) / name for name in _CLIPS]
     parser.add_argument("clips", nargs="*", type=Path, default=clips, help="$KADR_TEST_CLIPS's two")
     parser.add_argument("--frames", type=int, default=49, help="the most frames of a clip")
-    parser.add_argument("--side", type=int, default=640, help="longest side in pixels")
+    parser.add_argument("--side", type=int, default=400, help="longest side in pixels")
     parser.add_argument("--filter", choices=("smooth", "strokes"), default="smooth")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     parser.add_argument(

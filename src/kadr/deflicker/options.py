@@ -15,7 +15,7 @@ class DeflickerOptions:
         1.0, "how far colours and strokes are steadied; 0: not at all", low=0, high=1
     )
     window: int = option(
-        24, "frames over which colours are averaged and strokes change; larger ones are steadier "
+        30, "frames over which colours are averaged and strokes change; larger ones are steadier "
         "and use more memory", low=2, high=240,
     )  # fmt: skip
 

@@ -214,10 +214,10 @@ class _Fitted:
 
 def _fit_blocks(a: Plane, b: Plane) -> _Fitted | None:
     """Fit a scale and a shift to where the blocks of ``b`` are in ``a``; None if few are found."""
-    found = list(_blocks(a, b))
-    if len(found) < _LEAST_BLOCKS:
+    matches = list(_blocks(a, b))
+    if len(matches) < _LEAST_BLOCKS:
         return None
-    place, shift, fit, gain = (np.array(values) for values in zip(*found, strict=True))
+    place, shift, fit, gain = (np.array(values) for values in zip(*matches, strict=True))
     # unknowns: scale - 1, x, y; one row for each coordinate
     ones, zeros = np.ones(len(place)), np.zeros(len(place))
     rows = np.concatenate(
