@@ -64,7 +64,7 @@ class PaintedFigure:
         what of the key may be seen. masks: by frame index, (H, W) bool, where a frame shows it.
         is_cut_out: whether the paint has an outline of its own, its alpha.
         """
-        self.silhouette, self._painted, self._masks = silhouette, painted, masks
+        self.silhouette, self._masks = silhouette, masks
         self._is_cut_out = is_cut_out
         longest = max(silhouette.shape)
         self._tolerance = _tolerance(silhouette)
@@ -83,7 +83,8 @@ class PaintedFigure:
         gap = max(4.0, self._reach / 2)
         joined = (np.float32(gap) + _SOFT - to_paint) / _SOFT
         self._joined = np.clip(joined, 0, 1).astype(np.float32)
-        self._beside = (beside & painted).astype(np.float32)
+        # without the edge of the figure's own paint, which touches it
+        self._apart = (beside & (away > self._tolerance)).astype(np.float32)
 
     def follow(self, index: int, transport: Field, evidence: _Plane) -> FollowedFrame:
         """Let what lies beside the figure in frame ``index`` follow it.
@@ -107,8 +108,8 @@ class PaintedFigure:
             return FollowedFrame(followed, inside, np.ones_like(over), over)
         visible = inside.astype(np.float32)
         joined = sample(self._joined, continued)
-        seen = (sample(self._beside, continued) > 0) & ~inside
-        core = _grown(seen, self._tolerance + 3)
+        apart = (sample(self._apart, continued) > 0) & ~inside
+        core = _grown(apart, 2 * self._tolerance + 1)
         reached = self._band + max(4.0, self._reach * _OVER)
         zone = _grown(core, reached).astype(np.float32)
         side = 2 * int(self._band / 2) + 1
@@ -153,8 +154,8 @@ def _continue(
 
     own, held = grid(size[1], size[0]), reduce(holds)
     weighted = reduce((transport - grid(height, width)) * holds[..., None])
-    positions: Field = weighted / np.maximum(held, np.float32(1e-9))[..., None]
-    positions = np.asarray(own + positions / scale, np.float32)
+    motion = weighted / np.maximum(held, np.float32(1e-9))[..., None] / scale
+    positions = np.asarray(own + motion, np.float32)
     continued = continue_positions(positions, reduce(holds * near), reach / float(scale.mean()))
     if continued is None:
         return None
