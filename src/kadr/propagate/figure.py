@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.pull_push import pull_push
-from kadr.core.warp import Field, sample
+from kadr.core.warp import Field, grid, sample
 from kadr.guides.confidence import smoothstep
 from kadr.guides.continuation import continue_positions, fill_positions
 
@@ -64,7 +64,7 @@ class PaintedFigure:
         what of the key may be seen. masks: by frame index, (H, W) bool, where a frame shows it.
         is_cut_out: whether the paint has an outline of its own, its alpha.
         """
-        self.silhouette, self._painted, self._masks = silhouette, painted, masks
+        self.silhouette, self._masks = silhouette, masks
         self._is_cut_out = is_cut_out
         longest = max(silhouette.shape)
         self._tolerance = _tolerance(silhouette)
@@ -83,7 +83,8 @@ class PaintedFigure:
         gap = max(4.0, self._reach / 2)
         joined = (np.float32(gap) + _SOFT - to_paint) / _SOFT
         self._joined = np.clip(joined, 0, 1).astype(np.float32)
-        self._beside = (beside & painted).astype(np.float32)
+        # without the edge of the figure's own paint, which touches it
+        self._apart = (beside & (away > self._tolerance)).astype(np.float32)
 
     def follow(self, index: int, transport: Field, evidence: _Plane) -> FollowedFrame:
         """Let what lies beside the figure in frame ``index`` follow it.
@@ -97,25 +98,27 @@ class PaintedFigure:
         depth = _distance(inside)
         deep = smoothstep(depth, 1.0, self._band)
         holds = deep * np.maximum(evidence, _LEAST_EVIDENCE) * sample(self._depth, transport)
-        weight = holds * sample(self._near, transport)
-        continued = continue_positions(transport, weight, self._reach)
-        if continued is None:
+        fields = _continue(transport, holds, sample(self._near, transport), self._reach)
+        if fields is None:
             return self._unchanged(transport, inside)
+        continued, along = fields
         over = 1 - smoothstep(depth, 1.0, max(self._band, self._reach * _OVER))
         if not self._is_cut_out:
             followed = transport + over[..., None] * (continued - transport)
             return FollowedFrame(followed, inside, np.ones_like(over), over)
         visible = inside.astype(np.float32)
         joined = sample(self._joined, continued)
-        seen = (sample(self._beside, continued) > 0) & ~inside
-        core = cv2.dilate(seen.view(np.uint8), _disc(self._tolerance + 3))
+        apart = (sample(self._apart, continued) > 0) & ~inside
+        core = _grown(apart, 2 * self._tolerance + 1)
         reached = self._band + max(4.0, self._reach * _OVER)
-        zone = cv2.dilate(core, _disc(reached)).astype(np.float32)
+        zone = _grown(core, reached).astype(np.float32)
         side = 2 * int(self._band / 2) + 1
         zone = cv2.blur(zone, (side, side))
-        zone[core > 0] = 1
-        visible = np.maximum(self._near_silhouette(inside, visible), joined * (core > 0))
-        followed = self._along_silhouette(transport, continued, holds, inside, deep)
+        zone[core] = 1
+        visible = np.maximum(self._near_silhouette(inside, visible), joined * core)
+        # at the silhouette and a little beyond it everything moves with the nearest inside
+        edge = 1 - smoothstep(_distance(~inside), self._tolerance, self._tolerance + self._band)
+        followed = transport + (edge * (1 - deep))[..., None] * (along - transport)
         beside = zone * over
         followed += beside[..., None] * (continued - followed)
         return FollowedFrame(followed, inside, visible, beside)
@@ -125,28 +128,44 @@ class PaintedFigure:
         visible = self._near_silhouette(inside, inside.astype(np.float32))
         return FollowedFrame(transport, inside, visible, outside)
 
-    def _along_silhouette(
-        self,
-        transport: Field,
-        continued: Field,
-        holds: _Plane,
-        inside: NDArray[np.bool_],
-        deep: _Plane,
-    ) -> Field:
-        """The transport, at the silhouette and a little beyond it that of the nearest inside."""
-        grown = cv2.dilate(inside.view(np.uint8), _disc(self._tolerance + self._band))
-        edge = smoothstep(_distance(grown > 0), 0.0, self._band) * (1 - deep)
-        local = fill_positions(transport, continued, holds)
-        along: Field = transport + edge[..., None] * (local - transport)
-        return along
-
     def _near_silhouette(self, inside: NDArray[np.bool_], visible: _Plane) -> _Plane:
         """Alpha may reach a little beyond the silhouette everywhere."""
         if not inside.any():
             return visible
-        grown = cv2.dilate(inside.view(np.uint8), _disc(self._tolerance))
+        grown = _grown(inside, self._tolerance)
         near: _Plane = np.maximum(visible, grown.astype(np.float32))
         return near
+
+
+def _continue(
+    transport: Field, holds: _Plane, near: _Plane, reach: float
+) -> tuple[Field, Field] | None:
+    """The transport continued from what is near the paint, and from what is nearest at all.
+
+    Both are smooth, so they are found at half the size.
+    """
+    height, width = holds.shape
+    size = max(1, width // 2), max(1, height // 2)
+    scale = np.array([width / size[0], height / size[1]], np.float32)
+
+    def reduce(plane: _Plane) -> _Plane:
+        reduced: _Plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        return reduced
+
+    own, held = grid(size[1], size[0]), reduce(holds)
+    weighted = reduce((transport - grid(height, width)) * holds[..., None])
+    motion = weighted / np.maximum(held, np.float32(1e-9))[..., None] / scale
+    positions = np.asarray(own + motion, np.float32)
+    continued = continue_positions(positions, reduce(holds * near), reach / float(scale.mean()))
+    if continued is None:
+        return None
+    along = fill_positions(positions, continued, held)
+    far, nearest = (
+        grid(height, width)
+        + cv2.resize((field - own) * scale, (width, height), interpolation=cv2.INTER_LINEAR)
+        for field in (continued, along)
+    )
+    return far, nearest
 
 
 def paint_beside(silhouette: NDArray[np.bool_], painted: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -155,8 +174,7 @@ def paint_beside(silhouette: NDArray[np.bool_], painted: NDArray[np.bool_]) -> N
     if not silhouette.any():
         return outside
     reaching = outside & (_distance(~silhouette) > tolerance)
-    grown = cv2.dilate(reaching.view(np.uint8), _disc(tolerance + 1))
-    beside: NDArray[np.bool_] = outside & (grown > 0)
+    beside: NDArray[np.bool_] = outside & _grown(reaching, tolerance + 1)
     return beside
 
 
@@ -182,7 +200,9 @@ def _distance(inside: NDArray[np.bool_]) -> _Plane:
     return distance
 
 
-def _disc(radius: float) -> NDArray[np.uint8]:
-    side = 2 * int(radius) + 1
-    disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return disc
+def _grown(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """What lies in a mask or at most ``radius`` pixels away from it."""
+    if not mask.any():
+        return mask
+    grown: NDArray[np.bool_] = _distance(~mask) <= radius
+    return grown

@@ -25,7 +25,7 @@ def figure_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken
         cancel.check()
         image = load_key(key, run.size, fit=run.options.fit_keys)
         if image.shape[2] == 4:
-            painted = image[..., 3] > 0
+            painted = image[..., 3] > 127
         elif run.masks is None:
             raise InputError(
                 f"{key.path}: is opaque, so all of it would move with the figure of {figure}; make "

@@ -75,7 +75,7 @@ class PassKey:
         self._grays: deque[Gray] = deque()
 
     def _painted_figure(self, index: int, size: tuple[int, int]) -> PaintedFigure:
-        painted = None if self._alpha is None else self._alpha > 0
+        painted = None if self._alpha is None else self._alpha > 127  # no soft edges
         if self._area is not None and painted is None:
             painted = self._area.needed(index, size)
         if painted is None:
