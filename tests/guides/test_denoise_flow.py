@@ -130,3 +130,12 @@ def test_limits_are_in_pixels_of_the_clip() -> None:
     flow[..., 0] = 0.2
     assert not denoise_flow(flat, flat, flow).any(), "a fifth of a pixel is still"
     assert np.abs(denoise_flow(flat, flat, flow, unit=2.0) - flow).max() < 1e-3, "two fifths move"
+
+
+def test_the_neighbourhood_in_a_window_is_that_in_the_whole_frame() -> None:
+    image = gray(texture(80, 120, seed=4))
+    noise = np.random.default_rng(0).normal(0, 0.3, (80, 120, 2)).astype(np.float32)
+    flow = noise + np.float32([2, 0]) * (np.arange(120) > 60)[None, :, None]
+    own = denoise_flow(image, image, flow)
+    assert np.array_equal(denoise_flow(image, image, flow, side=120), own)
+    assert not np.array_equal(denoise_flow(image, image, flow, side=480), own)

@@ -36,18 +36,24 @@ _BAND = 64
 
 
 def denoise_flow(
-    frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], flow: Field, *, unit: float = 1.0
+    frame: NDArray[np.uint8],
+    neighbour: NDArray[np.uint8],
+    flow: Field,
+    *,
+    unit: float = 1.0,
+    side: float | None = None,
 ) -> Field:
     """Replace the flow by a smoother one at each pixel where that explains the frames as well.
 
     Candidates, from lowest to highest preference: the motion of the neighbourhood, the camera
     motion (one affine map for the whole frame), and no motion where the neighbourhood is still.
     frame, neighbour: (H, W) gray uint8. flow: (H, W, 2) float32, frame → neighbour, in pixels.
-    unit: how many pixels of the clip a pixel is; the limits are in pixels of the clip.
+    unit: how many pixels of the clip a pixel is; the limits are in pixels of the clip. side: the
+    longest side of whole frames in these pixels, where ``frame`` is a window of one; None: its own.
     """
     images = (frame, neighbour)
     error, denoised = _mismatch(images, flow), flow.copy()
-    around = _motion_around(frame, flow)
+    around = _motion_around(frame, flow, side or max(frame.shape))
     camera = dominant_motion(flow, noise=_MOTION_NOISE / unit**2)
     for smooth in (around, camera):
         _accept(denoised, flow, smooth, images, error, _SMOOTH_LIMITS, unit)
@@ -125,7 +131,7 @@ def dominant_motion(flow: Field, rounds: int = 10, noise: float = _MOTION_NOISE)
     return motion
 
 
-def _motion_around(frame: NDArray[np.uint8], flow: Field) -> Field:
+def _motion_around(frame: NDArray[np.uint8], flow: Field, side: float) -> Field:
     """The mean flow of the neighbourhood, weighted by texture."""
     height, width = frame.shape
     small = (max(1, width // _REDUCE), max(1, height // _REDUCE))
@@ -134,9 +140,7 @@ def _motion_around(frame: NDArray[np.uint8], flow: Field) -> Field:
     x, y = cv2.split(flow)
     weighted = cv2.merge([cv2.multiply(x, weight), cv2.multiply(y, weight), weight])
     reduced = cv2.resize(weighted, small, interpolation=cv2.INTER_AREA)
-    spread = cv2.GaussianBlur(
-        reduced, (0, 0), max(1.0, _NEIGHBOURHOOD * max(height, width) / _REDUCE)
-    )
+    spread = cv2.GaussianBlur(reduced, (0, 0), max(1.0, _NEIGHBOURHOOD * side / _REDUCE))
     mean = spread[..., :2] / spread[..., 2:]
     around: Field = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
     return around

@@ -129,11 +129,16 @@ def _enlarge(flow: Field, shape: tuple[int, ...]) -> Field:
 
 
 def flow_pair(
-    frame: NDArray[np.uint8], neighbour: NDArray[np.uint8], estimate: TwoWayFlow | None = None
+    frame: NDArray[np.uint8],
+    neighbour: NDArray[np.uint8],
+    estimate: TwoWayFlow | None = None,
+    *,
+    side: int | None = None,
 ) -> FlowPair:
     """Flow in both directions between two gray frames, the first denoised, and the occlusion.
 
-    estimate: of these frames as reduced, to and from the neighbour; None: it is made here.
+    estimate: of these frames as reduced, to and from the neighbour; None: it is made here. side:
+    longest side of whole frames, of which these are windows; None: their own.
     """
     with stage("flow"):
         a, b = reduce_for_flow(frame), reduce_for_flow(neighbour)
@@ -144,7 +149,8 @@ def flow_pair(
         occlusion = find_occlusion(both.forward, both.backward, absolute=ABSOLUTE / unit**2)
         occlusion = cv2.resize(occlusion.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     with stage("denoise"):
-        denoised = denoise_flow(a, b, both.forward, unit=unit)
+        reduced_side = None if side is None else side / unit
+        denoised = denoise_flow(a, b, both.forward, unit=unit, side=reduced_side)
     with stage("flow"):
         scale = (frame.shape[1] / a.shape[1], frame.shape[0] / a.shape[0], 0, 0)
         backward = cv2.multiply(both.backward, scale)

@@ -119,16 +119,18 @@ class PassKey:
     def _flow_to(self, before: WorkFrame, luma_before: Gray, index: int, luma: Gray) -> FlowPair:
         """The flow of a frame to the frame before it, whose window may lie elsewhere."""
         area, is_backward = self._area, before.index > index
+        side = None if area is None else self.style.frame_side
         x, y, *_ = (0, 0) if area is None else area.window_of(index)
         x_before, y_before, *_ = (0, 0) if area is None else area.window_of(before.index)
         if (x, y) == (x_before, y_before):
             corner = (x, y) if area is not None and area.corners else None
             estimate = self._flow.between(index, luma, is_backward, luma_before, corner)
-            return flow_pair(luma, luma_before, estimate)
+            return flow_pair(luma, luma_before, estimate, side=side)
         with stage("reduce"):  # both frames through the window of this one
             assert before.full is not None, "frames in windows are not shared"
             luma_before = gray(self._reduce(self._crop(before.full.rgb, index)))
-        flow = flow_pair(luma, luma_before, self._flow.estimate(luma, luma_before))
+        estimate = self._flow.estimate(luma, luma_before)
+        flow = flow_pair(luma, luma_before, estimate, side=side)
         assert area is not None
         offset = np.array([x - x_before, y - y_before], np.float32)
         return between_windows(flow, offset * np.float32(luma.shape[1] / area.window[2]))
