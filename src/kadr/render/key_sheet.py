@@ -39,7 +39,7 @@ def key_sheet(options: RunOptions, cancel: CancelToken) -> Generator[Event, None
         if len(plan.painted) < 2:
             return None
         keys = KeyStyles(run, plan.keys, plan.painted, plan.ranges)
-        yield from _progress(keys.stylize(cancel))
+        yield from (event for event in keys.stylize(cancel) if not event.message)
         visible = keys.indices
         if len(visible) > _MOST_KEYS:
             last = len(visible) - 1

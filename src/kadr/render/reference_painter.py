@@ -25,6 +25,14 @@ _VOTES, _SEARCHES = 3, 2
 """At least so many search-and-vote rounds: the start is farther off than from frame to frame."""
 
 
+_FINEST = 0.6
+"""Sigma in pixels: what is finer is restored."""
+_BOX = (9, 9)
+"""Over which the finest contrast is averaged."""
+_FLOOR, _MOST_GAIN = 0.1, 1.6
+"""Square of levels below which there is nothing to restore, and the largest factor."""
+
+
 @dataclass(frozen=True, eq=False)
 class CarriedStyle:
     """A key frame in the style of the reference key.
@@ -61,7 +69,7 @@ class ReferencePainter:
             vote_iterations=max(_VOTES, options.vote_iterations),
             search_iterations=max(_SEARCHES, options.search_iterations),
         )
-        reducer = FrameReducer(frame.size, options)
+        self._style, reducer = style, FrameReducer(frame.size, options)
         key = reducer.make(frame)
         self._key = PassKey(reducer, key, style, options, seed, flow, sources)
         self._finisher = KeyFinisher(style) if reducer.is_reduced else None
@@ -83,7 +91,31 @@ class ReferencePainter:
             fields = self._key.fields(painted, state)
             assert fields is not None, "a reduced pass has fields"
             image = self._finisher.finish(fields)
+        image = _restore_finest(image, self._style, _enlarge(state.matches, image.shape))
         return CarriedStyle(image, step[0].rgb, style.image, state.matches)
+
+
+def _restore_finest(image: Image, style: Image, matches: Field) -> Image:
+    """Give an image back the finest contrast of the style, which sampling between pixels softens.
+
+    A pass leaves that as it is, since it hardly shows; but passes of this key sample it once more.
+    matches: (H, W, 2), where in the style each pixel is taken from.
+    """
+    fine = _finest(image)
+    wanted = cv2.blur(np.square(_finest(style)).sum(axis=2), _BOX)
+    present = cv2.blur(np.square(fine).sum(axis=2), _BOX)
+    ratio = (sample(wanted, matches) + _FLOOR) / (present + np.float32(_FLOOR))
+    gain = np.clip(np.sqrt(ratio), 1, _MOST_GAIN).astype(np.float32) - 1
+    restored = image + gain[..., None] * fine
+    rounded: Image = np.clip(np.rint(restored), 0, 255).astype(np.uint8)
+    return rounded
+
+
+def _finest(image: Image) -> NDArray[np.float32]:
+    """(H, W, 3) what only the finest details are."""
+    values = image.astype(np.float32)
+    finest: NDArray[np.float32] = values - cv2.GaussianBlur(values, (0, 0), _FINEST)
+    return finest
 
 
 def _enlarge(positions: Field, shape: tuple[int, ...]) -> Field:
