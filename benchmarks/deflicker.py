@@ -30,7 +30,8 @@ from kadr.core.events import follow
 from kadr.core.resize import shrink_to_side
 from kadr.core.seeds import derive_seed
 from kadr.core.warp import grid, sample
-from kadr.deflicker import DeflickerOptions, deflicker
+from kadr.deflicker.make import deflicker
+from kadr.deflicker.options import DeflickerOptions
 from kadr.guides.flow import estimate_flow, gray
 from kadr.image_files import read_image, write_image
 from kadr.measure.frames import Pair, measure_frames

@@ -487,7 +487,7 @@ def test_events_come_in_order_with_right_totals(
     keys = _keys(tmp_path / "keys", _painted(images, 2, 5))
     events = list(restyle_events(RunOptions(clip=clip, output=tmp_path / "out", keys=keys)))
     order = list(dict.fromkeys(event.step for event in events))
-    assert order == ["plan", "stylize", "propagate", "blend", "write"]
+    assert order == ["plan", "stylize", "match", "propagate", "blend", "write"]
     by_step = {step: [e for e in events if e.step == step] for step in order}
     passes = (5 - 1) + (9 - 3 - 1)  # spans [0, 5) and [3, 9) less their keys
     for step, total in (

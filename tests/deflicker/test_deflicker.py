@@ -14,8 +14,9 @@ import pytest
 
 from kadr.core.events import CancelToken, follow
 from kadr.core.frames import Frame, Image
-from kadr.deflicker import DeflickerOptions, deflicker
+from kadr.deflicker.make import deflicker
 from kadr.deflicker.motion import moments
+from kadr.deflicker.options import DeflickerOptions
 from kadr.deflicker.strokes import NEAR, steady_strokes
 from kadr.deflicker.tone import steady_tone
 from kadr.errors import Cancelled, InputError, OptionsError, OutputError

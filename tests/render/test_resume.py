@@ -358,7 +358,7 @@ def test_the_run_record_holds_errors_and_step_times(project: Path) -> None:
     assert [errors[key] for key in KEYS] == [0.0] * 3
     assert all(error is not None and 0 <= error < 0.5 for error in errors)
     steps = {step.name: step for step in record.steps}
-    assert list(steps) == ["plan", "stylize", "propagate", "blend", "write"]
+    assert list(steps) == ["plan", "stylize", "match", "propagate", "blend", "write"]
     assert all(step.seconds > 0 for step in record.steps)
     assert sum(step.seconds for step in record.steps) < record.seconds
     assert steps["propagate"].computed + steps["propagate"].reused > COUNT

@@ -291,7 +291,12 @@ def _write_keys(planned: _Target, session: Session) -> Path | None:
     options = planned.options
     if options.work is None:
         return None
-    sheet = session.follow(key_sheet(options, session.cancel))
+    try:
+        sheet = session.follow(key_sheet(options, session.cancel))
+    except OutputError as error:
+        # the plan needs no work folder, the sheet does
+        session.reporter.notice(f"{_KEYS} is left out: {error}")
+        return None
     if sheet is None:
         return None
     write_image(planned.folder / _KEYS, sheet)

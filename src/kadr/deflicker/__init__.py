@@ -1,6 +1,4 @@
-"""Remove flicker from a clip that was restyled frame by frame."""
+"""Remove flicker from a clip that was restyled frame by frame.
 
-from kadr.deflicker.make import DeflickerResult, deflicker
-from kadr.deflicker.options import DeflickerOptions
-
-__all__ = ["DeflickerOptions", "DeflickerResult", "deflicker"]
+``make`` has the public function; the options alone are light to import.
+"""

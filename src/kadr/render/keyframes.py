@@ -102,6 +102,8 @@ class KeyStyles:
             self._stylizer = self._ranged = create_ranged(options, options.stylizer_options, ranges)
         else:
             self._stylizer = create_stylizer(options.stylizer, **options.stylizer_options)
+        self.is_ranged = self._ranged is not None
+        """Whether the stylizer has other options for some of the keys."""
         self._files = {file.index: file.path for file in painted}
         self._file_digests = {index: file_digest(path) for index, path in self._files.items()}
         self._entries = dict(self._names())

@@ -78,8 +78,8 @@ def match_settings(
     if options.match_keys is not None:
         return (MatchSettings(strength) if strength else None), []
     every_frame = options.every_frame and options.every == 1
-    if len(keys.indices) < 2 or every_frame:
-        return None, []
+    if len(keys.indices) < 2 or every_frame or keys.is_ranged:
+        return None, []  # other options in some frames mean that keys are to differ
     index, difference = _most_different(run, shots, keys)
     if difference < DIFFERENT:
         return None, []

@@ -96,7 +96,8 @@ class PassKey:
         before: WorkFrame | None = None
         luma_before: Gray | None = None
         for frame in frames:
-            luma = gray(frame.reduced.rgb)
+            with stage("reduce"):
+                luma = gray(frame.reduced.rgb)
             if before is not None and luma_before is not None:
                 if frame.registered is not None:
                     self._grays.append(frame.registered)

@@ -49,7 +49,7 @@ class VideoClip(BaseClip):
     def _read(self, index: int) -> Frame:
         """Decode one frame; going forwards in small steps costs no seeks."""
         with self._lock:
-            if self._cursor is None or not 0 <= index - self._cursor[0] <= _MOST_STEPS:
+            if self._cursor is None or not self._is_near(self._cursor[0], index):
                 self._drop_cursor()
                 self._cursor = (index, self._decode(index, len(self)))
             decoding = self._cursor[1]
@@ -57,6 +57,15 @@ class VideoClip(BaseClip):
             decoded = next(decoded for position, decoded in decoding if position == index)
             self._cursor = (index + 1, decoding)
             return self._to_frame(index, decoded, self._cursor_rgb)
+
+    def _is_near(self, position: int, index: int) -> bool:
+        """Whether decoding on from a position reaches a frame no later than after a seek."""
+        if not 0 <= index - position <= _MOST_STEPS and self._frame_index is not None:
+            entry = next(self._frame_index.entries_before(index))
+            return position <= index and (
+                entry is None or entry.pts <= self._frame_index.pts[position]
+            )
+        return 0 <= index - position <= _MOST_STEPS
 
     def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
         """Decode through a file handle of their own."""
