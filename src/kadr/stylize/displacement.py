@@ -33,6 +33,8 @@ _SMOOTH, _LOCAL = 1.5, 12.0
 _GRID = (6, 8)
 """Blocks along the shorter and the longer side; each overlaps its neighbours by half."""
 _ROUNDS = 3
+_SETTLED = 0.05
+"""Pixels at the fine side of a change after which further rounds change nothing."""
 _REACH = 12
 """Pixels at the fine side up to which a block is searched for."""
 _LEAST_BLOCK_FIT = 0.3
@@ -106,6 +108,9 @@ def measure_displacement(key: Image, frame: Image) -> Displacement | None:
         if fitted is None:
             return None
         placed = placed.moved(*fitted.values)
+        scale, x, y = fitted.values
+        if max(abs(x), abs(y), abs(scale - 1) * max(size) / 2) < _SETTLED:
+            break
     assert fitted is not None
     error = max(fitted.spread / fitted.count**0.5, 0.02)
     if abs(placed.scale - 1) * max(size) / 2 < max(_LEAST_SHIFT, _CERTAIN * error):
@@ -173,10 +178,13 @@ def _surface(a: Plane, b: Plane, reach: int) -> tuple[Plane, float]:
     size = cv2.getOptimalDFTSize(height + 2 * reach), cv2.getOptimalDFTSize(width + 2 * reach)
     a, b = a * window, b * window
     power = float(np.square(a).sum() * np.square(b).sum()) ** 0.5
-    products = np.fft.rfft2(a, size) * np.conj(np.fft.rfft2(b, size))
-    surface = np.fft.irfft2(products.sum(axis=0), size)
+    padding = ((0, 0), (0, size[0] - height), (0, size[1] - width))
+    product = np.zeros(size, np.float32)
+    for plane_a, plane_b in zip(np.pad(a, padding), np.pad(b, padding)):
+        product += cv2.mulSpectrums(cv2.dft(plane_a), cv2.dft(plane_b), 0, conjB=True)
+    surface = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
     surface = np.roll(surface, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
-    return surface.astype(np.float32), power
+    return surface, power
 
 
 def _coarse(a: Plane, b: Plane, target: int) -> Displacement:
