@@ -79,5 +79,7 @@ def test_all_work_of_pass_frames_and_blending_is_in_a_stage(
         assert {name for of, name in stages if of == step} - {""} >= names
         assert stages.get((step, ""), 0) == 0, f"{step}: work outside of the stages"
         assert record.computed(step) > 0
-    assert sum(s for (step, _), s in stages.items() if step == "propagate") > calls / 4
+    before_passes = sum(s for (step, _), s in stages.items() if step in ("plan", "match"))
+    passes = sum(s for (step, _), s in stages.items() if step == "propagate")
+    assert passes > (calls - before_passes) / 2
     assert {("write", "read"), ("write", "encode")} <= stages.keys()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kadr.render.blend_task import STEP as BLEND
+from kadr.render.recorder import clip_record
 from kadr.render.run_context import RunContext
 from kadr.report.layers_page import write_layers_report
 from kadr.report.record import (
-    ClipRecord,
     RunRecord,
     StepRecord,
     library_versions,
@@ -51,14 +51,7 @@ def write_layers_record(
     ]
     clip, folder, count = run.clip, run.final_frames, len(run.frames)
     whole = RunRecord(
-        clip=ClipRecord(
-            run.source.absolute().path,
-            clip.info.width,
-            clip.info.height,
-            len(clip),
-            float(clip.info.frame_rate),
-            run.clip_identity,
-        ),
+        clip=clip_record(run),
         keys=(),
         first_frame=run.frames.start,
         numbers=tuple(clip.number(index) for index in run.frames),

@@ -178,14 +178,7 @@ class RunRecorder:
         assert self.plan is not None, "called before there was a plan"
         run, clip, plan = self._run, self._run.clip, self.plan
         return RunRecord(
-            clip=ClipRecord(
-                run.source.absolute().path,
-                clip.info.width,
-                clip.info.height,
-                len(clip),
-                float(clip.info.frame_rate),
-                run.clip_identity,
-            ),
+            clip=clip_record(run),
             keys=tuple(
                 KeyRecord(span.key, clip.number(span.key), span.start, span.stop)
                 for span in plan.spans
@@ -215,3 +208,16 @@ def _size(output: Path | None) -> int:
     if output is None or not output.exists():
         return 0
     return folder_bytes(output) if output.is_dir() else output.stat().st_size
+
+
+def clip_record(run: RunContext) -> ClipRecord:
+    """The clip of a run as records hold it."""
+    info = run.clip.info
+    return ClipRecord(
+        run.source.absolute().path,
+        info.width,
+        info.height,
+        len(run.clip),
+        float(info.frame_rate),
+        run.clip_identity,
+    )

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from kadr.composite import extend_colours
 from kadr.core.frames import Frame, Image
-from kadr.core.warp import Field, grid, sample
+from kadr.core.warp import Field, sample
 from kadr.finish import KeyFinisher
+from kadr.finish.finish import enlarge_positions
 from kadr.match.correspondence import Correspondence
 from kadr.options import PropagateOptions
 from kadr.propagate import PassState, propagate
@@ -77,7 +78,7 @@ class ReferencePainter:
     def paint(self, frame: Frame, correspondence: Correspondence) -> CarriedStyle:
         """Another key frame in the reference key's style, all of it."""
         style = self._key.style
-        positions = _enlarge(correspondence.positions, style.size)
+        positions = enlarge_positions(correspondence.positions, style.size[::-1])
         confidence = cv2.resize(
             correspondence.confidence, style.size[::-1], interpolation=cv2.INTER_LINEAR
         )
@@ -91,7 +92,8 @@ class ReferencePainter:
             fields = self._key.fields(painted, state)
             assert fields is not None, "a reduced pass has fields"
             image = self._finisher.finish(fields)
-        image = _restore_finest(image, self._style, _enlarge(state.matches, image.shape))
+        matches = enlarge_positions(state.matches, (image.shape[1], image.shape[0]))
+        image = _restore_finest(image, self._style, matches)
         return CarriedStyle(image, step[0].rgb, style.image, state.matches)
 
 
@@ -116,14 +118,3 @@ def _finest(image: Image) -> NDArray[np.float32]:
     values = image.astype(np.float32)
     finest: NDArray[np.float32] = values - cv2.GaussianBlur(values, (0, 0), _FINEST)
     return finest
-
-
-def _enlarge(positions: Field, shape: tuple[int, ...]) -> Field:
-    """Positions in frames of one size as positions in frames of ``shape`` (H, W)."""
-    height, width = shape[:2]
-    small = positions.shape[:2]
-    motion = (positions - grid(*small)) * np.array(
-        [width / small[1], height / small[0]], np.float32
-    )
-    enlarged: Field = cv2.resize(motion, (width, height), interpolation=cv2.INTER_LINEAR)
-    return enlarged + grid(height, width)

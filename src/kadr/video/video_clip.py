@@ -60,12 +60,11 @@ class VideoClip(BaseClip):
 
     def _is_near(self, position: int, index: int) -> bool:
         """Whether decoding on from a position reaches a frame no later than after a seek."""
-        if not 0 <= index - position <= _MOST_STEPS and self._frame_index is not None:
-            entry = next(self._frame_index.entries_before(index))
-            return position <= index and (
-                entry is None or entry.pts <= self._frame_index.pts[position]
-            )
-        return 0 <= index - position <= _MOST_STEPS
+        if not index - position >= 0 or self._frame_index is None:
+            return 0 <= index - position <= _MOST_STEPS
+        entry = next(self._frame_index.entries_before(index))
+        is_same_group = entry is None or entry.pts <= self._frame_index.pts[position]
+        return is_same_group or index - position <= _MOST_STEPS
 
     def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
         """Decode through a file handle of their own."""
