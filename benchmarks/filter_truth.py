@@ -74,8 +74,10 @@ def main() -> None:
 def _run(command: str, folder: Path, name: str, detail: str) -> list[Image]:
     """The frames that a command line of kadr makes, all of them."""
     output = folder / f"out-{name}"
-    arguments = [folder / "filmed", "--keys", folder / "keys", "--detail", detail, "-o", output]
-    subprocess.run([*shlex.split(command), "run", *map(str, arguments), "--quiet"], check=True)
+    inputs = [folder / "filmed", "--keys", folder / "keys", "--detail", detail]
+    outputs = ["-o", output, "--work", folder / f"work-{name}"]  # nothing of another method
+    arguments = map(str, (*inputs, *outputs))
+    subprocess.run([*shlex.split(command), "run", *arguments, "--quiet"], check=True)
     return [read_image(path).astype(np.uint8) for path in sorted(output.glob("*.png"))]
 
 
