@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kadr.core.events import CancelToken, Event, follow, notice
 from kadr.core.frames import Frame
+from kadr.core.heap import release_free_heap
 from kadr.core.stage_times import stage
 from kadr.deflicker.stream import steady_frames
 from kadr.options import RunOptions
@@ -82,6 +83,7 @@ def restyle_events(
                 yield from keys.stylize(cancel)
             with recorder.step("match"):
                 yield from match_keys(run, plan.keys, keys, cancel)
+            release_free_heap()  # large frames were planned with, and stylized
             for text in background_notices(run, keys.channels):
                 yield notice("blend", text)
             schedule = make_schedule(run, plan.spans, keys)

@@ -33,6 +33,7 @@ from kadr.cli.seeds import seeds
 from kadr.cli.status import status
 from kadr.cli.synth import SynthCommand, synth
 from kadr.core.formatting import printable
+from kadr.core.heap import limit_arenas
 from kadr.errors import OptionsError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
@@ -103,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     """Run a command; a word that no system can pass on comes from Python."""
+    limit_arenas()
     for word in words:
         if "\0" in word:
             raise OptionsError(f"{word}: holds a null character, which no name may have")

@@ -16,6 +16,7 @@ import traceback
 from dataclasses import dataclass
 from typing import NoReturn
 
+from kadr.core.heap import limit_arenas, release_free_heap
 from kadr.core.stage_times import WORKERS, set_process
 from kadr.errors import BackendError, KadrError
 from kadr.tasks.channel import Channel
@@ -67,6 +68,7 @@ class Compiling:
 
 def main() -> NoReturn:
     """Run tasks, one after the other, until the input ends."""
+    limit_arenas()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this
     set_process(WORKERS)
     worker = _Worker(_take_streams())
@@ -114,6 +116,7 @@ class _Worker:
         with on_first_compile(lambda: self._send(Compiling())):
             while True:
                 self._run(*self._jobs.get())
+                release_free_heap()
 
     def notify(self, text: str) -> None:
         """Send a line for the user."""
