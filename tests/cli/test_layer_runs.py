@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from cli_samples import COUNT, SIZE, Call, frames_of, make_keys, painted, picture
 
+from figure_scene import HEIGHT as HEAD_HEIGHT
+from figure_scene import WIDTH as HEAD_WIDTH
+from figure_scene import hat, make_scene, overlap
 from kadr import open_project, read_image, write_image
 from kadr.report.record import read_record
 from scenes import write_sequence
@@ -143,6 +146,24 @@ def test_a_transparent_background_keeps_the_alpha_of_all_layers(kadr: Call, proj
     assert done.code == 0, done
     for image in frames_of(Path("cut")):
         assert np.array_equal(image[..., 3], MASK[..., 0])
+
+
+def test_paint_of_a_layer_follows_the_figure_of_that_layer(kadr: Call, tmp_path: Path) -> None:
+    head = make_scene(5, hat((HEAD_HEIGHT, HEAD_WIDTH)))
+    folder = head.write(tmp_path, (0,))
+    assert kadr("new", str(folder / "clip"), "-o", str(folder / "p.kadr")).code == 0
+    for name in ("head", "plain"):
+        arguments = [str(folder / "p.kadr"), name, "--keys", str(folder / "keys")]
+        if name == "head":
+            arguments += ["--figure", str(folder / "figure")]
+        done = kadr("layer", "add", *arguments)
+        assert done.code == 0, done
+    done = kadr("run", str(folder / "p.kadr"), "-o", str(folder / "out"))
+    assert done.code == 0, done
+    truth = head.painted[-1][..., 3]
+    with_figure, without = (_frames(folder / "p.kadr", name)[-1] for name in ("head", "plain"))
+    assert overlap(with_figure[..., 3], truth) > 0.95
+    assert overlap(without[..., 3], truth) < 0.85
 
 
 def test_status_tells_of_each_layer(kadr: Call, project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -174,3 +175,14 @@ def test_paint_within_the_figure_is_noticed(tmp_path: Path) -> None:
     folder, texts = scene.write(tmp_path, (0,)), []
     follow(restyle_events(_options(folder)), lambda event: texts.append(event.message))
     assert any("no key is painted beside the figure" in text for text in texts)
+
+
+def test_the_frames_of_each_key_follow_the_figure_too(tmp_path: Path) -> None:
+    folder = HAT.write(tmp_path, (0, COUNT - 1))
+    _run(folder, per_key=folder / "apart")
+    first, last = (_images(folder / "apart" / f"key_{key:05d}") for key in (0, COUNT - 1))
+    weights = [_images(folder / "apart" / f"weights_{key:05d}") for key in (0, COUNT - 1)]
+    assert min(_overlaps(first, replace(HAT, painted=HAT.painted[:-1]))) > 0.95
+    assert min(_overlaps(last, replace(HAT, painted=HAT.painted[1:]))) > 0.95
+    for one, other in zip(weights[0][1:], weights[1][:-1], strict=True):
+        assert set(np.unique(one.astype(int) + other)) <= {65534, 65535, 65536}

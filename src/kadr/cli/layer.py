@@ -32,6 +32,15 @@ Mask = Annotated[
         help="Where the layer is restyled: a video, a folder of images or one image.",
     ),
 ]
+Figure = Annotated[
+    str | None,
+    typer.Option(
+        "--figure",
+        parser=expand_home,
+        metavar="PATH",
+        help="Masks of a filmed figure: what is painted beside it moves with it.",
+    ),
+]
 KeysFolder = Annotated[
     str | None,
     typer.Option(
@@ -52,6 +61,7 @@ def layer(
     project: ProjectArgument,
     name: LayerName = None,
     mask: Mask = None,
+    figure: Figure = None,
     keys: KeysFolder = None,
     below: Below = None,
     quiet: Quiet = False,
@@ -80,6 +90,7 @@ def layer(
             opened,
             name,
             mask=None if mask is None else Path(mask),
+            figure=None if figure is None else Path(figure),
             keys=None if keys is None else Path(keys),
             below=below,
         )
@@ -92,8 +103,9 @@ def layer(
 
 
 def _line(project: ProjectFolder) -> str:
-    mask = (project.settings.run or {}).get("mask")
-    return f"{project.layer}: keys {project.settings.keys}" + (f", mask {mask}" if mask else "")
+    run = project.settings.run or {}
+    masks = [f"{name} {run[name]}" for name in ("mask", "figure") if run.get(name)]
+    return ", ".join([f"{project.layer}: keys {project.settings.keys}", *masks])
 
 
 def layered_options(

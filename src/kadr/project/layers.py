@@ -23,29 +23,37 @@ def add_layer(
     name: str,
     *,
     mask: Path | None = None,
+    figure: Path | None = None,
     keys: Path | None = None,
     below: str | None = None,
 ) -> ProjectFolder:
     """Add the layer ``name``, and make its folder of keys; returns the project as it is then.
 
-    mask: where it is restyled. keys: its folder of painted keys; None: ``keys/NAME``. below: the
-    layer that it lies below; None: it lies on top.
-    Raises OptionsError for a name that is taken or cannot be one, InputError for a mask or folder
-    of keys that does not exist, OutputError if another kadr works in the project.
+    mask: where it is restyled. figure: masks of the filmed figure that its paint moves with.
+    keys: its folder of painted keys; None: ``keys/NAME``. below: the layer that it lies below;
+    None: it lies on top.
+    Raises OptionsError for a name that is taken or cannot be one, InputError for masks or a folder
+    of keys that do not exist, OutputError if another kadr works in the project.
     """
     names = [item.layer for item in project.layers]
     check_layer_name(name, names)
     if below is not None and below not in names:
         existing = describe_unknown(below, names) if names else "there is no layer yet"
         raise OptionsError(f"below {below}: {existing}")
-    for path, what in ((mask, "mask"), (keys, "folder of keys")):
+    for path, what in ((mask, "mask"), (figure, "mask"), (keys, "folder of keys")):
         if path is not None and not path.exists():
             raise InputError(f"{path}: no such {what}; check the path")
     lines = ["", f"[[{LAYER}]]", f"name = {toml_value(name)}"]
     if keys is not None:
         lines += [f"[{LAYER}.keys]", f"folder = {toml_value(relative_path(keys, project.root))}"]
-    if mask is not None:
-        lines += [f"[{LAYER}.mask]", f"mask = {toml_value(relative_path(mask, project.root))}"]
+    masks = {"mask": mask, "figure": figure}
+    masked = [
+        f"{option} = {toml_value(relative_path(path, project.root))}"
+        for option, path in masks.items()
+        if path is not None
+    ]
+    if masked:
+        lines += [f"[{LAYER}.mask]", *masked]
     text = project.text.rstrip() + "\n" + "\n".join(lines) + "\n"
     position = len(names) if below is None else names.index(below)
     order = [*names[:position], name, *names[position:]]

@@ -14,7 +14,7 @@ from kadr.stylize.external import KeyFile, load_key
 
 
 def figure_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken) -> Iterator[str]:
-    """A notice if no key is painted beside its figure, so that the masks have no effect.
+    """A notice if no key is painted beside its figure, so that the masks move nothing.
 
     Raises InputError for a key that nothing tells the paint of the figure from the rest of, or that
     is painted where its frame shows no figure.
@@ -41,4 +41,7 @@ def figure_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken
             )
         is_beside = is_beside or bool(paint_beside(silhouette, painted).any())
     if not is_beside:
-        yield f"{figure}: no key is painted beside the figure, so its masks change nothing"
+        yield (
+            f"{figure}: no key is painted beside the figure, so there is nothing for its masks to "
+            "move; leave it out"
+        )
