@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
 from hypothesis import settings
 
 settings.register_profile("kadr", deadline=None)  # kernels compile in some example or other
@@ -34,6 +37,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests: in several processes the last one would run alone."""
     items.sort(key=lambda item: item.path.name != "test_kill.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_waiting() -> Iterator[None]:
+    """Leave out what a process does once and tests would do thousands of times.
+
+    ``fsync`` does not wait for the disk, which no test turns off; the real one is its
+    ``__wrapped__``. Typer builds the commands once, and not again for every command line.
+    """
+
+    @functools.wraps(os.fsync)
+    def check_descriptor(descriptor: int) -> None:
+        os.fstat(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", check_descriptor)
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ class _Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[tuple[str, Path]] = []
-        fsync, replace = os.fsync, os.replace
+        fsync, replace = os.fsync.__wrapped__, os.replace  # the real one
 
         def record_fsync(descriptor: int) -> None:
             self.made.append(("sync", Path(f"/proc/self/fd/{descriptor}").readlink()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from figure_scene import HEIGHT as HEAD_HEIGHT
 from figure_scene import WIDTH as HEAD_WIDTH
 from figure_scene import hat, make_scene, overlap
 from kadr import open_project, read_image, write_image
+from kadr.cli.main import main
 from kadr.report.record import read_record
 from scenes import write_sequence
 
@@ -23,18 +26,31 @@ MASK[:, 20:40] = 255
 MASK[:, 40:44] = 100
 
 
-@pytest.fixture
-def project(kadr: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a room without a mask, and a person with one above it; a few frames."""
-    monkeypatch.chdir(tmp_path)
-    write_sequence(tmp_path / "clip", [picture(index) for index in range(COUNT)])
-    write_image(tmp_path / "mask.png", MASK)
-    assert kadr("new", "clip", "-o", "p.kadr", "--detail", "draft").code == 0
-    assert kadr("layer", "add", "p.kadr", "room").code == 0
-    assert kadr("layer", "add", "p.kadr", "person", "--mask", "mask.png").code == 0
-    make_keys(tmp_path / "p.kadr" / "keys" / "room", 0, LAST)
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a clip, a mask and the project ``p.kadr`` on them, not to be changed."""
+    folder = tmp_path_factory.mktemp("layers")
+    write_sequence(folder / "clip", [picture(index) for index in range(COUNT)])
+    write_image(folder / "mask.png", MASK)
+    with contextlib.chdir(folder):
+        for words in (
+            "new clip -o p.kadr --detail draft",
+            "layer add p.kadr room",
+            "layer add p.kadr person --mask mask.png",
+        ):
+            assert main(words.split()) == 0
+    make_keys(folder / "p.kadr" / "keys" / "room", 0, LAST)
     for index in (0, LAST):
-        write_image(_person_key(index), 200 - painted(index) // 2)
+        key = folder / "p.kadr" / "keys" / "person" / f"{index:05d}.png"
+        write_image(key, 200 - painted(index) // 2)
+    return folder
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a room without a mask, and a person with one above it; a few frames."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path / "p.kadr"
 
 

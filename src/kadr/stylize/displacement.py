@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -168,23 +169,30 @@ def _correlation(a: Plane, b: Plane) -> float:
     return float((a * b).sum()) / power**0.5 if power > 0 else 0.0
 
 
+@cache
+def _window(size: tuple[int, int]) -> Plane:
+    """A Hanning window of ``size`` (width, height)."""
+    return cv2.createHanningWindow(size, cv2.CV_32F)
+
+
 def _surface(a: Plane, b: Plane, reach: int) -> tuple[Plane, float]:
     """Correlation of ``a`` moved back by (x, y) with ``b``, for x and y from -reach to reach.
 
     Returns it and its scale: at most 1.
     """
     height, width = b.shape[1:]
-    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    window = _window((width, height))
     size = cv2.getOptimalDFTSize(height + 2 * reach), cv2.getOptimalDFTSize(width + 2 * reach)
     a, b = a * window, b * window
     power = float(np.square(a).sum() * np.square(b).sum()) ** 0.5
-    padding = ((0, 0), (0, size[0] - height), (0, size[1] - width))
+    padded = np.zeros((2, len(a), *size), np.float32)
+    padded[0, :, :height, :width], padded[1, :, :height, :width] = a, b
     product = np.zeros(size, np.float32)
-    for plane_a, plane_b in zip(np.pad(a, padding), np.pad(b, padding)):
+    for plane_a, plane_b in zip(*padded):
         product += cv2.mulSpectrums(cv2.dft(plane_a), cv2.dft(plane_b), 0, conjB=True)
     surface = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
-    surface = np.roll(surface, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
-    return surface, power
+    shifts = np.arange(-reach, reach + 1)  # negative ones lie at the end
+    return surface[np.ix_(shifts, shifts)], power
 
 
 def _coarse(a: Plane, b: Plane, target: int) -> Displacement:

@@ -131,6 +131,48 @@ def test_every_second_frame_is_made_and_the_rest_carried(
     assert np.mean(photos) < 0.9 * np.mean(away)
 
 
+_FORKED_RUNS = """
+import json, os, signal, sys
+
+import kadr.pipeline, kadr.stylize.diffusion.stylizer
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from kadr.cli.main import main
+from kadr.stylize.diffusion.model import loading
+from transformers import CLIPTextModel, CLIPTokenizerFast
+
+def run(words, cache, kill_at):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(writer, 1)
+        os.close(reader)
+        os.close(writer)
+        os.environ["KADR_CACHE"] = cache
+        code = main(words)
+        sys.stdout.flush()
+        os._exit(code)
+    os.close(writer)
+    lines, killed = [], False
+    with os.fdopen(reader) as output:
+        for line in output:
+            lines.append(line)
+            event = json.loads(line)
+            if kill_at and not killed and event.get("step") == "stylize":
+                if event["index"] >= kill_at:
+                    os.kill(child, signal.SIGKILL)
+                    killed = True
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "".join(lines)
+
+print(json.dumps([run(*job) for job in json.loads(sys.argv[1])]))
+"""
+"""Runs in processes of their own, each (words, cache folder, frame after which it is killed).
+
+They are forked from one that has loaded the libraries, which takes longer than the runs, and
+nothing else: sums of torch are rounded otherwise in a process that trained a model before.
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGKILL")
 def test_a_resumed_run_makes_the_same_frames(
     trained_model: Path, disc_clip: Path, tmp_path: Path
 ) -> None:
@@ -141,33 +183,19 @@ def test_a_resumed_run_makes_the_same_frames(
         "-O", "cross-frame=both", *SMALL, "--json",
     ]  # fmt: skip
     complete, halted = tmp_path / "complete", tmp_path / "halted"
-
-    def start(output: Path) -> subprocess.Popen[str]:
-        # processes of one kind: sums of torch are rounded by the number of threads, and otherwise
-        # in a process that trained a model before
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "KADR_CACHE": str(output / "cache")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "kadr.cli.main", *arguments, "-o", f"{output}/frames/"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-    with start(complete) as process:
-        process.communicate()
-        assert process.returncode == 0
-    with start(halted) as process:
-        assert process.stdout is not None
-        done = 0
-        for line in process.stdout:
-            event = json.loads(line)
-            done = max(done, event.get("index", 0) if event.get("step") == "stylize" else 0)
-            if done >= 4:
-                process.send_signal(signal.SIGKILL)
-                break
-    with start(halted) as process:
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
+    jobs = [
+        ([*arguments, "-o", f"{output}/frames/"], str(output / "cache"), kill_at)
+        for output, kill_at in ((complete, 0), (halted, 4), (halted, 0))
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKED_RUNS, json.dumps(jobs)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # sums are rounded by the number of threads
+    )
+    assert done.returncode == 0, done.stderr
+    (code, _), (killed, _), (resumed_code, output) = json.loads(done.stdout)
+    assert (code, killed, resumed_code) == (0, -signal.SIGKILL, 0), done.stderr
     totals = [json.loads(line) for line in output.splitlines() if '"stylize"' in line]
     assert 0 < totals[0]["total"] <= 8 - 3, "finished frames are kept"
     names = sorted(path.name for path in (complete / "frames").iterdir())
