@@ -3,7 +3,7 @@
 import { editOptions } from "./connection.js";
 import { button, find, make, setText, syncList } from "./dom.js";
 import { clearErrors, showError } from "./errors.js";
-import { canEdit, store } from "./store.js";
+import { canChange, store } from "./store.js";
 
 const idOf = (option) => `${option.section}.${option.name}`;
 
@@ -89,7 +89,7 @@ function updateControl(row, option, values) {
   const value = isSet ? own : option.default;
   row.classList.toggle("is-set", isSet);
   find(".reset", row).hidden = !isSet;
-  input.disabled = !values && !canEdit();
+  input.disabled = !values && !canChange();
   setText(find("label", row), option.label);
   // what somebody is typing, or an edit under way, is newer than the server's value
   if ((document.activeElement === input && option.kind !== "flag") || (!values && store.editing)) return;

@@ -18,7 +18,7 @@ export function makeHeader() {
   const undoButton = button("", undo, { icon: "undo", label: "Undo" });
   const redoButton = button("", redo, { icon: "redo", label: "Redo" });
   const preview = button("Preview", previewFrame, { icon: "brush", title: "Make this frame at once" });
-  const second = button("1 s", () => previewFrame(true), { title: "Make one second from this frame on at once", label: "Preview one second" });
+  const second = button("1 s", () => previewFrame(true), { title: "Make one second from this frame on at once", label: "Make one second at once" });
   watch("project clip frames read_only connection keys undo redo reload jobs", () => {
     const { project, clip } = store.data;
     setText(name, project ? project.name : "");

@@ -119,8 +119,10 @@ async function putKey(index, file) {
 
 function update() {
   const { clip, project, suggestions } = store.data;
+  const editable = canEdit();
+  for (const element of [addButton, overButton, planButton, acceptAll]) element.disabled = !editable;
   if (!clip || !project) return;
-  const editable = canEdit(), waiting = keys().filter((key) => key.state === "to-paint");
+  const waiting = keys().filter((key) => key.state === "to-paint");
   const isPainted = project.stylizer === "external";
   const hasFinished = Boolean(store.versions[store.frame]);
   addButton.disabled = !editable || Boolean(keyAt(store.frame)) || store.frame < clip.first || store.frame > clip.last;
@@ -215,8 +217,8 @@ function keyActions(item, named) {
   replace.addEventListener("change", () => dropFiles([...replace.files], item.index));
   const actions = [download, named("Replace", "Replace key", () => replace.click(), { icon: "upload", class: "small quiet" }), replace,
     button("Copy path", () => copyPath(item.path), { icon: "copy", class: "small quiet" }),
-    named("First here (I)", "First frame of key", () => editRangeOfKey("first"), { class: "small quiet" }),
-    named("Last here (O)", "Last frame of key", () => editRangeOfKey("last"), { class: "small quiet" })];
+    named("First here (I)", "Range begins here, key", () => editRangeOfKey("first"), { class: "small quiet" }),
+    named("Last here (O)", "Range ends here, key", () => editRangeOfKey("last"), { class: "small quiet" })];
   if (item.range) {
     actions.push(named("Range by itself", "Remove the range of key",
       () => edit("PUT", `/api/keys/${item.index}/range`, { first: null, last: null }, { again: true }), { class: "small quiet" }));

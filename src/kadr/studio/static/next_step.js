@@ -1,5 +1,6 @@
 // One line on what to do next, with the button that does it.
 
+import { editOptions } from "./connection.js";
 import { button, make, plural } from "./dom.js";
 import { guarded } from "./errors.js";
 import { acceptEvery, suggest } from "./keys.js";
@@ -9,7 +10,7 @@ import { activeJobs, canEdit, countStates, goTo, keys, numberOf, openSuggestions
 
 export function makeNextStep() {
   const area = make("div", { class: "next-step place", "aria-live": "polite" });
-  watch("keys suggestions frames jobs project clip options connection read_only curves reload", () => {
+  watch("keys suggestions frames jobs project clip options connection read_only curves run_problem reload", () => {
     const step = nextStep();
     area.hidden = !step;
     const shape = step ? `${step.text} ${canEdit()}` : "";
@@ -43,17 +44,19 @@ function nextStep() {
     }
     if (waiting.length) {
       return { text: `${plural(waiting.length, "key")} wait${waiting.length === 1 ? "s" : ""} for paint. Paint the files in your editor, or let kadr stylize them.`,
-        buttons: [["Go to the keys", () => showTab("Keys")], ...(painted ? [["Run with the painted ones", run]] : [])] };
+        buttons: [["Go to the keys", () => showTab("Keys")], ...(painted ? [["Go on with the painted ones", run]] : [])] };
     }
   }
-  if (missing) return { text: `${plural(missing, "frame")} ${missing === 1 ? "is" : "are"} to be made from ${plural(keys().length, "key")}.`, buttons: [["Run now", run]] };
+  const { run_problem: cause } = store.data;
+  if (cause) return { text: `A run cannot begin: ${cause.message}`, buttons: cause.remedy ? [[cause.remedy.label, () => editOptions(cause.remedy.options)]] : [] };
+  if (missing) return { text: `${plural(missing, "frame")} ${missing === 1 ? "is" : "are"} to be made from ${plural(keys().length, "key")}.`, buttons: [["Make the frames", run]] };
   return finished();
 }
 
 function finished() {
   const errors = (store.data.curves || {}).error || [];
   const worst = errors.reduce((best, value, index) => (value !== null && (best < 0 || value > errors[best]) ? index : best), -1);
-  const buttons = [["Go to export", () => showTab("Output")]];
+  const buttons = [["Go to the output", () => showTab("Output")]];
   if (worst >= 0) buttons.push([`Show the weakest frame, ${numberOf(worst)}`, () => goTo(worst)]);
   return { text: "All frames are made. Compare them with the filmed ones; paint over a weak one and run again, or export.", buttons };
 }

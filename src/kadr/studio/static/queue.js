@@ -75,7 +75,7 @@ export function makeQueue() {
 }
 
 function makeJob(job) {
-  const first = button("First", guarded(() => call("POST", `/api/jobs/${job.id}/first`)), { class: "quiet tiny", label: `Do first: ${KINDS[job.kind]} ${job.id}` });
+  const first = button("First", guarded(() => call("POST", `/api/jobs/${job.id}/first`)), { class: "quiet tiny", label: `Job ${job.id} first` });
   const cancel = button("", guarded(() => call("DELETE", `/api/jobs/${job.id}`)), { icon: "close", class: "quiet tiny" });
   return make("li", { class: "job place" },
     make("div", { class: "row" }, make("b"), make("span", { class: "job-state" }), first, cancel),
@@ -94,7 +94,7 @@ function updateJob(row, job) {
   first.hidden = job.state !== "queued" || activeJobs().indexOf(job) < 2;
   cancel.hidden = isElsewhere && isActive(job);
   cancel.disabled = !store.connected || job.state === "stopping";
-  cancel.setAttribute("aria-label", `${isActive(job) ? "Cancel" : "Remove"}: ${KINDS[job.kind]} ${job.id}`);
+  cancel.setAttribute("aria-label", `${isActive(job) ? "Cancel" : "Remove"} job ${job.id}`);
   syncList(find(".notices", row), (job.notices || []).slice(-3), (notice) => notice, (notice) => make("li", { text: notice }), () => {});
   if (job.error && !find(".error", row)) row.append(errorCard(job.error, () => startJob(job.kind)));
 }

@@ -2,9 +2,9 @@
 
 import { edit } from "./connection.js";
 import { showError } from "./errors.js";
-import { numberOf, rangeOf, store, touch } from "./store.js";
+import { keyAt, numberOf, rangeOf, store, touch, watch } from "./store.js";
 
-const timers = new Map();
+const timers = new Map(), sent = new Set();
 
 // Move one end of a key's range to a frame, within the run and not past the key; shown at once.
 export function dragRange(key, end, frame) {
@@ -17,26 +17,37 @@ export function dragRange(key, end, frame) {
   return range;
 }
 
-// Send a range, after a pause for keys that repeat; the page keeps it until the server has it.
+// Send a range, after a pause for keys that repeat; the page shows it until the server has it.
 export function commitRange(key, range, waitMs = 0) {
   clearTimeout(timers.get(key.index));
   timers.set(key.index, setTimeout(() => sendRange(key, range), waitMs));
 }
 
 async function sendRange(key, range) {
+  timers.delete(key.index);
   try {
     await edit("PUT", `/api/keys/${key.index}/range`, range, { again: true });
   } catch (error) {
     showError(error);
+    forget(key.index);
+    return;
   }
-  // an event with the keys follows the reply; a newer drag keeps its own range
-  setTimeout(() => {
-    const pending = store.pendingRanges.get(key.index);
-    if (pending && pending.first === range.first && pending.last === range.last) {
-      store.pendingRanges.delete(key.index);
-      touch("ranges", "keys");
-    }
-  }, 400);
+  const now = keyAt(key.index);
+  if (!now || (now.first === range.first && now.last === range.last)) forget(key.index);
+  else sent.add(key.index);
+}
+
+// Keys that come after the reply hold the range that was sent, or a newer one.
+watch("keys reload", () => {
+  for (const index of sent) forget(index);
+});
+
+// A range that is dragged again meanwhile is newer than what the server says.
+function forget(index) {
+  sent.delete(index);
+  if (timers.has(index)) return;
+  store.pendingRanges.delete(index);
+  touch("ranges");
 }
 
 export function readableRange(key, { first, last }) {

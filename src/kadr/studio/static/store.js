@@ -131,9 +131,12 @@ export const jobs = () => store.data.jobs || [];
 export const isActive = (job) => ["queued", "working", "paused", "stopping"].includes(job.state);
 export const activeJobs = () => jobs().filter(isActive);
 
-export function canEdit() {
+// Options can be changed even while the clip cannot be read.
+export function canChange() {
   return store.connected && !store.data.read_only;
 }
+
+export const canEdit = () => canChange() && Boolean(store.data.clip);
 
 // How many frames have each state.
 export function countStates() {

@@ -5,7 +5,7 @@ import { button, find, icon, make, plural, setText, syncList } from "./dom.js";
 import { guarded, say } from "./errors.js";
 import { filterOptions, makeForm, updateForm } from "./forms.js";
 import { stylizerPicker } from "./stylizers.js";
-import { canEdit, countStates, goTo, jobs, numberOf, select, store, watch } from "./store.js";
+import { canChange, canEdit, countStates, goTo, jobs, numberOf, select, store, watch } from "./store.js";
 
 const FORMATS = [["mp4", "MP4, H.264"], ["webm", "WebM, VP9"], ["mov", "MOV, with alpha if there is one"],
   ["gif", "GIF"], ["frames", "PNG frames in a zip"]];
@@ -25,7 +25,7 @@ export function makeStylePanel() {
     syncList(source, options.stylizers, (item) => item.name, (item) => make("option", { value: item.name }),
       (element, item) => setText(element, item.name === "external" ? "painted by you, or stylized one by one" : `made in each run by ${item.name}`));
     if (document.activeElement !== source) source.value = project.stylizer;
-    source.disabled = !canEdit();
+    source.disabled = !canChange();
     const chosen = options.stylizers.find((item) => item.name === project.stylizer);
     setText(sourceHelp, chosen ? chosen.needs || chosen.help : "");
     const of = (name) => filterOptions(sectionOptions(name), filter.value);

@@ -107,7 +107,7 @@ function placeHandles() {
     if (!isInside) continue;
     handle.style.left = `${((edge - view.first) / view.span) * 100}%`;
     handle.style.top = `${rangeLane(keys().indexOf(key))[0]}px`;
-    handle.setAttribute("aria-label", `${end === "first" ? "First" : "Last"} frame of key ${key.number}`);
+    handle.setAttribute("aria-label", `${end === "first" ? "Start" : "End"} of the range of key ${key.number}`);
     handle.setAttribute("aria-valuemin", numberOf(end === "first" ? store.data.clip.first : key.index));
     handle.setAttribute("aria-valuemax", numberOf(end === "first" ? key.index : store.data.clip.last));
     handle.setAttribute("aria-valuenow", numberOf(range[end]));

@@ -22,10 +22,10 @@ export function makeViewer() {
   });
   canvases = Object.fromEntries(["result", "original", "heat"].map((name) => [name, make("canvas", { class: name })]));
   divider = make("input", { type: "range", min: 0, max: 100, step: 0.5, value: 50,
-    "aria-label": "Part of the filmed frame that is shown, in per cent" });
+    "aria-label": "Divider between filmed and restyled" });
   absentText = make("p");
   absent = make("div", { class: "absent" }, absentText,
-    button("Preview this frame", previewFrame, { class: "small", icon: "brush" }));
+    button("Make it at once", previewFrame, { class: "small", icon: "brush" }));
   badge = make("span", { class: "badge", hidden: true });
   box = make("div", { class: "compare", data: { mode: "slider" } },
     canvases.result, canvases.original, canvases.heat, absent,
