@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kadr.errors import OutputError
+from kadr.errors import KadrError, OutputError
 from kadr.studio.frame_table import Work
 from kadr.studio.jobs import (
     DONE,
@@ -70,10 +70,11 @@ class JobRunner:
 
     async def close(self) -> None:
         """Stop; what works is done again when the project is opened."""
+        calls = list(self._calls.items())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for number, call in self._calls.items():
+        for number, call in calls:
             job = self._jobs.find(number)
             lane = self._run_lane if job is None or job.kind in _QUEUED else self._preview_lane
             lane.cancel(call)
@@ -222,22 +223,30 @@ class JobRunner:
         self._calls[job.id] = call
         self._changed()
         await self._session.update_frames()
+        result, error = None, None
         try:
             result = await call.result
-        except CallError as error:
+        except CallError as refused:
+            error = refused
+        finally:
+            self._calls.pop(job.id, None)
+        # what it changed is told first, so that nobody looks at a job that is done and sees the old
+        with contextlib.suppress(KadrError):
+            await self._session.refresh()
+        if error is not None:
             self._take_error(job, error)
-            if job.state == QUEUED:
-                await asyncio.sleep(_WAIT_FOR_OTHER)
         else:
             job.finish(DONE, result=result, share=1.0)
             self._take_result(job, result)
-        finally:
-            self._calls.pop(job.id, None)
-            self._pausing.discard(job.id)
-            self._frames_done.pop(job.id, None)
+        self._pausing.discard(job.id)
+        self._frames_done.pop(job.id, None)
+        if self._show_later is not None:
+            self._show_later.cancel()
+            self._show_later = None
         await self._session.update_frames()
         self._changed()
-        await self._session.refresh()
+        if job.state == QUEUED:
+            await asyncio.sleep(_WAIT_FOR_OTHER)
 
     def _folders(self, job: Job) -> dict[str, str]:
         """Where the pictures and files of a job go."""
@@ -265,7 +274,7 @@ class JobRunner:
             loop = asyncio.get_running_loop()
             self._show_later = loop.call_later(_SHOW_SECONDS, self._show)
 
-    def _take_result(self, job: Job, result: dict[str, Any]) -> None:
+    def _take_result(self, job: Job, result: Any) -> None:
         files = self._session.frame_files
         if job.kind == "preview" and files is not None:
             files.note_preview(sorted(_frames_of(job)), exact=bool(result["exact"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -56,7 +57,8 @@ def serve(
         lifespan="on",
     )
     server = _Server(config, lambda: _announce(access.url, browser, on_ready))
-    server.run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # it is how people end it
+        server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

@@ -143,7 +143,10 @@ def _write(path: Path, image: NDArray[np.uint8], *, full: bool) -> None:
 
 
 def _put(path: Path, bgr: NDArray[np.uint8], quality: int) -> None:
-    is_encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if quality == _FULL_QUALITY:  # colours at full size too
+        settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    is_encoded, data = cv2.imencode(".jpg", bgr, settings)
     if not is_encoded:
         raise OutputError(f"{path}: cannot be encoded as JPEG")
     try:
