@@ -46,7 +46,8 @@ function helpOf(option) {
 function makeInput(option, id) {
   if (option.kind === "flag") return make("input", { type: "checkbox", id });
   if (option.kind === "choice") {
-    return make("select", { id }, ...option.choices.map((choice) => make("option", { value: choice, text: choice })));
+    const none = option.default === null ? [make("option", { value: "", text: option.unset || "not set" })] : [];
+    return make("select", { id }, ...none, ...option.choices.map((choice) => make("option", { value: choice, text: choice })));
   }
   if (option.kind === "list") return make("textarea", { id, rows: 2, placeholder: "one a line" });
   const isNumber = option.kind === "number" || option.kind === "integer";

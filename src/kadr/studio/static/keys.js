@@ -134,6 +134,7 @@ function update() {
   setText(find("span", stylizeButton), `Stylize ${plural(waiting.length, "key")} that wait${waiting.length === 1 ? "s" : ""}`);
   stylizeButton.disabled = !editable || activeJobs().some((job) => job.kind === "stylize");
   for (const element of document.querySelectorAll(".local")) element.hidden = !project.local;
+  setText(find("span", planButton), suggestions && !suggestions.current ? "Suggest keys again" : "Suggest keys");
   showNext(suggestions);
   const rows = [...keys(), ...openSuggestions().map(({ index, first, last }) => ({ index, first, last, state: "suggested" }))];
   rows.sort((a, b) => a.index - b.index);

@@ -88,9 +88,9 @@ export function makePictureLoader(onPair) {
   };
 }
 
-// Load the frames that playing reaches next.
-export function prefetch(index, direction, count) {
-  for (let step = 1; step <= AHEAD; step += 1) {
+// Load the frames that playing or stepping reaches next.
+export function prefetch(index, direction, count, frames = AHEAD) {
+  for (let step = 1; step <= frames; step += 1) {
     const ahead = index + step * direction;
     if (ahead < 0 || ahead >= count) return;
     for (const url of [filmedUrl(ahead), resultOf(ahead).url]) {

@@ -3,12 +3,12 @@
 import { startJob } from "./connection.js";
 import { button, find, make, setText } from "./dom.js";
 import { showError } from "./errors.js";
-import { makePictureLoader } from "./pictures.js";
+import { makePictureLoader, prefetch } from "./pictures.js";
 import { makeComparer } from "./shared/compare.js";
 import { STATE_LABELS, canEdit, numberOf, stateOf, store, watch } from "./store.js";
 
 const MODES = [["slider", "Split"], ["flip", "Flip"], ["side", "Side by side"], ["heat", "Heat map"]];
-const HOTTEST = 96, HEAT_WIDTH = 480, MOST_ZOOM = 32, GRAB = 18;
+const HOTTEST = 48, HEAT_WIDTH = 480, MOST_ZOOM = 32, GRAB = 18;
 
 const look = { zoom: 1, x: 0.5, y: 0.5 };
 let box, comparer, canvases, pair = null, divider, badge, absent, absentText, zoomText, load, fullTimer = 0;
@@ -30,7 +30,8 @@ export function makeViewer() {
   box = make("div", { class: "compare", data: { mode: "slider" } },
     canvases.result, canvases.original, canvases.heat, absent,
     make("span", { class: "edge" }), make("span", { class: "side left", text: "Filmed" }),
-    make("span", { class: "side right", text: "Result" }), badge, divider);
+    make("span", { class: "side right", text: "Result" }), badge,
+    make("span", { class: "scale", text: `Difference: black 0, white ${HOTTEST} levels of 255 and more` }), divider);
   comparer = makeComparer(box, modes);
   zoomText = make("output", { class: "zoom", text: "Fit" });
   const bar = make("div", { class: "viewer-bar" },
@@ -39,7 +40,12 @@ export function makeViewer() {
       button("", () => zoomBy(1 / 1.5), { icon: "minus", label: "Zoom out", title: "Zoom out" }), zoomText,
       button("", () => zoomBy(1.5), { icon: "plus", label: "Zoom in", title: "Zoom in" }),
       button("", fit, { icon: "fit", label: "Fit the frame", title: "Fit the frame" })));
-  load = makePictureLoader((loaded) => { pair = loaded; draw(); });
+  load = makePictureLoader((loaded) => {
+    const step = pair ? loaded.index - pair.index : 0;
+    pair = loaded;
+    draw();
+    if (Math.abs(step) === 1) prefetch(pair.index, step, store.data.clip.count, 3);
+  });
   watch("frame reload frames clip keys", reload);
   watch("connection", showAbsent);
   addPointer();
