@@ -222,6 +222,8 @@ def test_a_plan_suggests_keys_and_a_picture_of_a_grid_becomes_one(page: Page) ->
     snapshot = page.snapshot()
     assert _keys(snapshot)[0] == "painted"
     assert not snapshot["suggestions"]["current"]
+    job = page.do("seeds", frame=0, stylizer="paint", axes={"radius": [1, 3], "strokes": [0]})
+    assert job["result"]["labels"] == ["radius 1.0, strokes 0.0", "radius 3.0, strokes 0.0"]
     job = page.do("stylize", frames=[7], stylizer="paint")
     assert job["error"] is None, job
     assert _keys(page.snapshot())[7] == "painted"
@@ -385,6 +387,18 @@ def test_open_a_clip_close_it_and_find_it_among_the_recent_ones(
         assert response.status_code == 422
         assert not (tmp_path / "bad.mp4").exists()
         assert not (tmp_path / "bad.kadr").exists()
+
+
+def test_a_project_is_open_in_one_studio_at_a_time(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = page.root  # type: ignore[attr-defined]
+    with open_page(tmp_path, None) as other:
+        response = other.client.post("/api/open", json={"path": str(root)})
+        assert response.status_code == 422
+        assert "is open in another studio" in response.json()["error"]["message"]
+        assert other.snapshot()["project"] is None
+    assert page.snapshot()["project"]["name"] == "shot"
 
 
 def test_a_project_that_cannot_be_read_says_why(

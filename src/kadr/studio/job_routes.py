@@ -32,6 +32,7 @@ class JobBody(BaseModel):
     stylizer: str | None = None
     options: dict[str, Any] | None = None
     seeds: list[int] | None = Field(default=None, max_length=64)
+    axes: dict[str, list[Any]] | None = Field(default=None, max_length=3)
     format: str | None = None
     layer: str | None = None
 
@@ -60,7 +61,7 @@ _TAKEN = {
     **_NEEDED,
     "plan": ("budget", "layer"),
     "stylize": ("frames", "stylizer", "options", "layer"),
-    "seeds": ("frame", "stylizer", "options", "seeds", "layer"),
+    "seeds": ("frame", "stylizer", "options", "seeds", "axes", "layer"),
 }
 """Kind → members that its call needs, and those that it takes."""
 

@@ -43,8 +43,7 @@ class LaneCall:
     """A call that waits or runs; ``cancel`` it through its lane."""
 
     priority: int
-    order: int
-    number: int = field(compare=False)
+    number: int
     name: str = field(compare=False)
     arguments: dict[str, Any] = field(compare=False)
     on_event: OnEvent | None = field(compare=False)
@@ -55,10 +54,11 @@ class LaneCall:
 class Lane:
     """A child process that is started when needed, and started again if it dies."""
 
-    def __init__(self, *, newest_first: bool = False) -> None:
+    def __init__(self, *, in_background: bool = False) -> None:
+        """in_background: its process leaves the cores to others, such as the server, first."""
         self._calls: asyncio.PriorityQueue[LaneCall] = asyncio.PriorityQueue()
         self._numbers = itertools.count(1)
-        self._newest_first = newest_first
+        self._words = ["--background"] if in_background else []
         self._process: asyncio.subprocess.Process | None = None
         self._current: LaneCall | None = None
         self._task: asyncio.Task[None] | None = None
@@ -82,8 +82,7 @@ class Lane:
             self._task = asyncio.create_task(self._serve())
         number = next(self._numbers)
         result = asyncio.get_running_loop().create_future()
-        order = -number if self._newest_first else number
-        call = LaneCall(priority, order, number, name, dict(arguments), on_event, on_start, result)
+        call = LaneCall(priority, number, name, dict(arguments), on_event, on_start, result)
         self._calls.put_nowait(call)
         return call
 
@@ -173,6 +172,7 @@ class Lane:
                 sys.executable,
                 "-m",
                 "kadr.studio.worker",
+                *self._words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=None if os.environ.get("KADR_DEBUG") else subprocess.DEVNULL,

@@ -17,6 +17,7 @@ from kadr.studio.lanes import CallError, Lane
 from kadr.studio.page_state import PageState
 from kadr.studio.pictures import PictureStore
 from kadr.studio.refusals import CONFLICT, MISSING, READ_ONLY, Refusal
+from kadr.studio.studio_lock import StudioLock
 from kadr.studio.watch import FolderLook, find_holder, look_at
 
 _WATCH_SECONDS, _HOLDER_LOOKS = 0.5, 2
@@ -30,7 +31,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self.project, self.pictures = Lane(), Lane()
-        self.preview, self.run = Lane(), Lane()
+        self.preview, self.run = Lane(), Lane(in_background=True)
 
     @property
     def all(self) -> tuple[Lane, ...]:
@@ -51,8 +52,13 @@ class Lanes:
 class ProjectSession:
     """An open project. Make it, await ``start``, and in the end ``close``."""
 
-    def __init__(self, root: Path, state: PageState, lanes: Lanes, *, is_local: bool) -> None:
-        """is_local: whether pages are on this machine, so that it can show them folders."""
+    def __init__(
+        self, root: Path, state: PageState, lanes: Lanes, *, is_local: bool, address: str = ""
+    ) -> None:
+        """is_local: whether pages are on this machine, so that it can show them folders.
+
+        address: of the page, which another studio names to those who open the project there.
+        """
         self.root, self._state, self._lanes = root, state, lanes
         self._is_local = is_local
         self.pictures: PictureStore | None = None
@@ -64,12 +70,17 @@ class ProjectSession:
         self._key_problem: dict[str, Any] | None = None
         self._run_problem: dict[str, Any] | None = None
         self._clip_version: tuple[Any, ...] | None = None
+        self._lock = StudioLock(root, address)
         self._tasks: list[asyncio.Task[None]] = []
         self._fill: asyncio.Task[None] | None = None
         self._states_wanted = asyncio.Event()
 
     async def start(self) -> None:
-        """Show what is known at once, and begin to watch the folder."""
+        """Show what is known at once, and begin to watch the folder.
+
+        Raises InputError if another studio has the project open.
+        """
+        self._lock.acquire()
         self._state.set(project={"name": self.root.name, "path": str(self.root)})
         self.runner.start()
         await self.refresh()
@@ -86,6 +97,7 @@ class ProjectSession:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.runner.close()
+        self._lock.release()
 
     async def edit(
         self, call: str, arguments: Mapping[str, Any], revision: int, author: str | None
@@ -191,6 +203,8 @@ class ProjectSession:
         if patch is not None:
             self._state.publish_frames(patch)
         self.pictures.want_styled(files)
+        if files and not self.runner.work().running:  # maybe changed by hand, which has to be told
+            self._states_wanted.set()
         self.runner.count_frames(self._table.pending_count)
 
     async def _watch(self) -> None:

@@ -44,7 +44,12 @@ def serve(
     """
     listener = open_listener(host, port)
     access = Access.of(host, listener.getsockname()[1])
-    studio = Studio(kadr.__version__, folder, is_local=is_loopback(host))
+    studio = Studio(
+        kadr.__version__,
+        folder,
+        is_local=is_loopback(host),
+        address=access.url.partition("?")[0],  # without the token
+    )
     config = uvicorn.Config(
         create_app(studio, access, project, sample=sample),
         log_level="error",

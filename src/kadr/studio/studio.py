@@ -25,12 +25,14 @@ _MOST_LISTED = 200
 
 
 class Studio:
-    """What the server serves. folder: where it was started, for the start page."""
+    """What the server serves. folder: where it was started. address: of its page, for people."""
 
-    def __init__(self, version: str, folder: Path, *, is_local: bool = True) -> None:
+    def __init__(
+        self, version: str, folder: Path, *, is_local: bool = True, address: str = ""
+    ) -> None:
         self.state = PageState(version)
         self.session: ProjectSession | None = None
-        self.is_local = is_local
+        self.is_local, self._address = is_local, address
         self._folder = folder
         self._lanes = Lanes()
         self._lock = asyncio.Lock()
@@ -144,7 +146,9 @@ class Studio:
 
     async def _open_folder(self, root: Path) -> None:
         await self._close()
-        session = ProjectSession(root, self.state, self._lanes, is_local=self.is_local)
+        session = ProjectSession(
+            root, self.state, self._lanes, is_local=self.is_local, address=self._address
+        )
         self.session = session
         try:
             await session.start()

@@ -49,12 +49,17 @@ CALLS = {
 }
 """Name of a call → "module:function" in this package; the function takes a Call."""
 
+_NICENESS = 5
+"""Of a process in the background: scrubbing stays smooth while a run uses all cores."""
+
 _SECONDS_TO_STOP = 60.0
 """After which a process that was told to end, ends."""
 
 
 def main() -> None:
     """Answer calls until stdin is closed."""
+    if "--background" in sys.argv and hasattr(os, "nice"):
+        os.nice(_NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this one
     output = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints must not stand between the messages

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from kadr.core.events import Event
+from kadr.core.frames import Frame
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import write_image
 from kadr.option_fields import single_frame_options
@@ -22,6 +26,8 @@ from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.registry import create_stylizer, stylizer_options
 
 _STEP = "stylize"
+_MOST_PICTURES = 64
+"""Of a grid of settings."""
 
 
 def stylize(call: Call) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def seeds(call: Call) -> dict[str, Any]:
     folder, stylizer = open_folder(call), _stylizer_name(call)
     index, target = int(call["frame"]), Path(call["folder"])
     _check(folder, [index])
-    options = _options(stylizer, call)
+    options, axes = _options(stylizer, call), _axes(stylizer, call)
     numbers = [int(seed) for seed in call.get("seeds") or [0]]
     with clip_source(folder.project, folder.located).open() as clip:
         frame = clip.frame(index)
@@ -62,14 +68,11 @@ def seeds(call: Call) -> dict[str, Any]:
     with call.report_compiling():
         if names & {"seed", "seed_each"}:
             trials = call.follow(
-                make_seed_grid(frame, numbers, stylizer, options, None, call.cancel)
+                make_seed_grid(frame, numbers, stylizer, options, axes, call.cancel)
             )
             pictures = [(trial.label, trial.image) for trial in trials]
         else:
-            jobs = [StylizeJob(frame, 0, numbers[0])]
-            context = StylizeContext(cancel=call.cancel)
-            styled = create_stylizer(stylizer, **options).stylize(iter(jobs), context)
-            pictures = [(stylizer, item.image) for batch in styled for item in batch]
+            pictures = list(_each_setting(frame, stylizer, options, axes, call))
     for position, (_, image) in enumerate(pictures):
         write_image(target / f"{position}.png", image)
         write_proxy(target / f"{position}.jpg", image)
@@ -84,11 +87,43 @@ def _stylizer_name(call: Call) -> str:
     return name
 
 
+def _each_setting(
+    frame: Frame, stylizer: str, options: dict[str, Any], axes: dict[str, list[Any]], call: Call
+) -> Iterator[tuple[str, Any]]:
+    """Label and picture for each combination of settings of a stylizer without a seed."""
+    for values in itertools.product(*axes.values()):
+        call.cancel.check()
+        settings = dict(zip(axes, values, strict=True))
+        jobs = [StylizeJob(frame, 0, 0)]
+        context = StylizeContext(cancel=call.cancel)
+        styled = create_stylizer(stylizer, **{**options, **settings}).stylize(iter(jobs), context)
+        label = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in settings.items())
+        for item in itertools.chain.from_iterable(styled):
+            yield label or stylizer, item.image
+
+
+def _axes(stylizer: str, call: Call) -> dict[str, list[Any]]:
+    """The values of each option that a grid tries, of the right types. Raises OptionsError."""
+    axes: dict[str, list[Any]] = {}
+    for name, values in dict(call.get("axes") or {}).items():
+        for value in values:
+            ((field, checked),) = _checked(stylizer, {name: value}).items()
+            axes.setdefault(field, []).append(checked)
+    if math.prod(map(len, axes.values())) > _MOST_PICTURES:
+        raise OptionsError(f"axes: more than {_MOST_PICTURES} combinations; try fewer values")
+    return axes
+
+
 def _options(stylizer: str, call: Call) -> dict[str, Any]:
-    """The options of a call by field, each of the right type. Raises OptionsError."""
+    """The options of a call by field. Raises OptionsError."""
+    return _checked(stylizer, dict(call.get("options") or {}))
+
+
+def _checked(stylizer: str, texts: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by field, each of the right type; those that are None are left out."""
     entries = {entry.name: entry for entry in stylizer_entries(stylizer_options(stylizer))}
     values = {}
-    for name, value in dict(call.get("options") or {}).items():
+    for name, value in texts.items():
         entry = entries.get(str(name).replace("_", "-"))
         if entry is None:
             raise OptionsError(
