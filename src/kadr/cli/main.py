@@ -31,13 +31,14 @@ from kadr.cli.preview import preview
 from kadr.cli.run import run
 from kadr.cli.seeds import seeds
 from kadr.cli.status import status
+from kadr.cli.studio import studio
 from kadr.cli.synth import SynthCommand, synth
 from kadr.core.formatting import printable
 from kadr.core.heap import limit_arenas
 from kadr.errors import OptionsError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
-    "Start": (new, import_, layer),
+    "Start": (studio, new, import_, layer),
     "Plan": (plan, frames, mask),
     "Run": (run, preview, compare, deflicker),
     "Look": (status, measure, info),

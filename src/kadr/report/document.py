@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -61,13 +62,13 @@ def html_document(
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{html_text(title)}</title>
 <style>
-{_asset("page.css")}</style>
+{_asset("page.css")}{_asset("shared/compare.css")}</style>
 </head>
 <body>
 {body}
 <script id="report-data" type="application/json">{_script_data(data)}</script>
 <script>
-{_asset("page.js")}</script>
+{_script()}</script>
 </body>
 </html>
 """
@@ -80,6 +81,14 @@ def html_text(value: object) -> str:
 
 def _asset(name: str) -> str:
     return resources.files("kadr.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """One script of the page's own and of the modules that it shares with the studio."""
+    modules = (_asset(f"shared/{name}.js") for name in ("curves", "compare"))
+    exported = re.compile(r"^export (?=function|const)", re.MULTILINE)
+    shared = "\n".join(exported.sub("", text) for text in modules)
+    return f"{{\n{shared}\n{_asset('page.js')}}}\n"
 
 
 def _script_data(data: Mapping[str, Any]) -> str:

@@ -5,34 +5,8 @@
   const findAll = (query) => [...document.querySelectorAll(query)];
   document.documentElement.classList.add("js");
 
-  const percent = (value) => {
-    const value100 = value * 100;
-    const digits = value100 >= 99.95 ? 0 : value100 >= 0.95 || value100 === 0 ? 1 : 2;
-    return `${value100.toFixed(digits)} %`;
-  };
-
-  const nearest = (index) => {
-    const covering = data.keys.filter((key) => key.start <= index && index < key.stop);
-    const distanceTo = (key) => Math.abs(key.index - index);
-    return covering.sort((a, b) => distanceTo(a) - distanceTo(b))[0];
-  };
-
-  const describe = (position) => {
-    const index = data.first + position;
-    const parts = [`frame ${data.numbers[position]}`];
-    for (const curve of data.curves) {
-      const value = curve.values[position];
-      if (value !== null) {
-        parts.push(`${curve.label} ${curve.kind === "percent" ? percent(value) : Number(value.toPrecision(4))}`);
-      } else if (curve.missing) parts.push(curve.missing);
-    }
-    const key = nearest(index);
-    if (key) {
-      const distance = Math.abs(key.index - index);
-      parts.push(distance === 0 ? "keyframe" : `nearest keyframe ${key.number}, distance ${distance} frame${distance > 1 ? "s" : ""}`);
-    }
-    return parts.join(" · ");
-  };
+  // describeFrame, positionAt and makeComparer come from shared/, which the page holds too
+  const describe = (position) => describeFrame(data, position);
 
   const plots = findAll(".plot"), readout = find(".readout");
   const showFrame = (position) => {
@@ -49,9 +23,7 @@
     const slider = find("input", plot);
     const show = () => showFrame(Number(slider.value));
     const follow = (event) => {
-      const box = plot.getBoundingClientRect();
-      const position = Math.floor(((event.clientX - box.left) / box.width) * data.numbers.length);
-      slider.value = Math.min(data.numbers.length - 1, Math.max(0, position));
+      slider.value = positionAt(plot, event.clientX, 0, data.numbers.length);
       show();
     };
     slider.hidden = false;
@@ -64,23 +36,10 @@
 
   const viewer = find(".viewer");
   if (viewer) {
-    const box = find(".compare", viewer), divider = find("input", viewer), caption = find("p", viewer);
+    const box = find(".compare", viewer), caption = find("p", viewer);
     const buttons = findAll(".pairs button");
-    const modes = findAll(".modes button");
-    const setMode = (mode) => {
-      box.dataset.mode = mode;
-      box.classList.remove("flipped");
-      for (const button of modes) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
-    };
-    for (const button of modes) button.addEventListener("click", () => setMode(button.dataset.mode));
-    const flip = () => {
-      if (box.dataset.mode === "flip") box.classList.toggle("flipped");
-    };
-    box.addEventListener("click", flip);
-    divider.addEventListener("keydown", (event) => {
-      if (event.key === " " || event.key === "Enter") flip();
-    });
-    const setDivider = () => box.style.setProperty("--at", `${divider.value}%`);
+    const comparer = makeComparer(box, findAll(".modes button"));
+    box.addEventListener("click", comparer.flip);
     const choose = (button) => {
       const index = button.dataset.index;
       for (const name of ["original", "result", "heat"]) {
@@ -94,12 +53,8 @@
         other.setAttribute("aria-pressed", String(other.dataset.index === index));
       }
     };
-    divider.addEventListener("input", setDivider);
     box.addEventListener("pointermove", (event) => {
-      if (event.buttons !== 1) return;
-      const edge = box.getBoundingClientRect();
-      divider.value = ((event.clientX - edge.left) / edge.width) * 100;
-      setDivider();
+      if (event.buttons === 1) comparer.moveDivider(event.clientX);
     });
     for (const button of buttons) {
       button.addEventListener("click", () => {

@@ -16,6 +16,7 @@ A work folder holds::
     lock, lock.pid  the lock, and the process that holds it
     made-by-kadr.txt   the marker: without it the folder is not kadr's, and nothing is deleted
     keyframes/, every-frame/   in a comparison: one work folder for each method
+    studio/         pictures for the page of the studio, and its plan
     layers/NAME/    in a project with layers: one work folder for each of them
     .kadr-*         files that are being written; left over after a crash
 """
@@ -50,7 +51,11 @@ _KINDS = {
         r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]{12}\.json|(survey|masks)-[0-9a-f]{32}\.zip"
     ),
     "left over from an interrupted run": re.compile(
-        rf"((store|frames|blended|noise)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
+        rf"((store|frames|blended|noise|studio)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
+    ),
+    "pictures for the studio": re.compile(
+        r"studio/((input|sheets)/[0-9a-f]+|styled|preview|keys|full|seeds/\d+)/[\w-]+\.(jpg|png)"
+        r"|studio/(plan[^/]*|previews)\.json"
     ),
     FINISHED_FRAMES: re.compile(r"(frames|blended)/[^/]+\.png"),
     _LOCK_FILES: re.compile("|".join(map(re.escape, _OWN_FILES))),

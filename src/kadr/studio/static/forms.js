@@ -1,0 +1,110 @@
+// Controls from the description of options that the server sends: a new option appears by itself.
+
+import { editOptions } from "./connection.js";
+import { button, find, make, setText, syncList } from "./dom.js";
+import { clearErrors, showError } from "./errors.js";
+import { canChange, store } from "./store.js";
+
+const idOf = (option) => `${option.section}.${option.name}`;
+
+// A list of controls. values: null for options of the project, which are saved at once; or an
+// object that the controls write into.
+export function makeForm(values = null) {
+  return make("div", { class: "form", data: { own: values ? "yes" : "" } });
+}
+
+export function updateForm(form, options, values = null) {
+  syncList(form, options, (option) => `${idOf(option)}:${option.kind}`,
+    (option) => makeControl(option, values), (row, option) => updateControl(row, option, values));
+}
+
+function makeControl(option, values) {
+  const id = `option-${values ? "own-" : ""}${option.section}-${option.name}`.replace(/[^\w-]/g, "-");
+  const input = makeInput(option, id);
+  const row = make("div", { class: `option ${option.kind} place` });
+  const save = (value) => saveValue(row, option, values, value);
+  input.addEventListener("change", () => save(readInput(input, option)));
+  const reset = button("Default", () => { save(null); }, { class: "quiet tiny reset", label: `${option.label}: back to the default` });
+  row.append(make("div", { class: "option-head" }, make("label", { for: id, text: option.label }), reset),
+    input, make("p", { class: "help", id: `${id}-help`, text: helpOf(option) }));
+  input.setAttribute("aria-describedby", `${id}-help`);
+  return row;
+}
+
+function helpOf(option) {
+  const parts = [option.help];
+  if (option.kind !== "flag") {
+    const base = option.unset || (option.default === null || option.default === "" ? "" : String(option.default));
+    if (base) parts.push(`default: ${base}`);
+  }
+  if (option.low !== null && option.low !== undefined) {
+    parts.push(option.high === null || option.high === undefined ? `${option.low} or more` : `${option.low} to ${option.high}`);
+  }
+  return parts.join("; ");
+}
+
+function makeInput(option, id) {
+  if (option.kind === "flag") return make("input", { type: "checkbox", id });
+  if (option.kind === "choice") {
+    const none = option.default === null ? [make("option", { value: "", text: option.unset || "not set" })] : [];
+    return make("select", { id }, ...none, ...option.choices.map((choice) => make("option", { value: choice, text: choice })));
+  }
+  if (option.kind === "list") return make("textarea", { id, rows: 2, placeholder: "one a line" });
+  const isNumber = option.kind === "number" || option.kind === "integer";
+  return make("input", {
+    id, type: isNumber ? "number" : "text", min: option.low, max: option.high, autocomplete: "off", spellcheck: "false",
+    step: option.kind === "integer" ? 1 : isNumber ? "any" : null,
+    placeholder: option.unset || (option.default === null ? null : String(option.default)),
+  });
+}
+
+function readInput(input, option) {
+  if (option.kind === "flag") return input.checked;
+  const text = input.value.trim();
+  if (option.kind === "list") return text ? text.split("\n").map((line) => line.trim()).filter(Boolean) : null;
+  if (!text) return null;
+  const number = Number(text);
+  return (option.kind === "number" || option.kind === "integer") && !Number.isNaN(number) ? number : text;
+}
+
+async function saveValue(row, option, values, value) {
+  clearErrors(row);
+  if (values) {
+    if (value === null) delete values[option.name];
+    else values[option.name] = value;
+    updateControl(row, option, values);
+    return;
+  }
+  try {
+    await editOptions({ [idOf(option)]: value });
+    if (value === null) find("input, select, textarea", row).blur();
+  } catch (error) {
+    showError(error, row);
+  }
+}
+
+function updateControl(row, option, values) {
+  const input = find("input, select, textarea", row);
+  const own = values ? values[option.name] : option.value;
+  const isSet = own !== null && own !== undefined;
+  const value = isSet ? own : option.default;
+  row.classList.toggle("is-set", isSet);
+  find(".reset", row).hidden = !isSet;
+  input.disabled = !values && !canChange();
+  setText(find("label", row), option.label);
+  // what somebody is typing, or an edit under way, is newer than the server's value
+  if ((document.activeElement === input && option.kind !== "flag") || (!values && store.editing)) return;
+  if (option.kind === "flag") input.checked = Boolean(value);
+  else if (option.kind === "choice") input.value = value === null ? "" : String(value);
+  else if (option.kind === "list") input.value = (isSet ? own : []).join("\n");
+  else input.value = isSet ? String(own) : "";
+}
+
+// The options whose name, label or help holds each word of a text.
+export function filterOptions(options, text) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  return options.filter((option) => {
+    const all = `${option.name} ${option.label} ${option.help}`.toLowerCase();
+    return words.every((word) => all.includes(word));
+  });
+}

@@ -1,0 +1,364 @@
+// Draw the timeline and the overview: thumbnails, cuts, states, keys, ranges, curves.
+
+import { thumbnailSheet } from "./pictures.js";
+import { curveSegments } from "./shared/curves.js";
+import { STATES, keys, numberOf, openSuggestions, rangeOf, store } from "./store.js";
+
+// Lanes from the top: y and height in CSS pixels.
+export const LANES = {
+  ruler: [0, 18], thumbnails: [18, 46], states: [66, 14], keys: [83, 24],
+  ranges: [109, 14], ranges2: [125, 14], curves: [145, 54],
+};
+export const TIMELINE_HEIGHT = 203, OVERVIEW_HEIGHT = 34;
+
+// Of several frames on one pixel the state that comes first here is drawn.
+const URGENCY = ["failed", "working", "stale", "not-made", "queued", "edited", "current", "outside"]
+  .map((state) => STATES.indexOf(state));
+
+const COLOURS = ["ink", "soft", "line", "shade", "card", "paper", "key", "key-fill", "curve", "area", "plan",
+  "state-current", "state-stale", "state-queued", "state-working", "state-edited", "state-failed"];
+
+// Canvases do not understand light-dark(): read the colours that hold now.
+export function themeColours() {
+  const style = getComputedStyle(document.documentElement);
+  return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+}
+
+export function prepareCanvas(canvas, height) {
+  const width = canvas.clientWidth, ratio = devicePixelRatio;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.font = "11px system-ui, sans-serif";
+  return { context, width };
+}
+
+export function drawTimeline(canvas, view, onThumbnail) {
+  const { context, width } = prepareCanvas(canvas, TIMELINE_HEIGHT);
+  const colours = themeColours();
+  const x = (frame) => ((frame - view.first) / view.span) * width;
+  const scene = { context, width, colours, view, x };
+  context.fillStyle = colours.shade;
+  for (const lane of ["thumbnails", "curves"]) context.fillRect(0, LANES[lane][0], width, LANES[lane][1]);
+  drawRuler(scene);
+  drawThumbnails(scene, LANES.thumbnails, onThumbnail);
+  drawStates(scene, LANES.states);
+  drawCurves(scene);
+  drawRanges(scene);
+  drawCuts(scene, 18, TIMELINE_HEIGHT);
+  drawKeys(scene);
+  drawOutside(scene, TIMELINE_HEIGHT);
+  drawPlayhead(scene, 0, TIMELINE_HEIGHT);
+}
+
+export function drawOverview(canvas, window, onThumbnail) {
+  const { context, width } = prepareCanvas(canvas, OVERVIEW_HEIGHT);
+  const colours = themeColours(), { count } = store.data.clip;
+  const view = { first: 0, span: count };
+  const scene = { context, width, colours, view, x: (frame) => (frame / count) * width };
+  context.fillStyle = colours.shade;
+  context.fillRect(0, 0, width, OVERVIEW_HEIGHT);
+  drawThumbnails(scene, [0, 25], onThumbnail);
+  drawStates(scene, [26, 8]);
+  drawCuts(scene, 0, OVERVIEW_HEIGHT);
+  context.fillStyle = colours.key;
+  for (const key of keys()) diamond(context, scene.x(key.index + 0.5), 22, 4);
+  drawPlayhead(scene, 0, OVERVIEW_HEIGHT);
+  const left = scene.x(window.first), right = scene.x(window.first + window.span);
+  if (window.span < count) {
+    context.fillStyle = colours.paper;
+    context.globalAlpha = 0.6;
+    context.fillRect(0, 0, left, OVERVIEW_HEIGHT);
+    context.fillRect(right, 0, width - right, OVERVIEW_HEIGHT);
+    context.globalAlpha = 1;
+  }
+  context.strokeStyle = colours.ink;
+  context.lineWidth = 2;
+  context.strokeRect(left + 1, 1, Math.max(6, right - left - 2), OVERVIEW_HEIGHT - 2);
+}
+
+function drawRuler({ context, width, colours, view, x }) {
+  const fewest = (view.span / width) * 64;
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, fewest)));
+  const step = Math.max(1, [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= fewest));
+  context.fillStyle = colours.soft;
+  context.strokeStyle = colours.line;
+  context.lineWidth = 1;
+  context.textBaseline = "middle";
+  const { count } = store.data.clip;
+  for (let frame = Math.ceil(view.first / step) * step; frame < Math.min(count, view.first + view.span); frame += step) {
+    const left = Math.round(x(frame)) + 0.5;
+    context.beginPath();
+    context.moveTo(left, 4);
+    context.lineTo(left, 18);
+    context.stroke();
+    context.fillText(String(numberOf(frame)), left + 4, 9);
+  }
+}
+
+function drawThumbnails({ context, width, x, view }, [top, height], onThumbnail) {
+  const { clip, pictures } = store.data;
+  if (!pictures || !pictures.sheet) return;
+  const { frames: perSheet, columns, width: cellWidth, height: cellHeight } = pictures.sheet;
+  const thumbWidth = Math.max(8, (height * cellWidth) / cellHeight);
+  const frameWidth = width / view.span;
+  const step = Math.max(1, Math.round(thumbWidth / frameWidth));
+  const start = Math.floor(view.first / step) * step;
+  for (let frame = start; frame < Math.min(clip.count, view.first + view.span); frame += step) {
+    const sheet = thumbnailSheet(Math.floor(frame / perSheet), onThumbnail);
+    if (!sheet) continue;
+    const cell = frame % perSheet;
+    const left = x(frame), right = x(frame + step);
+    context.save();
+    context.beginPath();
+    context.rect(left, top, right - left, height);
+    context.clip();
+    // a cell at the middle of its frames, as many pixels wide as its shape needs
+    const shown = Math.min(thumbWidth, Math.max(right - left, thumbWidth));
+    context.drawImage(sheet, (cell % columns) * cellWidth, Math.floor(cell / columns) * cellHeight,
+      cellWidth, cellHeight, (left + right - shown) / 2, top, shown, height);
+    context.restore();
+  }
+}
+
+// Neighbouring pixels or frames of one state become one bar; its shape says the state too.
+function drawStates(scene, lane) {
+  const { view, width, x } = scene;
+  const last = Math.min(store.states.length, Math.ceil(view.first + view.span));
+  const step = Math.max(1, Math.floor(view.span / width));
+  let runState = -1, runStart = 0;
+  const first = Math.max(0, Math.floor(view.first / step) * step);
+  for (let frame = first; frame <= last; frame += step) {
+    const state = frame < last ? mostUrgent(frame, Math.min(last, frame + step)) : -1;
+    if (state === runState) continue;
+    if (runState >= 0) drawState(scene, lane, STATES[runState], x(runStart), x(Math.min(last, frame)));
+    runState = state;
+    runStart = frame;
+  }
+  if (width / view.span >= 9) drawFrameEdges(scene, lane, first, last);
+}
+
+function mostUrgent(start, stop) {
+  let best = URGENCY.length - 1;
+  for (let frame = start; frame < stop; frame += 1) {
+    best = Math.min(best, URGENCY.indexOf(store.states[frame]));
+  }
+  return URGENCY[best];
+}
+
+function drawState({ context, colours }, [top, height], state, left, right) {
+  const width = Math.max(1.5, right - left), middle = top + height / 2;
+  context.fillStyle = colours[`state-${state}`] || colours.soft;
+  if (state === "current") context.fillRect(left, top, width, height);
+  else if (state === "edited") {
+    context.fillRect(left, top, width, height);
+    context.fillStyle = colours.paper;
+    context.fillRect(left, middle - 1, width, 2);
+  } else if (state === "stale") stripes(context, left, top, width, height);
+  else if (state === "queued") context.fillRect(left, middle - 1.5, width, 3);
+  else if (state === "not-made") context.fillRect(left, top + height - 2, width, 2);
+  else if (state === "working") triangle(context, left, top, Math.max(width, 8), height);
+  else if (state === "failed") cross(context, (left + right) / 2, middle, height / 2 - 1);
+}
+
+function stripes(context, left, top, width, height) {
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width, height);
+  context.clip();
+  context.strokeStyle = context.fillStyle;
+  context.lineWidth = 3;
+  context.beginPath();
+  for (let x = Math.floor((left - height) / 7) * 7; x < left + width; x += 7) {
+    context.moveTo(x, top + height);
+    context.lineTo(x + height, top);
+  }
+  context.stroke();
+  context.restore();
+}
+
+function triangle(context, left, top, width, height) {
+  context.beginPath();
+  context.moveTo(left, top);
+  context.lineTo(left + width, top + height / 2);
+  context.lineTo(left, top + height);
+  context.fill();
+}
+
+function cross(context, x, y, size) {
+  context.strokeStyle = context.fillStyle;
+  context.lineWidth = 2.5;
+  context.beginPath();
+  context.moveTo(x - size, y - size);
+  context.lineTo(x + size, y + size);
+  context.moveTo(x + size, y - size);
+  context.lineTo(x - size, y + size);
+  context.stroke();
+}
+
+function drawFrameEdges({ context, colours, x }, [top, height], first, last) {
+  context.fillStyle = colours.paper;
+  for (let frame = first + 1; frame < last; frame += 1) context.fillRect(x(frame) - 0.5, top, 1, height);
+}
+
+function drawCurves({ context, width, colours, view }) {
+  const { error, coverage } = store.data.curves || {};
+  const [top, height] = LANES.curves;
+  const shape = { first: view.first, span: view.span, width, height };
+  if (error) {
+    const largest = error.reduce((most, value) => Math.max(most, value || 0), 0.05);
+    for (const points of curveSegments(error, { ...shape, top: largest })) {
+      line(context, points, top);
+      context.strokeStyle = colours.curve;
+      context.lineWidth = 1.75;
+      context.stroke();
+      context.lineTo(points[points.length - 1][0], top + height);
+      context.lineTo(points[0][0], top + height);
+      context.fillStyle = colours.area;
+      context.fill();
+    }
+  }
+  if (coverage) {
+    context.setLineDash([5, 4]);
+    context.strokeStyle = colours.plan;
+    context.lineWidth = 1.25;
+    for (const points of curveSegments(coverage, { ...shape, top: 1, pick: Math.min })) {
+      line(context, points, top);
+      context.stroke();
+    }
+    context.setLineDash([]);
+  }
+}
+
+function line(context, points, top) {
+  context.beginPath();
+  for (const [x, y] of points) context.lineTo(x, top + y);
+}
+
+export const rangeLane = (position) => LANES[position % 2 ? "ranges2" : "ranges"];
+
+function drawRanges({ context, colours, x }) {
+  keys().forEach((key, position) => {
+    const [top, height] = rangeLane(position), { first, last } = rangeOf(key);
+    const left = x(first), right = x(last + 1), isSelected = key.index === store.selected;
+    context.fillStyle = colours["key-fill"];
+    context.strokeStyle = isSelected ? colours.ink : colours.key;
+    context.lineWidth = isSelected ? 2 : 1;
+    // a range that was set by hand has a solid outline
+    context.setLineDash(key.range || isSelected ? [] : [3, 3]);
+    context.beginPath();
+    context.roundRect(left + 1, top + 1, Math.max(2, right - left - 2), height - 2, 4);
+    context.fill();
+    context.stroke();
+    context.setLineDash([]);
+    context.fillStyle = colours.key;
+    diamond(context, x(key.index + 0.5), top + height / 2, 3);
+  });
+}
+
+export function diamond(context, x, y, size) {
+  context.beginPath();
+  context.moveTo(x, y - size);
+  context.lineTo(x + size, y);
+  context.lineTo(x, y + size);
+  context.lineTo(x - size, y);
+  context.closePath();
+  context.fill();
+}
+
+function drawKeys({ context, colours, x, width }) {
+  const [top, height] = LANES.keys, y = top + height / 2;
+  context.strokeStyle = colours.key;
+  context.lineWidth = 1.75;
+  for (const item of openSuggestions()) drawSuggestion(context, x(item.index + 0.5), y, colours);
+  const next = store.data.suggestions && store.data.suggestions.next;
+  if (next) drawNext(context, x(next.index + 0.5), y, colours);
+  for (const key of keys()) {
+    const left = x(key.index + 0.5);
+    if (left < -20 || left > width + 20) continue;
+    context.fillStyle = key.state === "to-paint" ? colours.paper : colours.key;
+    context.strokeStyle = key.error ? colours["state-failed"] : colours.key;
+    if (key.state === "made") {
+      context.beginPath();
+      context.arc(left, y, 6, 0, Math.PI * 2);
+      context.fill();
+    } else diamond(context, left, y, 8);
+    context.stroke();
+    if (key.error) cross(context, left, y, 8);
+    if (key.index !== store.selected) continue;
+    context.strokeStyle = colours.ink;
+    context.strokeRect(left - 11, y - 11, 22, 22);
+  }
+}
+
+function drawSuggestion(context, x, y, colours) {
+  context.strokeStyle = colours.soft;
+  context.setLineDash([3, 2]);
+  context.beginPath();
+  context.moveTo(x, y - 8);
+  context.lineTo(x + 8, y);
+  context.lineTo(x, y + 8);
+  context.lineTo(x - 8, y);
+  context.closePath();
+  context.stroke();
+  context.setLineDash([]);
+  context.fillStyle = colours.soft;
+  context.fillRect(x - 3.5, y - 0.75, 7, 1.5);
+  context.fillRect(x - 0.75, y - 3.5, 1.5, 7);
+}
+
+function drawNext(context, x, y, colours) {
+  context.fillStyle = colours.curve;
+  context.beginPath();
+  context.moveTo(x, y - 2);
+  context.lineTo(x + 5, y + 8);
+  context.lineTo(x - 5, y + 8);
+  context.fill();
+  context.textAlign = "center";
+  context.fillText("N", x, y - 8);
+  context.textAlign = "start";
+}
+
+function drawCuts({ context, colours, x }, top, bottom) {
+  const { suggestions } = store.data;
+  context.strokeStyle = colours.ink;
+  context.lineWidth = 1.5;
+  context.setLineDash([2, 3]);
+  for (const cut of (suggestions && suggestions.cuts) || []) {
+    context.beginPath();
+    context.moveTo(x(cut), top);
+    context.lineTo(x(cut), bottom);
+    context.stroke();
+  }
+  context.setLineDash([]);
+}
+
+function drawOutside({ context, colours, x, width }, height) {
+  const { first, last } = store.data.clip;
+  context.fillStyle = colours.paper;
+  context.globalAlpha = 0.65;
+  if (x(first) > 0) context.fillRect(0, 0, x(first), height);
+  if (x(last + 1) < width) context.fillRect(x(last + 1), 0, width - x(last + 1), height);
+  context.globalAlpha = 1;
+}
+
+function drawPlayhead({ context, colours, x }, top, bottom) {
+  const middle = x(store.frame + 0.5), frameWidth = x(store.frame + 1) - x(store.frame);
+  if (frameWidth > 4) {
+    context.fillStyle = colours.ink;
+    context.globalAlpha = 0.12;
+    context.fillRect(x(store.frame), top, frameWidth, bottom);
+    context.globalAlpha = 1;
+  }
+  context.fillStyle = colours.ink;
+  context.fillRect(middle - 0.75, top, 1.5, bottom - top);
+  context.beginPath();
+  context.moveTo(middle - 6, top);
+  context.lineTo(middle + 6, top);
+  context.lineTo(middle, top + 7);
+  context.fill();
+}
