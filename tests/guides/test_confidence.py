@@ -21,8 +21,8 @@ def _plain(a: np.ndarray, b: np.ndarray, window: int = 9) -> np.ndarray:
         u = a[box].reshape(-1, a.shape[2]).astype(float)
         v = b[box].reshape(-1, b.shape[2]).astype(float)
         covariance = ((u - u.mean(0)) * (v - v.mean(0))).mean(0)
-        structure = (2 * covariance + confidence._NOISE**2) / (
-            u.var(0) + v.var(0) + confidence._NOISE**2
+        structure = (2 * covariance + confidence.NOISE**2) / (
+            u.var(0) + v.var(0) + confidence.NOISE**2
         )
         light = 1 / (1 + (u.mean(0) - v.mean(0)) ** 2 / confidence._LIGHT**2)
         value[y, x] = (structure * light).mean()

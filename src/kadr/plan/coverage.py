@@ -29,13 +29,15 @@ class Survey:
     candidates: (C,) rising int frame indices of tested keys, some in every shot.
     unexplained: (C, 2·reach + 1, B) uint8; at [c, reach + d] the share, in 255ths, of each of B
     blocks of frame ``candidates[c] + d`` that key ``candidates[c]`` does not explain. 0 for d = 0;
-    undefined where that frame is in another shot.
+    undefined where that frame is in another shot. small: the same of the small region of each block
+    that is explained least, beyond the share of its block; None: not looked at.
     """
 
     frames: FrameRange
     shots: tuple[FrameRange, ...]
     candidates: NDArray[np.int64]
     unexplained: NDArray[np.uint8]
+    small: NDArray[np.uint8] | None = None
 
     @property
     def reach(self) -> int:
@@ -66,6 +68,13 @@ class Survey:
         A frame that is no candidate uses the nearest candidate of the shot. Beyond the reach the
         loss grows linearly with distance.
         """
+        return self._explain(self.unexplained, key, frames)
+
+    def explain_small(self, key: int, frames: FrameRange) -> Blocks | None:
+        """The same for small regions, beyond the share of their block; None: not looked at."""
+        return None if self.small is None else self._explain(self.small, key, frames)
+
+    def _explain(self, shares: NDArray[np.uint8], key: int, frames: FrameRange) -> Blocks:
         shot = self.shot(key)
         low = bisect_left(self.candidates, shot.start)
         high = bisect_left(self.candidates, shot.stop)
@@ -74,7 +83,7 @@ class Survey:
         offsets = np.arange(frames.start, frames.stop) - int(self.candidates[row])
         reach = self.reach
         clipped = np.clip(offsets, -reach, reach)
-        unexplained: Blocks = self.unexplained[row, clipped + reach]
+        unexplained: Blocks = shares[row, clipped + reach]
         is_far = np.abs(offsets) > reach
         if is_far.any():
             extrapolated = unexplained[is_far] * (np.abs(offsets[is_far]) / reach)[:, None]

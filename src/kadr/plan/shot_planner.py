@@ -20,6 +20,10 @@ _MAX_FRAMES = 1000
 _MIN_STEPS = 4
 """Candidates that the largest gap must span; otherwise every frame becomes a candidate."""
 
+SMALL_WEIGHT = 1.0
+"""Weight of what a key leaves unexplained of the small region of a block, such as a mouth, beside
+what it leaves of the block: a region of a hundredth of the picture counts for a few hundredths."""
+
 Losses = NDArray[np.int64]
 
 
@@ -28,7 +32,8 @@ class ShotPlanner:
 
     losses: (M + 1,) int64 after ``solve``; [m] is the loss with m keys, IMPOSSIBLE where no choice
     is allowed. A loss is the sum over frames and blocks of the share that no neighbouring key
-    explains, in 255ths of a block. Dynamic programming over the position of the last key.
+    explains, in 255ths of a block, small regions counted besides. Dynamic programming over the
+    position of the last key.
     """
 
     def __init__(
@@ -68,7 +73,7 @@ class ShotPlanner:
         step = -(-len(self._shot) // _MAX_FRAMES)
         frames = np.arange(self._shot.start, self._shot.stop, step)
         positions = self._positions
-        rows = [self._survey.explain(int(key), self._shot)[::step] for key in positions]
+        rows = [self._rows(int(key), step) for key in positions]
         first_frames = np.searchsorted(frames, positions)
         next_frames = np.searchsorted(frames, positions, side="right")
         losses_before = np.array(
@@ -90,6 +95,14 @@ class ShotPlanner:
             losses.append(int(total.min()))
         self.losses = np.array([loss if loss == IMPOSSIBLE else loss * step for loss in losses])
 
+    def _rows(self, key: int, step: int) -> NDArray[np.uint16]:
+        """(n, B): what a key leaves of each frame."""
+        shares = self._survey.explain(key, self._shot)[::step].astype(np.uint16)
+        small = self._survey.explain_small(key, self._shot)
+        if small is not None:
+            shares += np.rint(np.float32(SMALL_WEIGHT) * small[::step]).astype(np.uint16)
+        return shares
+
     def _add_key(self, best: Losses, between: Losses) -> Losses:
         """The least loss up to each position with one key more; stores the previous key."""
         width = between.shape[1]
@@ -106,7 +119,7 @@ class ShotPlanner:
 
     def _between(
         self,
-        rows: list[NDArray[np.uint8]],
+        rows: list[NDArray[np.uint16]],
         first_frames: NDArray[np.intp],
         next_frames: NDArray[np.intp],
     ) -> Losses:

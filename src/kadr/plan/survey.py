@@ -27,7 +27,7 @@ from kadr.core.warp import Field, sample, warp
 from kadr.errors import OutputError
 from kadr.guides.flow import estimate_flow, gray
 from kadr.guides.transport import identity, register
-from kadr.plan.blocks import GRID, MatteBlocks, Mattes, Row, grid_means
+from kadr.plan.blocks import GRID, MatteBlocks, Mattes, Row, block_values
 from kadr.plan.coverage import UNEXPLAINED, Survey
 from kadr.plan.shots import DELAY, BoundaryFinder
 from kadr.storage.layout import WorkLayout
@@ -37,7 +37,7 @@ from kadr.video.base import Clip
 from kadr.video.identity import identify
 
 STEP = "survey"
-VERSION = 4
+VERSION = 5
 
 REACH = 64
 """Number of frames before and after a candidate that are compared with it."""
@@ -70,8 +70,8 @@ def survey_clip(
 
     cache: a folder that stores it, under a name derived from the content of the clip, so that the
     same frames are not surveyed again. masks: which part of each frame counts; None: all of it;
-    cuts are found in whole frames. Memory grows only by the survey itself, about a kilobyte for
-    each frame. Raises Cancelled if ``cancel`` is set, InputError if a frame is damaged.
+    cuts are found in whole frames. Memory grows only by the survey itself, about two kilobytes
+    for each frame. Raises Cancelled if ``cancel`` is set, InputError if a frame is damaged.
     """
     survey_cache = None if cache is None else _SurveyCache(clip, frames, cache, masks)
     if survey_cache is not None and (cached := survey_cache.get()) is not None:
@@ -115,7 +115,9 @@ class _SurveyCache:
         if arrays is None:
             return None
         shots = tuple(FrameRange(int(start), int(stop)) for start, stop in arrays["shots"])
-        return Survey(self._frames, shots, arrays["candidates"], arrays["unexplained"])
+        return Survey(
+            self._frames, shots, arrays["candidates"], arrays["unexplained"], arrays["small"]
+        )
 
     def put(self, survey: Survey) -> None:
         """Store the survey; logs a warning if the folder cannot be written."""
@@ -123,6 +125,7 @@ class _SurveyCache:
             "shots": np.array([(shot.start, shot.stop) for shot in survey.shots]),
             "candidates": survey.candidates,
             "unexplained": survey.unexplained,
+            **({} if survey.small is None else {"small": survey.small}),
         }
         try:
             adopt_folder(self._cache)
@@ -159,14 +162,14 @@ class _CandidateTracker:
         return self._key.index
 
     def step(self, frame: _ReducedFrame, flow: Field) -> Row:
-        """Advance to the next frame; returns (B,) uint8, the unexplained share of each block."""
+        """Advance to the next frame; returns (2, B) uint8, what stays unexplained in its blocks."""
         self._transport = warp(self._transport, flow)
         if (frame.index - self.index) % _REGISTER == 0:
             self._transport = register(self._transport, self._key.gray, frame.gray)
         difference = cv2.absdiff(sample(self._key.image, self._transport), frame.image)
         unexplained = cv2.transform(difference, _COLOUR_WEIGHTS)  # uint8: saturates at 255
         blocks = frame.blocks
-        return grid_means(unexplained) if blocks is None else blocks.means(unexplained)
+        return block_values(unexplained) if blocks is None else blocks.values(unexplained)
 
 
 class _SurveyBuilder:
@@ -196,7 +199,9 @@ class _SurveyBuilder:
             self._process_next()
         edges = [*self._starts, frames.stop]
         shots = tuple(FrameRange(a, b) for a, b in itertools.pairwise(edges))
-        return Survey(frames, shots, np.array(self._candidates, np.int64), np.stack(self._rows))
+        rows = np.stack(self._rows)
+        candidates = np.array(self._candidates, np.int64)
+        return Survey(frames, shots, candidates, rows[:, :, 0].copy(), rows[:, :, 1].copy())
 
     def _process_next(self) -> None:
         index, image, matte = self._pending.popleft()
@@ -224,7 +229,7 @@ class _SurveyBuilder:
 
     def _add_candidate(self, frame: _ReducedFrame) -> None:
         """Make a frame a candidate: compare it with earlier frames now and with later ones."""
-        row = np.full((2 * REACH + 1, GRID * GRID), UNEXPLAINED, np.uint8)
+        row = np.full((2 * REACH + 1, 2, GRID * GRID), UNEXPLAINED, np.uint8)
         row[REACH] = 0
         tracker = _CandidateTracker(frame)
         for next_frame, earlier in _pairs(self._window):

@@ -35,10 +35,16 @@ from kadr.synth.types import GuideImage
 
 _CONFIDENT = 0.97
 """Confidence above which a pixel is not synthesized."""
+_WINDOW, _NOISE = 5, 9.0
+"""Window in pixels, and noise in 8-bit levels, of the similarity that decides it: teeth or an
+eyelid are a few pixels high, and a larger window hides them among what has not changed. Noise
+counts more in a small one, so only stronger contrast is compared."""
 _SIMILARITY_RANGE = (0.83, 0.96)
 """Similarity of key and frame at which the confidence rises from 0 and reaches 1."""
 _STRETCH_RANGE = (1.5, 2.2)
 """Stretch at which the confidence falls from 1 and reaches 0: a warped style would smear."""
+_FOLLOWED = 0.3
+"""How much the previous output counts at confidence 0."""
 _DIFFERENCE_ERROR = 200.0
 """Error (0–255) at similarity 0."""
 _UNCERTAINTY_ERROR = 130.0
@@ -248,7 +254,7 @@ def _evidence(
 ) -> NDArray[np.float32]:
     """Where the key, warped by the transport, looks like the frame, (H, W) float32 0–1."""
     warped = _inside(sample(key.image, transport), image, inside)
-    return smoothstep(similarity(warped, image), *_SIMILARITY_RANGE)
+    return smoothstep(similarity(warped, image, _WINDOW, _NOISE), *_SIMILARITY_RANGE)
 
 
 def _inside(
@@ -300,5 +306,8 @@ def _modulation(confidence: NDArray[np.float32], occlusion: NDArray[np.bool_]) -
     full = np.full(confidence.shape, 255, np.uint8)
     positions = cv2.convertScaleAbs(confidence, alpha=255 * 0.9, beta=255 * 0.1)
     visible = cv2.blur(np.where(occlusion, np.uint8(0), np.uint8(255)), (5, 5))
+    # what moves by itself, such as a mouth, has to leave the previous output
+    followed = cv2.convertScaleAbs(confidence, alpha=255 * (1 - _FOLLOWED), beta=255 * _FOLLOWED)
+    visible = cv2.multiply(visible, followed, scale=1 / 255)
     modulation: NDArray[np.uint8] = cv2.merge([full, full, positions, visible])
     return modulation

@@ -10,7 +10,7 @@ from kadr.render.shared_flow import flow_name
 from kadr.storage.store import fingerprint
 
 STEP = "propagate"
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
