@@ -12,7 +12,7 @@ from kadr.stylize.registry import create_stylizer, stylizer_names, stylizer_opti
 
 
 def test_names() -> None:
-    assert stylizer_names()[:2] == ("external", "paint")
+    assert stylizer_names()[:5] == ("external", "paint", "ink", "watercolour", "pencil")
 
 
 def test_options_reach_the_stylizer() -> None:
@@ -41,6 +41,6 @@ def test_a_bad_value_names_the_option(value: object) -> None:
 def test_the_registry_imports_no_stylizer() -> None:
     code = "import sys, kadr.stylize.registry; print('numba' in sys.modules)"
     # kadr itself offers synthesize, so only the plug-ins are looked for
-    code = code.replace("'numba'", "'kadr.stylize.paint'")
+    code = code.replace("'numba'", "'kadr.stylize.looks'")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

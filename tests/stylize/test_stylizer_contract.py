@@ -39,6 +39,9 @@ def _onnx(folder: Path) -> Stylizer:
 MAKERS: dict[str, Callable[[Path], Stylizer]] = {
     "external": _external,
     "paint": lambda folder: create_stylizer("paint"),
+    "ink": lambda folder: create_stylizer("ink"),
+    "watercolour": lambda folder: create_stylizer("watercolour"),
+    "pencil": lambda folder: create_stylizer("pencil"),
     "onnx": _onnx,
     "echo": lambda folder: Echo(max_batch=3),
     "joint echo": lambda folder: Echo(joint=True),
@@ -150,5 +153,7 @@ def test_options_are_a_frozen_dataclass_with_help(name: str) -> None:
 
 
 def test_weight_free_stylizers_are_all_in_this_suite() -> None:
-    assert {"external", "paint", "onnx", "a1111", "comfyui"} <= set(stylizer_names())
+    assert {*MAKERS, *SERVERS} - {"echo", "joint echo", "sequential echo"} | {"diffusion"} == set(
+        stylizer_names()
+    )
     assert replace(ExternalOptions(keys=(Path("a"),)), fit=True).fit

@@ -13,6 +13,9 @@ from kadr.stylize.base import Stylizer
 _CLASSES = {
     "external": "kadr.stylize.external:External",
     "paint": "kadr.stylize.paint.stylizer:Paint",
+    "ink": "kadr.stylize.ink:Ink",
+    "watercolour": "kadr.stylize.watercolour:Watercolour",
+    "pencil": "kadr.stylize.pencil.stylizer:Pencil",
     "diffusion": "kadr.stylize.diffusion.stylizer:Diffusion",
     "onnx": "kadr.stylize.onnx.stylizer:Onnx",
     "a1111": "kadr.stylize.servers.a1111:A1111",

@@ -52,8 +52,8 @@ def test_trials_come_by_axes_and_seeds(model: str, disc_frames: list[Image]) -> 
     assert len(pictures) == 8
     sheet = seed_grid_image(disc_frames[0], trials, cell_width=64)
     assert sheet.shape[1] < 64 * 3, "two seeds wide"
-    with pytest.raises(OptionsError, match="stylizer paint: has no seed to choose"):
-        follow(make_seed_grid(frame, [1], "paint", {}))
+    with pytest.raises(OptionsError, match="stylizer onnx: has no seed to choose"):
+        follow(make_seed_grid(frame, [1], "onnx", {}))
 
 
 def test_seeds_that_change_nothing_are_told_of(disc_frames: list[Image], monkeypatch: Any) -> None:
@@ -196,7 +196,7 @@ def test_bad_ends(clip: Path, model: str, capsys: pytest.CaptureFixture[str]) ->
         ([str(clip), "--frame", "1", *stylizer], "frame 1: the clip has frames 5–7"),
         ([str(clip / "f_005.png"), "--frame", "1", *stylizer], "is one image; leave out --frame"),
         ([str(clip), "--cfg-scale", "5,x", *stylizer], "cfg-scale 'x': expected a number"),
-        ([str(clip), "--stylizer", "paint"], "stylizer paint: has no seed"),
+        ([str(clip), "--stylizer", "onnx"], "stylizer onnx: has no seed"),
     ):
         assert main(["seeds", *words]) == 2
         assert message in capsys.readouterr().err

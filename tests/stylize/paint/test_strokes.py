@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kadr.stylize.looks.structure_tensor import local_directions
 from kadr.stylize.paint.brush_marks import LENGTH, WIDTH, brush_marks
 from kadr.stylize.paint.strokes import paint_strokes
-from kadr.stylize.paint.structure_tensor import local_directions
 
 
 def _painted(image: np.ndarray, **options: float) -> tuple[np.ndarray, np.ndarray]:

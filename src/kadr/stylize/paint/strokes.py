@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
+from kadr.stylize.looks.blur import blur
+from kadr.stylize.looks.structure_tensor import Directions
 from kadr.stylize.paint.brush_marks import brush_marks
-from kadr.stylize.paint.stroke_kernels import Strokes, draw_rows
-from kadr.stylize.paint.structure_tensor import Directions
+from kadr.stylize.paint.kernels.strokes import Strokes, draw_rows
 
 Plane = NDArray[np.float32]
 
@@ -81,25 +81,52 @@ def _plan(
 ) -> Strokes:
     """Strokes of a layer in the order in which they are drawn."""
     centres = _stroke_centres(image.shape[:2], layer.spacing * half_width, rng)
-    if layer.detail > 0:
-        column, row = _pixels(centres, image)
-        centres = centres[_detail(image, half_width)[row, column] > layer.detail]
+    # tint and mark belong to the place, so that strokes stay the same from frame to frame
     tint = rng.standard_normal((len(centres), 4))
     mark = rng.integers(0, 1 << 30, len(centres))
     column, row = _pixels(centres, image)
+    cover: Plane = np.ones(len(centres), np.float32)
+    if layer.detail > 0:
+        cover = _smooth_step(_detail(image, half_width)[row, column] / layer.detail, 0.7, 1.3)
+        drawn = cover > 0
+        centres, tint, mark, cover = centres[drawn], tint[drawn], mark[drawn], cover[drawn]
+        column, row = column[drawn], row[drawn]
     tangent = directions.tangent[row, column]
-    half_length = half_width * layer.length * (0.7 + 0.5 * directions.anisotropy[row, column])
-    bend = _bend(directions.tangent, centres, tangent, half_length)
+    form = _form(directions, row, column)
+    # without a form to follow, strokes are broad dabs that are nearly of one colour and height
+    width: Plane = half_width * (1.35 - 0.35 * form)
+    length: Plane = layer.length * (0.7 + 0.5 * directions.anisotropy[row, column])
+    half_length = np.asarray(width * (1.7 + form * (length - 1.7)), np.float32)
+    bend = form * _bend(directions.tangent, centres, tangent, half_length)
     colour = image[row, column]
     # pigments vary in proportion: dark paint stays dark
-    vary = 0.3 + 0.7 * colour.max(axis=1, keepdims=True) / 160
-    colour = colour + layer.variety * strength * vary * (7.5 * tint[:, :1] + 2.5 * tint[:, 1:])
+    vary = (0.3 + 0.7 * colour.max(axis=1) / 160) * (0.35 + 0.65 * form)
+    tinted = layer.variety * strength * (7.5 * tint[:, :1] + 2.5 * tint[:, 1:])
+    colour = colour + vary[:, None] * tinted
     # half of the marks are reversed, since their two ends differ
-    sign = np.where(mark & 1, 1.0, -1.0)[:, None]
-    widths = np.full((len(centres), 1), half_width)
-    columns = [centres, tangent * sign, bend[:, None] * sign, half_length[:, None], widths, colour]
+    sign = np.where(mark & 1, 1.0, -1.0)
+    columns = [
+        centres,
+        tangent * sign[:, None],
+        np.stack([bend * sign, half_length, width], axis=1),
+        colour,
+        np.stack([cover, 0.25 + 0.75 * form], axis=1),
+    ]
     shape = np.ascontiguousarray(np.concatenate(columns, axis=1), np.float32)
     return Strokes(shape, (mark >> 1).astype(np.int32))
+
+
+def _form(directions: Directions, row: NDArray[np.intp], column: NDArray[np.intp]) -> Plane:
+    """(N,) 0–1: how clearly a form gives strokes at these pixels their direction."""
+    anisotropy = directions.anisotropy[row, column]
+    form: Plane = _smooth_step(directions.form[row, column] * (0.4 + 0.6 * anisotropy), 0.05, 0.55)
+    return form
+
+
+def _smooth_step(values: Plane, low: float, high: float) -> Plane:
+    t = np.clip((values - low) / (high - low), 0, 1)
+    smooth: Plane = t * t * (3 - 2 * t)
+    return smooth
 
 
 def _stroke_centres(
@@ -128,9 +155,9 @@ def _pixels(
 
 def _detail(image: Plane, half_width: float) -> Plane:
     """(H, W) grey steps by which a brush twice as wide would be off."""
-    wide = cv2.GaussianBlur(image, (0, 0), half_width)
-    detail: Plane = cv2.GaussianBlur(np.abs(image - wide).max(axis=2), (0, 0), half_width)
-    return detail
+    difference = np.abs(image - blur(image, half_width))
+    strongest = np.maximum(np.maximum(difference[..., 0], difference[..., 1]), difference[..., 2])
+    return blur(strongest, half_width)
 
 
 def _bend(

@@ -10,17 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kadr.core.frames import Image, to_8_bits
+from kadr.core.frames import Image
 from kadr.option_fields import check_fields, option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
-from kadr.stylize.paint.kuwahara import kuwahara
+from kadr.stylize.looks.blur import blur
+from kadr.stylize.looks.each_frame import frame_scale, seed_option, stylize_each
+from kadr.stylize.looks.kuwahara import kuwahara
+from kadr.stylize.looks.structure_tensor import local_directions
 from kadr.stylize.paint.strokes import paint_strokes
-from kadr.stylize.paint.structure_tensor import local_directions
 
 Plane = NDArray[np.float32]
-
-_REFERENCE = 540.0
-"""Shorter side in pixels for which lengths are given; they scale with the frame."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -35,6 +34,7 @@ class PaintOptions:
     anisotropy: float = option(1.0, "how far strokes are stretched along shapes", low=0, high=1)
     saturation: float = option(1.18, "saturation of colours; 1: as filmed", low=0, high=3)
     relief: float = option(0.5, "thickness of the paint; 0: flat", low=0, high=1)
+    seed: int | None = seed_option()
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -44,7 +44,7 @@ class Paint:
     """The stylizer that paints each frame in brush strokes that follow its forms."""
 
     Options: ClassVar[type[PaintOptions]] = PaintOptions
-    VERSION = 1
+    VERSION = 2
     name = "paint"
     joint = False
     sequential = False
@@ -57,17 +57,12 @@ class Paint:
         self, jobs: Iterable[StylizeJob], context: StylizeContext
     ) -> Iterator[list[StyledFrame]]:
         """Yield each frame painted; outside ``context.mask`` pixels stay unchanged."""
-        for job in jobs:
-            context.cancel.check()
-            frame = to_8_bits(job.frame.image)
-            painted = frame.copy()
-            painted[..., :3] = paint(
-                frame[..., :3], self._options, seed=job.seed, threads=context.threads
-            )
-            mask = context.mask(job.index)
-            if mask is not None:
-                painted[~mask] = frame[~mask]
-            yield [StyledFrame(job.index, painted)]
+        yield from stylize_each(
+            jobs,
+            context,
+            self._options.seed,
+            lambda image, seed: paint(image, self._options, seed=seed, threads=context.threads),
+        )
 
 
 def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None = None) -> Image:
@@ -75,9 +70,9 @@ def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None
 
     The same seed gives the same bytes for any number of ``threads``.
     """
-    scale = min(image.shape[:2]) / _REFERENCE
+    scale = frame_scale(image)
     image = np.ascontiguousarray(image)
-    directions = local_directions(image, sigma=max(1.0, 2.0 * scale))
+    directions = local_directions(image, sigma=max(1.0, 2.0 * scale), threads=threads)
     flat = kuwahara(
         image,
         directions,
@@ -111,7 +106,7 @@ def _saturate(image: Plane, saturation: float) -> Plane:
 
 def _relief_light(canvas: Plane, height: Plane, radius: float, relief: float) -> Plane:
     """(H, W, 3) grey steps that light from the upper left adds to paint of this relief."""
-    smooth = cv2.GaussianBlur(height, (0, 0), max(0.6, 0.07 * radius))
+    smooth = blur(height, max(0.6, 0.07 * radius))
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
     slope = np.tanh((0.6 * gx + 0.8 * gy) * np.float32(0.7 * radius))

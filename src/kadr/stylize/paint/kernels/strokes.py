@@ -1,4 +1,4 @@
-"""Draw planned strokes on rows of a canvas. NumPy and Numba only."""
+"""Draw planned strokes on rows of a canvas."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from kadr.stylize.looks.kernels.oriented_box import row_of_box
+
 
 class Strokes(NamedTuple):
     """Strokes in the order in which they are drawn.
 
-    shape: (N, 10) float32: x, y, direction x, y, bend, half length, half width, R, G, B.
+    shape: (N, 12) float32: x, y, direction x, y, bend, half length, half width, R, G, B, cover 0–1
+    and relief 0–1.
     mark: (N,) int32, index of the brush mark, modulo their count.
     """
 
@@ -54,7 +57,7 @@ def draw_rows(
     thin = np.float32(edge)
     one = np.float32(1)
     for index in range(strokes.shape[0]):
-        sx, sy, dx, dy, bend, half_length, half_width, r, g, b = strokes[index]
+        sx, sy, dx, dy, bend, half_length, half_width, r, g, b, most, height = strokes[index]
         # how far a bent stroke departs from its axis
         swing = half_width + abs(bend) * half_length * half_length * np.float32(0.5)
         reach_x = abs(dx) * half_length + abs(dy) * swing
@@ -63,8 +66,10 @@ def draw_rows(
         left, right = max(0, int(sx - reach_x)), min(width, int(sx + reach_x) + 2)
         mark = marks[mark_of[index] % marks.shape[0]]
         for y in range(top, bottom):
-            for x in range(left, right):
-                px, py = np.float32(x) - sx, np.float32(y) - sy
+            py = np.float32(y) - sy
+            first, last = row_of_box(py, dx, dy, half_length, swing)
+            for x in range(max(left, int(sx + first)), min(right, int(sx + last) + 2)):
+                px = np.float32(x) - sx
                 along = px * dx + py * dy
                 across = py * dx - px * dy - np.float32(0.5) * bend * along * along
                 u, v = along / half_length, across / half_width
@@ -72,10 +77,10 @@ def draw_rows(
                     continue
                 er, eg, eb = image[y, x, 0] - r, image[y, x, 1] - g, image[y, x, 2] - b
                 gap = (er * er + eg * eg + eb * eb) / thin
-                cover = _sample(mark, u, v, 0) / (one + gap * gap)
+                cover = most * _sample(mark, u, v, 0) / (one + gap * gap)
                 if cover < np.float32(0.01):
                     continue
                 canvas[y, x, 0] += cover * (r - canvas[y, x, 0])
                 canvas[y, x, 1] += cover * (g - canvas[y, x, 1])
                 canvas[y, x, 2] += cover * (b - canvas[y, x, 2])
-                relief[y, x] += cover * (_sample(mark, u, v, 1) - relief[y, x])
+                relief[y, x] += cover * (height * _sample(mark, u, v, 1) - relief[y, x])

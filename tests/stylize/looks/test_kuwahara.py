@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kadr.stylize.paint.kuwahara import kuwahara
-from kadr.stylize.paint.structure_tensor import Directions, local_directions
+from kadr.stylize.looks.kuwahara import kuwahara
+from kadr.stylize.looks.structure_tensor import local_directions
 
 
 def _filter(image: np.ndarray, radius: float = 4.0, **options: float) -> np.ndarray:
@@ -72,7 +74,7 @@ def test_turning_the_picture_turns_the_result() -> None:
 def test_round_neighbourhoods_without_anisotropy() -> None:
     image = np.random.default_rng(0).integers(0, 256, (24, 24, 3)).astype(np.uint8)
     directions = local_directions(image, 2.0)
-    isotropic = Directions(directions.tangent, np.zeros_like(directions.anisotropy))
+    isotropic = replace(directions, anisotropy=np.zeros_like(directions.anisotropy))
     a = kuwahara(image, directions, 3.0, anisotropy=0.0)
     b = kuwahara(image, isotropic, 3.0, anisotropy=1.0)
     np.testing.assert_allclose(a, b, atol=1e-3)

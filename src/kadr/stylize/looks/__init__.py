@@ -1,0 +1,1 @@
+"""What the stylizers without a model share: directions, lines, flat colours, paper."""

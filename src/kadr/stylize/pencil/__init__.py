@@ -1,0 +1,1 @@
+"""The ``pencil`` stylizer: hatching along the forms, without any model."""
