@@ -172,7 +172,8 @@ def _correlation(a: Plane, b: Plane) -> float:
 @cache
 def _window(size: tuple[int, int]) -> Plane:
     """A Hanning window of ``size`` (width, height)."""
-    return cv2.createHanningWindow(size, cv2.CV_32F)
+    window: Plane = cv2.createHanningWindow(size, cv2.CV_32F)
+    return window
 
 
 def _surface(a: Plane, b: Plane, reach: int) -> tuple[Plane, float]:
