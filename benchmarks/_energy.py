@@ -86,7 +86,7 @@ def _same_place(size: tuple[int, int], limits: tuple[int, int]) -> NDArray[np.in
     return np.ascontiguousarray(np.stack(position, axis=-1).astype(np.int32))
 
 
-@njit
+@njit(cache=True)
 def _cost(
     target: np.ndarray, source: np.ndarray, y: int, x: int, v: int, u: int, limit: float
 ) -> float:
@@ -101,7 +101,7 @@ def _cost(
     return total
 
 
-@njit
+@njit(cache=True)
 def _random(state: int) -> int:
     """The next random number of a row, 0 to 2³² − 1 (xorshift)."""
     state = (state ^ (state << 13)) & 0xFFFFFFFF
@@ -109,7 +109,7 @@ def _random(state: int) -> int:
     return (state ^ (state << 5)) & 0xFFFFFFFF
 
 
-@njit(parallel=True)
+@njit(parallel=True, cache=True)
 def _cost_of(target: np.ndarray, source: np.ndarray, match: np.ndarray) -> np.ndarray:
     height, width = match.shape[:2]
     best = np.empty((height, width), np.float32)
@@ -119,7 +119,7 @@ def _cost_of(target: np.ndarray, source: np.ndarray, match: np.ndarray) -> np.nd
     return best
 
 
-@njit(parallel=True)
+@njit(parallel=True, cache=True)
 def _improve(
     target: np.ndarray,
     source: np.ndarray,

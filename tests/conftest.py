@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
 import sys
@@ -34,9 +35,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = ("test_kill.py", "test_diffusion_runs.py", "test_guide.py")
+"""Files with tests that take more than five seconds each."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests: in several processes the last one would run alone."""
-    items.sort(key=lambda item: item.path.name != "test_kill.py")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage only in what comes from now on: libraries hold half a million objects."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,6 +32,8 @@ def _disc(index: int) -> np.ndarray:
 
 
 MASKS = [_disc(index) for index in range(COUNT)]
+DRAFT = detail_options("draft")
+"""For what does not depend on how well frames are made."""
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _run(folder: Path, *, keys: str = "keys", output: str = "out", **options: object) -> RunResult:
     options.setdefault("mask", folder / "masks")
+    options.setdefault("propagate", DRAFT)
     return restyle(
         RunOptions(folder / "clip", folder / output, (folder / keys,), threads=1, **options)
     )
@@ -238,7 +241,8 @@ def test_a_mask_changed_in_one_frame_needs_the_passes_from_there_on(tmp_path: Pa
 
     def options(name: str, work: Path | None) -> RunOptions:
         return RunOptions(tmp_path / "clip", tmp_path / name, (tmp_path / "keys",), threads=1,
-                          mask=tmp_path / "masks", work=work, ignore_cuts=True)  # fmt: skip
+                          mask=tmp_path / "masks", work=work, ignore_cuts=True,
+                          propagate=DRAFT)  # fmt: skip
 
     first = restyle(options("out", tmp_path / "work"))
     assert first.computed == 2 * (34 + 5)
@@ -257,14 +261,15 @@ def test_the_same_bytes_for_any_number_of_threads(folder: Path) -> None:
     _run(folder, feather=2.0)
     restyle(
         RunOptions(folder / "clip", folder / "other", (folder / "keys",), threads=2,
-                   mask=folder / "masks", feather=2.0)
+                   mask=folder / "masks", feather=2.0, propagate=DRAFT)
     )  # fmt: skip
     assert all(map(np.array_equal, _images(folder / "out"), _images(folder / "other")))
 
 
 def test_previews_are_as_the_run_makes_them(folder: Path) -> None:
     options = RunOptions(folder / "clip", folder / "out", (folder / "keys",), threads=1,
-                         mask=folder / "masks", feather=2.0, work=folder / "work")  # fmt: skip
+                         mask=folder / "masks", feather=2.0, work=folder / "work",
+                         propagate=DRAFT)  # fmt: skip
     frames: list[Frame] = []
     consume(
         preview_frames(options, FrameRange(2, 5)),

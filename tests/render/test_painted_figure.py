@@ -24,12 +24,14 @@ from kadr.core.frames import Frame, FrameRange
 from kadr.core.generators import consume
 from kadr.errors import Cancelled, InputError, OptionsError
 from kadr.image_files import read_image, write_image
-from kadr.options import PropagateOptions, RunOptions
+from kadr.options import PropagateOptions, RunOptions, detail_options
 from kadr.pipeline import RunResult, restyle, restyle_events
 from kadr.preview import preview_frames
 from kadr.video.clips import create_clip, open_clip
 
 COUNT = 13
+DRAFT = detail_options("draft")
+"""For what does not depend on how well frames are made."""
 HAT = make_scene(COUNT, hat((HEIGHT, WIDTH)))
 RING = make_scene(COUNT, ring((HEIGHT, WIDTH)))
 
@@ -100,7 +102,7 @@ def test_a_shape_that_two_keys_place_differently_has_one_outline(tmp_path: Path)
 
 def test_an_interrupted_run_gives_the_same_bytes(tmp_path: Path) -> None:
     folder = HAT.write(tmp_path, (0, COUNT - 1))
-    whole = _run(folder, "whole", work=folder / "other")
+    whole = _run(folder, "whole", work=folder / "other", propagate=DRAFT)
     cancel = CancelToken()
 
     def stop(event: object) -> None:
@@ -108,8 +110,8 @@ def test_an_interrupted_run_gives_the_same_bytes(tmp_path: Path) -> None:
             cancel.cancel()
 
     with pytest.raises(Cancelled):
-        follow(restyle_events(_options(folder), cancel), stop)
-    for image, expected in zip(_run(folder), whole, strict=True):
+        follow(restyle_events(_options(folder, propagate=DRAFT), cancel), stop)
+    for image, expected in zip(_run(folder, propagate=DRAFT), whole, strict=True):
         assert np.array_equal(image, expected)
 
 
@@ -124,14 +126,14 @@ def test_another_mask_of_the_figure_makes_the_passes_again(tmp_path: Path) -> No
 
 
 def _result(folder: Path, output: str) -> RunResult:
-    return restyle(_options(folder, output))
+    return restyle(_options(folder, output, propagate=DRAFT))
 
 
 def test_a_preview_shows_the_frame_of_the_run(tmp_path: Path) -> None:
     folder, shown = HAT.write(tmp_path, (0, COUNT - 1)), []
-    items = preview_frames(_options(folder), FrameRange(5, 6))
+    items = preview_frames(_options(folder, propagate=DRAFT), FrameRange(5, 6))
     consume(items, lambda item: shown.append(item) if isinstance(item, Frame) else None)
-    assert np.array_equal(shown[0].image, _run(folder)[5])
+    assert np.array_equal(shown[0].image, _run(folder, propagate=DRAFT)[5])
 
 
 def test_masks_of_the_figure_may_be_a_video(tmp_path: Path) -> None:

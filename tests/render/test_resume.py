@@ -16,7 +16,7 @@ from kadr.core.frames import Frame, FrameRange
 from kadr.dry_run import DryRun, make_dry_run
 from kadr.errors import Cancelled, OptionsError
 from kadr.image_files import read_image, write_image
-from kadr.options import PropagateOptions, RunOptions
+from kadr.options import RunOptions, detail_options
 from kadr.pipeline import restyle
 from kadr.preview import PreviewResult, preview_frames
 from kadr.report.record import read_record
@@ -55,7 +55,10 @@ def project(finished_run: Path, tmp_path: Path) -> Path:
 
 
 def _options(root: Path, **changes: Any) -> RunOptions:
-    values = {"output": root / "film.mkv", "work": root / "work", "overwrite": True} | changes
+    values = {
+        "output": root / "film.mkv", "work": root / "work", "overwrite": True,
+        "propagate": detail_options("draft"),
+    } | changes  # fmt: skip
     return RunOptions(clip=root / "clip", keys=(root / "keys",), **values)
 
 
@@ -205,7 +208,7 @@ def test_a_repainted_key_recomputes_what_depends_on_it(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"propagate": PropagateOptions(video_weight=8)}, "video-weight 32.0 → 8"),
+        ({"propagate": replace(detail_options("draft"), video_weight=8)}, "video-weight 32.0 → 8"),
         ({"seed": 3}, "seed 0 → 3"),
     ],
 )

@@ -193,7 +193,7 @@ def _surface(a: Plane, b: Plane, reach: int) -> tuple[Plane, float]:
         product += cv2.mulSpectrums(cv2.dft(plane_a), cv2.dft(plane_b), 0, conjB=True)
     surface = cv2.dft(product, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT)
     shifts = np.arange(-reach, reach + 1)  # negative ones lie at the end
-    return surface[np.ix_(shifts, shifts)], power
+    return surface[shifts[:, None], shifts], power
 
 
 def _coarse(a: Plane, b: Plane, target: int) -> Displacement:

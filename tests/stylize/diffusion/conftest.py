@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny_models import Kind, TinyNetworks, copy_network, save_folder, save_single
+from filelock import FileLock
+from tiny_models import FindModel, Kind, TinyNetworks, copy_network, save_on_demand
 from trained_models import train_model
 
 from kadr.core.frames import Image
@@ -20,9 +22,6 @@ from kadr.stylize.diffusion.noise_cache import collect_file_stats
 from kadr.stylize.diffusion.prompt import tokenizer
 
 torch.set_num_threads(1)
-
-FindModel = Callable[..., Path]
-
 
 _loaded: dict[Any, Any] = {}
 """Loaded networks and tokenizer backends, by function, arguments and files."""
@@ -54,7 +53,13 @@ def _fast_loading(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_parts() -> Callable[[Kind], TinyNetworks]:
-    """Networks of a kind; tests must not change them."""
+    """Networks of a kind, half as deep as published ones; tests must not change them."""
+    return cache(partial(TinyNetworks, layers=1))
+
+
+@pytest.fixture(scope="session")
+def deep_parts() -> Callable[[Kind], TinyNetworks]:
+    """Networks of a kind, as deep as published ones; tests must not change them."""
     return cache(TinyNetworks)
 
 
@@ -63,15 +68,15 @@ def tiny_model(
     tmp_path_factory: pytest.TempPathFactory, tiny_parts: Callable[..., TinyNetworks]
 ) -> FindModel:
     """``tiny_model(kind, form)``: its path; form: "folder", ".safetensors" or ".ckpt"."""
-    root = tmp_path_factory.mktemp("tiny")
+    return save_on_demand(tiny_parts, tmp_path_factory.mktemp("tiny"))
 
-    @cache
-    def make(kind: Kind, form: str = "folder") -> Path:
-        if form == "folder":
-            return save_folder(tiny_parts(kind), root / kind)
-        return save_single(tiny_parts(kind), root / f"{kind}{form}")
 
-    return make
+@pytest.fixture(scope="session")
+def deep_model(
+    tmp_path_factory: pytest.TempPathFactory, deep_parts: Callable[..., TinyNetworks]
+) -> FindModel:
+    """The same with ``deep_parts``."""
+    return save_on_demand(deep_parts, tmp_path_factory.mktemp("deep"))
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +93,15 @@ def disc_frames() -> list[Image]:
 
 @pytest.fixture(scope="session")
 def trained_model(tmp_path_factory: pytest.TempPathFactory, disc_frames: list[Image]) -> Path:
-    """A model trained on ``disc_frames``: the prompts "photo" and "painting" give two looks."""
-    folder = tmp_path_factory.mktemp("trained") / "model"
-    return train_model(disc_frames, folder, steps=240, rate=3e-3)
+    """A model trained on ``disc_frames``: the prompts "photo" and "painting" give two looks.
+
+    Trained once for all processes of a test run.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder = root / "trained"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "model_index.json").exists():  # is written last
+            train_model(disc_frames, folder, steps=240, rate=3e-3)
+    return folder

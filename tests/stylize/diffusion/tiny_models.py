@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,21 +20,27 @@ from kadr.stylize.diffusion.prompt.tokenizer import write_tokenizer
 Kind = Literal["sd1", "sd1-inpaint", "sd2", "sd2-v", "sdxl"]
 KINDS: tuple[Kind, ...] = ("sd1", "sd1-inpaint", "sd2", "sd2-v", "sdxl")
 
+FindModel = Callable[..., Path]
+"""``find(kind, form)``: the path of a model; form: "folder", ".safetensors" or ".ckpt"."""
+
 _CROSS = ("CrossAttnDownBlock2D", "CrossAttnUpBlock2D")
 _PLAIN = ("DownBlock2D", "UpBlock2D")
 
 
 class TinyNetworks:
-    """The networks of one tiny model; the same seed gives the same weights."""
+    """The networks of one tiny model; the same seed gives the same weights.
 
-    def __init__(self, kind: Kind, seed: int = 0) -> None:
+    layers: per level of unet and autoencoder, 2 in published models.
+    """
+
+    def __init__(self, kind: Kind, seed: int = 0, layers: int = 2) -> None:
         torch.set_num_threads(1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.kind = kind
             self.encoders = _encoders(kind)
-            self.unet = _unet(kind)
-            self.vae = _vae(kind)
+            self.unet = _unet(kind, layers)
+            self.vae = _vae(kind, layers)
             self.prediction = "v_prediction" if kind == "sd2-v" else "epsilon"
 
 
@@ -92,7 +100,7 @@ def _encoders(kind: Kind) -> list[torch.nn.Module]:
     return [_encoder(32, projection=False, act="quick_gelu", pad=49407)]
 
 
-def _unet(kind: Kind) -> UNet2DConditionModel:
+def _unet(kind: Kind, layers: int) -> UNet2DConditionModel:
     more: dict[str, Any] = {"attention_head_dim": 8, "cross_attention_dim": 32}
     blocks = [_CROSS, _CROSS, _CROSS, _PLAIN]
     channels: tuple[int, ...] = (32, 32, 64, 64)
@@ -114,19 +122,19 @@ def _unet(kind: Kind) -> UNet2DConditionModel:
         in_channels=9 if kind == "sd1-inpaint" else 4,
         out_channels=4,
         block_out_channels=channels,
-        layers_per_block=2,
+        layers_per_block=layers,
         down_block_types=tuple(down for down, _ in blocks),
         up_block_types=tuple(up for _, up in reversed(blocks)),
         **more,
     ).eval()
 
 
-def _vae(kind: Kind) -> AutoencoderKL:
+def _vae(kind: Kind, layers: int) -> AutoencoderKL:
     return AutoencoderKL(
         block_out_channels=(32, 32, 32, 32),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=2,
+        layers_per_block=layers,
         latent_channels=4,
         scaling_factor=0.13025 if kind == "sdxl" else 0.18215,
         force_upcast=kind == "sdxl",
@@ -181,6 +189,18 @@ def save_single(parts: TinyNetworks, path: Path, dtype: torch.dtype = torch.floa
     else:
         torch.save({"state_dict": weights, "global_step": 1}, path)
     return path
+
+
+def save_on_demand(find_parts: Callable[[Kind], TinyNetworks], root: Path) -> FindModel:
+    """A function that saves a model of a kind in a form when it is first asked for."""
+
+    @cache
+    def find(kind: Kind, form: str = "folder") -> Path:
+        if form == "folder":
+            return save_folder(find_parts(kind), root / kind)
+        return save_single(find_parts(kind), root / f"{kind}{form}")
+
+    return find
 
 
 def original_names(parts: TinyNetworks) -> dict[str, torch.Tensor]:
