@@ -98,7 +98,7 @@ def test_everything_works_by_keyboard(driver: PageDriver) -> None:
         press(keys)
         driver.wait_for_frame(index)
     press("Enter")
-    page.get_by_text("waits for paint").wait_for()
+    page.get_by_text("waits for paint").first.wait_for()
     press("ArrowRight")
     press("ArrowRight")
     press("o")

@@ -4,7 +4,7 @@ import { call, edit, putPicture, startJob } from "./connection.js";
 import { button, find, icon, make, plural, setText, syncList } from "./dom.js";
 import { clearErrors, errorCard, guarded, say, showError } from "./errors.js";
 import { filmedUrl } from "./pictures.js";
-import { editRangeOfKey } from "./range_edit.js";
+import { editRangeOfKey } from "./ranges.js";
 import { percent } from "./shared/curves.js";
 import { stylizerPicker } from "./stylizers.js";
 import {

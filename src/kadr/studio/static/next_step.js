@@ -1,7 +1,7 @@
 // One line on what to do next, with the button that does it.
 
 import { editOptions } from "./connection.js";
-import { button, make, plural } from "./dom.js";
+import { button, duration, make, plural } from "./dom.js";
 import { guarded } from "./errors.js";
 import { acceptEvery, suggest } from "./keys.js";
 import { showTab } from "./panel.js";
@@ -49,7 +49,7 @@ function nextStep() {
   }
   const { run_problem: cause } = store.data;
   if (cause) return { text: `A run cannot begin: ${cause.message}`, buttons: cause.remedy ? [[cause.remedy.label, () => editOptions(cause.remedy.options)]] : [] };
-  if (missing) return { text: `${plural(missing, "frame")} ${missing === 1 ? "is" : "are"} to be made from ${plural(keys().length, "key")}.`, buttons: [["Make the frames", run]] };
+  if (missing) return { text: `${plural(missing, "frame")} ${missing === 1 ? "is" : "are"} to be made from ${plural(keys().length, "key")}${store.data.run_seconds > 1 ? `, in about ${duration(store.data.run_seconds)}` : ""}.`, buttons: [["Make the frames", run]] };
   return finished();
 }
 
