@@ -17,6 +17,8 @@ from page_driver import (
     studio_server,
 )
 
+import kadr
+
 sync_playwright = skip_without_browser()
 
 _WILD_DRAG = """async ([selector, positions]) => {
@@ -57,6 +59,12 @@ def driver(address: tuple[str, Path], browser: Any) -> Iterator[PageDriver]:
     yield driver
     context.close()
     assert driver.errors == []
+
+
+def test_the_page_stays_small() -> None:
+    root = Path(kadr.__file__).parent
+    files = [*(root / "studio" / "static").iterdir(), *(root / "report" / "shared").iterdir()]
+    assert sum(path.stat().st_size for path in files) < 150_000
 
 
 def test_pixels_say_the_frame_after_clicks_and_wild_drags(driver: PageDriver) -> None:

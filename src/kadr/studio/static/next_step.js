@@ -3,7 +3,7 @@
 import { editOptions } from "./connection.js";
 import { button, duration, make, plural } from "./dom.js";
 import { guarded } from "./errors.js";
-import { acceptEvery, suggest } from "./keys.js";
+import { acceptEvery, chosenStylizer, stylizeWaiting, suggest } from "./keys.js";
 import { showTab } from "./panel.js";
 import { activeRun, run } from "./queue.js";
 import { activeJobs, canEdit, countStates, goTo, keys, numberOf, openSuggestions, store, watch } from "./store.js";
@@ -13,7 +13,7 @@ export function makeNextStep() {
   watch("keys suggestions frames jobs project clip options connection read_only curves run_problem reload", () => {
     const step = nextStep();
     area.hidden = !step;
-    const shape = step ? `${step.text} ${canEdit()}` : "";
+    const shape = step ? `${step.text} ${step.buttons} ${canEdit()}` : "";
     if (area.dataset.shape === shape) return;
     area.dataset.shape = shape;
     if (!step) return;
@@ -44,7 +44,7 @@ function nextStep() {
     }
     if (waiting.length) {
       return { text: `${plural(waiting.length, "key")} wait${waiting.length === 1 ? "s" : ""} for paint. Paint the files in your editor, or let kadr stylize them.`,
-        buttons: [["Go to the keys", () => showTab("Keys")], ...(painted ? [["Go on with the painted ones", run]] : [])] };
+        buttons: [[`Stylize with ${chosenStylizer()}`, stylizeWaiting], ...(painted ? [["Go on with the painted ones", run]] : [])] };
     }
   }
   const { run_problem: cause } = store.data;

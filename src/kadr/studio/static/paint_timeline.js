@@ -244,6 +244,7 @@ export const rangeLane = (position) => LANES[position % 2 ? "ranges2" : "ranges"
 function drawRanges({ context, colours, x }) {
   keys().forEach((key, position) => {
     const [top, height] = rangeLane(position), { first, last } = rangeOf(key);
+    if (key.state === "to-paint" && first === last) return;
     const left = x(first), right = x(last + 1), isSelected = key.index === store.selected;
     context.fillStyle = colours["key-fill"];
     context.strokeStyle = isSelected ? colours.ink : colours.key;

@@ -29,17 +29,17 @@ export function makeViewer() {
   absent = make("div", { class: "absent" }, absentText,
     button("Make it at once", previewFrame, { class: "small", icon: "brush" }));
   badge = make("span", { class: "badge", hidden: true });
+  leftName = make("span", { class: "side left", text: "Filmed" });
   box = make("div", { class: "compare", data: { mode: "slider" } },
     canvases.result, canvases.original, canvases.heat, absent,
     make("span", { class: "edge" }), leftName,
     make("span", { class: "side right", text: "Result" }), badge,
     make("span", { class: "scale", text: `Difference: black 0, white ${HOTTEST} levels of 255 and more` }), divider);
   comparer = makeComparer(box, modes);
-  leftName = make("span", { class: "side left", text: "Filmed" });
   holdButton = button("Hold", toggleHold, { class: "small", title: "Keep this result at the left, to compare it with what other settings make of the frame" });
   zoomText = make("output", { class: "zoom", text: "Fit" });
   const bar = make("div", { class: "viewer-bar" },
-    make("div", { class: "modes", role: "group", "aria-label": "Way to compare" }, ...modes), holdButton,
+    make("div", { class: "modes", role: "group", "aria-label": "Way to compare" }, ...modes, holdButton),
     make("div", { class: "group", role: "group", "aria-label": "Zoom" },
       button("", () => zoomBy(1 / 1.5), { icon: "minus", label: "Zoom out", title: "Zoom out" }), zoomText,
       button("", () => zoomBy(1.5), { icon: "plus", label: "Zoom in", title: "Zoom in" }),
