@@ -193,7 +193,7 @@ def numbered_clip(path: Path) -> Path:
     return make_video(path, COUNT, rate=Fraction(12))
 
 
-def painted(index: int) -> bytes:
+def painted(index: int, scale: int = 1) -> bytes:
     """A PNG: frame ``index`` in other colours."""
-    image = 255 - picture(index)
+    image = 255 - picture(index, 96 * scale, 64 * scale)
     return cv2.imencode(".png", image[..., ::-1])[1].tobytes()

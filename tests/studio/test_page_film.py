@@ -69,7 +69,9 @@ def _drop_painted_keys(driver: PageDriver) -> None:
     driver.drop("body", "notes.png", b"no picture")
     driver.page.get_by_role("alert").filter(has_text="notes.png").wait_for()
     driver.page.get_by_role("alert").get_by_role("button", name="Dismiss").first.click()
-    driver.drop("body", "painted_00030.png", painted(30))
+    driver.drop("body", "painted_00030.png", painted(30, scale=2))
+    remedy = driver.page.get_by_role("alert").get_by_role("button", name="Resize keys")
+    remedy.click()
     driver.wait(lambda: driver.key(30).get("state") == "painted", "key 30")
     driver.wait_for_frame(30)
 

@@ -17,6 +17,8 @@ from page_driver import (
     studio_server,
 )
 
+import kadr
+
 sync_playwright = skip_without_browser()
 
 _WILD_DRAG = """async ([selector, positions]) => {
@@ -59,6 +61,12 @@ def driver(address: tuple[str, Path], browser: Any) -> Iterator[PageDriver]:
     assert driver.errors == []
 
 
+def test_the_page_stays_small() -> None:
+    root = Path(kadr.__file__).parent
+    files = [*(root / "studio" / "static").iterdir(), *(root / "report" / "shared").iterdir()]
+    assert sum(path.stat().st_size for path in files) < 150_000
+
+
 def test_pixels_say_the_frame_after_clicks_and_wild_drags(driver: PageDriver) -> None:
     lanes = driver.page.locator("canvas.lanes")
     width = lanes.bounding_box()["width"]
@@ -98,7 +106,7 @@ def test_everything_works_by_keyboard(driver: PageDriver) -> None:
         press(keys)
         driver.wait_for_frame(index)
     press("Enter")
-    page.get_by_text("waits for paint").wait_for()
+    page.get_by_text("waits for paint").first.wait_for()
     press("ArrowRight")
     press("ArrowRight")
     press("o")

@@ -26,8 +26,10 @@ from studio_samples import (
 )
 
 from kadr import open_project
+from kadr.errors import OutputError
 from kadr.image_files import read_image
 from kadr.storage.clean import delete_work_files, find_work_files
+from kadr.studio import jobs
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +309,46 @@ def test_uploads_need_a_length_and_have_a_bound(
     response = page.client.put(address, params=query, content=b"x")
     assert response.status_code == 507
     assert "free some space" in response.json()["error"]["message"]
+
+
+def _full(*_: object) -> None:
+    raise OutputError("queue.json: cannot be written; free some space and try again")
+
+
+def test_on_a_full_disk_a_job_is_refused_and_the_rest_goes_on(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = page.snapshot()["jobs"]
+    with monkeypatch.context() as full:
+        full.setattr(jobs, "atomic_file", _full)
+        response = page.client.post("/api/jobs", json={"kind": "plan"})
+    assert response.status_code == 507
+    assert "free some space" in response.json()["error"]["message"]
+    assert page.snapshot()["jobs"] == before
+    _image(page.client.get("/api/frames/1/input.jpg"))
+
+
+def test_a_finished_frame_is_painted_over(page: Page) -> None:
+    assert page.edit("POST", "/api/keys/4", source="nonsense").status_code == 400
+    response = page.edit("POST", "/api/keys/4", source="styled")
+    assert response.status_code == 200, response.text
+    path = Path(response.json()["path"])
+    finished = page.root / "out" / "frames" / path.name  # type: ignore[attr-defined]
+    assert path.read_bytes() == finished.read_bytes()
+    assert _keys(page.snapshot())[4] == "to-paint"
+    assert page.edit("DELETE", "/api/keys/4").status_code == 200
+    assert not path.exists()
+    assert 4 not in _keys(page.snapshot())
+
+
+def test_a_frame_that_was_changed_by_hand_is_told_and_kept(page: Page) -> None:
+    page.do("run")
+    (file,) = (page.root / "out" / "frames").glob("*00005.png")  # type: ignore[attr-defined]
+    file.write_bytes(png(picture(1)))
+    snapshot = page.wait(lambda state: ["edited", 5, 5] in state["frames"]["states"], 15)
+    assert snapshot["frames"]["versions"][5]
+    page.do("run")
+    assert file.read_bytes() == png(picture(1))
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_elsewhere_the_token_is_exchanged_for_a_cookie() -> None:
     client, access = _client("0.0.0.0", "http://studio.lan:8477")
     assert access.token
     assert access.token in access.url
+    assert "0.0.0.0" not in access.url
     assert client.get("/", follow_redirects=False).status_code == 403
     assert client.get("/?token=wrong", follow_redirects=False).status_code == 403
     assert not _opens(client, {}, "studio.lan:8477")

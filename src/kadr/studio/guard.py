@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
@@ -14,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CHANGE_HEADER = "x-kadr"
 """Every call that changes something must have it: pages of other origins cannot send it."""
+
+_ANY = ("0.0.0.0", "::", "")
+"""Hosts that stand for all addresses of this machine."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -52,6 +56,8 @@ class Access:
     def url(self) -> str:
         """The address to open, with the token if there is one."""
         host = "localhost" if is_loopback(self.host) else self.host
+        if host in _ANY:
+            host = _own_address(host)
         host = f"[{host}]" if ":" in host else host
         query = f"?token={self.token}" if self.token else ""
         return f"http://{host}:{self.port}/{query}"
@@ -60,6 +66,18 @@ class Access:
 def is_loopback(host: str) -> bool:
     """Whether only programs of this machine reach an address."""
     return host in LOOPBACK or host.startswith("127.")
+
+
+def _own_address(host: str) -> str:
+    """The address under which other machines reach this one; its name if there is no network."""
+    family = socket.AF_INET6 if host == "::" else socket.AF_INET
+    target = "2001:db8::1" if host == "::" else "192.0.2.1"  # for documentation: nobody is there
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((target, 9))  # sends nothing; it only chooses a way there
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
 
 
 class Guard:

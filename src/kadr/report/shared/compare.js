@@ -8,7 +8,6 @@ export function makeComparer(box, buttons) {
   const setDivider = () => box.style.setProperty("--at", `${divider.value}%`);
   const comparer = {
     get mode() { return box.dataset.mode; },
-    get isFlipped() { return box.classList.contains("flipped"); },
     setMode(mode) {
       box.dataset.mode = mode;
       box.classList.remove("flipped");

@@ -16,7 +16,7 @@ export class CallError extends Error {
 async function answer(response) {
   const text = await response.text();
   let value = {};
-  try { value = text ? JSON.parse(text) : {}; } catch { /* not from kadr: said below */ }
+  try { value = JSON.parse(text); } catch { /* not from kadr: said below */ }
   if (response.ok) return value;
   if (value.revision) store.data.revision = value.revision;
   throw new CallError(response.status, value.error || {

@@ -14,10 +14,8 @@ const ICONS = {
   download: "M8 2h2v6h3l-4 4-4-4h3zM3 14h12v2H3z", upload: "M8 12h2V6h3L9 2 5 6h3zM3 14h12v2H3z",
   folder: "M2 4h5l2 2h7v9H2z", copy: "M6 2h9v10h-2v3H3V5h3zM8 4v6h5V4zM5 7v6h6v-1H6V7z",
   trash: "M7 2h4v1h4v2H3V3h4zM4 6h10l-1 10H5z",
-  help: "M9 1a8 8 0 110 16A8 8 0 019 1zm0 11.5a1 1 0 100 2 1 1 0 000-2zM9 4C7.3 4 6 5.2 6 7h2c0-.7.4-1.2 1-1.2s1 .4 1 1c0 1.2-2 1.5-2 4.2h2c0-1.7 2-2 2-4.2C12 5.2 10.7 4 9 4z",
   theme: "M9 1a8 8 0 110 16A8 8 0 019 1zm0 2v12A6 6 0 009 3z",
   brush: "M15.5 1.5l1 1-7 9-2.5-2zM6 10.5l2.5 2c0 3-3 4-7 3.5 2-1 1.5-5 4.5-5.5z",
-  flag: "M4 2h10l-3 4 3 4H6v7H4z",
 };
 
 // An element; properties: class, text, on (listeners), data (dataset), others are attributes.
@@ -97,4 +95,15 @@ export function duration(seconds) {
   if (minutes < 60) return minutes < 10 && whole % 60 ? `${minutes} min ${whole % 60} s` : `${minutes} min`;
   const rest = minutes % 60;
   return rest ? `${Math.floor(minutes / 60)} h ${rest} min` : `${Math.floor(minutes / 60)} h`;
+}
+
+// Follow a pointer that was pressed on an element until it is released; end gets the last event.
+export function followPointer(event, surface, move, end = () => {}) {
+  event.preventDefault();
+  surface.setPointerCapture(event.pointerId);
+  const stop = new AbortController(), options = { signal: stop.signal };
+  surface.addEventListener("pointermove", move, options);
+  for (const type of ["pointerup", "pointercancel"]) {
+    surface.addEventListener(type, (last) => { stop.abort(); end(last); }, options);
+  }
 }

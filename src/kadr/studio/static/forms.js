@@ -31,15 +31,10 @@ function makeControl(option, values) {
   return row;
 }
 
-function helpOf(option) {
-  const parts = [option.help];
-  if (option.kind !== "flag") {
-    const base = option.unset || (option.default === null || option.default === "" ? "" : String(option.default));
-    if (base) parts.push(`default: ${base}`);
-  }
-  if (option.low !== null && option.low !== undefined) {
-    parts.push(option.high === null || option.high === undefined ? `${option.low} or more` : `${option.low} to ${option.high}`);
-  }
+function helpOf({ help, kind, unset, default: base, low, high }) {
+  const parts = [help];
+  if (kind !== "flag" && (unset || base)) parts.push(`default: ${unset || base}`);
+  if (low !== null) parts.push(high === null ? `${low} or more` : `${low} to ${high}`);
   return parts.join("; ");
 }
 

@@ -36,7 +36,7 @@ export function makeHeader() {
     make("div", { class: "project" }, name, state),
     makeRunControls(), make("div", { class: "group" }, preview, second), makeQueue(),
     make("div", { class: "group" }, undoButton, redoButton), make("div", { class: "group end" }, makeTheme(),
-      button("", showHelp, { icon: "help", label: "Keyboard shortcuts", title: "Keyboard shortcuts (?)" }), close));
+      button("?", showHelp, { label: "Keyboard shortcuts", title: "Keyboard shortcuts (?)" }), close));
 }
 
 function stateText() {
@@ -54,8 +54,7 @@ function stateText() {
 // Lines across the page: no connection, another kadr at work, a problem of the project.
 export function makeBanners() {
   const area = make("div", { class: "banners" });
-  const line = make("p", { class: "banner", role: "status", hidden: true });
-  const problem = make("div");
+  const line = make("p", { class: "banner", role: "status" }), problem = make("div");
   area.append(line, problem);
   watch("read_only problem connection reload", () => {
     const { read_only: readOnly } = store.data;

@@ -4,7 +4,7 @@ import { edit } from "./connection.js";
 import { button, make } from "./dom.js";
 import { showError } from "./errors.js";
 import { addKey, goToNext } from "./keys.js";
-import { editRangeOfKey } from "./range_edit.js";
+import { editRangeOfKey } from "./ranges.js";
 import { canEdit, goTo, keyAt, select, store } from "./store.js";
 import { showAll, zoomTimeline } from "./timeline.js";
 import { goToKey, secondInFrames, shuttle, stepBy, togglePlay } from "./transport.js";

@@ -4,7 +4,7 @@ import { call, edit, putPicture, startJob } from "./connection.js";
 import { button, find, icon, make, plural, setText, syncList } from "./dom.js";
 import { clearErrors, errorCard, guarded, say, showError } from "./errors.js";
 import { filmedUrl } from "./pictures.js";
-import { editRangeOfKey } from "./range_edit.js";
+import { editRangeOfKey } from "./ranges.js";
 import { percent } from "./shared/curves.js";
 import { stylizerPicker } from "./stylizers.js";
 import {
@@ -63,7 +63,9 @@ export async function stylizeWaiting() {
   await startJob("stylize", { frames, stylizer: picker.name, options: picker.options });
 }
 
-export async function removeKey(index) {
+export const chosenStylizer = () => picker.name;
+
+async function removeKey(index) {
   await edit("DELETE", `/api/keys/${index}`);
   say("Key removed; Undo brings it back");
 }
@@ -73,7 +75,7 @@ export function goToNext() {
   if (item) { goTo(item.index); select(item.index); }
 }
 
-export function copyPath(path) {
+function copyPath(path) {
   const area = make("textarea", { class: "offscreen", "aria-hidden": "true" });
   area.value = path;
   document.body.append(area);
@@ -180,7 +182,8 @@ function updateRow(row, item) {
   find(".key-head", row).setAttribute("aria-pressed", String(isSelected));
   setText(find("b", row), `Frame ${number}`);
   setText(find(".key-state", row), isSuggested ? "suggested" : KEY_STATES[item.state]);
-  setText(find(".key-range", row), `${numberOf(first)}–${numberOf(last)}${item.range ? ", set by hand" : ""}`);
+  const hasRange = isSuggested || item.range || item.state !== "to-paint";
+  setText(find(".key-range", row), !hasRange ? "" : `${numberOf(first)}–${numberOf(last)}${item.range ? ", set by hand" : ""}`);
   const image = find("img", row);
   const url = isSuggested || !item.version ? filmedUrl(item.index) : `/api/keys/${item.index}/image.jpg?v=${item.version}`;
   if (image.getAttribute("src") !== url) image.src = url;

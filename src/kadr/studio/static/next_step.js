@@ -1,9 +1,9 @@
 // One line on what to do next, with the button that does it.
 
 import { editOptions } from "./connection.js";
-import { button, make, plural } from "./dom.js";
+import { button, duration, make, plural } from "./dom.js";
 import { guarded } from "./errors.js";
-import { acceptEvery, suggest } from "./keys.js";
+import { acceptEvery, chosenStylizer, stylizeWaiting, suggest } from "./keys.js";
 import { showTab } from "./panel.js";
 import { activeRun, run } from "./queue.js";
 import { activeJobs, canEdit, countStates, goTo, keys, numberOf, openSuggestions, store, watch } from "./store.js";
@@ -13,7 +13,7 @@ export function makeNextStep() {
   watch("keys suggestions frames jobs project clip options connection read_only curves run_problem reload", () => {
     const step = nextStep();
     area.hidden = !step;
-    const shape = step ? `${step.text} ${canEdit()}` : "";
+    const shape = step ? `${step.text} ${step.buttons} ${canEdit()}` : "";
     if (area.dataset.shape === shape) return;
     area.dataset.shape = shape;
     if (!step) return;
@@ -44,12 +44,12 @@ function nextStep() {
     }
     if (waiting.length) {
       return { text: `${plural(waiting.length, "key")} wait${waiting.length === 1 ? "s" : ""} for paint. Paint the files in your editor, or let kadr stylize them.`,
-        buttons: [["Go to the keys", () => showTab("Keys")], ...(painted ? [["Go on with the painted ones", run]] : [])] };
+        buttons: [[`Stylize with ${chosenStylizer()}`, stylizeWaiting], ...(painted ? [["Go on with the painted ones", run]] : [])] };
     }
   }
   const { run_problem: cause } = store.data;
   if (cause) return { text: `A run cannot begin: ${cause.message}`, buttons: cause.remedy ? [[cause.remedy.label, () => editOptions(cause.remedy.options)]] : [] };
-  if (missing) return { text: `${plural(missing, "frame")} ${missing === 1 ? "is" : "are"} to be made from ${plural(keys().length, "key")}.`, buttons: [["Make the frames", run]] };
+  if (missing) return { text: `${plural(missing, "frame")} ${missing === 1 ? "is" : "are"} to be made from ${plural(keys().length, "key")}${store.data.run_seconds > 1 ? `, in about ${duration(store.data.run_seconds)}` : ""}.`, buttons: [["Make the frames", run]] };
   return finished();
 }
 

@@ -66,7 +66,7 @@ export function drawOverview(canvas, window, onThumbnail) {
   drawStates(scene, [26, 8]);
   drawCuts(scene, 0, OVERVIEW_HEIGHT);
   context.fillStyle = colours.key;
-  for (const key of keys()) diamond(context, scene.x(key.index + 0.5), 22, 4);
+  for (const key of keys()) { diamond(context, scene.x(key.index + 0.5), 22, 4); context.fill(); }
   drawPlayhead(scene, 0, OVERVIEW_HEIGHT);
   const left = scene.x(window.first), right = scene.x(window.first + window.span);
   if (window.span < count) {
@@ -244,6 +244,7 @@ export const rangeLane = (position) => LANES[position % 2 ? "ranges2" : "ranges"
 function drawRanges({ context, colours, x }) {
   keys().forEach((key, position) => {
     const [top, height] = rangeLane(position), { first, last } = rangeOf(key);
+    if (key.state === "to-paint" && first === last) return;
     const left = x(first), right = x(last + 1), isSelected = key.index === store.selected;
     context.fillStyle = colours["key-fill"];
     context.strokeStyle = isSelected ? colours.ink : colours.key;
@@ -257,17 +258,17 @@ function drawRanges({ context, colours, x }) {
     context.setLineDash([]);
     context.fillStyle = colours.key;
     diamond(context, x(key.index + 0.5), top + height / 2, 3);
+    context.fill();
   });
 }
 
-export function diamond(context, x, y, size) {
+function diamond(context, x, y, size) {
   context.beginPath();
   context.moveTo(x, y - size);
   context.lineTo(x + size, y);
   context.lineTo(x, y + size);
   context.lineTo(x - size, y);
   context.closePath();
-  context.fill();
 }
 
 function drawKeys({ context, colours, x, width }) {
@@ -282,11 +283,12 @@ function drawKeys({ context, colours, x, width }) {
     if (left < -20 || left > width + 20) continue;
     context.fillStyle = key.state === "to-paint" ? colours.paper : colours.key;
     context.strokeStyle = key.error ? colours["state-failed"] : colours.key;
+    diamond(context, left, y, 8);
     if (key.state === "made") {
       context.beginPath();
       context.arc(left, y, 6, 0, Math.PI * 2);
-      context.fill();
-    } else diamond(context, left, y, 8);
+    }
+    context.fill();
     context.stroke();
     if (key.error) cross(context, left, y, 8);
     if (key.index !== store.selected) continue;
@@ -298,12 +300,7 @@ function drawKeys({ context, colours, x, width }) {
 function drawSuggestion(context, x, y, colours) {
   context.strokeStyle = colours.soft;
   context.setLineDash([3, 2]);
-  context.beginPath();
-  context.moveTo(x, y - 8);
-  context.lineTo(x + 8, y);
-  context.lineTo(x, y + 8);
-  context.lineTo(x - 8, y);
-  context.closePath();
+  diamond(context, x, y, 8);
   context.stroke();
   context.setLineDash([]);
   context.fillStyle = colours.soft;

@@ -111,7 +111,7 @@ function jobState(job) {
   if (job.state === "working") return progressText(job).split(" · ").slice(1).join(" · ");
   const parts = [JOB_STATES[job.state]];
   if (job.source === "terminal") parts.push("started in a terminal");
-  if (job.state === "done" && job.result && job.result.frames) parts.push(`${plural(job.result.frames, "frame")} in ${duration(job.result.seconds)}`);
+  if (job.state === "done" && job.result && job.result.seconds) parts.push(`${plural(job.result.frames, "frame")} in ${duration(job.result.seconds)}`);
   if (job.outdated) parts.push("keys or options changed since: run again");
   return parts.join(" · ");
 }

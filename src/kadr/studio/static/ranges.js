@@ -2,7 +2,7 @@
 
 import { edit } from "./connection.js";
 import { showError } from "./errors.js";
-import { keyAt, numberOf, rangeOf, store, touch, watch } from "./store.js";
+import { keyAt, keys, numberOf, rangeOf, select, store, touch, watch } from "./store.js";
 
 const timers = new Map(), sent = new Set();
 
@@ -52,4 +52,20 @@ function forget(index) {
 
 export function readableRange(key, { first, last }) {
   return `Key ${key.number} styles frames ${numberOf(first)} to ${numberOf(last)}`;
+}
+
+// I and O: the selected key's range begins or ends at the frame that is shown.
+export function editRangeOfKey(end) {
+  const key = keyAt(store.selected) || keyAt(store.frame) || keyCovering(store.frame);
+  if (!key) { showError({ message: "Select a key first: the range is that of a key" }); return; }
+  if (end === "first" ? store.frame > key.index : store.frame < key.index) {
+    showError({ message: `Frame ${numberOf(store.frame)}: the range of key ${key.number} must hold its own frame` });
+    return;
+  }
+  select(key.index);
+  commitRange(key, dragRange(key, end, store.frame));
+}
+
+function keyCovering(frame) {
+  return keys().find((key) => key.first <= frame && frame <= key.last);
 }

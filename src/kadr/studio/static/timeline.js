@@ -1,7 +1,7 @@
 // The timeline: an overview of the whole clip above lanes that can be zoomed; frames, keys and
 // ranges are pointed at and dragged here.
 
-import { button, make, setText } from "./dom.js";
+import { button, followPointer, make, setText } from "./dom.js";
 import { LANES, OVERVIEW_HEIGHT, TIMELINE_HEIGHT, drawOverview, drawTimeline, rangeLane } from "./paint_timeline.js";
 import { commitRange, dragRange, readableRange } from "./ranges.js";
 import { describeFrame, positionAt } from "./shared/curves.js";
@@ -118,27 +118,17 @@ function placeHandles() {
 
 function startRangeDrag(event, key, end) {
   if (!key || !canEdit() || event.button !== 0) return;
-  event.preventDefault();
   event.stopPropagation();
   select(key.index);
-  const surface = event.currentTarget;
-  surface.setPointerCapture(event.pointerId);
   let range = null;
-  const move = (moved) => {
+  followPointer(event, event.currentTarget, (moved) => {
     const edge = frameAt(moved.clientX) - (end === "last" ? 1 : 0);
     range = dragRange(key, end, Math.round(edge));
     setText(readout, readableRange(key, range));
-  };
-  const finish = (ended) => {
-    surface.removeEventListener("pointermove", move);
-    surface.removeEventListener("pointerup", finish);
-    surface.removeEventListener("pointercancel", finish);
-    if (range && ended.type === "pointerup") commitRange(key, range);
+  }, (last) => {
+    if (range && last.type === "pointerup") commitRange(key, range);
     else if (range) { store.pendingRanges.delete(key.index); touch("ranges"); }
-  };
-  surface.addEventListener("pointermove", move);
-  surface.addEventListener("pointerup", finish);
-  surface.addEventListener("pointercancel", finish);
+  });
 }
 
 // The position in frames, with fractions, under a pointer.
@@ -224,20 +214,11 @@ function markTitle(mark) {
 
 // Follow the pointer until it is released.
 function scrub(event, surface, view) {
-  event.preventDefault();
   store.playing = 0;
-  surface.setPointerCapture(event.pointerId);
   const { first, span } = view;
   const follow = (moved) => goTo(positionAt(surface, moved.clientX, first, span));
   follow(event);
-  const finish = () => {
-    surface.removeEventListener("pointermove", follow);
-    surface.removeEventListener("pointerup", finish);
-    surface.removeEventListener("pointercancel", finish);
-  };
-  surface.addEventListener("pointermove", follow);
-  surface.addEventListener("pointerup", finish);
-  surface.addEventListener("pointercancel", finish);
+  followPointer(event, surface, follow);
 }
 
 // On the overview a drag moves the shown part, or scrubs while the whole clip is shown.
@@ -247,20 +228,13 @@ function addOverviewPointer() {
     if (!clip || event.button !== 0) return;
     const { first, span } = store.view;
     if (span >= clip.count) { scrub(event, overview, { first: 0, span: clip.count }); return; }
-    event.preventDefault();
-    overview.setPointerCapture(event.pointerId);
     const edge = overview.getBoundingClientRect();
     const frameOf = (moved) => ((moved.clientX - edge.left) / edge.width) * clip.count;
     const start = frameOf(event);
     const offset = start >= first && start <= first + span ? start - first : span / 2;
     const move = (moved) => setView(frameOf(moved) - offset, span);
     move(event);
-    const finish = () => {
-      overview.removeEventListener("pointermove", move);
-      overview.removeEventListener("pointerup", finish);
-    };
-    overview.addEventListener("pointermove", move);
-    overview.addEventListener("pointerup", finish);
+    followPointer(event, overview, move);
   });
 }
 

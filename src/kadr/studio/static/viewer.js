@@ -11,7 +11,9 @@ const MODES = [["slider", "Split"], ["flip", "Flip"], ["side", "Side by side"], 
 const HOTTEST = 48, HEAT_WIDTH = 480, MOST_ZOOM = 32, GRAB = 18;
 
 const look = { zoom: 1, x: 0.5, y: 0.5 };
-let box, comparer, canvases, pair = null, divider, badge, absent, absentText, zoomText, load, fullTimer = 0;
+// held: a copy of a frame's result, compared with what it becomes under other settings.
+let box, comparer, canvases, pair = null, held = null, divider, badge, absent, absentText, zoomText, load, fullTimer = 0;
+let leftName, holdButton;
 
 export function makeViewer() {
   const modes = MODES.map(([mode, text]) => {
@@ -27,15 +29,17 @@ export function makeViewer() {
   absent = make("div", { class: "absent" }, absentText,
     button("Make it at once", previewFrame, { class: "small", icon: "brush" }));
   badge = make("span", { class: "badge", hidden: true });
+  leftName = make("span", { class: "side left", text: "Filmed" });
   box = make("div", { class: "compare", data: { mode: "slider" } },
     canvases.result, canvases.original, canvases.heat, absent,
-    make("span", { class: "edge" }), make("span", { class: "side left", text: "Filmed" }),
+    make("span", { class: "edge" }), leftName,
     make("span", { class: "side right", text: "Result" }), badge,
     make("span", { class: "scale", text: `Difference: black 0, white ${HOTTEST} levels of 255 and more` }), divider);
   comparer = makeComparer(box, modes);
+  holdButton = button("Hold", toggleHold, { class: "small", title: "Keep this result at the left, to compare it with what other settings make of the frame" });
   zoomText = make("output", { class: "zoom", text: "Fit" });
   const bar = make("div", { class: "viewer-bar" },
-    make("div", { class: "modes", role: "group", "aria-label": "Way to compare" }, ...modes),
+    make("div", { class: "modes", role: "group", "aria-label": "Way to compare" }, ...modes, holdButton),
     make("div", { class: "group", role: "group", "aria-label": "Zoom" },
       button("", () => zoomBy(1 / 1.5), { icon: "minus", label: "Zoom out", title: "Zoom out" }), zoomText,
       button("", () => zoomBy(1.5), { icon: "plus", label: "Zoom in", title: "Zoom in" }),
@@ -146,9 +150,27 @@ function drawAbsent(canvas, size) {
   context.restore();
 }
 
+function toggleHold() {
+  if (held) held = null;
+  else if (pair && pair.styled) held = { index: pair.index, picture: copyOf(pair.styled) };
+  draw();
+}
+
+// The loader closes pictures that are no longer shown.
+function copyOf(picture) {
+  const copy = new OffscreenCanvas(picture.width, picture.height);
+  copy.getContext("2d").drawImage(picture, 0, 0);
+  return copy;
+}
+
+const leftPicture = () => (held && held.index === pair.index ? held.picture : pair.filmed);
+
 function draw() {
   if (!pair) return;
-  drawPicture(canvases.original, pair.filmed);
+  drawPicture(canvases.original, leftPicture());
+  setText(leftName, leftPicture() === pair.filmed ? "Filmed" : "Held");
+  holdButton.setAttribute("aria-pressed", String(Boolean(held)));
+  holdButton.disabled = !held && !pair.styled;
   if (pair.styled) drawPicture(canvases.result, pair.styled);
   else drawAbsent(canvases.result, pair.filmed || store.data.pictures);
   if (comparer.mode === "heat") drawHeat();
@@ -159,26 +181,24 @@ function draw() {
 }
 
 function drawHeat() {
-  if (pair.styled && pair.filmed) drawPicture(canvases.heat, heatMap(pair));
+  if (pair.styled && pair.filmed) drawPicture(canvases.heat, heatMap(leftPicture(), pair.styled));
   else drawAbsent(canvases.heat, pair.filmed || store.data.pictures);
 }
 
 // The mean difference of the channels: black, red, yellow, white at HOTTEST levels and above.
-function heatMap({ filmed, styled }) {
-  const width = Math.min(HEAT_WIDTH, filmed.width);
-  const height = Math.max(1, Math.round((width * filmed.height) / filmed.width));
-  const pixels = [filmed, styled].map((picture) => {
+function heatMap(left, right) {
+  const width = Math.min(HEAT_WIDTH, left.width);
+  const height = Math.max(1, Math.round((width * left.height) / left.width));
+  const pixels = [left, right].map((picture) => {
     const context = new OffscreenCanvas(width, height).getContext("2d");
     context.drawImage(picture, 0, 0, width, height);
     return context.getImageData(0, 0, width, height).data;
   });
   const [a, b] = pixels, heat = new ImageData(width, height);
   for (let i = 0; i < a.length; i += 4) {
-    const mean = (Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2])) / 3;
-    const level = Math.min(1, mean / HOTTEST) * 3;
-    heat.data[i] = Math.min(1, level) * 255;
-    heat.data[i + 1] = Math.min(1, Math.max(0, level - 1)) * 255;
-    heat.data[i + 2] = Math.min(1, Math.max(0, level - 2)) * 255;
+    const sum = Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2]);
+    // red, then green, then blue fill up: the array clamps to 0–255
+    for (let channel = 0; channel < 3; channel += 1) heat.data[i + channel] = ((sum / HOTTEST) - channel) * 255;
     heat.data[i + 3] = 255;
   }
   const canvas = new OffscreenCanvas(width, height);
