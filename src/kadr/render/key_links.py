@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from kadr.core.events import CancelToken
 from kadr.core.frames import Image
 from kadr.match.correspondence import (
@@ -16,6 +18,7 @@ from kadr.match.correspondence import (
     link_keys,
     reduce_frame,
 )
+from kadr.match.fine_contrast import fineness
 from kadr.match.match_key import KeyView
 from kadr.render.keyframes import KeyStyles
 from kadr.render.run_context import RunContext
@@ -37,10 +40,14 @@ class KeyLinks:
     shots are compared as they are.
     """
 
-    def __init__(self, run: RunContext, keys: KeyStyles, shots: Mapping[int, int]) -> None:
-        """shots: key index → number of its shot."""
-        self._run, self._shots, self._indices = run, shots, keys.indices
+    def __init__(
+        self, run: RunContext, keys: KeyStyles, shots: Mapping[int, int], *, stores: bool = True
+    ) -> None:
+        """shots: key index → number of its shot. stores: whether what is measured is kept."""
+        self._run, self._keys, self._shots, self._indices = run, keys, shots, keys.indices
+        self._stores = stores
         self._links: dict[int, Link] = {}
+        self._fineness: dict[int, float] = {}
 
         @lru_cache(_VIEWS)
         def view(place: int) -> KeyView:
@@ -74,6 +81,22 @@ class KeyLinks:
                     [link for link in between if link is not None], place - first, other - first
                 )
         return correspond(self.view(place).filmed, self.view(other).filmed, chained)
+
+    def fineness(self, place: int) -> float:
+        """How finely the key at a place is drawn, as stylized; see ``kadr.match.fine_contrast``."""
+        if place not in self._fineness:
+            index, store = self._indices[place], self._run.store
+            digest = self._keys.stylized[index].digest
+            name = fingerprint("fineness", VERSION, self._run.clip_identity, index, digest)
+            arrays = store.get(f"{STEP}/{name}")
+            if arrays is None or "fineness" not in arrays:
+                style = self._keys.style(index, matched=False)
+                value = fineness(style, self._run.clip.frame(index).rgb)
+                arrays = {"fineness": np.array([value], np.float32)}
+                if self._stores:
+                    store.put(f"{STEP}/{name}", arrays)
+            self._fineness[place] = float(arrays["fineness"][0])
+        return self._fineness[place]
 
     def _entry(self, place: int) -> str:
         ends = self._indices[place : place + 2]

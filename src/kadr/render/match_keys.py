@@ -20,6 +20,7 @@ from kadr.core.events import CancelToken, Event, notice
 from kadr.core.formatting import percent
 from kadr.core.frames import Image
 from kadr.match.correspondence import Correspondence
+from kadr.match.fine_contrast import refine_contrast
 from kadr.match.match_key import LEAST_COVERAGE, match_key
 from kadr.match.one_style import compose, own_paint
 from kadr.render.key_links import STEP, KeyLinks
@@ -31,7 +32,7 @@ from kadr.render.run_context import RunContext
 from kadr.render.shared_flow import SharedFlow
 from kadr.storage.store import fingerprint
 
-VERSION = 1
+VERSION = 2
 OWN = "own"
 """The name, in the entry of a key in another key's style, of the array of its own paint."""
 
@@ -101,7 +102,7 @@ def stored_matches(
     settings, _ = match_settings(run, shots, keys)
     if settings is None:
         return True
-    matcher = _Matcher(run, shots, keys, settings)
+    matcher = _Matcher(run, shots, keys, settings, stores=False)
     matches = matcher.stored()
     keys.use_matched(matcher.entries(matches))
     return len(matches) == len(settings.plan(len(keys.indices)))
@@ -148,9 +149,11 @@ class _Matcher:
         shots: Mapping[int, int],
         keys: KeyStyles,
         settings: MatchSettings,
+        *,
+        stores: bool = True,
     ) -> None:
         self._run, self._keys, self._settings = run, keys, settings
-        self._links = KeyLinks(run, keys, shots)
+        self._links = KeyLinks(run, keys, shots, stores=stores)
         self._places = settings.plan(len(keys.indices))
         self._painter: ReferencePainter | None = None
 
@@ -226,6 +229,7 @@ class _Matcher:
         name = fingerprint(
             STEP, VERSION, run.clip_identity, self._settings.strength, self._settings.one_style,
             self._settings.reference is None, made_from, keys.channels, followed, parts,
+            self._finest(place),
         )  # fmt: skip
         return f"{STEP}/{name}"
 
@@ -241,14 +245,15 @@ class _Matcher:
         if not useful:
             return KeyMatch("apart"), {}
         own_share = 0.0 if self._settings.reference is not None else 1.0
-        matched = None
-        if self._settings.strength > 0:
-            matched = match_key(
-                style, view, useful, strength=self._settings.strength, own_share=own_share
-            )
+        matched, strength = None, self._settings.strength
+        if strength > 0:
+            matched = match_key(style, view, useful, strength=strength, own_share=own_share)
+        if matched is not None:
+            filmed = self._run.clip.frame(index).rgb
+            matched = refine_contrast(matched, filmed, self._finest(place), strength=strength)
         if self._settings.one_style:
-            own = style if matched is None else matched
-            image, share = self._repaint(place, own, shared[0][1])
+            unchanged = style if matched is None else matched
+            image, share = self._repaint(place, unchanged, shared[0][1])
             small = cv2.resize(
                 share, small_size(share.shape, max(share.shape)), interpolation=cv2.INTER_AREA
             )
@@ -257,6 +262,13 @@ class _Matcher:
         if matched is None:
             return KeyMatch("same"), {}
         return KeyMatch("matched", image_digest(matched)), {"image": matched}
+
+    def _finest(self, place: int) -> float:
+        """How finely a key is to be drawn: as the reference, or as the finest key of its shot."""
+        links, places = self._links, range(len(self._keys.indices))
+        if self._settings.reference is not None:
+            return links.fineness(self._settings.reference)
+        return max(links.fineness(p) for p in places if links.shot(p) == links.shot(place))
 
     def _repaint(
         self, place: int, own: Image, correspondence: Correspondence

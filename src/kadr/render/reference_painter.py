@@ -30,6 +30,7 @@ _FINEST = 0.6
 """Sigma in pixels: what is finer is restored."""
 _BOX = (9, 9)
 """Over which the finest contrast is averaged."""
+_RESTORATIONS = 2
 _FLOOR, _MOST_GAIN = 0.1, 1.6
 """Square of levels below which there is nothing to restore, and the largest factor."""
 
@@ -103,14 +104,14 @@ def _restore_finest(image: Image, style: Image, matches: Field) -> Image:
     A pass leaves that as it is, since it hardly shows; but passes of this key sample it once more.
     matches: (H, W, 2), where in the style each pixel is taken from.
     """
-    fine = _finest(image)
-    wanted = cv2.blur(np.square(_finest(style)).sum(axis=2), _BOX)
-    present = cv2.blur(np.square(fine).sum(axis=2), _BOX)
-    ratio = (sample(wanted, matches) + _FLOOR) / (present + np.float32(_FLOOR))
-    gain = np.clip(np.sqrt(ratio), 1, _MOST_GAIN).astype(np.float32) - 1
-    restored = image + gain[..., None] * fine
-    rounded: Image = np.clip(np.rint(restored), 0, 255).astype(np.uint8)
-    return rounded
+    wanted = sample(cv2.blur(np.square(_finest(style)).sum(axis=2), _BOX), matches)
+    for _ in range(_RESTORATIONS):  # what is amplified has a part in the blur that is taken off
+        fine = _finest(image)
+        present = cv2.blur(np.square(fine).sum(axis=2), _BOX)
+        ratio = (wanted + np.float32(_FLOOR)) / (present + np.float32(_FLOOR))
+        gain = np.clip(np.sqrt(ratio), 1, _MOST_GAIN).astype(np.float32) - 1
+        image = np.clip(np.rint(image + gain[..., None] * fine), 0, 255).astype(np.uint8)
+    return image
 
 
 def _finest(image: Image) -> NDArray[np.float32]:
