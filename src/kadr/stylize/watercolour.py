@@ -126,6 +126,8 @@ def _washes(image: Image, options: WatercolourOptions, seed: int, threads: int |
     flow = np.zeros(size, np.float32)
     for cell, share in ((80.0, 0.6), (32.0, 0.4), (12.0, 0.12)):
         flow += share * smooth_noise(size, cell * scale, derive_seed(seed, "flow", int(cell)))
+    # the darkest washes are full of pigment already: a rim would look like a hole beside it
+    rim *= 1 - np.float32(0.8 / _DARKEST) * washed
     amount = washed * (1 + np.float32(2.4 * options.edges) * rim)
     amount *= np.maximum(1 + np.float32(0.28 * options.flow) * flow, 0)
     density: Plane = amount[..., None] * hue

@@ -12,6 +12,7 @@ from look_samples import LOOKS, draw_one, grey
 from stylize_samples import picture
 
 from kadr.stylize.base import StylizeContext
+from kadr.stylize.ranges import range_options
 from kadr.stylize.registry import stylizer_options
 
 every_look = pytest.mark.parametrize("look", LOOKS)
@@ -118,6 +119,12 @@ def test_every_option_changes_the_picture(look: str) -> None:
         ]
         changed = draw_one(look, image, **{item.name: other})
         assert not np.array_equal(changed, base), item.name
+
+
+@every_look
+def test_every_option_may_differ_in_ranges_of_frames(look: str) -> None:
+    kind = stylizer_options(look)
+    assert range_options(kind) == tuple(item.name for item in fields(kind))
 
 
 @every_look

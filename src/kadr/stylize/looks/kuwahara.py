@@ -36,7 +36,7 @@ def kuwahara(
     sharpness: exponent on the spread; 0 averages all sectors equally, 8 and more keeps edges hard.
     anisotropy: how far the ellipse is stretched; 0 is a circle.
     """
-    taps = _sector_taps(radius)
+    points, weights, angular = _ray_taps(radius)
     # an ellipse reaches 1 + anisotropy radii, and a pixel further for rounding
     margin = int(np.ceil(radius * (1 + anisotropy))) + 2
     padded = _pad_with_squares(image, margin, spacing=radius / _rings(radius))
@@ -47,7 +47,9 @@ def kuwahara(
             padded,
             directions.tangent,
             directions.anisotropy,
-            taps,
+            points,
+            weights,
+            angular,
             margin,
             radius,
             anisotropy,
@@ -65,27 +67,22 @@ def _rings(radius: float) -> int:
     return int(np.clip(round(radius), 2, 5))
 
 
-def _sector_taps(radius: float) -> Plane:
-    """(8, T, 3) float32: x and y on the unit disc and weight, weights of a sector summing to 1.
+def _ray_taps(radius: float) -> tuple[Plane, Plane, tuple[float, float]]:
+    """Points of half of the rays, weights of rings and centre, and weights of rays in a sector.
 
-    A polar grid, the same in every sector. Neighbouring sectors overlap by half with cos² weights,
-    so the weights of each point over all sectors have a constant sum.
+    Sixteen rays, of which four lie in each sector: neighbouring sectors overlap by half with cos²
+    weights, so the weights of each point over all sectors have a constant sum. Those of a sector
+    sum to 1.
     """
     rings = _rings(radius)
-    offsets = (np.arange(4) - 1.5) * np.pi / 8
-    taps = np.zeros((_SECTORS, 4 * rings + 1, 3))
-    for sector in range(_SECTORS):
-        taps[sector, 0, 2] = 0.5 / (8 * rings * rings)
-        for ring in range(rings):
-            distance = (ring + 0.75) / (rings + 0.25)
-            rows = slice(1 + 4 * ring, 5 + 4 * ring)
-            angles = sector * np.pi / 4 + offsets
-            taps[sector, rows, 0] = distance * np.cos(angles)
-            taps[sector, rows, 1] = distance * np.sin(angles)
-            # a point of an outer ring covers more area, but its weight falls with the distance
-            taps[sector, rows, 2] = np.cos(2 * offsets) ** 2 * distance * np.exp(-1.5 * distance**2)
-    taps[..., 2] /= taps[..., 2].sum(axis=1, keepdims=True)
-    return taps.astype(np.float32)
+    distance = (np.arange(rings) + 0.75) / (rings + 0.25)
+    angles = (np.arange(_SECTORS) + 0.5) * np.pi / 8
+    points = distance[None, :, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None]
+    # a point of an outer ring covers more area, but its weight falls with the distance
+    weights = np.append(distance * np.exp(-1.5 * distance**2), 0.5 / (8 * rings * rings))
+    inner, outer = float(np.cos(np.pi / 8) ** 2), float(np.sin(np.pi / 8) ** 2)
+    weights /= 2 * (inner + outer) * weights[:-1].sum() + weights[-1]
+    return points.astype(np.float32), weights.astype(np.float32), (inner, outer)
 
 
 def _pad_with_squares(image: NDArray[np.uint8], margin: int, spacing: float) -> Plane:

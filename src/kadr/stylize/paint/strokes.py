@@ -11,6 +11,7 @@ from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.stylize.looks.blur import blur
 from kadr.stylize.looks.structure_tensor import Directions
+from kadr.stylize.looks.tone import smooth_step
 from kadr.stylize.paint.brush_marks import brush_marks
 from kadr.stylize.paint.kernels.strokes import Strokes, draw_rows
 
@@ -87,7 +88,7 @@ def _plan(
     column, row = _pixels(centres, image)
     cover: Plane = np.ones(len(centres), np.float32)
     if layer.detail > 0:
-        cover = _smooth_step(_detail(image, half_width)[row, column] / layer.detail, 0.7, 1.3)
+        cover = smooth_step(_detail(image, half_width)[row, column] / layer.detail, 0.7, 1.3)
         drawn = cover > 0
         centres, tint, mark, cover = centres[drawn], tint[drawn], mark[drawn], cover[drawn]
         column, row = column[drawn], row[drawn]
@@ -119,14 +120,8 @@ def _plan(
 def _form(directions: Directions, row: NDArray[np.intp], column: NDArray[np.intp]) -> Plane:
     """(N,) 0–1: how clearly a form gives strokes at these pixels their direction."""
     anisotropy = directions.anisotropy[row, column]
-    form: Plane = _smooth_step(directions.form[row, column] * (0.4 + 0.6 * anisotropy), 0.05, 0.55)
+    form: Plane = smooth_step(directions.form[row, column] * (0.4 + 0.6 * anisotropy), 0.05, 0.55)
     return form
-
-
-def _smooth_step(values: Plane, low: float, high: float) -> Plane:
-    t = np.clip((values - low) / (high - low), 0, 1)
-    smooth: Plane = t * t * (3 - 2 * t)
-    return smooth
 
 
 def _stroke_centres(

@@ -11,17 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kadr.core.frames import Image
+from kadr.core.row_bands import run_bands
 from kadr.option_fields import check_fields, option
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.looks.blur import blur
 from kadr.stylize.looks.each_frame import frame_scale, seed_option, stylize_each
 from kadr.stylize.looks.kuwahara import kuwahara
 from kadr.stylize.looks.structure_tensor import local_directions
+from kadr.stylize.looks.tone import LUMA
 from kadr.stylize.paint.strokes import paint_strokes
 
 Plane = NDArray[np.float32]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_BAND = 64
 
 
 @dataclass(frozen=True)
@@ -81,35 +83,53 @@ def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None
         anisotropy=options.anisotropy,
         threads=threads,
     )
-    flat = _saturate(flat, options.saturation)
     if options.strokes > 0:
         radius = max(1.5, options.radius * scale)
+
+        def saturate_band(start: int, stop: int) -> None:
+            flat[start:stop] = _saturate(flat[start:stop], options.saturation)
+
+        run_bands(saturate_band, len(flat), band=_BAND, threads=threads)
         canvas, height = paint_strokes(
             flat, directions, radius, strength=options.strokes, seed=seed, threads=threads
         )
-        canvas += _relief_light(canvas, height, radius, options.relief)
+        light = _relief_light(height, radius) * np.float32(options.relief)
     else:
-        canvas = flat
-    painted: Image = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+        canvas, light = flat, None
+    painted = np.empty(image.shape, np.uint8)
+
+    def finish_band(start: int, stop: int) -> None:
+        rows = canvas[start:stop]
+        if light is None:
+            rows = _saturate(rows, options.saturation)
+        else:
+            # dark paint reflects little light and has little gloss
+            rows = rows + light[start:stop, :, None] * (rows + np.float32(22))
+        painted[start:stop] = np.clip(np.rint(rows), 0, 255)
+
+    run_bands(finish_band, len(painted), band=_BAND, threads=threads)
     return painted
 
 
 def _saturate(image: Plane, saturation: float) -> Plane:
     """Move colours away from grey; strong colours least, so that none leaves the range."""
-    luma = (image @ _LUMA)[..., None]
+    luma = (image @ LUMA)[..., None]
     chroma = image - luma
-    strong = np.abs(chroma).max(axis=2, keepdims=True) / 128
-    gain = 1 + (saturation - 1) * np.clip(1 - strong, 0, 1) if saturation > 1 else saturation
+    red, green, blue = (np.abs(chroma[..., channel]) for channel in range(3))
+    strong = np.maximum(np.maximum(red, green), blue)[..., None] / np.float32(128)
+    bounded = 1 + np.float32(saturation - 1) * np.clip(1 - strong, 0, 1)
+    gain = bounded if saturation > 1 else np.float32(saturation)
     saturated: Plane = luma + gain * chroma
     return saturated
 
 
-def _relief_light(canvas: Plane, height: Plane, radius: float, relief: float) -> Plane:
-    """(H, W, 3) grey steps that light from the upper left adds to paint of this relief."""
+def _relief_light(height: Plane, radius: float) -> Plane:
+    """(H, W): light from the upper left on paint of this relief, as a share of its brightness."""
     smooth = blur(height, max(0.6, 0.07 * radius))
-    gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
-    gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-    slope = np.tanh((0.6 * gx + 0.8 * gy) * np.float32(0.7 * radius))
-    # dark paint reflects little light and has little gloss
-    lit: Plane = (relief * 0.16 * slope)[..., None] * (canvas + np.float32(22))
-    return lit.astype(np.float32)
+    gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.6 / 8)
+    gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.8 / 8)
+    gx += gy
+    gx *= np.float32(0.7 * radius)
+    light: Plane = np.tanh(gx, out=gx)
+    light *= np.float32(0.16)
+    return light

@@ -136,6 +136,9 @@ def _hatching(
     directions = _hatch_directions(image, options.angle, scale, threads)
     width = max(1.0, options.stroke_width * scale)
     length = max(2.0, options.stroke_length * scale)
+    if options.colour > 0:
+        # a light colour is as much a reason to press the crayon as a dark grey
+        np.maximum(darkness, _chroma(image, options.colour, scale), out=darkness)
     bare = hatch(
         darkness, directions, width, length, cross=options.cross, seed=seed, threads=threads
     )
@@ -166,6 +169,12 @@ def _on_grain(cover: Plane, grain: Plane, strength: float) -> Plane:
     rough = np.float32(0.45 * strength) * cover * (1 - cover)
     taken: Plane = np.clip(cover + rough * grain, 0, 1)
     return taken
+
+
+def _chroma(image: Image, colour: float, scale: float) -> Plane:
+    """(H, W) 0–1: how dark a crayon of this strength of colour must be for the colours."""
+    chroma = (image.max(axis=2) - image.min(axis=2)).astype(np.float32)
+    return blur(chroma, max(0.5, 0.8 * scale)) * np.float32(0.7 / 255 * colour)
 
 
 def _crayons(image: Image, scale: float) -> Plane:
