@@ -29,7 +29,7 @@ COUNT = 40
 PATIENCE = 45.0
 """Seconds until a test gives up; other programs may be using the cores."""
 
-# The number that the blocks along the top of a 96×64 frame spell, lowest bit at the left.
+# The number that the blocks along the top of a 96×64 frame spell, lowest bit at the left; -1: no picture.
 _READ_NUMBER = """(canvas) => {
   const context = canvas.getContext("2d");
   const scale = Math.min(canvas.width / 96, canvas.height / 64);
@@ -37,7 +37,8 @@ _READ_NUMBER = """(canvas) => {
   let number = 0;
   for (let block = 0; block < 8; block += 1) {
     const x = Math.round(left + (block * 12 + 6) * scale), y = Math.round(top + 16 * scale);
-    const [red, green, blue] = context.getImageData(x, y, 1, 1).data;
+    const [red, green, blue, alpha] = context.getImageData(x, y, 1, 1).data;
+    if (!alpha) return -1;
     if (red + green + blue > 384) number |= 1 << block;
   }
   return number;

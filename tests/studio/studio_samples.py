@@ -51,6 +51,9 @@ def png(image: np.ndarray) -> bytes:
 class Page:
     """What the page does, without the page."""
 
+    root = Path()
+    """The project's folder, where a test knows it."""
+
     def __init__(self, client: Any) -> None:
         self.client = client
 

@@ -32,13 +32,22 @@ from kadr.storage.clean import delete_work_files, find_work_files
 from kadr.studio import jobs
 
 
+def _project_with_keys(folder: Path) -> Path:
+    """A project whose frames 2 and 6 are painted."""
+    root = make_project(folder)
+    for index in (2, 6):
+        (root / "keys" / f"frame_{index:05d}.png").write_bytes(png(255 - picture(index)))
+    return root
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("studio")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KADR_CACHE", str(folder / "cache"))
-        with open_page(folder, make_project(folder)) as opened:
-            opened.root = folder / "shot.kadr"  # type: ignore[attr-defined]
+        root = _project_with_keys(folder)
+        with open_page(folder, root) as opened:
+            opened.root = root
             yield opened
 
 
@@ -75,37 +84,37 @@ def test_the_snapshot_tells_the_clip_and_its_pictures_come(page: Page) -> None:
 
 
 def test_an_exported_frame_becomes_a_key_when_somebody_paints_on_it(page: Page) -> None:
-    response = page.edit("POST", "/api/keys/2")
+    response = page.edit("POST", "/api/keys/3")
     assert response.status_code == 200, response.text
     path = Path(response.json()["path"])
-    assert _keys(page.snapshot())[2] == "to-paint"
+    assert _keys(page.snapshot())[3] == "to-paint"
     painted = 255 - read_image(path)
     path.write_bytes(png(painted))
-    page.wait(lambda state: _keys(state).get(2) == "painted", 15)
-    project = open_project(page.root)  # type: ignore[attr-defined]
-    (key,) = project.keys.iterdir()
+    page.wait(lambda state: _keys(state).get(3) == "painted", 15)
+    project = open_project(page.root)
+    key = project.keys / "frame_00003.png"
     assert (read_image(key) == painted).all()
     assert page.edit("POST", "/api/undo").status_code == 200
-    assert _keys(page.snapshot())[2] == "to-paint"
+    assert _keys(page.snapshot())[3] == "to-paint"
     assert page.edit("POST", "/api/redo").status_code == 200
-    assert _keys(page.snapshot())[2] == "painted"
+    assert _keys(page.snapshot())[3] == "painted"
 
 
 def test_a_key_of_another_size_is_refused_with_its_remedy(page: Page) -> None:
-    small = png(cv2.resize(255 - picture(6), (32, 24), interpolation=cv2.INTER_AREA))
-    response = page.put_key(6, small, "painting of mine.png")
+    small = png(cv2.resize(255 - picture(4), (32, 24), interpolation=cv2.INTER_AREA))
+    response = page.put_key(4, small, "painting of mine.png")
     assert response.status_code == 422
     error = response.json()["error"]
     assert error["message"].startswith("painting of mine.png: 32×24 pixels")
-    assert 6 not in _keys(page.snapshot())
+    assert 4 not in _keys(page.snapshot())
     assert page.edit("PATCH", "/api/options", values=error["remedy"]["options"]).status_code == 200
-    assert page.put_key(6, small).status_code == 200
+    assert page.put_key(4, small).status_code == 200
     snapshot = page.snapshot()
-    assert _keys(snapshot)[6] == "painted"
-    assert _image(page.client.get("/api/keys/6/image.jpg")).shape == (24, 32, 3)
-    assert page.put_key(6, png(255 - picture(6))).status_code == 200
-    assert _image(page.client.get("/api/keys/6/image.jpg")).shape == (48, 64, 3)
-    assert page.client.get("/api/keys/6/file").content == png(255 - picture(6))
+    assert _keys(snapshot)[4] == "painted"
+    assert _image(page.client.get("/api/keys/4/image.jpg")).shape == (24, 32, 3)
+    assert page.put_key(4, png(255 - picture(4))).status_code == 200
+    assert _image(page.client.get("/api/keys/4/image.jpg")).shape == (48, 64, 3)
+    assert page.client.get("/api/keys/4/file").content == png(255 - picture(4))
 
 
 @pytest.mark.parametrize(
@@ -115,13 +124,13 @@ def test_what_is_no_picture_is_refused_and_nothing_changes(
     page: Page, data: bytes, name: str
 ) -> None:
     before = page.snapshot()
-    response = page.put_key(4, data, name)
+    response = page.put_key(5, data, name)
     assert response.status_code == 422, response.text
     assert "Traceback" not in response.text
     assert ".upload" not in response.text
     after = page.snapshot()
     assert (after["keys"], after["revision"]) == (before["keys"], before["revision"])
-    assert list((page.root / "studio").glob("*.upload")) == []  # type: ignore[attr-defined]
+    assert list((page.root / "studio").glob("*.upload")) == []
 
 
 def test_an_edit_of_an_older_state_is_refused(page: Page) -> None:
@@ -132,16 +141,16 @@ def test_an_edit_of_an_older_state_is_refused(page: Page) -> None:
     assert page.edit("PUT", "/api/keys/6/range", first=4, last=7).status_code == 200
     key = next(key for key in page.snapshot()["keys"] if key["index"] == 6)
     assert (key["first"], key["last"], key["range"]) == (4, 7, True)
-    assert open_project(page.root).settings.ranges == ("4:6:7",)  # type: ignore[attr-defined]
+    assert open_project(page.root).settings.ranges == ("4:6:7",)
     response = page.edit("PUT", "/api/keys/6/range", first=7, last=7)
     assert response.status_code == 422
     assert "key must lie between" in response.json()["error"]["message"]
     assert page.edit("PUT", "/api/keys/6/range", first=None, last=None).status_code == 200
-    assert open_project(page.root).settings.ranges == ()  # type: ignore[attr-defined]
+    assert open_project(page.root).settings.ranges == ()
 
 
 def test_an_option_is_checked_by_what_reads_the_project(page: Page) -> None:
-    before = open_project(page.root).text  # type: ignore[attr-defined]
+    before = open_project(page.root).text
     for values, text in (
         ({"picture.mapping": 5000}, "mapping 5000"),
         ({"picture.nonsense": 1}, "nonsense"),
@@ -153,7 +162,7 @@ def test_an_option_is_checked_by_what_reads_the_project(page: Page) -> None:
         response = page.edit("PATCH", "/api/options", values=values)
         assert response.status_code == 422, values
         assert text in response.json()["error"]["message"]
-    assert open_project(page.root).text == before  # type: ignore[attr-defined]
+    assert open_project(page.root).text == before
     response = page.edit("PATCH", "/api/options", values={"picture.mapping": 4, "run.seed": 3})
     assert response.status_code == 200
     assert page.edit("POST", "/api/takes", name="firm").status_code == 200
@@ -166,12 +175,12 @@ def test_an_option_is_checked_by_what_reads_the_project(page: Page) -> None:
     take = page.snapshot()["takes"][0]
     assert page.edit("PUT", f"/api/takes/{take['id']}").status_code == 200
     assert page.snapshot()["takes"][0]["current"] is True
-    assert open_project(page.root).settings.propagate().mapping == 4  # type: ignore[attr-defined]
+    assert open_project(page.root).settings.propagate().mapping == 4
     assert page.edit("DELETE", "/api/takes/77").status_code == 422
     assert page.edit("DELETE", f"/api/takes/{take['id']}").status_code == 200
 
 
-def test_a_preview_a_run_and_an_export(page: Page) -> None:
+def _preview_run_and_export(page: Page) -> None:
     job = page.do("preview", first=3, last=4)
     assert (job["state"], job["error"]) == ("done", None)
     snapshot = page.wait(lambda state: len(state["frames"]["previews"]) == 2)
@@ -196,7 +205,7 @@ def test_a_preview_a_run_and_an_export(page: Page) -> None:
     assert "expected one of" in page.do("export", format="exe")["error"]["message"]
 
 
-def test_without_a_key_its_frames_are_stale_and_with_it_again_current(page: Page) -> None:
+def _remove_a_key_and_undo(page: Page) -> None:
     assert page.edit("DELETE", "/api/keys/6").status_code == 200
     assert page.edit("DELETE", "/api/keys/6").status_code == 422
     snapshot = page.wait(lambda state: state["frames"]["states"][-1] == ["stale", 3, COUNT - 1])
@@ -205,12 +214,48 @@ def test_without_a_key_its_frames_are_stale_and_with_it_again_current(page: Page
     page.wait(lambda state: state["frames"]["states"] == [["current", 0, COUNT - 1]])
 
 
+def _paint_over_a_finished_frame(page: Page) -> None:
+    assert page.edit("POST", "/api/keys/4", source="nonsense").status_code == 400
+    response = page.edit("POST", "/api/keys/4", source="styled")
+    assert response.status_code == 200, response.text
+    path = Path(response.json()["path"])
+    finished = page.root / "out" / "frames" / path.name
+    assert path.read_bytes() == finished.read_bytes()
+    assert _keys(page.snapshot())[4] == "to-paint"
+    assert page.edit("DELETE", "/api/keys/4").status_code == 200
+    assert not path.exists()
+    assert 4 not in _keys(page.snapshot())
+
+
+def _change_a_frame_by_hand(page: Page) -> None:
+    page.do("run")
+    (file,) = (page.root / "out" / "frames").glob("*00005.png")
+    file.write_bytes(png(picture(1)))
+    snapshot = page.wait(lambda state: ["edited", 5, 5] in state["frames"]["states"], 15)
+    assert snapshot["frames"]["versions"][5]
+    page.do("run")
+    assert file.read_bytes() == png(picture(1))
+
+
+def test_a_film_from_its_keys_to_its_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KADR_CACHE", str(tmp_path / "cache"))
+    root = _project_with_keys(tmp_path)
+    with open_page(tmp_path, root) as page:
+        page.root = root
+        _preview_run_and_export(page)
+        _remove_a_key_and_undo(page)
+        _paint_over_a_finished_frame(page)
+        _change_a_frame_by_hand(page)
+
+
 def test_a_plan_suggests_keys_and_a_picture_of_a_grid_becomes_one(page: Page) -> None:
-    job = page.do("plan", budget=4)
+    job = page.do("plan", budget=COUNT)
     assert job["error"] is None, job
     snapshot = page.snapshot()
     suggested = [key["index"] for key in snapshot["suggestions"]["keys"]]
-    assert not set(suggested) & {2, 6}
+    assert not set(suggested) & _keys(snapshot).keys()
     assert snapshot["suggestions"]["current"]
     coverage = snapshot["curves"]["coverage"]
     assert coverage[2] == max(coverage)
@@ -278,13 +323,13 @@ def test_hostile_addresses_lead_nowhere(page: Page, path: str) -> None:
 def test_links_out_of_the_project_are_not_followed(page: Page, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(png(picture(1)))
-    root = page.root  # type: ignore[attr-defined]
-    link = root / "keys" / "frame_00005.png"
+    root = page.root
+    link = root / "keys" / "frame_00001.png"
     link.symlink_to(secret)
     try:
         time.sleep(1.5)
-        assert page.client.get("/api/keys/5/file").status_code == 404
-        assert page.client.get("/api/keys/5/image.jpg").status_code == 404
+        assert page.client.get("/api/keys/1/file").status_code == 404
+        assert page.client.get("/api/keys/1/image.jpg").status_code == 404
     finally:
         link.unlink()
     page.wait(lambda state: state["run_problem"] is None, 15)
@@ -328,29 +373,6 @@ def test_on_a_full_disk_a_job_is_refused_and_the_rest_goes_on(
     _image(page.client.get("/api/frames/1/input.jpg"))
 
 
-def test_a_finished_frame_is_painted_over(page: Page) -> None:
-    assert page.edit("POST", "/api/keys/4", source="nonsense").status_code == 400
-    response = page.edit("POST", "/api/keys/4", source="styled")
-    assert response.status_code == 200, response.text
-    path = Path(response.json()["path"])
-    finished = page.root / "out" / "frames" / path.name  # type: ignore[attr-defined]
-    assert path.read_bytes() == finished.read_bytes()
-    assert _keys(page.snapshot())[4] == "to-paint"
-    assert page.edit("DELETE", "/api/keys/4").status_code == 200
-    assert not path.exists()
-    assert 4 not in _keys(page.snapshot())
-
-
-def test_a_frame_that_was_changed_by_hand_is_told_and_kept(page: Page) -> None:
-    page.do("run")
-    (file,) = (page.root / "out" / "frames").glob("*00005.png")  # type: ignore[attr-defined]
-    file.write_bytes(png(picture(1)))
-    snapshot = page.wait(lambda state: ["edited", 5, 5] in state["frames"]["states"], 15)
-    assert snapshot["frames"]["versions"][5]
-    page.do("run")
-    assert file.read_bytes() == png(picture(1))
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -391,7 +413,7 @@ def test_jobs_wait_while_the_queue_is_paused_and_can_be_dropped(page: Page) -> N
 
 
 def test_pictures_for_the_page_are_work_files(page: Page) -> None:
-    work = find_work_files(page.root / "work")  # type: ignore[attr-defined]
+    work = find_work_files(page.root / "work")
     assert "pictures for the studio" in work.kinds
     assert work.others == ()
     assert delete_work_files(work)
@@ -434,7 +456,7 @@ def test_open_a_clip_close_it_and_find_it_among_the_recent_ones(
 def test_a_project_is_open_in_one_studio_at_a_time(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = page.root  # type: ignore[attr-defined]
+    root = page.root
     with open_page(tmp_path, None) as other:
         response = other.client.post("/api/open", json={"path": str(root)})
         assert response.status_code == 422

@@ -97,6 +97,17 @@ export function duration(seconds) {
   return rest ? `${Math.floor(minutes / 60)} h ${rest} min` : `${Math.floor(minutes / 60)} h`;
 }
 
+// The cleared context of a canvas that has as many pixels as the screen shows of it.
+export function clearCanvas(canvas) {
+  const width = Math.round(canvas.clientWidth * devicePixelRatio);
+  const height = Math.round(canvas.clientHeight * devicePixelRatio);
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  context.resetTransform();
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
 // Follow a pointer that was pressed on an element until it is released; end gets the last event.
 export function followPointer(event, surface, move, end = () => {}) {
   event.preventDefault();

@@ -87,8 +87,8 @@ function updateControl(row, option, values) {
   find(".reset", row).hidden = !isSet;
   input.disabled = !values && !canChange();
   setText(find("label", row), option.label);
-  // what somebody is typing, or an edit under way, is newer than the server's value
-  if ((document.activeElement === input && option.kind !== "flag") || (!values && store.editing)) return;
+  // what somebody is typing or what was refused, or an edit under way, is newer than the server's value
+  if (find(".error", row) || (document.activeElement === input && option.kind !== "flag") || (!values && store.editing)) return;
   if (option.kind === "flag") input.checked = Boolean(value);
   else if (option.kind === "choice") input.value = value === null ? "" : String(value);
   else if (option.kind === "list") input.value = (isSet ? own : []).join("\n");

@@ -1,5 +1,6 @@
 // Draw the timeline and the overview: thumbnails, cuts, states, keys, ranges, curves.
 
+import { clearCanvas } from "./dom.js";
 import { thumbnailSheet } from "./pictures.js";
 import { curveSegments } from "./shared/curves.js";
 import { STATES, keys, numberOf, openSuggestions, rangeOf, store } from "./store.js";
@@ -19,26 +20,20 @@ const COLOURS = ["ink", "soft", "line", "shade", "card", "paper", "key", "key-fi
   "state-current", "state-stale", "state-queued", "state-working", "state-edited", "state-failed"];
 
 // Canvases do not understand light-dark(): read the colours that hold now.
-export function themeColours() {
+function themeColours() {
   const style = getComputedStyle(document.documentElement);
   return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-export function prepareCanvas(canvas, height) {
-  const width = canvas.clientWidth, ratio = devicePixelRatio;
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-  }
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
+function prepare(canvas) {
+  const context = clearCanvas(canvas);
+  context.scale(devicePixelRatio, devicePixelRatio);
   context.font = "11px system-ui, sans-serif";
-  return { context, width };
+  return { context, width: canvas.clientWidth };
 }
 
 export function drawTimeline(canvas, view, onThumbnail) {
-  const { context, width } = prepareCanvas(canvas, TIMELINE_HEIGHT);
+  const { context, width } = prepare(canvas);
   const colours = themeColours();
   const x = (frame) => ((frame - view.first) / view.span) * width;
   const scene = { context, width, colours, view, x };
@@ -56,7 +51,7 @@ export function drawTimeline(canvas, view, onThumbnail) {
 }
 
 export function drawOverview(canvas, window, onThumbnail) {
-  const { context, width } = prepareCanvas(canvas, OVERVIEW_HEIGHT);
+  const { context, width } = prepare(canvas);
   const colours = themeColours(), { count } = store.data.clip;
   const view = { first: 0, span: count };
   const scene = { context, width, colours, view, x: (frame) => (frame / count) * width };

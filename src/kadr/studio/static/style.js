@@ -166,6 +166,6 @@ function outputFiles(project) {
 
 function makeFile(item) {
   const link = make("a", item.isPage ? { href: item.href, target: "_blank", rel: "noopener" } : { href: item.href, download: "" },
-    icon(item.isPage ? "forward" : "download"), make("span", { text: item.text }));
+    !item.isPage && icon("download"), make("span", { text: item.text }));
   return make("li", {}, link);
 }

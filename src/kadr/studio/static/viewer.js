@@ -1,7 +1,7 @@
 // The viewer: filmed and restyled frame in one box, with zoom and pan.
 
 import { startJob } from "./connection.js";
-import { button, find, make, setText } from "./dom.js";
+import { button, clearCanvas, find, make, setText } from "./dom.js";
 import { showError } from "./errors.js";
 import { makePictureLoader, prefetch } from "./pictures.js";
 import { makeComparer } from "./shared/compare.js";
@@ -108,17 +108,8 @@ function place(canvas, picture) {
   };
 }
 
-function prepare(canvas) {
-  const width = Math.round(canvas.clientWidth * devicePixelRatio);
-  const height = Math.round(canvas.clientHeight * devicePixelRatio);
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  context.clearRect(0, 0, width, height);
-  return context;
-}
-
 function drawPicture(canvas, picture) {
-  const context = prepare(canvas);
+  const context = clearCanvas(canvas);
   if (!picture || !canvas.width) return;
   const { scale, left, top } = place(canvas, picture);
   context.imageSmoothingEnabled = scale < 4;
@@ -128,7 +119,7 @@ function drawPicture(canvas, picture) {
 
 // Stripes where a picture would be: never the filmed frame in its place.
 function drawAbsent(canvas, size) {
-  const context = prepare(canvas);
+  const context = clearCanvas(canvas);
   if (!size || !canvas.width) return;
   const { scale, left, top } = place(canvas, size);
   context.save();
