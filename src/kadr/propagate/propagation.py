@@ -43,7 +43,7 @@ _SIMILARITY_RANGE = (0.83, 0.96)
 """Similarity of key and frame at which the confidence rises from 0 and reaches 1."""
 _STRETCH_RANGE = (1.5, 2.2)
 """Stretch at which the confidence falls from 1 and reaches 0: a warped style would smear."""
-_FOLLOWED = 0.3
+_FOLLOWED = 0.65
 """How much the previous output counts at confidence 0."""
 _DIFFERENCE_ERROR = 200.0
 """Error (0–255) at similarity 0."""
