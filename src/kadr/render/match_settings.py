@@ -10,11 +10,14 @@ import numpy as np
 from kadr.errors import OptionsError
 from kadr.match.differ import DIFFERENT, style_differences
 from kadr.match.match_key import KeyView
+from kadr.render.key_pass import PassInput
 from kadr.render.keyframes import KeyStyles
 from kadr.render.run_context import RunContext
+from kadr.render.shared_frames import SharedFrames
+from kadr.render.work_frame import FrameReducer
 from kadr.storage.store import fingerprint
 
-VERSION = 1
+VERSION = 2
 
 _MOST_KEYS = 12
 """So many keys are looked at, evenly chosen, to tell whether keys differ."""
@@ -114,22 +117,28 @@ def _most_different(
 
 def _differences(run: RunContext, keys: KeyStyles, indices: Sequence[int]) -> list[float]:
     """How far each of some keys of a shot differs from the others; measured once for them."""
-    stylized = keys.stylized
+    stylized, inputs = keys.stylized, [run.pass_input(index) for index in indices]
     made_from = [
-        (index, stylized[index].digest, run.pass_input(index).sources) for index in indices
+        (pass_input.key, stylized[pass_input.key].digest, pass_input.sources, pass_input.flow_name)
+        for pass_input in inputs
     ]
     entry = f"match/{fingerprint('differ', VERSION, run.clip_identity, made_from)}"
     stored = (run.store.get(entry) or {}).get("differences")
     if stored is None or stored.shape != (len(indices),):
-        views = [_view(run, keys, index) for index in indices]
+        views = [_view(run, keys, pass_input) for pass_input in inputs]
         stored = np.array(style_differences(views), np.float32)
         run.store.put(entry, {"differences": stored})
     return [float(value) for value in stored]
 
 
-def _view(run: RunContext, keys: KeyStyles, index: int) -> KeyView:
+def _view(run: RunContext, keys: KeyStyles, pass_input: PassInput) -> KeyView:
+    """The frame is decoded for the passes of the key too, at their work size."""
+    index, options = pass_input.key, pass_input.options
+    frames = SharedFrames(
+        run.clip, FrameReducer(run.size, options), run.store, pass_input.flow_name
+    )
     style = keys.style(index, matched=False)
-    return KeyView.of(run.clip.frame(index).rgb, style, keys.source_mask(index))
+    return KeyView.of(frames.key(index).reduced.rgb, style, keys.source_mask(index))
 
 
 def _listed(numbers: set[int]) -> str:
