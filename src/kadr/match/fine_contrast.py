@@ -13,6 +13,7 @@ _SIGMA = 0.6
 """In pixels: what a blur of so much removes is the finest detail."""
 _ROUNDS, _MOST_GAIN = 5, 1.6
 """Steps of the amplification, and the most of each."""
+_OVERSHOOT = 2.0
 _LEAST_FINENESS = 1e-3
 _LEAST_GAIN = 1.15
 """Keys that differ by less are equally fine."""
@@ -49,9 +50,11 @@ def refine_contrast(image: Image, filmed: Image, target: float, *, strength: flo
     gain = target / max(own, _LEAST_FINENESS)
     if gain < _LEAST_GAIN:
         return image
-    for _ in range(_ROUNDS):  # what is amplified has a part in the blur that is taken off
+    for _ in range(_ROUNDS):
         colours = np.ascontiguousarray(image[..., :3])
-        refined = np.rint(colours + np.float32(min(gain, _MOST_GAIN) - 1) * _finest(colours))
+        # what is amplified has a part in the blur that is taken off, so each step falls short
+        amount = np.float32(min(gain**_OVERSHOOT, _MOST_GAIN) - 1)
+        refined = np.rint(colours + amount * _finest(colours))
         image = np.dstack([np.clip(refined, 0, 255).astype(np.uint8), image[..., 3:]])
         gain = max(1.0, target / max(fineness(image, filmed), _LEAST_FINENESS))
     return image
