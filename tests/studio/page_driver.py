@@ -26,10 +26,10 @@ CHROMIUM = next(
 )
 COUNT = 40
 """Frames of the clip; ``video_samples.picture`` draws the number of each as 8 blocks."""
-PATIENCE = 45.0
+PATIENCE = 90.0
 """Seconds until a test gives up; other programs may be using the cores."""
 
-# The number that the blocks along the top of a 96×64 frame spell, lowest bit at the left; -1: no picture.
+# The number that the blocks along the top of a 96×64 frame spell, lowest bit left; -1: no picture.
 _READ_NUMBER = """(canvas) => {
   const context = canvas.getContext("2d");
   const scale = Math.min(canvas.width / 96, canvas.height / 64);

@@ -70,9 +70,12 @@ def test_the_page_stays_small() -> None:
 def test_pixels_say_the_frame_after_clicks_and_wild_drags(driver: PageDriver) -> None:
     lanes = driver.page.locator("canvas.lanes")
     width = lanes.bounding_box()["width"]
+    driver.page.get_by_label("Frame number").click()
     for index in (31, 3, 17):
         lanes.click(position={"x": (index + 0.5) / COUNT * width, "y": 8})
         driver.wait_for_frame(index)
+    driver.page.keyboard.press("ArrowRight")  # the field that was clicked first has let go
+    driver.wait_for_frame(18)
     rng = random.Random(5)
     positions = [rng.uniform(-0.2, 1.2) for _ in range(200)]
     for selector, last in (("canvas.lanes", 0.333), ("canvas.overview", 0.777)):

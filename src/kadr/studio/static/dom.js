@@ -108,6 +108,9 @@ export function clearCanvas(canvas) {
   return context;
 }
 
+// Arrows and letters belong to the page again, not to a field that somebody wrote in before.
+export const releaseFocus = () => document.activeElement && document.activeElement.blur();
+
 // Follow a pointer that was pressed on an element until it is released; end gets the last event.
 export function followPointer(event, surface, move, end = () => {}) {
   event.preventDefault();

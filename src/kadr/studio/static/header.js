@@ -41,7 +41,7 @@ export function makeHeader() {
 
 function stateText() {
   const { clip, project, problem } = store.data;
-  if (!store.connected) return "Connection lost: looking still works, changes wait";
+  if (!store.connected) return "Connection lost: waiting for kadr";
   if (!clip) return problem ? "Cannot be used" : "Reading the project …";
   const counts = countStates(), total = clip.last - clip.first + 1;
   const parts = [`${counts.current + counts.edited} of ${total} frames up to date`];

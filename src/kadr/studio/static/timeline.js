@@ -1,7 +1,7 @@
 // The timeline: an overview of the whole clip above lanes that can be zoomed; frames, keys and
 // ranges are pointed at and dragged here.
 
-import { button, followPointer, make, setText } from "./dom.js";
+import { button, followPointer, make, releaseFocus, setText } from "./dom.js";
 import { LANES, OVERVIEW_HEIGHT, TIMELINE_HEIGHT, drawOverview, drawTimeline, rangeLane } from "./paint_timeline.js";
 import { commitRange, dragRange, readableRange } from "./ranges.js";
 import { describeFrame, positionAt } from "./shared/curves.js";
@@ -175,6 +175,7 @@ function keyNear(event) {
 function addTimelinePointer() {
   canvas.addEventListener("pointerdown", (event) => {
     if (!store.data.clip || event.button !== 0) return;
+    releaseFocus();
     const lane = laneAt(event);
     if (lane === "ranges" || lane === "ranges2") {
       const edge = rangeEdgeAt(event, lane);
@@ -226,6 +227,7 @@ function addOverviewPointer() {
   overview.addEventListener("pointerdown", (event) => {
     const { clip } = store.data;
     if (!clip || event.button !== 0) return;
+    releaseFocus();
     const { first, span } = store.view;
     if (span >= clip.count) { scrub(event, overview, { first: 0, span: clip.count }); return; }
     const edge = overview.getBoundingClientRect();

@@ -1,7 +1,7 @@
 // The viewer: filmed and restyled frame in one box, with zoom and pan.
 
 import { startJob } from "./connection.js";
-import { button, clearCanvas, find, make, setText } from "./dom.js";
+import { button, clearCanvas, find, make, releaseFocus, setText } from "./dom.js";
 import { showError } from "./errors.js";
 import { makePictureLoader, prefetch } from "./pictures.js";
 import { makeComparer } from "./shared/compare.js";
@@ -271,7 +271,7 @@ function addPointer() {
     box.setPointerCapture(event.pointerId);
     if (drag.isDivider) comparer.moveDivider(event.clientX);
     event.preventDefault();
-    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    releaseFocus();
   });
   box.addEventListener("pointermove", (event) => {
     if (!drag) return;

@@ -17,6 +17,7 @@ import threading
 from typing import Any, BinaryIO
 
 from kadr.core.events import CancelToken
+from kadr.storage.kernel_cache import prepare_kernel_cache
 from kadr.studio.error_facts import error_facts
 from kadr.studio.worker.call import Call, Send
 
@@ -61,6 +62,7 @@ def main() -> None:
     if "--background" in sys.argv and hasattr(os, "nice"):
         os.nice(_NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this one
+    prepare_kernel_cache()  # before a kernel is imported
     output = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints must not stand between the messages
     lock = threading.Lock()
