@@ -270,7 +270,8 @@ def test_a_plan_suggests_keys_and_a_picture_of_a_grid_becomes_one(page: Page) ->
     assert _keys(snapshot)[0] == "painted"
     assert not snapshot["suggestions"]["current"]
     job = page.do("seeds", frame=0, stylizer="paint", axes={"radius": [1, 3], "strokes": [0]})
-    assert job["result"]["labels"] == ["radius 1.0, strokes 0.0", "radius 3.0, strokes 0.0"]
+    labels = [f"seed 0  radius {radius}  strokes 0" for radius in (1, 3)]  # paint has a seed
+    assert job["result"]["labels"] == labels
     job = page.do("stylize", frames=[7], stylizer="paint")
     assert job["error"] is None, job
     assert _keys(page.snapshot())[7] == "painted"
