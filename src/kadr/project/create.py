@@ -175,6 +175,8 @@ def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptio
 def _relative_to(name: str, value: Any, root: Path) -> Any:
     if name == "background" and (path := parse_background(value).path) is not None:
         return relative_path(path, root)
+    if isinstance(value, dict):
+        return {key: _relative_to(name, item, root) for key, item in value.items()}
     return Path(relative_path(value, root)) if isinstance(value, Path) else value
 
 

@@ -229,6 +229,8 @@ class ProjectFolder:
         )
 
     def _absolute(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._absolute(item) for name, item in value.items()}
         return self.root / value if isinstance(value, Path) else value
 
     def _background(self, text: str) -> str:

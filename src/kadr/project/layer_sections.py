@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LAYER = "layer"
 LAYER_ORDER = "layer-order"
-LAYER_SECTIONS = ("keys", "stylizer", "picture", "mask")
+LAYER_SECTIONS = ("keys", "stylizer", "picture", "guides", "mask")
 """Sections that a [[layer]] may have: [layer.keys] and so on."""
 
 _LAYER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")

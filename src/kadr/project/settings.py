@@ -33,6 +33,9 @@ from kadr.stylize.registry import stylizer_options
 FORMAT = 1
 """Version of the format; raised when an older kadr would read a newer file wrongly."""
 
+RUN_SECTIONS = ("clip", "keys", "guides", "mask", "output", "run")
+"""Sections whose entries are fields of RunOptions."""
+
 _MOST_CHARACTERS = 200_000
 """Of a file: the parser takes long for more, and no project has as many."""
 
@@ -131,7 +134,12 @@ class EntryErrors:
             yield
         except OptionsError as error:
             message = shorten(error, _LONGEST_MESSAGE)
-            key = next((name for name in names if re.search(rf"\b{name}\b", message)), None)
+            places = [
+                (match.start(), -len(name), name)
+                for name in names
+                if (match := re.search(rf"\b{name}\b", message))
+            ]
+            key = min(places)[2] if places else None
             line = self._line(section, key)
             raise OptionsError(f"{self._path}, line {line}: {message}") from error
 
@@ -206,7 +214,7 @@ def _read_content(content: Mapping[str, Any], entry_errors: EntryErrors) -> Sett
         detail=project["picture"].get("detail", "medium"),
         picture=fields["picture"],
         output=project["output"].get("path", ""),
-        run=fields["clip"] | fields["keys"] | fields["mask"] | fields["output"] | fields["run"],
+        run={name: value for section in RUN_SECTIONS for name, value in fields[section].items()},
     )
     _check(settings, fields, entry_errors)
     return settings
@@ -415,7 +423,7 @@ def _check(
     painted = settings.stylizer == "external"
     keys = (Path("keys"),) if painted else ()
     options = RunOptions(Path("clip"), "out", keys, stylizer=settings.stylizer)
-    for section in ("clip", "keys", "mask", "output", "run"):
+    for section in RUN_SECTIONS:
         with entry_errors.any_of(section, _names(fields[section])):
             replace(options, **fields[section])
 
