@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kadr.errors import InputError, KadrError
-from kadr.project.create import clip_name, new_project
+from kadr.project.create import new_project
 from kadr.project.folder import SUFFIX, ProjectFolder, open_project
 from kadr.report.record import RunRecord, read_record
 from kadr.studio.error_facts import error_facts
@@ -209,7 +209,7 @@ def create_sample(call: Call) -> dict[str, Any]:
     from kadr.studio.worker.sample import draw_sample
 
     root = Path(call["root"])
-    clip = root.parent / f"{clip_name(root).removesuffix(SUFFIX)}.mp4"
+    clip = root.with_suffix(".mp4")
     draw_sample(clip, call.progress, call.cancel)
     project = new_project(clip, (), root)
     return {"path": str(project.root.absolute())}
