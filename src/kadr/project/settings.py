@@ -16,7 +16,13 @@ from kadr.core.formatting import shorten
 from kadr.core.parsing import parse_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
-from kadr.project.layer_sections import LAYER, LAYER_ORDER, layer_contents, ordered_layers
+from kadr.project.layer_sections import (
+    LAYER,
+    LAYER_ORDER,
+    SHOW,
+    layer_contents,
+    ordered_layers,
+)
 from kadr.project.schema import (
     RANGE,
     RANGE_ENTRIES,
@@ -90,10 +96,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class LayerSettings:
-    """One [[layer]]: its name, and the settings of the project as they are in this layer."""
+    """One [[layer]]: its name, and the settings of the project as they are in this layer.
+
+    shown: whether runs make it.
+    """
 
     name: str
     settings: Settings
+    shown: bool = True
 
 
 class EntryErrors:
@@ -178,7 +188,13 @@ def read_settings(path: Path, text: str) -> Settings:
     }
     with entry_errors((), LAYER_ORDER):
         names = ordered_layers(list(read), order)
-    return replace(settings, layers=tuple(LayerSettings(name, read[name]) for name in names))
+    shown = {layer["name"]: layer.get(SHOW, True) for layer in layers}
+    if not any(shown.values()):
+        with entry_errors((LAYER, "1"), SHOW):
+            raise OptionsError(f"{SHOW}: no layer is shown; show one at least")
+    return replace(
+        settings, layers=tuple(LayerSettings(name, read[name], shown[name]) for name in names)
+    )
 
 
 def _read_content(content: Mapping[str, Any], entry_errors: EntryErrors) -> Settings:

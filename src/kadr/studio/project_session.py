@@ -282,8 +282,8 @@ class ProjectSession:
 
     async def _import_painted(self) -> None:
         """Take exported frames that somebody painted on; each layer has its own."""
-        for layer in self._state.parts["layers"] or [""]:
-            arguments = {"root": str(self.root), "layer": layer}
+        for layer in self._state.parts["layers"] or [{"name": ""}]:
+            arguments = {"root": str(self.root), "layer": layer["name"]}
             with contextlib.suppress(CallError):
                 await self._lanes.project.call("import_painted", arguments)
 
