@@ -51,7 +51,7 @@ export function makeQueue() {
   const summary = make("summary", { text: "Queue" });
   const body = make("div", { class: "popover" }, row(pause, all), empty, list);
   const details = make("details", { class: "queue" }, summary, body);
-  watch("jobs queue connection read_only", () => {
+  watch("jobs queue clip connection read_only", () => {
     const active = activeJobs(), isPaused = Boolean(store.data.queue && store.data.queue.paused);
     setText(summary, active.length ? `Queue (${active.length})` : "Queue");
     setText(find("span", pause), isPaused ? "Resume" : "Pause");

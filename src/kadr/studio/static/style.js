@@ -103,7 +103,7 @@ function makeTakes() {
     name.value = "";
   });
   const add = button("Keep settings", keep, { class: "small" });
-  watch("takes connection read_only", () => {
+  watch("takes clip connection read_only", () => {
     add.disabled = !canEdit();
     syncList(list, store.data.takes || [], (take) => take.id, makeTake, updateTake);
   });
