@@ -333,8 +333,9 @@ class RunOptions:
         False, "use the good frames of a damaged clip", section="clip", group=RUN
     )
     frames: FrameRange | None = option(
-        None, "use these frames only, both ends included", section="clip", entry="frames"
-    )
+        None, "use these frames only, both ends included; or two times, such as 0:02.5:0:08",
+        section="clip", entry="frames",
+    )  # fmt: skip
     frame_rate: float | None = option(
         None, "frames per second of an image sequence", low=0.01, high=1000, unset="24",
         section="clip", entry="frame-rate",

@@ -14,7 +14,7 @@ from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import open_session
 from kadr.core.events import Event
-from kadr.core.parsing import expand_home, parse_rate
+from kadr.core.parsing import expand_home, parse_frames, parse_rate
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help
 from kadr.options import RunOptions
@@ -33,6 +33,12 @@ def frames(
             help="The folder for the images, or a pattern: f_%04d.png.",
         ),
     ],
+    frame_range: Annotated[
+        str | None,
+        typer.Option(
+            "--frames", metavar="FIRST:LAST", help=sentence(option_help(RunOptions, "frames"))
+        ),
+    ] = None,
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Take one frame of this many (default: 1, all).")
     ] = None,
@@ -75,6 +81,7 @@ def frames(
             events = extract_frames(
                 opened,
                 folder,
+                frames=None if frame_range is None else parse_frames(frame_range, opened),
                 every=step,
                 fps=rate,
                 suffix=None if suffix is None else f".{suffix.removeprefix('.')}",

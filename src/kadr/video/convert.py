@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from kadr.core.events import CancelToken, Event, notice
-from kadr.core.frames import Frame
+from kadr.core.frames import Frame, FrameRange
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import WRITABLE_SUFFIXES
 from kadr.video.base import Clip
@@ -24,6 +24,7 @@ def extract_frames(
     clip: Clip,
     folder: str | Path,
     *,
+    frames: FrameRange | None = None,
     every: int = 1,
     fps: Fraction | None = None,
     suffix: str | None = None,
@@ -33,9 +34,10 @@ def extract_frames(
 ) -> Iterator[Event]:
     """Save frames of a clip as images, named by ``clip.name``: ``frame_00012.png`` for a video.
 
-    folder: where, or a pattern such as ``out/f_%04d.png``. every: the step between frames. fps:
-    instead, the frames shown at that constant rate. suffix: the file type; None: ``.png``, or that
-    of the pattern. start_number: the number of the clip's first frame in the names; None: its own.
+    folder: where, or a pattern such as ``out/f_%04d.png``. frames: of these only. every: the step
+    between frames. fps: instead, the frames shown at that constant rate. suffix: the file type;
+    None: ``.png``, or that of the pattern. start_number: the number of the clip's first frame in
+    the names; None: its own.
     At the end the folder has all images or none. Raises OutputError if one exists already and
     ``overwrite`` is off.
     """
@@ -45,7 +47,12 @@ def extract_frames(
         raise OptionsError(f"start number {start_number}: expected a number from 0 on")
     if every < 1 or (fps is not None and fps <= 0):
         raise OptionsError(f"every {every}, fps {fps}: expected numbers above 0")
-    indices = range(0, len(clip), every) if fps is None else _indices_at_rate(clip, fps)
+    frames = frames or FrameRange(0, len(clip))
+    indices: Sequence[int] = range(frames.start, frames.stop, every)
+    if fps is not None:
+        indices = [index for index in _indices_at_rate(clip, fps) if index in frames]
+    if not indices:
+        raise OptionsError(f"fps {fps}: none of its frames is among the frames asked for; raise it")
     writer = create_clip(
         _image_target(folder, suffix),
         like=clip,
@@ -92,11 +99,12 @@ def _indices_at_rate(clip: Clip, fps: Fraction) -> list[int]:
 
 
 def _read_frames(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
-    if len(indices) * _SPARSE <= len(clip):
+    first, last = indices[0], indices[-1]
+    if len(indices) * _SPARSE <= last + 1 - first:
         yield from map(clip.frame, indices)
         return
     selected = set(indices)
-    yield from (frame for frame in clip.frames() if frame.index in selected)
+    yield from (frame for frame in clip.frames(first, last + 1) if frame.index in selected)
 
 
 def encode_frames(
