@@ -29,6 +29,8 @@ def extract_frames(
     fps: Fraction | None = None,
     suffix: str | None = None,
     start_number: int | None = None,
+    depth: int | None = None,
+    size: str | None = None,
     overwrite: bool = False,
     cancel: CancelToken | None = None,
 ) -> Iterator[Event]:
@@ -37,7 +39,7 @@ def extract_frames(
     folder: where, or a pattern such as ``out/f_%04d.png``. frames: of these only. every: the step
     between frames. fps: instead, the frames shown at that constant rate. suffix: the file type;
     None: ``.png``, or that of the pattern. start_number: the number of the clip's first frame in
-    the names; None: its own.
+    the names; None: its own. depth, size: as ``create_clip`` takes them.
     At the end the folder has all images or none. Raises OutputError if one exists already and
     ``overwrite`` is off.
     """
@@ -60,9 +62,13 @@ def extract_frames(
         indices=indices,
         image_suffix=suffix or ".png",
         start_number=start_number,
+        depth=depth,
+        size=size,
     )
     with writer:
         yield Event("frames", 0, len(indices))
+        for text in writer.notices:
+            yield notice("frames", text, 0, len(indices))
         notified = False
         for count, frame in enumerate(_read_frames(clip, indices), start=1):
             if cancel is not None:
@@ -116,6 +122,9 @@ def encode_frames(
     overwrite: bool = False,
     crf: int | None = None,
     preset: str | None = None,
+    codec: str | None = None,
+    depth: int | None = None,
+    size: str | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[Event]:
     """Write a clip, usually a folder of images, as a video or as another sequence.
@@ -123,7 +132,8 @@ def encode_frames(
     like: the clip that supplies frame times and sound. Images belong to its frames by their
     numbers; a sequence with as many images as it has frames belongs to them in order, whatever its
     first number.
-    frame_rate: a constant rate instead of those times; without sound.
+    frame_rate: a constant rate instead of those times; without sound. crf, preset, codec, depth,
+    size: as ``create_clip`` takes them.
     """
     check_outputs_apart([output], [source.info.path])
     indices = range(len(source)) if like is None else _indices_in(source, like)
@@ -134,6 +144,9 @@ def encode_frames(
         overwrite=overwrite,
         crf=crf,
         preset=preset,
+        codec=codec,
+        depth=depth,
+        size=size,
         indices=indices,
     )
     total = len(source)
@@ -145,7 +158,7 @@ def encode_frames(
         for frame, index in zip(source.frames(), indices, strict=True):
             if cancel is not None:
                 cancel.check()
-            if not notified and loses_alpha(output, frame):
+            if not notified and loses_alpha(output, frame, codec):
                 notified = True
                 yield notice("encode", lost_alpha_notice(output), frame.index, total)
             writer.write(replace(frame, index=index))
