@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from kadr.core.background import FILM, parse_background
+from kadr.core.encodings import CODECS, DEPTHS
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
+from kadr.core.output_size import parse_output_size
 from kadr.errors import OptionsError
 from kadr.option_fields import (
     GUIDES,
@@ -357,19 +359,33 @@ class RunOptions:
         False, "use the good frames of a damaged clip", section="clip", group=RUN
     )
     frames: FrameRange | None = option(
-        None, "use these frames only, both ends included", section="clip", entry="frames"
-    )
+        None, "use these frames only, both ends included; or two times, such as 0:02.5:0:08",
+        section="clip", entry="frames",
+    )  # fmt: skip
     frame_rate: float | None = option(
         None, "frames per second of an image sequence", low=0.01, high=1000, unset="24",
         section="clip", entry="frame-rate",
     )  # fmt: skip
     crf: int | None = option(
-        None, "quality of the video, lower is better", low=0, high=63, unset="17, 24 for webm",
-        section="output", group=OUTPUT,
+        None, "quality of the video, lower is better", low=0, high=63,
+        unset="17; h265: 19, av1: 23, vp9: 24", section="output", group=OUTPUT,
     )  # fmt: skip
     encoder_preset: str | None = option(
-        None, "speed of the H.264 encoder, ultrafast to veryslow", section="output", group=OUTPUT
-    )
+        None, "speed of the H.264 and H.265 encoders, ultrafast to veryslow",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    codec: str | None = option(
+        None, f"codec of the video: {', '.join(CODECS)}", unset="h264; webm: vp9",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    depth: int | None = option(
+        None, "bits of a channel of the output: 8 or 10 for video, 8 or 16 for images", low=8,
+        high=16, unset="8; ProRes: 10", section="output", group=OUTPUT,
+    )  # fmt: skip
+    size: str | None = option(
+        None, "size of the output: 1280x720, or one side, 1280x or x720", unset="that of the clip",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
     threads: int | None = option(
         None, "how many cores to use; torch on a CPU uses as many as OMP_NUM_THREADS says",
         low=1, high=1024, unset="all cores",
@@ -400,6 +416,26 @@ class RunOptions:
         if self.overwrite or output is None or self.replace_in is None:
             return self.overwrite
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """How the output is encoded, as ``create_clip`` takes it."""
+        return {
+            "crf": self.crf,
+            "preset": self.encoder_preset,
+            "codec": self.codec,
+            "depth": self.depth,
+            "size": self.size,
+        }
+
+    def _check_output(self) -> None:
+        """Raise OptionsError for an encoding that no output has."""
+        if self.codec is not None and self.codec not in CODECS:
+            raise OptionsError(f"codec {self.codec!r}: expected one of {', '.join(CODECS)}")
+        if self.depth is not None and self.depth not in DEPTHS:
+            raise OptionsError(f"depth {self.depth}: expected {', '.join(map(str, DEPTHS))}")
+        if self.size is not None:
+            parse_output_size(self.size)
 
     def _check_mask(self) -> None:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
@@ -474,6 +510,7 @@ class RunOptions:
             raise OptionsError(
                 "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
+        self._check_output()
         self._check_mask()
         self._check_guides()
         self._check_match()

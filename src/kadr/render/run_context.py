@@ -124,8 +124,7 @@ class RunContext:
             options.output,
             like=self.clip,
             overwrite=options.may_replace(options.output),
-            crf=options.crf,
-            preset=options.encoder_preset,
+            **options.encoding,
             indices=range(self.frames.start, self.frames.stop),
         )
 

@@ -119,7 +119,7 @@ def _clip_facts(clip: ClipFacts) -> dict[str, Any]:
         "rate": clip.rate,
         "count": len(clip),
         "numbers": None if clip.numbers is None else list(clip.numbers),
-        "times": None if clip.times is None else list(clip.times),
+        "times": None if clip.uneven_times is None else list(clip.uneven_times),
         "version": clip.version,
     }
 
