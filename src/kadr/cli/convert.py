@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.field_options import sentence
-from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
+from kadr.cli.field_options import field_options, read_fields, sentence
+from kadr.cli.flags import READING, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import open_session
 from kadr.core.events import Event
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kadr.project.folder import ProjectFolder
 
 
+@field_options("reading", RunOptions, READING)
 def frames(
     clip: ClipArgument,
     folder: Annotated[
@@ -33,6 +34,7 @@ def frames(
             help="The folder for the images, or a pattern: f_%04d.png.",
         ),
     ],
+    *,
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Take one frame of this many (default: 1, all).")
     ] = None,
@@ -54,7 +56,7 @@ def frames(
         ),
     ] = None,
     overwrite: Overwrite = False,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
@@ -69,7 +71,7 @@ def frames(
         rate = None if fps is None else parse_rate(fps)
         step = 1 if every is None else parse_value(every, int, "every")
         first = None if start_number is None else parse_value(start_number, int, "start-number")
-        with open_clip(clip, allow_truncated=allow_truncated) as opened:
+        with open_clip(clip, **read_fields(RunOptions, reading)) as opened:
             for notice in opened.info.notices:
                 session.reporter.notice(notice)
             events = extract_frames(

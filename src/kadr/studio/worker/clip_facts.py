@@ -12,6 +12,7 @@ from kadr.project.folder import LocatedClip, ProjectFolder
 from kadr.storage.layout import WorkLayout
 from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
+from kadr.video.identity import frames_identity
 
 PROXY_SIDE = 960
 """The longest side in pixels of the pictures that the page shows while scrubbing."""
@@ -25,7 +26,7 @@ class ClipFacts:
     """What a clip tells when it is opened; numbers its frames as the clip does.
 
     names: the file stem of each frame. numbers: its number; None: its index. times: seconds from
-    the first frame; None: index / rate.
+    the first frame; None: index / rate. notices: what was found when it was opened, under its name.
     """
 
     path: str
@@ -36,6 +37,7 @@ class ClipFacts:
     names: tuple[str, ...]
     numbers: tuple[int, ...] | None
     times: tuple[float, ...] | None
+    notices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,6 +75,8 @@ def clip_source(project: ProjectFolder, located: LocatedClip) -> ClipSource:
         stylizer="paint",
         frame_rate=project.settings.frame_rate,
         allow_truncated=run.get("allow_truncated", False),
+        deinterlace=run.get("deinterlace", "auto"),
+        allow_resize=run.get("allow_resize", False),
     )
     return ClipSource.of(options)
 
@@ -93,13 +97,14 @@ def _read(clip: Clip, located: LocatedClip) -> ClipFacts:
     numbers = tuple(map(clip.number, range(count)))
     return ClipFacts(
         path=str(located.path.absolute()),
-        version=located.identity[:12],
+        version=frames_identity(located.identity, info)[:12],
         width=info.width,
         height=info.height,
         rate=float(info.frame_rate),
         names=tuple(map(clip.name, range(count))),
         numbers=None if numbers == tuple(range(count)) else numbers,
         times=_uneven_times(clip.times, float(info.frame_rate)),
+        notices=tuple(text.replace(f"{info.path}:", f"{info.path.name}:") for text in info.notices),
     )
 
 
