@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +230,12 @@ def test_what_is_written_is_read_again(settings: Settings) -> None:
     text = project_text(settings)
     assert read_settings(FILE, text) == settings
     assert project_text(read_settings(FILE, text)) == text
+
+
+def test_a_seed_of_the_run_is_not_one_of_the_stylizer() -> None:
+    settings = Settings("clip.mp4", stylizer="paint", stylizer_options={}, run={"seed": 7})
+    read = read_settings(FILE, project_text(replace(settings, output="film.mp4")))
+    assert (read.run, read.stylizer_options) == ({"seed": 7}, {})
 
 
 @given(st.integers(0, 10**6))

@@ -27,6 +27,7 @@ from kadr.image_files import read_image, write_image
 from kadr.options import PropagateOptions, RunOptions, detail_options
 from kadr.pipeline import RunResult, restyle, restyle_events
 from kadr.preview import preview_frames
+from kadr.storage.budget import folder_bytes
 from kadr.video.clips import create_clip, open_clip
 
 COUNT = 13
@@ -112,6 +113,17 @@ def test_an_interrupted_run_gives_the_same_bytes(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         follow(restyle_events(_options(folder, propagate=DRAFT), cancel), stop)
     for image, expected in zip(_run(folder, propagate=DRAFT), whole, strict=True):
+        assert np.array_equal(image, expected)
+
+
+def test_a_work_limit_holds_and_changes_no_frame(tmp_path: Path) -> None:
+    folder = HAT.write(tmp_path, (0, 6, COUNT - 1))
+    whole = _run(folder, "whole", work=folder / "other", propagate=DRAFT)
+    stored = folder_bytes(folder / "other" / "store")
+    limit = stored * 3 // 4
+    limited = _run(folder, propagate=DRAFT, work_limit=limit)
+    assert folder_bytes(folder / "work" / "store") <= limit
+    for image, expected in zip(limited, whole, strict=True):
         assert np.array_equal(image, expected)
 
 

@@ -67,7 +67,6 @@ def _with_preset(entries: Sequence[Entry], settings: Settings) -> tuple[Entry, .
 
 def _values(settings: Settings) -> dict[str, dict[str, Any]]:
     """Section → entry name → the value that is set."""
-    run = {name.replace("_", "-"): value for name, value in (settings.run or {}).items()}
     by_section: dict[str, dict[str, Any]] = {
         "clip": {
             "path": settings.clip,
@@ -83,8 +82,12 @@ def _values(settings: Settings) -> dict[str, dict[str, Any]]:
         "output": {"path": settings.output},
         "run": {},
     }
+    run = _dashed(settings.run)
+    for section, entries in sections().items():
+        names = {entry.name for entry in entries}  # an option of a stylizer may have such a name
+        by_section[section] |= {name: value for name, value in run.items() if name in names}
     return {
-        section: run | {name: value for name, value in values.items() if value is not None}
+        section: {name: value for name, value in values.items() if value is not None}
         for section, values in by_section.items()
     }
 
