@@ -322,6 +322,11 @@ class RunOptions:
         False, "resize keys that have another size than the clip",
         section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
     )  # fmt: skip
+    rotate_keys: bool = option(
+        False, "turn keys that were painted on frames as they are stored, as the clip is turned to "
+        "stand upright",
+        section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
+    )  # fmt: skip
     align_keys: bool = option(
         False, "move keys back that are shifted or scaled against their frame, as programs that "
         "repaint a frame return them",

@@ -88,6 +88,11 @@ class RunContext:
         return self.clip.info.width, self.clip.info.height
 
     @property
+    def key_turn(self) -> int:
+        """Degrees clockwise by which painted keys are turned: as the clip is, if that is asked."""
+        return self.clip.info.rotation if self.options.rotate_keys else 0
+
+    @property
     def pixels(self) -> int:
         """Pixels of one frame."""
         return self.clip.info.width * self.clip.info.height

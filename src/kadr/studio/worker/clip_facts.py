@@ -27,6 +27,7 @@ class ClipFacts:
 
     names: the file stem of each frame. numbers: its number; None: its index. times: seconds from
     the first frame; None: index / rate. notices: what was found when it was opened, under its name.
+    rotation: degrees clockwise by which stored frames are turned.
     """
 
     path: str
@@ -38,6 +39,7 @@ class ClipFacts:
     numbers: tuple[int, ...] | None
     times: tuple[float, ...] | None
     notices: tuple[str, ...] = ()
+    rotation: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -105,6 +107,7 @@ def _read(clip: Clip, located: LocatedClip) -> ClipFacts:
         numbers=None if numbers == tuple(range(count)) else numbers,
         times=_uneven_times(clip.times, float(info.frame_rate)),
         notices=tuple(text.replace(f"{info.path}:", f"{info.path.name}:") for text in info.notices),
+        rotation=info.rotation,
     )
 
 
