@@ -19,6 +19,7 @@ from kadr.video.base import Clip
 from kadr.video.base_writer import BaseWriter
 from kadr.video.pixels import CHROMA_LOCATION, FromRgb
 from kadr.video.sound import Sound
+from kadr.video.sound_encoding import no_sound_notice
 from kadr.video.timing import Timing, rate_notices
 
 # a fixed number: libx264 writes other bytes for another count
@@ -155,6 +156,8 @@ class VideoWriter(BaseWriter):
         if like is not None:
             self._notices += _size_notices(path, encoding, (like.info.width, like.info.height))
             self._try_streams(like)
+            if like.info.has_audio and not encoding.sound:
+                self._notices.append(no_sound_notice(path, like.info.path))
 
     def _try_streams(self, like: Clip) -> None:
         """Open the encoders once in memory, so that no work is done for what cannot be written.
@@ -169,6 +172,7 @@ class VideoWriter(BaseWriter):
                 self._video_stream(container, (like.info.width, like.info.height))
                 if sound is not None:
                     sound.attach(container, self._path)
+                    self._notices += sound.notices
                 container.start_encoding()
         finally:
             if sound is not None:
