@@ -219,5 +219,5 @@ def clip_record(run: RunContext) -> ClipRecord:
         info.height,
         len(run.clip),
         float(info.frame_rate),
-        run.clip_identity,
+        run.source.identity or run.clip_identity,
     )

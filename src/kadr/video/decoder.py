@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ class Decoder:
     def stream(self) -> Any:
         """The video stream that is decoded."""
         return self._stream
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of one pixel over its height, of the frame that was decoded last."""
+        return Fraction(self._codec.sample_aspect_ratio or 1)
 
     def close(self) -> None:
         """Free the file."""

@@ -46,7 +46,7 @@ class Timing:
         self.end = Fraction(0)
         """The time at which the last frame so far ends."""
         self.reached_end = False
-        """Whether the last frame so far is the last of ``like``."""
+        """Whether the last frame so far is the last of the whole file that ``like`` reads."""
 
     def refine(self, step: Fraction) -> None:
         """Make ``base`` at most ``step``; every time stays a multiple of it."""
@@ -60,7 +60,7 @@ class Timing:
         """Seconds from the first frame, or None if the clock is too coarse to show the frame."""
         time = self._time(frame)
         self._count += 1
-        self.reached_end = self._like is not None and frame.index + 1 == len(self._like)
+        self.reached_end = self._like is not None and _is_end(self._like, frame.index)
         self.end = time + self._duration(frame)
         if self._clock is not None and self._shortest is not None:
             exact, time = time, round(time / self._clock) * self._clock
@@ -96,6 +96,13 @@ class Timing:
         if frame.index + 1 == len(times):
             return self._like.info.duration - times[-1]
         return self._step
+
+
+def _is_end(clip: Clip, index: int) -> bool:
+    """Whether a frame is the last of the film: a clip that ends early goes on in its file."""
+    info = clip.info
+    is_cut = info.truncated or (info.size_change is not None and not info.resized)
+    return index + 1 == len(clip) and not is_cut
 
 
 def _has_rate(clip: Clip, frame_rate: Fraction | None) -> bool:
