@@ -12,6 +12,7 @@ from kadr.options import RunOptions
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip
 from kadr.video.file_watch import changed_error
+from kadr.video.sparse_clip import FrameChoice, SparseClip
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class ClipSource:
 
     path: of a video, a folder or a pattern of images. frame_rate: of an image sequence, as a
     fraction in text; None means the default. identity, state: the hash of its content and of the
-    facts of its files, if it has to be one certain clip.
+    facts of its files, if it has to be one certain clip. choice: which of its frames, as
+    FrameChoice writes it; "" for all of them.
     """
 
     path: str
@@ -28,6 +30,7 @@ class ClipSource:
     frame_rate: str | None = None
     identity: str | None = None
     state: str = ""
+    choice: str = ""
 
     @classmethod
     def of(cls, options: RunOptions) -> Self:
@@ -63,4 +66,4 @@ class ClipSource:
             except BaseException:
                 clip.close()
                 raise
-        return clip
+        return SparseClip(clip, FrameChoice.parse(self.choice)) if self.choice else clip

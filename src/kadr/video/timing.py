@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kadr.core.frames import Frame
 from kadr.video.base import DEFAULT_FRAME_RATE, Clip
+from kadr.video.sparse_clip import whole_clip
 
 
 class Timing:
@@ -60,7 +61,7 @@ class Timing:
         """Seconds from the first frame, or None if the clock is too coarse to show the frame."""
         time = self._time(frame)
         self._count += 1
-        self.reached_end = self._like is not None and frame.index + 1 == len(self._like)
+        self.reached_end = self._is_last(frame)
         self.end = time + self._duration(frame)
         if self._clock is not None and self._shortest is not None:
             exact, time = time, round(time / self._clock) * self._clock
@@ -73,6 +74,13 @@ class Timing:
             raise ValueError(f"frame {frame.index} is at {time} s, expected after {self._last} s")
         self._last = time
         return time
+
+    def _is_last(self, frame: Frame) -> bool:
+        """Whether nothing of the clip, and so of its sound, follows a frame."""
+        like = self._like
+        if like is None or frame.index + 1 != len(like):
+            return False
+        return like.info.duration == whole_clip(like).info.duration
 
     def _time(self, frame: Frame) -> Fraction:
         if self._like is None:
