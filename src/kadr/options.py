@@ -6,6 +6,7 @@ plug-in's own file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from itertools import combinations
@@ -14,10 +15,12 @@ from typing import Any
 
 from kadr.core.background import FILM, parse_background
 from kadr.core.encodings import CODECS, DEPTHS
+from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
 from kadr.core.output_size import parse_output_size
 from kadr.errors import OptionsError
 from kadr.option_fields import (
+    GUIDES,
     KEYFRAMES,
     MASK,
     OUTPUT,
@@ -132,16 +135,20 @@ class PropagateOptions:
         """
         return self.work_size if longest_side > 1.25 * self.work_size else longest_side
 
-    def synth_options(self, longest_side: int, seed: int) -> SynthOptions:
-        """The options of the synthesis for one frame of a pass, which starts from optical flow."""
+    def synth_options(self, longest_side: int, seed: int, guide_channels: int = 0) -> SynthOptions:
+        """The options of the synthesis for one frame of a pass, which starts from optical flow.
+
+        guide_channels: of the user's guides, beside the twelve that every pass has.
+        """
+        video_weight = self.video_weight * 12 / (12 + guide_channels)
         return SynthOptions(
             patch_size=self.patch_size,
             vote_iterations=self.vote_iterations,
             search_iterations=self.search_iterations,
             uniformity=self.diversity,
             search_radius=max(2, round(longest_side * 0.01)),
-            near_search_threshold=self.video_weight * _NEAR_SEARCH_ERROR,
-            full_search_threshold=self.video_weight * _FULL_SEARCH_ERROR,
+            near_search_threshold=video_weight * _NEAR_SEARCH_ERROR,
+            full_search_threshold=video_weight * _FULL_SEARCH_ERROR,
             seed=seed,
         )
 
@@ -199,6 +206,9 @@ def check_overlaps(ranges: Sequence[tuple[str, FrameRange]]) -> None:
 
 
 _REFINE_STRENGTH = 0.3
+GUIDE_WEIGHT = 16.0
+"""Of a guide of the user without a weight: levels 11 to 25 apart begin to be told apart."""
+_GUIDE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 
 @dataclass(frozen=True)
@@ -273,6 +283,20 @@ class RunOptions:
     refine_strength: float = option(
         _REFINE_STRENGTH, "with refine: how far the result may differ from the propagated frame",
         low=0, high=1, section="keys", group=KEYFRAMES,
+    )  # fmt: skip
+    guide: Mapping[str, Path] = option(
+        {}, "a guide of one's own by its name: a folder of images named by frame number, such as "
+        "the normals or the IDs of a render; what it tells apart is not painted alike",
+        section="guides", group=GUIDES,
+    )  # fmt: skip
+    guide_weight: Mapping[str, float] = option(
+        {}, "how closely each guide is followed, as the weights of the picture are given",
+        low=0, high=1000, unset=f"{GUIDE_WEIGHT:g}", section="guides", group=GUIDES,
+    )  # fmt: skip
+    modulation: Mapping[str, Path] = option(
+        {}, "where each guide counts: a folder of images named by frame number, or one image; "
+        "white fully, black not at all",
+        section="guides", group=GUIDES,
     )  # fmt: skip
     mask: Path | None = option(
         None, "restyle only where this is white, and leave the rest as filmed: a video, a folder "
@@ -463,6 +487,28 @@ class RunOptions:
                 f"figure {self.figure}: is for painted keys; {self.stylizer} makes its own"
             )
 
+    def _check_guides(self) -> None:
+        """Raise OptionsError for names that no guide can have, or for values of no guide."""
+        for name, folder in self.guide.items():
+            if not _GUIDE_NAME.fullmatch(name):
+                raise OptionsError(
+                    f"guide {shorten(name)}={folder}: expected a name of letters, digits, - and _, "
+                    "such as normals"
+                )
+        for option_name in ("guide_weight", "modulation"):
+            for name, value in getattr(self, option_name).items():
+                if name not in self.guide:
+                    existing = f"only {', '.join(self.guide)}" if self.guide else "nor any other"
+                    raise OptionsError(
+                        f"{option_name.replace('_', '-')} {shorten(name)}={value}: there is no "
+                        f"guide of this name, {existing}; give --guide {shorten(name)}=FOLDER too"
+                    )
+        if self.guide and self.every_frame and self.every == 1:
+            raise OptionsError(
+                f"guide {next(iter(self.guide))}: is for propagated frames, and every-frame "
+                "stylizes all; leave one of them out, or give every 2"
+            )
+
     def _check_match(self) -> None:
         """Raise OptionsError for options of matched keys that exclude each other."""
         if self.reference_key is not None and self.one_style is not None:
@@ -505,6 +551,7 @@ class RunOptions:
         self._check_output()
         self._check_every()
         self._check_mask()
+        self._check_guides()
         self._check_match()
         if self.refine is not None and self.stylizer == "external":
             raise OptionsError(

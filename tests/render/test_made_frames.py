@@ -141,10 +141,11 @@ def test_made_frames_of_a_masked_run_with_ranges(tmp_path: Path, images: Path) -
     for index in range(COUNT):
         mask = np.zeros((40, 56), np.uint8)
         mask[:, : 20 + index] = 255
-        write_image(tmp_path / "masks" / f"{101 + index}.png", mask)
-    _restyle(
-        tmp_path, images, 0, 9, every=3, mask=tmp_path / "masks", ranges=(Span(0, 0, 5),)
-    )  # fmt: skip
+        if index % 3 == 0:  # frames that are not made need none
+            write_image(tmp_path / "masks" / f"{101 + index}.png", mask)
+            write_image(tmp_path / "ids" / f"{101 + index}.png", IMAGES[index])
+    values = {"mask": tmp_path / "masks", "guide": {"ids": tmp_path / "ids"}}
+    _restyle(tmp_path, images, 0, 9, every=3, ranges=(Span(0, 0, 5), Span(9, 5, 12)), **values)
     assert _numbers(tmp_path / "out") == [101, 104, 107, 110]
     for index in (3, 6):
         made = read_image(tmp_path / "out" / f"frame_00{101 + index}.png")
