@@ -262,8 +262,9 @@ class RunOptions:
         section="keys", group=KEYFRAMES,
     )  # fmt: skip
     every: int = option(
-        1, "with every-frame: stylize one frame of this many", low=1, high=1000,
-        section="keys", group=KEYFRAMES,
+        1, "make one frame of this many, at the speed of the clip; with every-frame: stylize these "
+        "and propagate the others",
+        low=1, high=1000, section="keys", group=KEYFRAMES,
     )  # fmt: skip
     steady: bool = option(
         False, "with every-frame: remove the flicker of the output, as kadr deflicker does",
@@ -390,6 +391,14 @@ class RunOptions:
         None, "frames per second of an image sequence", low=0.01, high=1000, unset="24",
         section="clip", entry="frame-rate",
     )  # fmt: skip
+    hold: int = option(
+        1, "show each made frame this many times, as in animation on twos; sound and speed stay",
+        low=1, high=100, section="output", group=OUTPUT,
+    )  # fmt: skip
+    fill: bool = option(
+        False, "with every: then carry the made frames over those between them, for all frames",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
     crf: int | None = option(
         None, "quality of the video, lower is better", low=0, high=63,
         unset="17; h265: 19, av1: 23, vp9: 24", section="output", group=OUTPUT,
@@ -451,6 +460,35 @@ class RunOptions:
             "depth": self.depth,
             "size": self.size,
         }
+
+    @property
+    def made_step(self) -> int:
+        """One frame of this many is made, from the first on."""
+        if self.every_frame or self.every == 1:
+            return self.hold
+        return self.every
+
+    def with_all_frames(self) -> RunOptions:
+        """The same for a run, or a part of one, that makes every frame."""
+        return replace(self, every=self.every if self.every_frame else 1, hold=1, fill=False)
+
+    def _check_every(self) -> None:
+        """Raise OptionsError for frames that cannot be made or shown so."""
+        if self.made_step % self.hold:
+            raise OptionsError(
+                f"hold {self.hold}: does not divide every {self.every}, so that frames would be "
+                f"shown for uneven times; give a multiple of {self.hold} as every, or leave it out"
+            )
+        if not self.fill:
+            return
+        if self.every_frame:
+            raise OptionsError("fill: every-frame fills by itself; leave fill out")
+        if self.hold > 1:
+            raise OptionsError(
+                f"fill: makes the frames that hold {self.hold} leaves out; leave one of them out"
+            )
+        if self.every == 1:
+            raise OptionsError("fill: is for every, such as every 2; give that too")
 
     def _check_output(self) -> None:
         """Raise OptionsError for an encoding that no output has."""
@@ -536,6 +574,7 @@ class RunOptions:
                 "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
         self._check_output()
+        self._check_every()
         self._check_mask()
         self._check_guides()
         self._check_match()
@@ -562,8 +601,6 @@ class RunOptions:
             raise OptionsError("steady: is for every-frame; give that too, or leave it out")
         if self.steady and self.frames_only:
             raise OptionsError("steady: is for an output, and a layer has none; leave it out")
-        if self.every > 1 and not self.every_frame:
-            raise OptionsError(f"every {self.every}: is for every-frame; give that too")
         if self.min_gap and self.max_gap and self.min_gap > self.max_gap:
             raise OptionsError(
                 f"min-gap {self.min_gap}: is more than max-gap {self.max_gap}; lower it"

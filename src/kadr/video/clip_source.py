@@ -12,6 +12,7 @@ from kadr.options import RunOptions
 from kadr.video.base import Clip
 from kadr.video.clips import open_clip
 from kadr.video.file_watch import changed_error
+from kadr.video.sparse_clip import FrameChoice, SparseClip
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ClipSource:
     path: of a video, a folder or a pattern of images. frame_rate: of an image sequence, as a
     fraction in text; None means the default. identity, state: the hash of its content and of the
     facts of its files, if it has to be one certain clip. deinterlace, allow_resize: as for
-    ``open_clip``.
+    ``open_clip``. choice: which of its frames, as FrameChoice writes it; "" for all of them.
     """
 
     path: str
@@ -31,6 +32,7 @@ class ClipSource:
     state: str = ""
     deinterlace: str = "auto"
     allow_resize: bool = False
+    choice: str = ""
 
     @classmethod
     def of(cls, options: RunOptions) -> Self:
@@ -87,4 +89,4 @@ class ClipSource:
             except BaseException:
                 clip.close()
                 raise
-        return clip
+        return SparseClip(clip, FrameChoice.parse(self.choice)) if self.choice else clip

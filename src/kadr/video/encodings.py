@@ -12,6 +12,8 @@ import av
 from kadr.core.encodings import CODECS, ENCODER_PRESETS
 from kadr.errors import OptionsError
 
+_NARROW = 64
+"""Pixels."""
 _BITEXACT = {"fflags": "+bitexact"}
 _MP4 = {"movflags": "+faststart", **_BITEXACT}
 
@@ -34,6 +36,8 @@ class Codec:
     options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     tag: str = ""
+    narrow_options: Mapping[str, str] = field(default_factory=dict)
+    """Added to ``options`` for frames of more than 8 bits that are narrower than _NARROW."""
     nearest: tuple[str, ...] = ()
     """Other codecs, the most similar first, for a build that lacks this encoder."""
 
@@ -77,6 +81,8 @@ _CODECS = {
         presets=True,
         # info: the encoder's settings would be stored, with the number of its threads
         options={"preset": "faster", "x265-params": "log-level=none:info=0"},
+        # its vector code for 10 bits writes outside of its memory at widths from 33 to 48
+        narrow_options={"x265-params": "log-level=none:info=0:asm=0"},
         tag="hvc1",  # QuickTime does not open FFmpeg's own, hev1
         nearest=("av1", "h264", "vp9"),
     ),
@@ -188,10 +194,12 @@ class Encoding:
         formats = codec.alpha_formats if has_alpha and self.alpha_codec else codec.formats
         return formats.get(self.depth or 0) or next(iter(formats.values()))
 
-    def options(self, has_alpha: bool) -> dict[str, str]:
-        """Options of the encoder."""
+    def options(self, has_alpha: bool, width: int) -> dict[str, str]:
+        """Options of the encoder for frames of this width."""
         codec = self.codec_of(has_alpha)
         options = dict(codec.options)
+        if width < _NARROW and (self.depth or 8) > 8:
+            options |= codec.narrow_options
         if codec.crf is not None:
             options["crf"] = str(codec.crf[0] if self.crf is None else self.crf)
         if codec.presets and self.preset is not None:
@@ -232,8 +240,8 @@ def find_encoding(
     if name not in container.codecs:
         raise OptionsError(_mismatch(name, suffix))
     chosen = _CODECS[name]
-    _check_crf(name, chosen, crf)
-    _check_preset(name, chosen, preset)
+    _check_crf(path, name, chosen, crf)
+    _check_preset(path, name, chosen, preset)
     if depth is not None and depth not in chosen.formats:
         depths = " or ".join(map(str, chosen.formats))
         raise OptionsError(f"depth {depth}: {name} has {depths} bits a channel; give one of these")
@@ -264,21 +272,23 @@ def _mismatch(codec: str, suffix: str) -> str:
     )
 
 
-def _check_crf(name: str, codec: Codec, crf: int | None) -> None:
+def _check_crf(path: Path, name: str, codec: Codec, crf: int | None) -> None:
     if crf is None:
         return
     if codec.crf is None:
-        raise OptionsError(f"crf {crf}: has no effect on {name}; leave it out")
+        raise OptionsError(f"crf {crf}: has no effect on {path}, which is {name}; leave it out")
     _, best, worst = codec.crf
     if not best <= crf <= worst:
         raise OptionsError(f"crf {crf}: expected {best} (best) to {worst} for {name}")
 
 
-def _check_preset(name: str, codec: Codec, preset: str | None) -> None:
+def _check_preset(path: Path, name: str, codec: Codec, preset: str | None) -> None:
     if preset is None:
         return
     if not codec.presets:
-        raise OptionsError(f"encoder-preset {preset}: has no effect on {name}; leave it out")
+        raise OptionsError(
+            f"encoder-preset {preset}: has no effect on {path}, which is {name}; leave it out"
+        )
     if preset not in ENCODER_PRESETS:
         raise OptionsError(
             f"encoder-preset {preset!r}: expected one of {', '.join(ENCODER_PRESETS)}"

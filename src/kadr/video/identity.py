@@ -87,13 +87,19 @@ def clip_size(path: Path) -> int:
 def identify(clip: Clip, cache: Path | None = None) -> str:
     """The identity of an opened clip's frames; from now on nothing else is read under its name.
 
+    That of some frames of a clip also depends on which they are.
+
     cache: as for ``clip_identity``. Raises InputError if a file changed since it was opened.
     """
     identity = clip.watch.identity
     if identity is None:
         identity = clip_identity(clip.info.path, cache)
         clip.watch.pin(identity)
-    return frames_identity(identity, clip.info)
+    identity = frames_identity(identity, clip.info)
+    choice = getattr(clip, "choice", None)
+    if choice is None:
+        return identity
+    return hashlib.sha256(f"{identity} {choice}".encode()).hexdigest()
 
 
 def frames_identity(identity: str, info: ClipInfo) -> str:

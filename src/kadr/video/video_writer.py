@@ -182,7 +182,7 @@ class VideoWriter(BaseWriter):
     def _video_stream(self, container: Any, size: tuple[int, int]) -> Any:
         codec = self._encoding.codec_of(self._keeps_alpha)
         pixel_format = self._encoding.pixel_format(self._keeps_alpha)
-        options = self._encoding.options(self._keeps_alpha)
+        options = self._encoding.options(self._keeps_alpha, size[0])
         if "420" in pixel_format:
             options["chroma_sample_location"] = CHROMA_LOCATION
         # SVT-AV1 writes its settings to stderr unless it is told not to; 1: errors only
