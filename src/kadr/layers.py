@@ -52,7 +52,15 @@ class LayeredOptions:
     def __post_init__(self) -> None:
         if not self.layers:
             raise OptionsError("no layers; give at least one")
+        if self.run.hold > 1 or self.run.fill:
+            name = "fill" if self.run.fill else f"hold {self.run.hold}"
+            raise OptionsError(f"{name}: is not for a run in layers; leave it out")
         for name, options in self.layers:
+            if options.made_step > 1:
+                raise OptionsError(
+                    f"layer {name}: every {options.every} would leave frames out; give "
+                    "every-frame too, or leave it out"
+                )
             if not options.frames_only or options.frames_folder is None or options.work is None:
                 raise OptionsError(f"layer {name}: needs frames_only, frames_folder and work")
             if options.frames != self.run.frames or options.clip != self.run.clip:

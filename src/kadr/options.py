@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from kadr.core.background import FILM, parse_background
+from kadr.core.encodings import CODECS, DEPTHS
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
+from kadr.core.output_size import parse_output_size
 from kadr.errors import OptionsError
 from kadr.option_fields import (
     GUIDES,
@@ -30,6 +32,15 @@ from kadr.option_fields import (
     check_unused,
     option,
 )
+
+DEINTERLACE = ("auto", "on", "off")
+"""Which frames are deinterlaced: those that are found to be interlaced, all, or none."""
+
+
+def check_deinterlace(choice: str) -> None:
+    """Raise OptionsError unless it is one of DEINTERLACE."""
+    if choice not in DEINTERLACE:
+        raise OptionsError(f"deinterlace {choice!r}: expected one of {', '.join(DEINTERLACE)}")
 
 
 def _check_odd(patch_size: int) -> None:
@@ -251,8 +262,9 @@ class RunOptions:
         section="keys", group=KEYFRAMES,
     )  # fmt: skip
     every: int = option(
-        1, "with every-frame: stylize one frame of this many", low=1, high=1000,
-        section="keys", group=KEYFRAMES,
+        1, "make one frame of this many, at the speed of the clip; with every-frame: stylize these "
+        "and propagate the others",
+        low=1, high=1000, section="keys", group=KEYFRAMES,
     )  # fmt: skip
     steady: bool = option(
         False, "with every-frame: remove the flicker of the output, as kadr deflicker does",
@@ -337,6 +349,11 @@ class RunOptions:
         False, "resize keys that have another size than the clip",
         section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
     )  # fmt: skip
+    rotate_keys: bool = option(
+        False, "turn keys that were painted on frames as they are stored, as the clip is turned to "
+        "stand upright",
+        section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
+    )  # fmt: skip
     align_keys: bool = option(
         False, "move keys back that are shifted or scaled against their frame, as programs that "
         "repaint a frame return them",
@@ -356,20 +373,52 @@ class RunOptions:
     allow_truncated: bool = option(
         False, "use the good frames of a damaged clip", section="clip", group=RUN
     )
+    deinterlace: str = option(
+        "auto", "make whole frames of the two fields of interlaced ones, as many as before: auto, "
+        "on (all frames) or off",
+        section="clip", group=RUN,
+    )  # fmt: skip
+    allow_resize: bool = option(
+        False, "scale frames to the size of the first where the size of the clip changes, instead "
+        "of ending there",
+        section="clip", group=RUN,
+    )  # fmt: skip
     frames: FrameRange | None = option(
-        None, "use these frames only, both ends included", section="clip", entry="frames"
-    )
+        None, "use these frames only, both ends included; or two times, such as 0:02.5:0:08",
+        section="clip", entry="frames",
+    )  # fmt: skip
     frame_rate: float | None = option(
         None, "frames per second of an image sequence", low=0.01, high=1000, unset="24",
         section="clip", entry="frame-rate",
     )  # fmt: skip
-    crf: int | None = option(
-        None, "quality of the video, lower is better", low=0, high=63, unset="17, 24 for webm",
+    hold: int = option(
+        1, "show each made frame this many times, as in animation on twos; sound and speed stay",
+        low=1, high=100, section="output", group=OUTPUT,
+    )  # fmt: skip
+    fill: bool = option(
+        False, "with every: then carry the made frames over those between them, for all frames",
         section="output", group=OUTPUT,
     )  # fmt: skip
+    crf: int | None = option(
+        None, "quality of the video, lower is better", low=0, high=63,
+        unset="17; h265: 19, av1: 23, vp9: 24", section="output", group=OUTPUT,
+    )  # fmt: skip
     encoder_preset: str | None = option(
-        None, "speed of the H.264 encoder, ultrafast to veryslow", section="output", group=OUTPUT
-    )
+        None, "speed of the H.264 and H.265 encoders, ultrafast to veryslow",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    codec: str | None = option(
+        None, f"codec of the video: {', '.join(CODECS)}", unset="h264; webm: vp9",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    depth: int | None = option(
+        None, "bits of a channel of the output: 8 or 10 for video, 8 or 16 for images", low=8,
+        high=16, unset="8; ProRes: 10", section="output", group=OUTPUT,
+    )  # fmt: skip
+    size: str | None = option(
+        None, "size of the output: 1280x720, or one side, 1280x or x720", unset="that of the clip",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
     threads: int | None = option(
         None, "how many cores to use; torch on a CPU uses as many as OMP_NUM_THREADS says",
         low=1, high=1024, unset="all cores",
@@ -400,6 +449,55 @@ class RunOptions:
         if self.overwrite or output is None or self.replace_in is None:
             return self.overwrite
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """How the output is encoded, as ``create_clip`` takes it."""
+        return {
+            "crf": self.crf,
+            "preset": self.encoder_preset,
+            "codec": self.codec,
+            "depth": self.depth,
+            "size": self.size,
+        }
+
+    @property
+    def made_step(self) -> int:
+        """One frame of this many is made, from the first on."""
+        if self.every_frame or self.every == 1:
+            return self.hold
+        return self.every
+
+    def with_all_frames(self) -> RunOptions:
+        """The same for a run, or a part of one, that makes every frame."""
+        return replace(self, every=self.every if self.every_frame else 1, hold=1, fill=False)
+
+    def _check_every(self) -> None:
+        """Raise OptionsError for frames that cannot be made or shown so."""
+        if self.made_step % self.hold:
+            raise OptionsError(
+                f"hold {self.hold}: does not divide every {self.every}, so that frames would be "
+                f"shown for uneven times; give a multiple of {self.hold} as every, or leave it out"
+            )
+        if not self.fill:
+            return
+        if self.every_frame:
+            raise OptionsError("fill: every-frame fills by itself; leave fill out")
+        if self.hold > 1:
+            raise OptionsError(
+                f"fill: makes the frames that hold {self.hold} leaves out; leave one of them out"
+            )
+        if self.every == 1:
+            raise OptionsError("fill: is for every, such as every 2; give that too")
+
+    def _check_output(self) -> None:
+        """Raise OptionsError for an encoding that no output has."""
+        if self.codec is not None and self.codec not in CODECS:
+            raise OptionsError(f"codec {self.codec!r}: expected one of {', '.join(CODECS)}")
+        if self.depth is not None and self.depth not in DEPTHS:
+            raise OptionsError(f"depth {self.depth}: expected {', '.join(map(str, DEPTHS))}")
+        if self.size is not None:
+            parse_output_size(self.size)
 
     def _check_mask(self) -> None:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
@@ -457,6 +555,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_deinterlace(self.deinterlace)
         if self.stylizer == "external" and not self.keys:
             raise OptionsError(
                 "no keys: give painted keyframes with --keys, or a filter with --stylizer paint"
@@ -474,6 +573,8 @@ class RunOptions:
             raise OptionsError(
                 "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
+        self._check_output()
+        self._check_every()
         self._check_mask()
         self._check_guides()
         self._check_match()
@@ -500,8 +601,6 @@ class RunOptions:
             raise OptionsError("steady: is for every-frame; give that too, or leave it out")
         if self.steady and self.frames_only:
             raise OptionsError("steady: is for an output, and a layer has none; leave it out")
-        if self.every > 1 and not self.every_frame:
-            raise OptionsError(f"every {self.every}: is for every-frame; give that too")
         if self.min_gap and self.max_gap and self.min_gap > self.max_gap:
             raise OptionsError(
                 f"min-gap {self.min_gap}: is more than max-gap {self.max_gap}; lower it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.core.events import CancelToken, Event, follow, notice
@@ -14,6 +14,7 @@ from kadr.core.stage_times import stage
 from kadr.deflicker.stream import steady_frames
 from kadr.options import RunOptions
 from kadr.render.compositing import background_notices
+from kadr.render.fill import fill_events
 from kadr.render.keyframes import KeyStyles
 from kadr.render.lost_alpha import tell_lost_alpha
 from kadr.render.match_keys import match_keys
@@ -66,6 +67,15 @@ def restyle_events(
 ) -> Generator[Event, None, RunResult]:
     """The same as a generator of Events whose return value is the RunResult."""
     cancel = cancel or CancelToken()
+    if not options.fill:
+        return (yield from _run_events(options, cancel))
+    first, second = yield from fill_events(options, cancel, _run_events)
+    seconds, computed = first.seconds + second.seconds, first.computed + second.computed
+    return replace(second, keys=first.keys, seconds=seconds, computed=computed)
+
+
+def _run_events(options: RunOptions, cancel: CancelToken) -> Generator[Event, None, RunResult]:
+    """One run from its plan to its output."""
     with ExitStack() as stack:
         run = stack.enter_context(open_run(options))
         recorder = stack.enter_context(closing(RunRecorder(run)))

@@ -45,10 +45,13 @@ _KEYFRAME_FIELDS = fields_of_group(
         "refine_strength",
         "fit_keys",
         "align_keys",
+        "rotate_keys",
         "key_offset",
     ),
 )
-_OUTPUT_FIELDS = fields_of_group(RunOptions, OUTPUT, without=("per_key", "report"))
+_OUTPUT_FIELDS = fields_of_group(
+    RunOptions, OUTPUT, without=("per_key", "report", "size", "hold", "fill")
+)
 _WORK_FIELDS = fields_of_group(RunOptions, RUN, without=("allow_truncated", "work_limit"))
 
 Out = Annotated[

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kadr.cli.field_options import sentence
-from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
+from kadr.cli.field_options import field_options, read_fields, sentence
+from kadr.cli.flags import READING, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import open_session
 from kadr.core.events import Event
-from kadr.core.parsing import expand_home, parse_rate
+from kadr.core.parsing import expand_home, parse_frames, parse_rate
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help
 from kadr.options import RunOptions
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kadr.project.folder import ProjectFolder
 
 
+@field_options("image", RunOptions, ("depth", "size"))
+@field_options("reading", RunOptions, READING)
 def frames(
     clip: ClipArgument,
     folder: Annotated[
@@ -33,6 +35,13 @@ def frames(
             help="The folder for the images, or a pattern: f_%04d.png.",
         ),
     ],
+    *,
+    frame_range: Annotated[
+        str | None,
+        typer.Option(
+            "--frames", metavar="FIRST:LAST", help=sentence(option_help(RunOptions, "frames"))
+        ),
+    ] = None,
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Take one frame of this many (default: 1, all).")
     ] = None,
@@ -53,8 +62,9 @@ def frames(
             metavar="N", help="Number of the clip's first frame in the names (default: its own)."
         ),
     ] = None,
+    image: dict[str, Any],
     overwrite: Overwrite = False,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
@@ -69,16 +79,18 @@ def frames(
         rate = None if fps is None else parse_rate(fps)
         step = 1 if every is None else parse_value(every, int, "every")
         first = None if start_number is None else parse_value(start_number, int, "start-number")
-        with open_clip(clip, allow_truncated=allow_truncated) as opened:
+        with open_clip(clip, **read_fields(RunOptions, reading)) as opened:
             for notice in opened.info.notices:
                 session.reporter.notice(notice)
             events = extract_frames(
                 opened,
                 folder,
+                frames=None if frame_range is None else parse_frames(frame_range, opened),
                 every=step,
                 fps=rate,
                 suffix=None if suffix is None else f".{suffix.removeprefix('.')}",
                 start_number=first,
+                **read_fields(RunOptions, image),
                 overwrite=overwrite,
                 cancel=session.cancel,
             )
@@ -86,12 +98,14 @@ def frames(
         session.reporter.result(f"{folder}: {count} images", output=folder, frames=count)
 
 
+@field_options("encoding", RunOptions, ("crf", "codec", "depth", "size"))
 def encode(
     source: Annotated[
         str,
         typer.Argument(parser=expand_home, metavar="DIR", help="A folder or pattern of images."),
     ],
     output: Output,
+    *,
     like: Annotated[
         str | None,
         typer.Option(
@@ -104,9 +118,7 @@ def encode(
             metavar="RATE", help="Instead, a constant frame rate, without sound (default: 24)."
         ),
     ] = None,
-    crf: Annotated[
-        str | None, typer.Option(metavar="N", help=sentence(option_help(RunOptions, "crf")))
-    ] = None,
+    encoding: dict[str, Any],
     preset: Annotated[
         str | None,
         typer.Option(
@@ -127,7 +139,7 @@ def encode(
         from kadr.video.convert import encode_frames
 
         rate = None if fps is None else parse_rate(fps)
-        quality = None if crf is None else parse_value(crf, int, "crf")
+        values = read_fields(RunOptions, encoding)
         if like is None and rate is None and (project := _project_around(Path(source))):
             like = str(project.clip)
             session.reporter.notice(
@@ -143,7 +155,7 @@ def encode(
                 like=None if like is None else stack.enter_context(open_clip(like)),
                 frame_rate=rate,
                 overwrite=overwrite,
-                crf=quality,
+                **values,
                 preset=preset,
                 cancel=session.cancel,
             )

@@ -9,7 +9,7 @@ import typer
 
 from kadr.cli.field_options import field_options, read_fields, sentence
 from kadr.cli.flags import (
-    AllowTruncated,
+    READING,
     Frames,
     Json,
     Output,
@@ -41,6 +41,8 @@ Film = Annotated[
 ]
 
 
+@field_options("encoding", RunOptions, ("crf", "codec", "depth"))
+@field_options("reading", RunOptions, READING)
 @field_options("steadying", DeflickerOptions, ("strength", "window"))
 def deflicker(
     restyled: Restyled,
@@ -49,9 +51,7 @@ def deflicker(
     out: Output,
     steadying: dict[str, Any],
     frames: Frames = None,
-    crf: Annotated[
-        str | None, typer.Option(metavar="N", help=sentence(option_help(RunOptions, "crf")))
-    ] = None,
+    encoding: dict[str, Any],
     encoder_preset: Annotated[
         str | None,
         typer.Option(metavar="NAME", help=sentence(option_help(RunOptions, "encoder_preset"))),
@@ -59,7 +59,7 @@ def deflicker(
     threads: Annotated[
         str | None, typer.Option(metavar="N", help=sentence("how many cores to use"))
     ] = None,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -77,7 +77,7 @@ def deflicker(
         from kadr.video.clip_source import ClipSource
 
         options = DeflickerOptions(**read_fields(DeflickerOptions, steadying))
-        source = ClipSource(clip, allow_truncated)
+        source = ClipSource(clip, **read_fields(RunOptions, reading))
         part = None
         if frames is not None:
             with source.open() as opened:
@@ -89,7 +89,7 @@ def deflicker(
                     out,
                     options,
                     overwrite=overwrite,
-                    crf=None if crf is None else parse_value(crf, int, "crf"),
+                    **read_fields(RunOptions, encoding),
                     encoder_preset=encoder_preset,
                     threads=None if threads is None else parse_value(threads, int, "threads"),
                     cancel=session.cancel,

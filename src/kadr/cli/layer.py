@@ -134,7 +134,7 @@ def layered_options(
 
     if frames is not None:
         changes["frames"] = None
-    whole = ("output", "background", "crf", "encoder_preset", "overwrite")
+    whole = ("output", "background", "crf", "encoder_preset", "codec", "depth", "size", "overwrite")
     shared = {name: value for name, value in changes.items() if name not in whole}
     run = with_numbers(project.options(located, stylizer="external", **changes), (), frames)
     layers = []

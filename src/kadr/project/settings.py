@@ -13,7 +13,7 @@ import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from kadr.core.formatting import shorten
-from kadr.core.parsing import parse_frames, parse_rate, parse_span
+from kadr.core.parsing import check_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
 from kadr.project.layer_sections import (
@@ -399,7 +399,7 @@ def _read_range(
             raise OptionsError(f"shot {shot}: expected a number from 1 on, as kadr plan shows it")
     with entry_errors(section, "frames"):
         if frames is not None:
-            parse_frames(frames, _AnyClip())
+            check_frames(frames)
     with entry_errors.any_of(section, {name.replace("_", "-"): name for name in options}):
         base = {name: value for name, value in stylizer.items() if name != "name"}
         kind(**{**base, **options})
@@ -428,7 +428,7 @@ def _check(
             raise OptionsError('[output] has no path; say where the video goes, path = "…"')
     with entry_errors("clip", "frames"):
         if settings.frames is not None:
-            parse_frames(settings.frames, _AnyClip())
+            check_frames(settings.frames)
     with entry_errors("keys", "ranges"):
         for text in settings.ranges:
             parse_span(text, _AnyClip())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange
-from kadr.errors import InputError, OptionsError
+from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL
 from kadr.render.backdrop import BackdropSource, find_backdrop
@@ -18,6 +18,7 @@ from kadr.render.figure_masks import FigureMasks, figure_digest
 from kadr.render.guide_files import GuideSource, find_guides, guide_digests, guide_settings
 from kadr.render.key_pass import PassInput
 from kadr.render.lost_alpha import check_alpha
+from kadr.render.made_frames import choose_frames, made_notices, with_positions
 from kadr.render.masks import FrameMasks
 from kadr.render.matte_reader import MaskSource
 from kadr.render.run_inputs import check_run_outputs
@@ -26,11 +27,13 @@ from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
 from kadr.storage.ownership import adopt_folder, refuse_links
 from kadr.storage.store import FolderStore, WorkFolder, fingerprint
-from kadr.video.base import Clip, ClipWriter, describe_size_change
+from kadr.video.base import Clip, ClipWriter
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
+from kadr.video.held_writer import HeldWriter
 from kadr.video.identity import identify
 from kadr.video.no_output import NoOutput
+from kadr.video.sparse_clip import FrameChoice, SparseClip, whole_clip
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,11 @@ class RunContext:
         return self.clip.info.width, self.clip.info.height
 
     @property
+    def key_turn(self) -> int:
+        """Degrees clockwise by which painted keys are turned: as the clip is, if that is asked."""
+        return self.clip.info.rotation if self.options.rotate_keys else 0
+
+    @property
     def pixels(self) -> int:
         """Pixels of one frame."""
         return self.clip.info.width * self.clip.info.height
@@ -120,14 +128,20 @@ class RunContext:
         options = self.options
         if options.frames_only:
             return NoOutput(self.final_frames.folder)
-        return create_clip(
+        clip, indices = self.clip, range(self.frames.start, self.frames.stop)
+        rendered = clip.choice if isinstance(clip, SparseClip) else None
+        if rendered is not None:
+            visible = FrameChoice(rendered.start, rendered.stop, rendered.step // options.hold)
+            clip = SparseClip(whole_clip(clip), visible)
+            indices = range(len(clip))
+        writer = create_clip(
             options.output,
-            like=self.clip,
+            like=clip,
             overwrite=options.may_replace(options.output),
-            crf=options.crf,
-            preset=options.encoder_preset,
-            indices=range(self.frames.start, self.frames.stop),
+            **options.encoding,
+            indices=indices,
         )
+        return writer if rendered is None else HeldWriter(writer, rendered, visible, options.hold)
 
     def pass_areas(self, key: int, last: int) -> tuple[str, ...]:
         """What the pass of a key up to the frame ``last`` depends on: see KeyPass.areas."""
@@ -185,6 +199,13 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     with ExitStack() as stack:
         clip = stack.enter_context(source.open())
         frames = _frame_range(options, clip)
+        choice = choose_frames(options, clip, frames)
+        sparse_notices: tuple[str, ...] = ()
+        if choice is not None:
+            total = len(frames)
+            clip, source = SparseClip(clip, choice), replace(source, choice=str(choice))
+            sparse_notices = tuple(made_notices(options, clip, total))
+            frames, options = FrameRange(0, len(clip)), with_positions(options, clip)
         check_alpha(options)
         masks = None
         if options.mask is not None:
@@ -213,7 +234,7 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             FolderStore(layout.store),
             FrameFolder(_blended_folder(options, layout), clip.name),
             backdrop,
-            (*notices, *guide_notices),
+            (*sparse_notices, *notices, *guide_notices),
             masks,
             figures,
             guides,
@@ -239,6 +260,4 @@ def _frame_range(options: RunOptions, clip: Clip) -> FrameRange:
         raise OptionsError(
             f"frames {frames.start}–{frames.stop - 1}: {options.clip} has frames 0–{len(clip) - 1}"
         )
-    if clip.info.size_change is not None and clip.info.size_change[0] < frames.stop:
-        raise InputError(describe_size_change(clip.info))
     return frames

@@ -16,6 +16,7 @@ A work folder holds::
     lock, lock.pid  the lock, and the process that holds it
     made-by-kadr.txt   the marker: without it the folder is not kadr's, and nothing is deleted
     keyframes/, every-frame/   in a comparison: one work folder for each method
+    sparse/         in a run that fills frames in: the work folder of those made first
     studio/         pictures for the page of the studio, and its plan
     layers/NAME/    in a project with layers: one work folder for each of them
     .kadr-*         files that are being written; left over after a crash
@@ -30,8 +31,10 @@ from pathlib import Path, PurePath
 from kadr.files import TEMPORARY_NAME
 
 LOCK, LOCK_HOLDER, MARKER = "lock", "lock.pid", "made-by-kadr.txt"
-METHODS = ("keyframes", "every-frame")
-"""Folders of a comparison, each of them a work folder."""
+SPARSE = "sparse"
+"""The folder of the frames that a run makes before it fills in the others."""
+METHODS = ("keyframes", "every-frame", SPARSE)
+"""Folders of a comparison, and of a run that fills frames in, each of them a work folder."""
 LAYERS = "layers"
 """The folder of the layers' work folders."""
 
@@ -147,7 +150,7 @@ class WorkLayout:
         return WorkLayout(self.folder / LAYERS / name)
 
     def method(self, name: str) -> WorkLayout:
-        """The work folder of one method of a comparison, one of METHODS."""
+        """The work folder of one of METHODS."""
         assert name in METHODS, name
         return WorkLayout(self.folder / name)
 

@@ -38,7 +38,7 @@ class PictureStore:
         lane: Lane,
         on_ready: Callable[[], None],
     ) -> None:
-        """clip: as in the snapshot, and ``allow_truncated`` and ``rate``. size: of proxies."""
+        """clip: as in the snapshot, and ``reading``, how it is opened. size: of proxies."""
         self._work: Path = root / "work"
         self._clip, self._lane = clip, lane
         self._folder = self._work / "studio"
@@ -176,8 +176,7 @@ class PictureStore:
             "inputs",
             priority,
             clip=self._clip["path"],
-            allow_truncated=self._clip["allow_truncated"],
-            rate=self._clip["rate_text"],
+            reading=self._clip["reading"],
             first=first,
             last=last,
             path=pattern,

@@ -10,6 +10,7 @@ import { previewFrame } from "./viewer.js";
 
 const darkPreferred = matchMedia("(prefers-color-scheme: dark)");
 const THEMES = ["auto", "light", "dark"];
+const HIDDEN_NOTICES = "kadr-hidden-notices";
 
 export function makeHeader() {
   const name = make("h1", { class: "project-name" });
@@ -55,7 +56,7 @@ function stateText() {
 export function makeBanners() {
   const area = make("div", { class: "banners" });
   const line = make("p", { class: "banner", role: "status" }), problem = make("div");
-  area.append(line, problem);
+  area.append(line, problem, makeClipNotices());
   watch("read_only problem connection", () => {
     const { read_only: readOnly } = store.data;
     const text = readOnly ? `${readOnly.message} Looking works; changes do not.` : "";
@@ -67,6 +68,24 @@ export function makeBanners() {
     if (dismiss) dismiss.remove();
   });
   return area;
+}
+
+// What was found when the clip was opened, until it is hidden; the same lines as kadr info prints.
+function makeClipNotices() {
+  const list = make("ul"), hide = button("Hide", () => {
+    localStorage.setItem(HIDDEN_NOTICES, list.dataset.shape);
+    touch("clip");
+  }, { class: "quiet small" });
+  const box = make("div", { class: "banner clip-notices", role: "status" }, list, hide);
+  watch("clip reload", () => {
+    const { notices = [], version } = store.data.clip || {};
+    const shape = `${version} ${notices.join(" ")}`;
+    box.hidden = !notices.length || localStorage.getItem(HIDDEN_NOTICES) === shape;
+    if (list.dataset.shape === shape) return;
+    list.dataset.shape = shape;
+    list.replaceChildren(...notices.map((text) => make("li", { text })));
+  });
+  return box;
 }
 
 export function setTheme(theme) {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from kadr.project.folder import LocatedClip, ProjectFolder
 from kadr.storage.layout import WorkLayout
 from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
+from kadr.video.identity import frames_identity
 
 PROXY_SIDE = 960
 """The longest side in pixels of the pictures that the page shows while scrubbing."""
@@ -24,8 +26,10 @@ STUDIO_WORK = "studio"
 class ClipFacts:
     """What a clip tells when it is opened; numbers its frames as the clip does.
 
-    names: the file stem of each frame. numbers: its number; None: its index. times: seconds from
-    the first frame; None: index / rate.
+    names: the file stem of each frame. numbers: its number; None: its index. uneven_times: seconds
+    from the first frame; None: index / rate. times, duration: the same exactly, and to the end.
+    notices: what was found when it was opened, under its name. rotation: degrees clockwise by which
+    stored frames are turned.
     """
 
     path: str
@@ -35,7 +39,16 @@ class ClipFacts:
     rate: float
     names: tuple[str, ...]
     numbers: tuple[int, ...] | None
-    times: tuple[float, ...] | None
+    uneven_times: tuple[float, ...] | None
+    times: tuple[Fraction, ...] = field(repr=False)
+    duration: Fraction
+    notices: tuple[str, ...] = ()
+    rotation: int = 0
+
+    @property
+    def info(self) -> ClipFacts:
+        """Itself: it tells the duration, as the info of a clip does."""
+        return self
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,6 +86,8 @@ def clip_source(project: ProjectFolder, located: LocatedClip) -> ClipSource:
         stylizer="paint",
         frame_rate=project.settings.frame_rate,
         allow_truncated=run.get("allow_truncated", False),
+        deinterlace=run.get("deinterlace", "auto"),
+        allow_resize=run.get("allow_resize", False),
     )
     return ClipSource.of(options)
 
@@ -93,13 +108,17 @@ def _read(clip: Clip, located: LocatedClip) -> ClipFacts:
     numbers = tuple(map(clip.number, range(count)))
     return ClipFacts(
         path=str(located.path.absolute()),
-        version=located.identity[:12],
+        version=frames_identity(located.identity, info)[:12],
         width=info.width,
         height=info.height,
         rate=float(info.frame_rate),
         names=tuple(map(clip.name, range(count))),
         numbers=None if numbers == tuple(range(count)) else numbers,
-        times=_uneven_times(clip.times, float(info.frame_rate)),
+        times=tuple(clip.times),
+        duration=info.duration,
+        uneven_times=_uneven_times(clip.times, float(info.frame_rate)),
+        notices=tuple(text.replace(f"{info.path}:", f"{info.path.name}:") for text in info.notices),
+        rotation=info.rotation,
     )
 
 
