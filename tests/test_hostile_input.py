@@ -6,6 +6,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +212,11 @@ def test_tasks(text: str) -> None:
         Task.from_json(text)
 
 
+@dataclass(frozen=True)
+class _Duration:
+    duration: Fraction
+
+
 class _Numbers:
     def __len__(self) -> int:
         return 100
@@ -219,6 +226,14 @@ class _Numbers:
 
     def index_of(self, number: int) -> int | None:
         return number if 0 <= number < 100 else None
+
+    @property
+    def times(self) -> list[Fraction]:
+        return [Fraction(index, 25) for index in range(100)]
+
+    @property
+    def info(self) -> _Duration:
+        return _Duration(Fraction(4))
 
 
 OPTIONS: dict[str, Callable[[str], object]] = {
@@ -237,7 +252,9 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "assignment": lambda text: parse_assignments([text], RunOptions, "stylizer"),
 }
 TEXTS = (
-    st.sampled_from(["25", "30000/1001", "20GB", "1.5GiB", "0:9", "0:4:9", "seed=3", "1e3", "²"])
+    st.sampled_from(
+        ["25", "30000/1001", "20GB", "1.5GiB", "0:9", "0:4:9", "0:01:0:02", "seed=3", "1e3", "²"]
+    )
     .flatmap(mutated)
     .filter(bool)
     | st.text(max_size=30)

@@ -40,6 +40,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "refine_strength": _MADE | {"every": 2, "refine": 0.2},
     "grow": {"mask": Path("mask.png")},
     "feather": {"mask": Path("mask.png")},
+    "guide_weight": {"guide": {"ids": Path("ids")}},
 }
 """Other fields that a field needs."""
 BOUNDED = [
@@ -71,13 +72,14 @@ def test_bounds_hold(kind: str, name: str) -> None:
     inside = [value for value in (low, high) if value is not None]
     outside = [low - 1] if low is not None else []
     outside += [high + 1] if high is not None else []
+    by_name = "Mapping" in str(item.type)
     for value in inside:
-        assert getattr(_make(kind, **{name: value}), name) == value
+        given = {"ids": value} if by_name else value
+        assert getattr(_make(kind, **{name: given}), name) == given
     for value in (*outside, float("nan"), float("inf"), "5", 10**400):
-        with pytest.raises(
-            OptionsError, match=f"{name.replace('_', '-')} {shorten(value)}: "
-        ) as caught:
-            _make(kind, **{name: value})
+        text = f"{name.replace('_', '-')} {'ids=' if by_name else ''}{shorten(value)}: "
+        with pytest.raises(OptionsError, match=text) as caught:
+            _make(kind, **{name: {"ids": value} if by_name else value})
         assert "\n" not in str(caught.value)
         assert "expected" in str(caught.value)
 

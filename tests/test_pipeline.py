@@ -499,6 +499,10 @@ def test_events_come_in_order_with_right_totals(
         counted = [(e.index, e.total) for e in by_step[step]]
         assert counted[-total:] == [(n, total) for n in range(1, total + 1)]
         assert counted[0] == ((0, total) if step != "blend" else (1, total))
+    working = [event.working for event in by_step["propagate"] if event.working is not None]
+    assert working[0], "what begins first is told at once"
+    assert set().union(*working) <= set(range(COUNT)) - {2, 5}
+    assert by_step["blend"][-1].working == frozenset()
     written = by_step["write"]
     assert [(e.index, e.total) for e in written] == [(n, COUNT) for n in range(1, COUNT + 1)]
     assert events[-1] is written[-1]

@@ -250,8 +250,7 @@ def _write(
             options.output,
             like=like,
             overwrite=options.may_replace(options.output),
-            crf=options.crf,
-            preset=options.encoder_preset,
+            **options.encoding,
             indices=range(start, start + total),
         ) as writer:
             for position, images in _frames_of_all(options, [method.output for method in methods]):

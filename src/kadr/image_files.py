@@ -37,6 +37,9 @@ WRITABLE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"
 ALPHALESS_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
 """Suffixes of the image files that ``write_image`` writes without alpha: BMP has no agreed one."""
 
+DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff"})
+"""Suffixes of the image files that ``write_image`` writes with 16 bits too."""
+
 IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {".avif", ".jfif", ".jpe"}
 """Suffixes of the image files that are read."""
 

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def restyle_layers(
     cancel, start = cancel or CancelToken(), time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     with ExitStack() as stack:
-        run = stack.enter_context(open_run(replace(options.run, mask=None, figure=None)))
+        run = stack.enter_context(open_run(_whole(options)))
         for text in run.notices:
             yield notice(STEP, text)
         outputs = stack.enter_context(ExitStack())
@@ -114,7 +115,7 @@ def dry_run_layers(
     dry_runs = []
     for name, layer in options.layers:
         dry_runs.append((name, (yield from make_dry_run(layer, cancel))))
-    with open_run(replace(options.run, mask=None, figure=None), exclusive=False) as run:
+    with open_run(_whole(options), exclusive=False) as run:
         changed = {index for _, dry_run in dry_runs for index in dry_run.finished_indices}
         compositor = _LayerCompositor(run, options)
         composited = sum(
@@ -130,8 +131,7 @@ def preview_layers(
     """Yield Events, and the frames ``frames`` in order, composited from previews of the layers."""
     cancel = cancel or CancelToken()
     with ExitStack() as stack:
-        whole = replace(options.run, mask=None, figure=None)
-        run = stack.enter_context(open_run(whole, exclusive=False))
+        run = stack.enter_context(open_run(_whole(options), exclusive=False))
         assert run.backdrop is not None, "an open run has a background"
         backdrop = stack.enter_context(closing(Backdrop(run.backdrop, run.size)))
         previews = [
@@ -150,6 +150,12 @@ def preview_layers(
         results = [preview.result for preview in previews if preview.result is not None]
         computed = sum(result.computed for result in results)
         return PreviewResult(len(frames), computed, all(result.exact for result in results))
+
+
+def _whole(options: LayeredOptions) -> RunOptions:
+    """The options of the run without what is of its layers."""
+    none: dict[str, Any] = {"mask": None, "figure": None}
+    return replace(options.run, **none, guide={}, guide_weight={}, modulation={})
 
 
 class _Preview:

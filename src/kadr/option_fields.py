@@ -14,8 +14,8 @@ from typing import Any
 from kadr.core.formatting import shorten
 from kadr.errors import OptionsError
 
-KEYFRAMES, STYLIZER, PICTURE, MASK, OUTPUT, RUN = (
-    "Keyframes", "Stylizer", "Picture", "Mask", "Output", "Run",
+KEYFRAMES, STYLIZER, PICTURE, GUIDES, MASK, OUTPUT, RUN = (
+    "Keyframes", "Stylizer", "Picture", "Guides", "Mask", "Output", "Run",
 )  # fmt: skip
 """Groups of options: the headings in the help of commands with many options."""
 
@@ -62,6 +62,8 @@ def option(
         "needs": needs,
         "changes_frames": changes_frames,
     }
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -123,18 +125,22 @@ def single_frame_options(
 
 
 def check_fields(options: Any) -> None:
-    """Raise OptionsError if a numeric field of a dataclass is outside its declared range."""
+    """Raise OptionsError if a number in a field of a dataclass is outside its declared range."""
     for item in fields(options):
         low, high = item.metadata.get("low"), item.metadata.get("high")
         value = getattr(options, item.name)
         if value is None or (low is None and high is None):
             continue
-        # isfinite fails on whole numbers of more digits than a float has
-        is_whole = isinstance(value, int) and abs(value) < 1 << 64
-        bad = not is_whole and not (isinstance(value, float) and math.isfinite(value))
-        if bad or (low is not None and value < low) or (high is not None and value > high):
-            bounds = f"{low} to {high}" if high is not None else f"at least {low}"
-            raise OptionsError(f"{item.name.replace('_', '-')} {shorten(value)}: expected {bounds}")
+        values = value if isinstance(value, Mapping) else {"": value}
+        for key, number in values.items():
+            # isfinite fails on whole numbers of more digits than a float has
+            is_whole = isinstance(number, int) and abs(number) < 1 << 64
+            bad = not is_whole and not (isinstance(number, float) and math.isfinite(number))
+            if bad or (low is not None and number < low) or (high is not None and number > high):
+                bounds = f"{low} to {high}" if high is not None else f"at least {low}"
+                text = f"{key}={shorten(number)}" if key else shorten(number)
+                name = item.name.replace("_", "-")
+                raise OptionsError(f"{name} {text}: expected {bounds}")
 
 
 def check_unused(options: Any, names: Iterable[str], purpose: str, need: str) -> None:

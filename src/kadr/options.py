@@ -6,6 +6,7 @@ plug-in's own file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from itertools import combinations
@@ -13,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from kadr.core.background import FILM, parse_background
+from kadr.core.encodings import CODECS, DEPTHS
+from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
+from kadr.core.output_size import parse_output_size
 from kadr.errors import OptionsError
 from kadr.option_fields import (
+    GUIDES,
     KEYFRAMES,
     MASK,
     OUTPUT,
@@ -139,16 +144,20 @@ class PropagateOptions:
         """
         return self.work_size if longest_side > 1.25 * self.work_size else longest_side
 
-    def synth_options(self, longest_side: int, seed: int) -> SynthOptions:
-        """The options of the synthesis for one frame of a pass, which starts from optical flow."""
+    def synth_options(self, longest_side: int, seed: int, guide_channels: int = 0) -> SynthOptions:
+        """The options of the synthesis for one frame of a pass, which starts from optical flow.
+
+        guide_channels: of the user's guides, beside the twelve that every pass has.
+        """
+        video_weight = self.video_weight * 12 / (12 + guide_channels)
         return SynthOptions(
             patch_size=self.patch_size,
             vote_iterations=self.vote_iterations,
             search_iterations=self.search_iterations,
             uniformity=self.diversity,
             search_radius=max(2, round(longest_side * 0.01)),
-            near_search_threshold=self.video_weight * _NEAR_SEARCH_ERROR,
-            full_search_threshold=self.video_weight * _FULL_SEARCH_ERROR,
+            near_search_threshold=video_weight * _NEAR_SEARCH_ERROR,
+            full_search_threshold=video_weight * _FULL_SEARCH_ERROR,
             seed=seed,
         )
 
@@ -206,6 +215,9 @@ def check_overlaps(ranges: Sequence[tuple[str, FrameRange]]) -> None:
 
 
 _REFINE_STRENGTH = 0.3
+GUIDE_WEIGHT = 16.0
+"""Of a guide of the user without a weight: levels 11 to 25 apart begin to be told apart."""
+_GUIDE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 
 @dataclass(frozen=True)
@@ -279,6 +291,20 @@ class RunOptions:
     refine_strength: float = option(
         _REFINE_STRENGTH, "with refine: how far the result may differ from the propagated frame",
         low=0, high=1, section="keys", group=KEYFRAMES,
+    )  # fmt: skip
+    guide: Mapping[str, Path] = option(
+        {}, "a guide of one's own by its name: a folder of images named by frame number, such as "
+        "the normals or the IDs of a render; what it tells apart is not painted alike",
+        section="guides", group=GUIDES,
+    )  # fmt: skip
+    guide_weight: Mapping[str, float] = option(
+        {}, "how closely each guide is followed, as the weights of the picture are given",
+        low=0, high=1000, unset=f"{GUIDE_WEIGHT:g}", section="guides", group=GUIDES,
+    )  # fmt: skip
+    modulation: Mapping[str, Path] = option(
+        {}, "where each guide counts: a folder of images named by frame number, or one image; "
+        "white fully, black not at all",
+        section="guides", group=GUIDES,
     )  # fmt: skip
     mask: Path | None = option(
         None, "restyle only where this is white, and leave the rest as filmed: a video, a folder "
@@ -357,19 +383,33 @@ class RunOptions:
         section="clip", group=RUN,
     )  # fmt: skip
     frames: FrameRange | None = option(
-        None, "use these frames only, both ends included", section="clip", entry="frames"
-    )
+        None, "use these frames only, both ends included; or two times, such as 0:02.5:0:08",
+        section="clip", entry="frames",
+    )  # fmt: skip
     frame_rate: float | None = option(
         None, "frames per second of an image sequence", low=0.01, high=1000, unset="24",
         section="clip", entry="frame-rate",
     )  # fmt: skip
     crf: int | None = option(
-        None, "quality of the video, lower is better", low=0, high=63, unset="17, 24 for webm",
-        section="output", group=OUTPUT,
+        None, "quality of the video, lower is better", low=0, high=63,
+        unset="17; h265: 19, av1: 23, vp9: 24", section="output", group=OUTPUT,
     )  # fmt: skip
     encoder_preset: str | None = option(
-        None, "speed of the H.264 encoder, ultrafast to veryslow", section="output", group=OUTPUT
-    )
+        None, "speed of the H.264 and H.265 encoders, ultrafast to veryslow",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    codec: str | None = option(
+        None, f"codec of the video: {', '.join(CODECS)}", unset="h264; webm: vp9",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
+    depth: int | None = option(
+        None, "bits of a channel of the output: 8 or 10 for video, 8 or 16 for images", low=8,
+        high=16, unset="8; ProRes: 10", section="output", group=OUTPUT,
+    )  # fmt: skip
+    size: str | None = option(
+        None, "size of the output: 1280x720, or one side, 1280x or x720", unset="that of the clip",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
     threads: int | None = option(
         None, "how many cores to use; torch on a CPU uses as many as OMP_NUM_THREADS says",
         low=1, high=1024, unset="all cores",
@@ -401,6 +441,26 @@ class RunOptions:
             return self.overwrite
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
 
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """How the output is encoded, as ``create_clip`` takes it."""
+        return {
+            "crf": self.crf,
+            "preset": self.encoder_preset,
+            "codec": self.codec,
+            "depth": self.depth,
+            "size": self.size,
+        }
+
+    def _check_output(self) -> None:
+        """Raise OptionsError for an encoding that no output has."""
+        if self.codec is not None and self.codec not in CODECS:
+            raise OptionsError(f"codec {self.codec!r}: expected one of {', '.join(CODECS)}")
+        if self.depth is not None and self.depth not in DEPTHS:
+            raise OptionsError(f"depth {self.depth}: expected {', '.join(map(str, DEPTHS))}")
+        if self.size is not None:
+            parse_output_size(self.size)
+
     def _check_mask(self) -> None:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
         parse_background(self.background)
@@ -411,6 +471,28 @@ class RunOptions:
         if self.figure is not None and self.stylizer != "external":
             raise OptionsError(
                 f"figure {self.figure}: is for painted keys; {self.stylizer} makes its own"
+            )
+
+    def _check_guides(self) -> None:
+        """Raise OptionsError for names that no guide can have, or for values of no guide."""
+        for name, folder in self.guide.items():
+            if not _GUIDE_NAME.fullmatch(name):
+                raise OptionsError(
+                    f"guide {shorten(name)}={folder}: expected a name of letters, digits, - and _, "
+                    "such as normals"
+                )
+        for option_name in ("guide_weight", "modulation"):
+            for name, value in getattr(self, option_name).items():
+                if name not in self.guide:
+                    existing = f"only {', '.join(self.guide)}" if self.guide else "nor any other"
+                    raise OptionsError(
+                        f"{option_name.replace('_', '-')} {shorten(name)}={value}: there is no "
+                        f"guide of this name, {existing}; give --guide {shorten(name)}=FOLDER too"
+                    )
+        if self.guide and self.every_frame and self.every == 1:
+            raise OptionsError(
+                f"guide {next(iter(self.guide))}: is for propagated frames, and every-frame "
+                "stylizes all; leave one of them out, or give every 2"
             )
 
     def _check_match(self) -> None:
@@ -453,7 +535,9 @@ class RunOptions:
             raise OptionsError(
                 "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
+        self._check_output()
         self._check_mask()
+        self._check_guides()
         self._check_match()
         if self.refine is not None and self.stylizer == "external":
             raise OptionsError(

@@ -162,6 +162,7 @@ class _PreviewRenderer:
             SharedFlow(store, pass_input.flow_name, pass_input.options),
             None if masks is None or run.masks is None else run.masks.mask(key_pass.key),
             figure,
+            self._schedule.guides,
         )
         state = nearest_state(store, key_pass, first)
         if (0 if state is None else key_pass.distance(state.index)) < first - STATE_INTERVAL:

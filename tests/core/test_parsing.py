@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kadr import FrameRange, OptionsError, Span
-from kadr.core.parsing import expand_home, parse_bytes, parse_frames, parse_rate, parse_span
+from kadr.core.clock_times import format_clock_time, parse_clock_time
+from kadr.core.parsing import (
+    check_frames,
+    expand_home,
+    parse_bytes,
+    parse_frames,
+    parse_rate,
+    parse_span,
+)
+
+
+@dataclass(frozen=True)
+class _Duration:
+    duration: Fraction
 
 
 class _NumberedFrames:
@@ -28,6 +43,15 @@ class _NumberedFrames:
     def index_of(self, number: int) -> int | None:
         index = number - self._first
         return index if 0 <= index < self._count else None
+
+    @property
+    def times(self) -> list[Fraction]:
+        """The even frames are shown for 30 ms, the odd ones for 50 ms."""
+        return [Fraction(8 * (i // 2) + 3 * (i % 2), 100) for i in range(self._count)]
+
+    @property
+    def info(self) -> _Duration:
+        return _Duration(self._count * Fraction(1, 25))
 
 
 def test_ranges_include_both_ends_and_go_by_the_clips_own_numbers() -> None:
@@ -61,6 +85,67 @@ def test_a_bad_range_is_named(text: str, expected: str) -> None:
 def test_reversed_frames_are_rejected() -> None:
     with pytest.raises(OptionsError, match="frames 5:2: the first comes after the last"):
         parse_frames("5:2", _NumberedFrames(0, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("0:00:0:00", 0, 0),
+        ("0:00.03:0:00.079", 1, 1),  # the second frame is shown from 30 to 80 ms
+        ("0:02.5:0:08", 62, 200),
+        ("0:00:02.5:0:00:08", 62, 200),
+        ("2.5s:8s", 62, 200),
+        ("0:9.99:0:10", 249, 249),  # the clip ends at 10 s
+        ("0:00:0:00.00000001", 0, 0),
+    ],
+)
+def test_a_time_stands_for_the_frame_that_is_shown_then(text: str, first: int, last: int) -> None:
+    for start in (0, 1001):
+        assert parse_frames(text, _NumberedFrames(start, 250)) == FrameRange(first, last + 1)
+
+
+@given(st.integers(0, 249), st.integers(0, 249))
+def test_times_of_frames_select_these_frames(one: int, other: int) -> None:
+    clip, (first, last) = _NumberedFrames(0, 250), sorted((one, other))
+    text = ":".join(format_clock_time(clip.times[index]) for index in (first, last))
+    assert parse_frames(text, clip) == FrameRange(first, last + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0:02:0:11", "0:11 is after the end of the clip, which lasts 0:10; give earlier times"),
+        ("2s:10.001s", "0:10.001 is after the end"),
+        ("0:08:0:02", "the first comes after the last"),
+        ("12:0:08", "two times written alike, such as 0:02.5:0:08"),  # a number and a time
+        ("0:0:08:0:09", "two times written alike"),
+        ("0:02:3s", "two times written alike"),
+        ("2.5:8", "two times written alike"),
+        ("0:60:0:61", "two times written alike"),
+        ("0:60:00:0:61:00", "two times written alike"),
+        ("0:-2:0:08", "two times written alike"),
+        ("0:2:0:", "two times written alike"),
+        ("", "expected FIRST:LAST"),
+        ("1e3s:2e3s", "expected FIRST:LAST"),
+        ("٢s:٣s", "expected FIRST:LAST"),
+    ],
+)
+def test_times_that_the_clip_does_not_have_are_named(text: str, expected: str) -> None:
+    with pytest.raises(OptionsError, match=re.escape(f"frames {text}: ")) as caught:
+        parse_frames(text, _NumberedFrames(0, 250))
+    assert expected in str(caught.value)
+
+
+def test_frames_are_checked_before_there_is_a_clip() -> None:
+    check_frames("0:999999")
+    check_frames("0:02.5:99:00")
+    with pytest.raises(OptionsError, match=r"frames 0:02.5: expected FIRST:LAST"):
+        check_frames("0:02.5")
+
+
+@given(st.fractions(0, 360_000, max_denominator=1000).map(lambda f: Fraction(int(f * 1000), 1000)))
+def test_times_are_read_as_they_are_written(time: Fraction) -> None:
+    assert parse_clock_time(format_clock_time(time)) == time
 
 
 @pytest.mark.parametrize(

@@ -270,15 +270,6 @@ class TestTemporalKitFolder:
             import_project(folder, tmp_path / "p.kadr")
 
 
-def test_the_parts_of_a_split_project_are_named(tmp_path: Path) -> None:
-    for part in ("0", "1"):
-        make_images(tmp_path / "work" / part / "frames")
-        make_images(tmp_path / "work" / part / "keys", [3])
-    with pytest.raises(InputError, match=r"split into 0, 1, .* import each by itself, such as .*0"):
-        import_project(tmp_path / "work", tmp_path / "p.kadr")
-    assert import_project(tmp_path / "work" / "1", tmp_path / "p.kadr").project.options().keys
-
-
 def test_another_folder_is_rejected(tmp_path: Path) -> None:
     make_ebs(tmp_path)
     (tmp_path / "video_frame").rename(tmp_path / "video")

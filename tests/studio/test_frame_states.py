@@ -45,6 +45,13 @@ def test_what_a_run_will_make_is_queued_and_what_a_preview_makes_is_working() ->
     assert table.patch(Work(queued=frozenset({0})))["states"][0] == ["queued", 0, 0]
 
 
+def test_what_a_run_has_at_work_is_working_if_it_has_to_be_made() -> None:
+    table = _table(0, 1)
+    patch = table.patch(Work(running=True, making=frozenset({1, 3})))
+    assert patch["states"] == [["queued", 2, 2], ["working", 3, 3], ["queued", 4, 5]]
+    assert table.current_versions == {0: "v0", 1: "v1"}
+
+
 def test_frames_outside_of_the_run_stay_outside() -> None:
     table = _table(2, first=1, last=3)
     table.patch(Work(running=True))

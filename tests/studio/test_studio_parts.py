@@ -9,16 +9,20 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from studio_samples import make_project
+from studio_samples import make_clip, make_project
 
 from kadr import open_project
+from kadr.core.events import CancelToken
 from kadr.errors import OutputError
 from kadr.options import PropagateOptions, RunOptions
 from kadr.storage.lock import lock_folder
 from kadr.studio.error_facts import error_facts, find_remedy
 from kadr.studio.launcher import install_launcher
 from kadr.studio.watch import find_holder, look_at
+from kadr.studio.worker import sample
+from kadr.studio.worker.call import Call
 from kadr.studio.worker.option_schema import option_schema
+from kadr.studio.worker.project_calls import create_sample
 from kadr.studio.worker.sample import HEIGHT, WIDTH, sample_frame
 from kadr.stylize.registry import stylizer_names, stylizer_options
 
@@ -129,6 +133,16 @@ def test_a_look_sees_new_changed_and_removed_keys(tmp_path: Path) -> None:
     looks.append(look())
     assert len(set(map(str, looks))) == len(looks)
     (keys / ".hidden").write_bytes(b"1")
+
+
+def test_the_clip_of_the_sample_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "draw_sample", lambda path, on_event, cancel: make_clip(path, 2))
+    call = Call({"root": str(tmp_path / "my films" / "Sample 2.kadr")}, CancelToken())
+    (tmp_path / "my films").mkdir()
+    assert create_sample(call)["path"].endswith("Sample 2.kadr")
+    assert (tmp_path / "my films" / "Sample 2.mp4").is_file()
 
 
 def test_the_sample_moves_and_is_the_same_each_time() -> None:

@@ -12,6 +12,7 @@ import pytest
 from video_samples import clicks, make_images, make_video, read_index
 
 from kadr.core.events import CancelToken, Event
+from kadr.core.frames import FrameRange
 from kadr.errors import Cancelled, InputError, OptionsError, OutputError
 from kadr.image_files import write_image
 from kadr.video.clips import open_clip
@@ -203,3 +204,20 @@ def test_alpha_that_is_lost_is_told_once(tmp_path: Path, output: str) -> None:
         assert last[20:].min() > 180
     else:
         assert last[:12, :, 3].max() == 0
+
+
+def test_frames_of_a_part_of_the_clip(tmp_path: Path, video: Path) -> None:
+    part = FrameRange(3, 8)
+    with open_clip(video) as clip:
+        list(extract_frames(clip, tmp_path / "all", frames=part))
+        list(extract_frames(clip, tmp_path / "some", frames=part, every=2))
+        list(extract_frames(clip, tmp_path / "slow", frames=part, fps=clip.info.frame_rate / 2))
+        with pytest.raises(OptionsError, match="fps 1/100: none of its frames"):
+            list(extract_frames(clip, tmp_path / "none", frames=part, fps=Fraction(1, 100)))
+
+    def numbers(folder: str) -> list[int]:
+        return sorted(int(path.stem[-5:]) for path in (tmp_path / folder).iterdir())
+
+    assert numbers("all") == [3, 4, 5, 6, 7]
+    assert numbers("some") == [3, 5, 7]
+    assert numbers("slow") == [4, 6]

@@ -14,7 +14,7 @@ from kadr.cli.flags import READING, ClipArgument, Json, Output, Overwrite, Quiet
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import open_session
 from kadr.core.events import Event
-from kadr.core.parsing import expand_home, parse_rate
+from kadr.core.parsing import expand_home, parse_frames, parse_rate
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help
 from kadr.options import RunOptions
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kadr.project.folder import ProjectFolder
 
 
+@field_options("image", RunOptions, ("depth", "size"))
 @field_options("reading", RunOptions, READING)
 def frames(
     clip: ClipArgument,
@@ -35,6 +36,12 @@ def frames(
         ),
     ],
     *,
+    frame_range: Annotated[
+        str | None,
+        typer.Option(
+            "--frames", metavar="FIRST:LAST", help=sentence(option_help(RunOptions, "frames"))
+        ),
+    ] = None,
     every: Annotated[
         str | None, typer.Option(metavar="N", help="Take one frame of this many (default: 1, all).")
     ] = None,
@@ -55,6 +62,7 @@ def frames(
             metavar="N", help="Number of the clip's first frame in the names (default: its own)."
         ),
     ] = None,
+    image: dict[str, Any],
     overwrite: Overwrite = False,
     reading: dict[str, Any],
     quiet: Quiet = False,
@@ -77,10 +85,12 @@ def frames(
             events = extract_frames(
                 opened,
                 folder,
+                frames=None if frame_range is None else parse_frames(frame_range, opened),
                 every=step,
                 fps=rate,
                 suffix=None if suffix is None else f".{suffix.removeprefix('.')}",
                 start_number=first,
+                **read_fields(RunOptions, image),
                 overwrite=overwrite,
                 cancel=session.cancel,
             )
@@ -88,12 +98,14 @@ def frames(
         session.reporter.result(f"{folder}: {count} images", output=folder, frames=count)
 
 
+@field_options("encoding", RunOptions, ("crf", "codec", "depth", "size"))
 def encode(
     source: Annotated[
         str,
         typer.Argument(parser=expand_home, metavar="DIR", help="A folder or pattern of images."),
     ],
     output: Output,
+    *,
     like: Annotated[
         str | None,
         typer.Option(
@@ -106,9 +118,7 @@ def encode(
             metavar="RATE", help="Instead, a constant frame rate, without sound (default: 24)."
         ),
     ] = None,
-    crf: Annotated[
-        str | None, typer.Option(metavar="N", help=sentence(option_help(RunOptions, "crf")))
-    ] = None,
+    encoding: dict[str, Any],
     preset: Annotated[
         str | None,
         typer.Option(
@@ -129,7 +139,7 @@ def encode(
         from kadr.video.convert import encode_frames
 
         rate = None if fps is None else parse_rate(fps)
-        quality = None if crf is None else parse_value(crf, int, "crf")
+        values = read_fields(RunOptions, encoding)
         if like is None and rate is None and (project := _project_around(Path(source))):
             like = str(project.clip)
             session.reporter.notice(
@@ -145,7 +155,7 @@ def encode(
                 like=None if like is None else stack.enter_context(open_clip(like)),
                 frame_rate=rate,
                 overwrite=overwrite,
-                crf=quality,
+                **values,
                 preset=preset,
                 cancel=session.cancel,
             )

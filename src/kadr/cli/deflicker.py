@@ -41,6 +41,7 @@ Film = Annotated[
 ]
 
 
+@field_options("encoding", RunOptions, ("crf", "codec", "depth"))
 @field_options("reading", RunOptions, READING)
 @field_options("steadying", DeflickerOptions, ("strength", "window"))
 def deflicker(
@@ -50,9 +51,7 @@ def deflicker(
     out: Output,
     steadying: dict[str, Any],
     frames: Frames = None,
-    crf: Annotated[
-        str | None, typer.Option(metavar="N", help=sentence(option_help(RunOptions, "crf")))
-    ] = None,
+    encoding: dict[str, Any],
     encoder_preset: Annotated[
         str | None,
         typer.Option(metavar="NAME", help=sentence(option_help(RunOptions, "encoder_preset"))),
@@ -90,7 +89,7 @@ def deflicker(
                     out,
                     options,
                     overwrite=overwrite,
-                    crf=None if crf is None else parse_value(crf, int, "crf"),
+                    **read_fields(RunOptions, encoding),
                     encoder_preset=encoder_preset,
                     threads=None if threads is None else parse_value(threads, int, "threads"),
                     cancel=session.cancel,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from kadr.cli.parse_values import parse_value
+from kadr.cli.parse_values import parse_named_values, parse_value
 from kadr.core.parsing import parse_bytes
 from kadr.option_fields import option_range
 
@@ -24,8 +24,9 @@ def field_options(
     """Add the fields ``names`` of ``kind`` to a command as options.
 
     The command gets them in ``parameter``, a dict that holds only the options that were used: as
-    text, or True for a flag; ``read_fields`` turns it into values. In help the options stand under
-    the heading of their group, where ``parameter`` stands in the signature.
+    text, True for a flag, or a list of texts NAME=VALUE; ``read_fields`` turns it into values. In
+    help the options stand under the heading of their group, where ``parameter`` stands in the
+    signature.
     """
     hints, by_name = get_type_hints(kind), {item.name: item for item in fields(kind)}
     options = [_parameter(by_name[name], hints[name]) for name in names]
@@ -33,7 +34,7 @@ def field_options(
     def decorate(function: Command) -> Command:
         def command(**values: Any) -> Any:
             texts = {name: values.pop(name) for name in names}
-            used = {name: text for name, text in texts.items() if text is not None}
+            used = {name: text for name, text in texts.items() if text not in (None, [])}
             return function(**values, **{parameter: used})
 
         annotations = get_type_hints(function, include_extras=True)
@@ -60,12 +61,14 @@ def read_fields(kind: type[Any], texts: Mapping[str, Any]) -> dict[str, Any]:
     """
     hints, by_name = get_type_hints(kind), {item.name: item for item in fields(kind)}
     return {
-        name: _value(by_name[name], hints[name], text) if isinstance(text, str) else text
+        name: _value(by_name[name], hints[name], text) if isinstance(text, str | list) else text
         for name, text in texts.items()
     }
 
 
-def _value(item: Field[Any], hint: Any, text: str) -> Any:
+def _value(item: Field[Any], hint: Any, text: str | list[str]) -> Any:
+    if isinstance(text, list):
+        return parse_named_values(text, get_args(hint)[1], item.name.replace("_", "-"))
     name = item.name.replace("_", "-")
     if item.metadata.get("unit") == "bytes":
         return parse_bytes(text, name)
@@ -74,9 +77,11 @@ def _value(item: Field[Any], hint: Any, text: str) -> Any:
 
 def _parameter(item: Field[Any], hint: Any) -> inspect.Parameter:
     """An option that takes text, so that errors in it are reported as all others are."""
-    flag = hint is bool
+    flag, named = hint is bool, get_origin(hint) is Mapping
     plain = next((part for part in get_args(hint) if part is not NoneType), hint)
     metavar = "SIZE" if item.metadata.get("unit") == "bytes" else _METAVARS.get(plain)
+    if named:
+        metavar = f"NAME={_METAVARS[get_args(hint)[1]]}"
     option = typer.Option(
         f"--{item.name.replace('_', '-')}",
         help=describe(item),
@@ -88,7 +93,7 @@ def _parameter(item: Field[Any], hint: Any) -> inspect.Parameter:
         item.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[(bool if flag else str) | None, option],
+        annotation=Annotated[(bool if flag else list[str] if named else str) | None, option],
     )
 
 

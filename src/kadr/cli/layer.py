@@ -83,7 +83,11 @@ def layer(
         opened = open_project(project)
         if name is None:
             listed = [item.layer for item in opened.layers]
-            lines = [_line(item) for item in opened.layers] or [f"{opened.root}: no layers"]
+            shown = [item.layer for item in opened.shown_layers]
+            lines = [
+                _line(item) + ("" if item.layer in shown else ", not shown")
+                for item in opened.layers
+            ] or [f"{opened.root}: no layers"]
             session.reporter.result(*lines, layers=listed)
             return
         added = add_layer(
@@ -130,11 +134,11 @@ def layered_options(
 
     if frames is not None:
         changes["frames"] = None
-    whole = ("output", "background", "crf", "encoder_preset", "overwrite")
+    whole = ("output", "background", "crf", "encoder_preset", "codec", "depth", "size", "overwrite")
     shared = {name: value for name, value in changes.items() if name not in whole}
     run = with_numbers(project.options(located, stylizer="external", **changes), (), frames)
     layers = []
-    for item in project.layers:
+    for item in project.shown_layers:
         check_keys(item)
         options = item.options(located, detail=detail, picture=picture, **shared)
         layers.append((item.layer, replace(options, frames=run.frames)))

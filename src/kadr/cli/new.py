@@ -31,7 +31,16 @@ from kadr.cli.stylizer_choice import (
 )
 from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import OptionsError
-from kadr.option_fields import KEYFRAMES, MASK, OUTPUT, PICTURE, RUN, fields_of_group, option_help
+from kadr.option_fields import (
+    GUIDES,
+    KEYFRAMES,
+    MASK,
+    OUTPUT,
+    PICTURE,
+    RUN,
+    fields_of_group,
+    option_help,
+)
 from kadr.options import PropagateOptions, RunOptions
 
 if TYPE_CHECKING:
@@ -63,6 +72,7 @@ Result = Annotated[
 @field_options("output", RunOptions, fields_of_group(RunOptions, OUTPUT, in_project=True))
 @field_options("picture", PropagateOptions, fields_of_group(PropagateOptions, PICTURE))
 @field_options("masking", RunOptions, fields_of_group(RunOptions, MASK, in_project=True))
+@field_options("guides", RunOptions, fields_of_group(RunOptions, GUIDES, in_project=True))
 @field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
 @field_options("keys", RunOptions, fields_of_group(RunOptions, KEYFRAMES, in_project=True))
 def new(
@@ -82,6 +92,7 @@ def new(
     like: LikeImage = None,
     detail: Detail = None,
     picture: dict[str, Any],
+    guides: dict[str, Any],
     masking: dict[str, Any],
     to: Result = None,
     output: dict[str, Any],
@@ -97,7 +108,7 @@ def new(
 
         if context.args and not key_paths:
             raise OptionsError(f"{context.args[0]}: one clip at a time; give keys after --keys")
-        run = read_fields(RunOptions, keys | masking | output | running)
+        run = read_fields(RunOptions, keys | guides | masking | output | running)
         arguments = resolve_preset(
             preset,
             session.reporter.notice,

@@ -35,6 +35,19 @@ def parse_assignments(texts: Sequence[str], kind: type[Any], owner: str) -> dict
     return values
 
 
+def parse_named_values(texts: Sequence[str], kind: Any, option: str) -> dict[str, Any]:
+    """``NAME=VALUE`` texts of a repeated option; each name once, its value of the type ``kind``."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise OptionsError(f"{option} {shorten(repr(text))}: expected NAME=VALUE")
+        if name in values:
+            raise OptionsError(f"{option} {shorten(text)}: {name} is given twice; leave one out")
+        values[name] = parse_value(value, kind, f"{option} {name}")
+    return values
+
+
 def parse_value(text: str, kind: Any, name: str) -> Any:
     """``text`` as a value of the type ``kind``; ``none`` where the type allows it."""
     if get_origin(kind) in (Union, UnionType):

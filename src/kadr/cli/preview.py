@@ -32,7 +32,9 @@ FrameNumber = Annotated[
 FrameNumbers = Annotated[
     str | None,
     typer.Option(
-        "--range", metavar="FIRST:LAST", help="Make these frames, as a video; both ends included."
+        "--range",
+        metavar="FIRST:LAST",
+        help="Make these frames, or those between two times, as a video; both ends included.",
     ),
 ]
 Result = Annotated[

@@ -37,6 +37,7 @@ from kadr.core import formatting
 from kadr.core.parsing import expand_home, parse_rate
 from kadr.errors import FolderInUseError, OptionsError, OutputError
 from kadr.option_fields import (
+    GUIDES,
     KEYFRAMES,
     MASK,
     OUTPUT,
@@ -87,6 +88,7 @@ class _Request:
 @field_options("output", RunOptions, fields_of_group(RunOptions, OUTPUT))
 @field_options("picture", PropagateOptions, fields_of_group(PropagateOptions, PICTURE))
 @field_options("masking", RunOptions, fields_of_group(RunOptions, MASK))
+@field_options("guides", RunOptions, fields_of_group(RunOptions, GUIDES))
 @field_options("flags", SharedStylizerOptions, STYLIZER_FLAGS)
 @field_options("keys", RunOptions, fields_of_group(RunOptions, KEYFRAMES))
 def run(
@@ -107,6 +109,7 @@ def run(
     like: LikeImage = None,
     detail: Detail = None,
     picture: dict[str, Any],
+    guides: dict[str, Any],
     masking: dict[str, Any],
     output: dict[str, Any],
     frames: Frames = None,
@@ -121,7 +124,7 @@ def run(
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.folder import is_project, open_project
 
-        run_options = read_fields(RunOptions, keys | masking | output | running)
+        run_options = read_fields(RunOptions, keys | guides | masking | output | running)
         if out is not None:
             run_options["output"] = out
         if paths := _all_keys(key_paths or [], context.args):

@@ -205,8 +205,8 @@ def _read_preset(
     ``--preset`` was once the name of ``--encoder-preset``: a speed of the encoder goes into
     ``run``, if there are painted keys or no preset has this name.
     """
+    from kadr.core.encodings import ENCODER_PRESETS
     from kadr.project.presets import preset_names, read_preset
-    from kadr.video.clips import ENCODER_PRESETS
 
     if name is None:
         return None

@@ -28,6 +28,7 @@ class Event:
     preview: (H, W, 3) uint8, the newest result, or None; read-only.
     message: a line of text for the user, or "".
     share: progress of the units after ``index``, in units of the step.
+    working: indices of the frames that are being made now; None if that is not told.
     """
 
     step: str
@@ -36,6 +37,7 @@ class Event:
     preview: NDArray[np.uint8] | None = None
     message: str = ""
     share: float = 0.0
+    working: frozenset[int] | None = None
 
 
 def notice(step: str, text: str, index: int = 0, total: int | None = None) -> Event:

@@ -14,6 +14,9 @@ from kadr.errors import OptionsError
 Image = NDArray[np.uint8]
 """(H, W, C) uint8; C is 3 (RGB) or 4 (RGBA, straight alpha)."""
 
+DeepImage = NDArray[np.uint8] | NDArray[np.uint16]
+"""The same with 8 or 16 bits a channel."""
+
 
 def to_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
     """uint16 rounded to uint8, uint8 unchanged; any shape."""

@@ -1,4 +1,4 @@
-"""Parse frame rates, sizes in bytes, paths, and frame numbers that the user types.
+"""Parse frame rates, sizes in bytes, paths, and frame numbers or times that the user types.
 
 Whatever the text is, it takes no longer than its length.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Protocol
 
+from kadr.core.clock_times import format_clock_time, parse_clock_range
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError
@@ -27,6 +30,29 @@ class FrameNumbering(Protocol):
 
     def index_of(self, number: int) -> int | None:
         """The index of frame ``number``, or None."""
+        ...
+
+
+class TimedFrames(FrameNumbering, Protocol):
+    """A FrameNumbering that also tells when its frames are shown."""
+
+    @property
+    def times(self) -> Sequence[Fraction]:
+        """Seconds from the first frame, increasing."""
+        ...
+
+    @property
+    def info(self) -> HasDuration:
+        """Facts of the clip."""
+        ...
+
+
+class HasDuration(Protocol):
+    """The part of the facts of a clip that says how long it is."""
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds, the last frame's own duration included."""
         ...
 
 
@@ -63,12 +89,42 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i)?)?b?", re.IGNORECASE)
 _UNITS = ["", "k", "m", "g", "t"]
 
 
-def parse_frames(text: str, clip: FrameNumbering) -> FrameRange:
-    """``FIRST:LAST``, frame numbers, both inclusive, as a FrameRange of indices."""
-    first, last = _numbers("frames", text, "FIRST:LAST", 2)
-    if first > last:
+def parse_frames(text: str, clip: TimedFrames) -> FrameRange:
+    """``FIRST:LAST``, frame numbers or times, both inclusive, as a FrameRange of indices.
+
+    A time stands for the frame that is shown then; see ``parse_clock_range`` for how it is written.
+    Raises OptionsError for what the clip does not have.
+    """
+    first, last = ends = _frame_ends(text)
+    if isinstance(first, int):
+        start, end = (_index("frames", text, int(number), clip) for number in ends)
+    else:
+        start, end = (_index_at(text, Fraction(time), clip) for time in (first, last))
+    return FrameRange(start, end + 1)
+
+
+def check_frames(text: str) -> None:
+    """Raise OptionsError for frames that no clip can have."""
+    _frame_ends(text)
+
+
+def _frame_ends(text: str) -> tuple[int, int] | tuple[Fraction, Fraction]:
+    """Two frame numbers, or two times in seconds."""
+    ends: tuple[int, int] | tuple[Fraction, Fraction]
+    times = parse_clock_range(text)
+    if times is not None:
+        ends = times
+    else:
+        numbers = [parse_number(part) for part in text.split(":")]
+        if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
+            raise OptionsError(
+                f"frames {shorten(text)}: expected FIRST:LAST, frame numbers from 0 on, or two "
+                "times written alike, such as 0:02.5:0:08"
+            )
+        ends = numbers[0], numbers[1]
+    if ends[0] > ends[1]:
         raise OptionsError(f"frames {text}: the first comes after the last; give FIRST:LAST")
-    return FrameRange(_index("frames", text, first, clip), _index("frames", text, last, clip) + 1)
+    return ends
 
 
 def parse_span(text: str, clip: FrameNumbering) -> Span:
@@ -106,3 +162,14 @@ def _index(name: str, text: str, number: int, clip: FrameNumbering) -> int:
             f"{clip.number(0)} to {clip.number(len(clip) - 1)}"
         )
     return index
+
+
+def _index_at(text: str, time: Fraction, clip: TimedFrames) -> int:
+    """The index of the frame that is shown at a time; at the very end it is the last."""
+    end = clip.info.duration
+    if time > end:
+        raise OptionsError(
+            f"frames {text}: {format_clock_time(time)} is after the end of the clip, which lasts "
+            f"{format_clock_time(end)}; give earlier times"
+        )
+    return max(0, bisect_right(clip.times, time) - 1)

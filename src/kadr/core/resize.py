@@ -1,4 +1,4 @@
-"""Sizes that fit into a box, and images reduced to a longest side."""
+"""Sizes that fit into a box, and images at another size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixel = TypeVar("Pixel", bound=np.generic)
+Integer = TypeVar("Integer", np.uint8, np.uint16)
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
@@ -39,3 +40,23 @@ def shrink_to_side(image: NDArray[Pixel], side: int) -> NDArray[Pixel]:
     size = fit_in_box((width, height), (side, side))
     reduced: NDArray[Pixel] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return reduced
+
+
+def resize_image(image: NDArray[Integer], size: Size) -> NDArray[Integer]:
+    """An image (H, W, 3 or 4), uint8 or uint16, at another size: area down, cubic up.
+
+    Colours are weighted by alpha, so hidden colours do not bleed in.
+    """
+    largest = np.iinfo(image.dtype).max
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    values = image.astype(np.float32)
+    if image.shape[2] == 3:
+        resized = cv2.resize(values, size, interpolation=method)
+    else:
+        alpha = values[..., 3:] / largest
+        premultiplied = np.concatenate([values[..., :3] * alpha, values[..., 3:]], axis=2)
+        resized = cv2.resize(premultiplied, size, interpolation=method)
+        resized[..., :3] /= np.maximum(resized[..., 3:] / largest, 1 / largest)
+    rounded: NDArray[Integer] = np.clip(np.rint(resized), 0, largest).astype(image.dtype)
+    return rounded

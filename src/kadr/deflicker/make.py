@@ -38,6 +38,8 @@ def deflicker(
     overwrite: bool = False,
     crf: int | None = None,
     encoder_preset: str | None = None,
+    codec: str | None = None,
+    depth: int | None = None,
     threads: int | None = None,
     cancel: CancelToken | None = None,
 ) -> Generator[Event, None, DeflickerResult]:
@@ -67,6 +69,8 @@ def deflicker(
             overwrite=overwrite,
             crf=crf,
             preset=encoder_preset,
+            codec=codec,
+            depth=depth,
             indices=indices,
         ) as writer:
             for text in writer.notices:

@@ -36,28 +36,31 @@ def find_layout(folder: Path) -> FolderLayout:
     if (folder / "video_frame").is_dir():
         names = ("img2img_upscale_key", "img2img_key")
         keys_folder = _first_with_images(folder, names, "ebsynth_utility")
-        images = _images(keys_folder)
+        images = list_images(keys_folder)
         keys = _keys(images, [_leading_number(path) for path in images])
         projects = _newest_projects(folder)
         return FolderLayout("ebsynth_utility", folder / "video_frame", keys_folder, keys, projects)
     if _is_part(folder):
         keys_folder = _first_with_images(folder, ("keys",), "TemporalKit")
-        images = _images(keys_folder)
+        images = list_images(keys_folder)
         keys = _keys(images, frame_numbers(images))
         projects = tuple(sorted(folder.glob("*.ebs")))
         return FolderLayout("TemporalKit", folder / "frames", keys_folder, keys, projects)
-    parts = sorted(path.parent.name for path in folder.glob("*/frames") if _is_part(path.parent))
-    if parts:
-        raise InputError(
-            f"{folder}: a TemporalKit project that was split into {', '.join(parts)}, each with "
-            "frames numbered from its own start; import each by itself, such as "
-            f"{folder / parts[0]}"
-        )
     ebs_files = sorted(folder.glob("*.ebs"))
     hint = f"; to import {ebs_files[0].name}, give the file itself" if ebs_files else ""
     raise InputError(
         f"{folder}: not a folder of ebsynth_utility (video_frame/, img2img_key/) "
         f"or TemporalKit (frames/, keys/){hint}"
+    )
+
+
+def find_parts(folder: Path) -> list[Path]:
+    """The folders into which TemporalKit split a project, by their numbers; none if it did not."""
+    if not folder.is_dir() or _is_part(folder):
+        return []
+    return sorted(
+        (path for path in list_folder(folder) if path.name.isdecimal() and _is_part(path)),
+        key=lambda path: int(path.name),
     )
 
 
@@ -67,7 +70,7 @@ def _is_part(folder: Path) -> bool:
 
 def _first_with_images(folder: Path, names: Sequence[str], program: str) -> Path:
     for name in names:
-        if (folder / name).is_dir() and _images(folder / name):
+        if (folder / name).is_dir() and list_images(folder / name):
             return folder / name
     folders = " and ".join(f"{name}/" for name in names)
     raise InputError(
@@ -75,7 +78,8 @@ def _first_with_images(folder: Path, names: Sequence[str], program: str) -> Path
     )
 
 
-def _images(folder: Path) -> list[Path]:
+def list_images(folder: Path) -> list[Path]:
+    """The images of a folder, sorted by name."""
     return sorted(
         path
         for path in list_folder(folder)

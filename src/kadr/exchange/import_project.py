@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from kadr.core.formatting import counted
 from kadr.errors import InputError
 from kadr.exchange.ebs import EbsProject, read_ebs
-from kadr.exchange.folders import FolderLayout, find_layout
+from kadr.exchange.folders import FolderLayout, find_layout, find_parts
+from kadr.exchange.join_parts import join_parts
 from kadr.exchange.key_ranges import KeyRanges, covered_range, effective_ranges, find_gaps
 from kadr.exchange.patterns import resolve_pattern
 from kadr.exchange.weights import DETAILS, FIELDS, from_ebsynth, max_weight
@@ -41,8 +44,9 @@ def import_project(path: str | Path, folder: str | Path | None = None) -> Import
 
     folder: of the new project; None: the name of the file or folder with .kadr, in the current
     folder. Frames and keys stay in place and the project refers to them; keys are copied if their
-    folder contains other keys too. Raises InputError, which names the file, for damaged or missing
-    files, OutputError if ``folder`` exists.
+    folder contains other keys too. The parts of a project that TemporalKit split are joined, and
+    their frames copied. Raises InputError, which names the file, for damaged or missing files,
+    OutputError if ``folder`` exists.
     """
     path = Path(path)
     root = Path(folder) if folder is not None else Path(path.absolute().stem + SUFFIX)
@@ -75,27 +79,35 @@ def _import_ebs(path: Path, root: Path) -> ImportResult:
 
 
 def _import_folder(path: Path, root: Path) -> ImportResult:
-    layout, notices = find_layout(path), list[str]()
-    projects = [read_ebs(file) for file in layout.projects]
-    general_settings = (
-        _general_settings(projects[0], str(layout.projects[0]), notices) if projects else {}
-    )
-    with (
-        _open_video(layout.frames, general_settings) as clip,
-        tempfile.TemporaryDirectory() as temporary,
-    ):
-        ranges_with_key = [
-            item for ebs in projects for item in ebs.ranges if item.key in layout.keys
-        ]
+    parts, notices = find_parts(path), list[str]()
+    with ExitStack() as stack:
+        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if parts:
+            joined = join_parts(parts, temporary / "frames")
+            notices += [f"{path}: {counted(len(parts), 'part')} joined", *joined.notices]
+            layout, ebs_ranges = joined.layout, list(joined.ranges)
+        else:
+            layout = find_layout(path)
+            projects = [read_ebs(file) for file in layout.projects]
+            ebs_ranges = [item for ebs in projects for item in ebs.ranges]
+        general_settings: dict[str, Any] = {}
+        if layout.projects:
+            first = layout.projects[0]
+            general_settings = _general_settings(read_ebs(first), str(first), notices)
+        clip = stack.enter_context(_open_video(layout.frames, general_settings))
+        ranges_with_key = [item for item in ebs_ranges if item.key in layout.keys]
         ranges = effective_ranges(ranges_with_key, clip, str(path), notices)
         files = list(layout.keys.values())
-        renamed = _copy_renamed(layout, clip, Path(temporary))
+        keys_folder = temporary / "keys"
+        keys_folder.mkdir()
+        renamed = _copy_renamed(layout, clip, keys_folder)
         project = new_project(
             layout.frames,
             renamed or [layout.keys_folder],
             root,
             output=_output_path(root),
             copy_keys=bool(renamed),
+            take_clip=bool(parts),
             **general_settings,
             **_clip_settings(clip, ranges, files, str(path), notices),
         )

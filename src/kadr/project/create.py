@@ -27,6 +27,9 @@ from kadr.video.clip_source import ClipSource
 from kadr.video.identity import clip_identity, clip_size
 from kadr.video.outputs_apart import check_outputs_apart
 
+_TAKEN = "frames"
+"""The folder of a clip that was moved into its project."""
+
 _PROJECT_SETTINGS = frozenset(
     {"frames", "frame_rate", "ranges", "stylizer", "stylizer_options", "detail"}
 )
@@ -41,6 +44,7 @@ def new_project(
     *,
     output: str | Path | None = None,
     copy_keys: bool = True,
+    take_clip: bool = False,
     files: Mapping[str, bytes] | None = None,
     **settings: Any,
 ) -> ProjectFolder:
@@ -48,7 +52,8 @@ def new_project(
 
     folder: None: the clip's name with .kadr, in the current folder. keys: folders and files of
     painted keys, which are copied into the project. copy_keys: if False, they stay where they are
-    and must be one folder. output: the video; None: in ``out/`` of the project. files: name →
+    and must be one folder. take_clip: the clip is a folder of images, which is moved into the
+    project as ``frames``. output: the video; None: in ``out/`` of the project. files: name →
     content of more files to put into the project.
     settings: frames ("FIRST:LAST"), ranges ("FIRST:KEY:LAST" each), frame_rate, stylizer,
     stylizer_options, detail, and fields of PropagateOptions and RunOptions.
@@ -72,7 +77,7 @@ def new_project(
         run_settings = project_settings.run or {}
         project_settings = replace(
             project_settings,
-            clip=relative_path(clip, root),
+            clip=_TAKEN if take_clip else relative_path(clip, root),
             sha256=clip_identity(clip, temporary / "work"),
             size=clip_size(clip),
             output=_output(clip, root, output),
@@ -80,6 +85,8 @@ def new_project(
             run={name: _relative_to(name, value, root) for name, value in run_settings.items()},
         )
         _fill(temporary, key_files if copy_keys else (), files or {})
+        if take_clip:
+            shutil.move(clip, temporary / _TAKEN)
         text = project_text(project_settings)
         read_settings(root / FILE, text)
         write_text(temporary / FILE, text)
@@ -175,6 +182,8 @@ def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptio
 def _relative_to(name: str, value: Any, root: Path) -> Any:
     if name == "background" and (path := parse_background(value).path) is not None:
         return relative_path(path, root)
+    if isinstance(value, dict):
+        return {key: _relative_to(name, item, root) for key, item in value.items()}
     return Path(relative_path(value, root)) if isinstance(value, Path) else value
 
 

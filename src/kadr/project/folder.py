@@ -62,6 +62,12 @@ class ProjectFolder:
             replace(self, settings=item.settings, layer=item.name) for item in self.settings.layers
         )
 
+    @property
+    def shown_layers(self) -> tuple[ProjectFolder, ...]:
+        """Those of the layers that runs make."""
+        shown = {item.name for item in self.settings.layers if item.shown}
+        return tuple(layer for layer in self.layers if layer.layer in shown)
+
     def choose(self, layer: str | None) -> ProjectFolder:
         """The layer of this name, or without a name the project itself, if it has no layers.
 
@@ -229,6 +235,8 @@ class ProjectFolder:
         )
 
     def _absolute(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._absolute(item) for name, item in value.items()}
         return self.root / value if isinstance(value, Path) else value
 
     def _background(self, text: str) -> str:

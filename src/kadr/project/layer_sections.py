@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 LAYER = "layer"
 LAYER_ORDER = "layer-order"
-LAYER_SECTIONS = ("keys", "stylizer", "picture", "mask")
+SHOW = "show"
+"""The entry of a [[layer]] that leaves it out of runs if it is false."""
+LAYER_SECTIONS = ("keys", "stylizer", "picture", "guides", "mask")
 """Sections that a [[layer]] may have: [layer.keys] and so on."""
 
 _LAYER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
@@ -35,11 +37,14 @@ def layer_contents(
         section = (LAYER, str(number))
         with entry_errors(section, "name"):
             name = check_layer_name(layer.get("name"), contents)
-        own = {key: value for key, value in layer.items() if key != "name"}
+        own = {key: value for key, value in layer.items() if key not in ("name", SHOW)}
+        with entry_errors(section, SHOW):
+            if not isinstance(layer.get(SHOW, True), bool):
+                raise OptionsError(f"{SHOW} {shorten(repr(layer[SHOW]))}: expected true or false")
         for key, values in own.items():
             with entry_errors((*section, key)):
                 if key not in LAYER_SECTIONS:
-                    existing = ("name", *(f"[{LAYER}.{item}]" for item in LAYER_SECTIONS))
+                    existing = ("name", SHOW, *(f"[{LAYER}.{item}]" for item in LAYER_SECTIONS))
                     raise OptionsError(f"{LAYER} {name}: {describe_unknown(key, existing)}")
                 if not isinstance(values, dict):
                     raise OptionsError(f"{key}: expected a section, [{LAYER}.{key}]")

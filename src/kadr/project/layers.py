@@ -1,9 +1,13 @@
-"""Add a layer to a project, and check that its layers can be restyled."""
+"""Add, order and change the layers of a project, and check that they can be restyled."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import tomlkit
 
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.image_files import IMAGE_SUFFIXES
@@ -67,6 +71,47 @@ def add_layer(
             raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
         write_text(project.toml, text)
     assert settings.layers, "the layer was added"
+    return open_project(project.root)
+
+
+def order_layers(project: ProjectFolder, names: list[str]) -> ProjectFolder:
+    """Set the order of the layers, from the bottom up.
+
+    Raises OptionsError unless each layer is named once, OutputError as ``add_layer``.
+    """
+    text = _with_order(project.text, names, project.text, is_default=False)
+    return _write(project, text)
+
+
+def edit_layer(project: ProjectFolder, name: str, values: Mapping[str, Any]) -> ProjectFolder:
+    """Set entries of a layer: "show", or "section.entry" such as "mask.mask"; None removes one.
+
+    Paths are as written in the file. Raises OptionsError for a layer or a value that there is not
+    or cannot be, and the file stays as it was; OutputError as ``add_layer``.
+    """
+    project.find_layer(name)
+    document = tomlkit.parse(project.text)
+    layers: Any = document[LAYER]
+    table: Any = next(layer for layer in layers if layer["name"] == name)
+    for entry, value in values.items():
+        section, _, key = entry.rpartition(".")
+        if section and section not in table:
+            if value is None:
+                continue
+            table[section] = tomlkit.table()
+        place = table[section] if section else table
+        if value is None:
+            place.pop(key, None)
+        else:
+            place[key] = value
+    return _write(project, tomlkit.dumps(document))
+
+
+def _write(project: ProjectFolder, text: str) -> ProjectFolder:
+    """The project with another text of its file, which is checked first."""
+    read_settings(project.toml, text)
+    with lock_folder(project.root / "work"):
+        write_text(project.toml, text)
     return open_project(project.root)
 
 

@@ -14,6 +14,7 @@ from kadr.errors import InputError, OptionsError
 from kadr.options import detail_options
 from kadr.project.schema import Entry, sections
 from kadr.project.settings import (
+    RUN_SECTIONS,
     EntryErrors,
     check_sections,
     parse_toml,
@@ -21,7 +22,7 @@ from kadr.project.settings import (
     read_stylizer,
 )
 
-_SECTIONS = ("keys", "stylizer", "picture", "mask", "output", "run")
+_SECTIONS = ("keys", "stylizer", "picture", "guides", "mask", "output", "run")
 _SUFFIX = ".toml"
 
 
@@ -112,7 +113,11 @@ def _preset(name: str, path: Path, text: str) -> Preset:
         stylizer,
         detail,
         picture,
-        fields["keys"] | fields["mask"] | fields["output"] | fields["run"],
+        {
+            name: value
+            for section in RUN_SECTIONS
+            for name, value in fields.get(section, {}).items()
+        },
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -62,6 +62,7 @@ def sections() -> dict[str, tuple[Entry, ...]]:
         "picture": [
             Entry("detail", str, "high, medium, low or draft: trades time for quality"),
         ],
+        "guides": [],
         "mask": [],
         "output": [_project_entry("output", str, unit="path")],
         "run": [],
@@ -136,6 +137,11 @@ def _as_kind(kind: Any, value: Any) -> Any:
         inner = get_args(kind)[0]
         items = [_as_kind(inner, item) for item in value] if isinstance(value, list) else [None]
         return None if None in items else tuple(items)
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, dict):
+            return None
+        values = {name: _as_kind(get_args(kind)[1], item) for name, item in value.items()}
+        return None if None in values.values() else values
     if isinstance(value, bool) or kind is bool:
         return value if isinstance(value, bool) and kind is bool else None
     if kind is Path:
@@ -148,6 +154,9 @@ def _as_kind(kind: Any, value: Any) -> Any:
 def _kind_name(kind: Any) -> str:
     if get_origin(kind) in (tuple, list):
         return "a list in brackets"
+    if get_origin(kind) is Mapping:
+        example = '"folder"' if get_args(kind)[1] is Path else "2.5"
+        return f"names with values in braces, such as {{ normals = {example} }}"
     names = {
         bool: "true or false",
         int: "a whole number",

@@ -13,10 +13,16 @@ import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from kadr.core.formatting import shorten
-from kadr.core.parsing import parse_frames, parse_rate, parse_span
+from kadr.core.parsing import check_frames, parse_rate, parse_span
 from kadr.errors import OptionsError
 from kadr.options import PropagateOptions, RunOptions, detail_options
-from kadr.project.layer_sections import LAYER, LAYER_ORDER, layer_contents, ordered_layers
+from kadr.project.layer_sections import (
+    LAYER,
+    LAYER_ORDER,
+    SHOW,
+    layer_contents,
+    ordered_layers,
+)
 from kadr.project.schema import (
     RANGE,
     RANGE_ENTRIES,
@@ -32,6 +38,9 @@ from kadr.stylize.registry import stylizer_options
 
 FORMAT = 1
 """Version of the format; raised when an older kadr would read a newer file wrongly."""
+
+RUN_SECTIONS = ("clip", "keys", "guides", "mask", "output", "run")
+"""Sections whose entries are fields of RunOptions."""
 
 _MOST_CHARACTERS = 200_000
 """Of a file: the parser takes long for more, and no project has as many."""
@@ -87,10 +96,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class LayerSettings:
-    """One [[layer]]: its name, and the settings of the project as they are in this layer."""
+    """One [[layer]]: its name, and the settings of the project as they are in this layer.
+
+    shown: whether runs make it.
+    """
 
     name: str
     settings: Settings
+    shown: bool = True
 
 
 class EntryErrors:
@@ -131,7 +144,12 @@ class EntryErrors:
             yield
         except OptionsError as error:
             message = shorten(error, _LONGEST_MESSAGE)
-            key = next((name for name in names if re.search(rf"\b{name}\b", message)), None)
+            places = [
+                (match.start(), -len(name), name)
+                for name in names
+                if (match := re.search(rf"\b{name}\b", message))
+            ]
+            key = min(places)[2] if places else None
             line = self._line(section, key)
             raise OptionsError(f"{self._path}, line {line}: {message}") from error
 
@@ -170,7 +188,13 @@ def read_settings(path: Path, text: str) -> Settings:
     }
     with entry_errors((), LAYER_ORDER):
         names = ordered_layers(list(read), order)
-    return replace(settings, layers=tuple(LayerSettings(name, read[name]) for name in names))
+    shown = {layer["name"]: layer.get(SHOW, True) for layer in layers}
+    if not any(shown.values()):
+        with entry_errors((LAYER, "1"), SHOW):
+            raise OptionsError(f"{SHOW}: no layer is shown; show one at least")
+    return replace(
+        settings, layers=tuple(LayerSettings(name, read[name], shown[name]) for name in names)
+    )
 
 
 def _read_content(content: Mapping[str, Any], entry_errors: EntryErrors) -> Settings:
@@ -206,7 +230,7 @@ def _read_content(content: Mapping[str, Any], entry_errors: EntryErrors) -> Sett
         detail=project["picture"].get("detail", "medium"),
         picture=fields["picture"],
         output=project["output"].get("path", ""),
-        run=fields["clip"] | fields["keys"] | fields["mask"] | fields["output"] | fields["run"],
+        run={name: value for section in RUN_SECTIONS for name, value in fields[section].items()},
     )
     _check(settings, fields, entry_errors)
     return settings
@@ -375,7 +399,7 @@ def _read_range(
             raise OptionsError(f"shot {shot}: expected a number from 1 on, as kadr plan shows it")
     with entry_errors(section, "frames"):
         if frames is not None:
-            parse_frames(frames, _AnyClip())
+            check_frames(frames)
     with entry_errors.any_of(section, {name.replace("_", "-"): name for name in options}):
         base = {name: value for name, value in stylizer.items() if name != "name"}
         kind(**{**base, **options})
@@ -404,7 +428,7 @@ def _check(
             raise OptionsError('[output] has no path; say where the video goes, path = "…"')
     with entry_errors("clip", "frames"):
         if settings.frames is not None:
-            parse_frames(settings.frames, _AnyClip())
+            check_frames(settings.frames)
     with entry_errors("keys", "ranges"):
         for text in settings.ranges:
             parse_span(text, _AnyClip())
@@ -415,7 +439,7 @@ def _check(
     painted = settings.stylizer == "external"
     keys = (Path("keys"),) if painted else ()
     options = RunOptions(Path("clip"), "out", keys, stylizer=settings.stylizer)
-    for section in ("clip", "keys", "mask", "output", "run"):
+    for section in RUN_SECTIONS:
         with entry_errors.any_of(section, _names(fields[section])):
             replace(options, **fields[section])
 

@@ -35,6 +35,7 @@ _SECTION_HELP = {
     "keys": "The keyframes. A key without a range styles the frames up to its neighbours.",
     "stylizer": "The stylizer that makes the keyframes.",
     "picture": "How the style is carried to other frames. The defaults are those of the detail.",
+    "guides": "Images of your own that steer where the paint goes, such as passes of a render.",
     "mask": "Where frames are restyled, and what shows elsewhere.",
     "output": "Where the output goes; finished frames are also kept in out/frames.",
     "run": "Cores, processes, seed and disk space.",
@@ -78,6 +79,7 @@ def _values(settings: Settings) -> dict[str, dict[str, Any]]:
         "keys": {"folder": settings.keys, "ranges": settings.ranges or None},
         "stylizer": {"name": settings.stylizer, **_dashed(settings.stylizer_options)},
         "picture": {"detail": settings.detail, **_dashed(settings.picture)},
+        "guides": {},
         "mask": {},
         "output": {"path": settings.output},
         "run": {},
@@ -115,6 +117,15 @@ def toml_value(value: Any) -> str:
         return ""
     if isinstance(value, Path):
         value = value.as_posix()
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        table.update(
+            {
+                name: item.as_posix() if isinstance(item, Path) else item
+                for name, item in value.items()
+            }
+        )
+        value = table
     if isinstance(value, tuple):
         value = [item.as_posix() if isinstance(item, Path) else item for item in value]
     text: str = tomlkit.item(value).as_string()

@@ -9,7 +9,7 @@ the contrast of the key is restored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -30,6 +30,7 @@ from kadr.guides.transport import compose, identity, local_stretch, register
 from kadr.options import PropagateOptions
 from kadr.propagate.figure import FollowedFrame, PaintedFigure, continue_error
 from kadr.propagate.state import STATE_INTERVAL, PassState, round_state
+from kadr.propagate.user_guides import GuideFrame, UserGuides, modulations
 from kadr.synth import PreparedSources, StyleSource, prepare
 from kadr.synth.types import GuideImage
 
@@ -90,6 +91,7 @@ class KeyStyle:
         register: Register | None = None,
         frame_side: int | None = None,
         figure: PaintedFigure | None = None,
+        guides: UserGuides | None = None,
     ) -> None:
         """style: (H, W, C) uint8 of the frame's size; its colours go on where alpha is 0.
 
@@ -98,9 +100,9 @@ class KeyStyle:
         (H, W) bool what of the frame is needed; the rest is not synthesized and has no error.
         register: corrects the transport (H, W, 2) to a gray frame (H, W); None: on these frames.
         frame_side: longest side of whole frames, of which ``frame`` is a window; None: its own.
-        figure: what is painted beside it moves with it.
+        figure: what is painted beside it moves with it. guides: the user's, of the same size.
         """
-        self._alpha, self._needed, self.figure = alpha, needed, figure
+        self._alpha, self._needed, self.figure, self.guides = alpha, needed, figure, guides
         if figure is not None:  # what lies beside it looks like the background of the film
             sources = figure.silhouette if sources is None else sources & figure.silhouette
         if alpha is not None:
@@ -115,17 +117,21 @@ class KeyStyle:
         self.contrast = local_contrast(style)
         self.register: Register = register or self._register
         positions = identity(*self.size)
-        guides: list[GuideImage] = [
+        images: list[GuideImage] = [
             self.image,
             edge_guide(self.image),
             position_guide(positions, self.frame_side),
             style,
         ]
         weights = [options.video_weight, options.edge_weight, options.mapping, options.deflicker]
+        if guides is not None:
+            images += [guide.image for guide in guides.key]
+            weights += guides.weights
+        channels = 0 if guides is None else guides.channels
         self.prepared: PreparedSources = prepare(
-            [StyleSource(style, guides, sources)],
+            [StyleSource(style, images, sources)],
             weights,
-            options=options.synth_options(self.frame_side, seed),
+            options=options.synth_options(self.frame_side, seed, channels),
             style_weight=options.key_weight,
             threads=threads,
         )
@@ -184,10 +190,11 @@ def _step(
             followed = key.figure.follow(frame.index, transport, _evidence(key, transport, image))
             transport = followed.transport
     inside = None if followed is None else followed.inside
+    guides = () if key.guides is None else key.guides.read(frame.index)
     with stage("confidence"):
-        confidence = _estimate_confidence(
-            key, transport, image, sample(state.confidence, flow.positions), inside
-        )
+        agreement = None if key.guides is None else key.guides.agreement(transport, guides)
+        previous = sample(state.confidence, flow.positions)
+        confidence = _estimate_confidence(key, transport, image, previous, inside, agreement)
         if followed is not None:  # paint hides what is filmed there
             confidence = np.maximum(confidence, followed.beside)
     with stage("warp"):
@@ -199,7 +206,7 @@ def _step(
     if (sure < _CONFIDENT).any():
         with stage("synthesis"):
             output, all_matches = _synthesize(
-                key, state, frame.index, image, flow, transport, sure, warped_style
+                key, state, frame.index, image, flow, transport, sure, warped_style, guides
             )
             matches = select_positions(all_matches, transport, sure, 0.5)
     with stage("contrast"):
@@ -226,13 +233,17 @@ def _estimate_confidence(
     image: NDArray[np.uint8],
     previous: NDArray[np.float32],
     inside: NDArray[np.bool_] | None = None,
+    agreement: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Where warping the style by the transport is safe, (H, W) float32 0–1, smooth.
 
     inside: (H, W) bool, the figure that the paint belongs to: beside it nothing in the film can
-    confirm or refute the transport, and the confidence is 1.
+    confirm or refute the transport, and the confidence is 1. agreement: (H, W) float32 0–1, of the
+    user's guides.
     """
     evidence = _evidence(key, transport, image, inside)
+    if agreement is not None:
+        evidence *= agreement
     evidence *= 1 - smoothstep(local_stretch(transport), *_STRETCH_RANGE)
     if inside is not None:
         evidence[~inside] = 1
@@ -273,6 +284,7 @@ def _synthesize(
     transport: Field,
     confidence: NDArray[np.float32],
     warped_style: NDArray[np.uint8],
+    user_guides: Sequence[GuideFrame] = (),
 ) -> tuple[NDArray[np.uint8], Field]:
     """The frame, synthesized where confidence is low, and the key position of each pixel there.
 
@@ -286,11 +298,12 @@ def _synthesize(
         edge_guide(image),
         position_guide(start, key.frame_side),
         previous,
+        *(guide.image for guide in user_guides),
     ]
     synthesis = key.prepared.synthesize(
         guides,
         start_nnf=start,
-        modulation=_modulation(confidence, flow.occlusion),
+        modulation=_modulation(confidence, flow.occlusion, user_guides),
         mask=confidence < _CONFIDENT,
         seed=derive_seed(key.seed, "frame", index),
         measure=False,
@@ -299,9 +312,13 @@ def _synthesize(
     return mixed, select_positions(synthesis.nnf, transport, confidence, _CONFIDENT)
 
 
-def _modulation(confidence: NDArray[np.float32], occlusion: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8, how much each guide counts: positions only where the transport is right,
-    the previous output only where it shows what the frame shows.
+def _modulation(
+    confidence: NDArray[np.float32],
+    occlusion: NDArray[np.bool_],
+    user_guides: Sequence[GuideFrame],
+) -> NDArray[np.uint8]:
+    """(H, W, guides) uint8, how much each guide counts: positions only where the transport is
+    right, the previous output only where it shows what the frame shows, the user's as they say.
     """
     full = np.full(confidence.shape, 255, np.uint8)
     positions = cv2.convertScaleAbs(confidence, alpha=255 * 0.9, beta=255 * 0.1)
@@ -309,5 +326,6 @@ def _modulation(confidence: NDArray[np.float32], occlusion: NDArray[np.bool_]) -
     # what moves by itself, such as a mouth, has to leave the previous output
     followed = cv2.convertScaleAbs(confidence, alpha=255 * (1 - _FOLLOWED), beta=255 * _FOLLOWED)
     visible = cv2.multiply(visible, followed, scale=1 / 255)
-    modulation: NDArray[np.uint8] = cv2.merge([full, full, positions, visible])
+    own = modulations(user_guides, (confidence.shape[0], confidence.shape[1]))
+    modulation: NDArray[np.uint8] = cv2.merge([full, full, positions, visible, *own])
     return modulation

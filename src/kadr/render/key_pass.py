@@ -20,8 +20,9 @@ class KeyPass:
     key, last: frame indices; the pass makes the frames after ``key`` up to and including ``last``.
     name: of its entries in the store, a fingerprint of all that its pixels depend on. ``last`` is
     not part of it, so a longer pass uses the frames of a shorter one. areas: for each
-    STATE_INTERVAL frames from the key on, a hash of what of the frames up to there is worked on;
-    () for all of them. A mask that changes in one frame makes only the frames from there on stale.
+    STATE_INTERVAL frames from the key on, a hash of what of the frames up to there is worked on,
+    and of the user's guides; () without. A mask or guide that changes in one frame makes only the
+    frames from there on stale.
     """
 
     key: int
@@ -58,7 +59,7 @@ class KeyPass:
         return tuple(f"{self.name}-{area}" for area in self.areas) or (self.name,)
 
     def area(self, index: int) -> str:
-        """A hash of what is worked on of the frames up to ``index``, in steps; "" for all."""
+        """The item of ``areas`` for the frame ``index``; "" if there are none."""
         return self.areas[(self.distance(index) - 1) // STATE_INTERVAL] if self.areas else ""
 
     def frame_entry(self, index: int) -> str:
@@ -78,7 +79,8 @@ class PassInput:
     clip_identity: a hash of the clip's content. key: frame index. area: a hash of the window that
     is worked on; "" for whole frames. sources: a hash of the part of the key that patches
     may come from; "" for all of it. figure: a hash of the masks of the figure that the paint
-    belongs to; "" without.
+    belongs to; "" without. guides: a hash of the weights of the user's guides and of what they show
+    of the key; "" without.
     """
 
     clip_identity: str
@@ -88,6 +90,7 @@ class PassInput:
     area: str = ""
     sources: str = ""
     figure: str = ""
+    guides: str = ""
 
     @property
     def flow_name(self) -> str:
@@ -106,5 +109,6 @@ class PassInput:
             self.area,
             self.sources,
             *([self.figure] if self.figure else []),
+            *([{"guides": self.guides}] if self.guides else []),
         )
         return f"{STEP}/{fingerprint(STEP, VERSION, *parts)}"

@@ -19,7 +19,9 @@ def check_alpha(options: RunOptions) -> None:
     """Raise OptionsError if nothing is to lie behind frames whose output cannot store that."""
     if options.frames_only:
         return
-    if parse_background(options.background).transparent and not keeps_alpha(options.output):
+    if parse_background(options.background).transparent and not keeps_alpha(
+        options.output, options.codec
+    ):
         raise OptionsError(
             f"background transparent: {options.output} cannot store alpha; write a folder or "
             "pattern of PNG, WebP or TIFF, a .mov, .webm, .webp or .apng, or give another "
@@ -36,7 +38,11 @@ def tell_lost_alpha(
     notified = False
     with closing(results):
         for result in results:
-            if isinstance(result, Frame) and not notified and loses_alpha(options.output, result):
+            if (
+                isinstance(result, Frame)
+                and not notified
+                and loses_alpha(options.output, result, options.codec)
+            ):
                 notified = True
                 yield notice(STEP, lost_alpha_notice(options.output), total=total)
             yield result

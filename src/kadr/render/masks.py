@@ -31,16 +31,15 @@ from kadr.image_files import IMAGE_SUFFIXES
 from kadr.options import RunOptions
 from kadr.render.mask_look import MaskLook, mask_facts
 from kadr.render.matte_reader import MaskFacts, MaskSource, MatteReader
+from kadr.render.numbered_files import find_numbered_files
 from kadr.storage.layout import WorkLayout
 from kadr.storage.store import FolderStore, fingerprint
-from kadr.stylize.external import find_keys
 from kadr.unused_files import unused_file_notices
 from kadr.video.animated_clip import is_animated
 from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import open_clip
 from kadr.video.identity import identify
-from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
 STEP = "masks"
 VERSION = 1
@@ -76,11 +75,9 @@ class FrameMasks(Closing):
         self._tiles: Mapping[int, str] = {}
         self._reader: MatteReader | None = None
         self._area: WorkArea | None = None
-        path = self._path
-        is_pattern = not path.exists() and (sequence_pattern(path.name) or is_glob(path.name))
-        if path.is_dir() or is_pattern:
-            files = (path,) if path.is_dir() else find_sequence(path).files
-            self._files = {file.index: file.path for file in find_keys(files, clip, kind="mask")}
+        path, files = self._path, find_numbered_files(self._path, clip, "mask")
+        if files is not None:
+            self._files = files
             self._check_files()
         elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES and not is_animated(path):
             self._files = dict.fromkeys(range(len(clip)), path)

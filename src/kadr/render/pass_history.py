@@ -36,6 +36,8 @@ def stale_reason(schedule: RunSchedule, key_pass: KeyPass, history: History) -> 
         return "not made before" if not history else "new key"
     current = _made_from(schedule, key_pass)
     if previous.get("name") == current["name"]:
+        if not _begin_alike(previous.get("guide_steps", []), current["guide_steps"]):
+            return "guides changed"
         if not _begin_alike(previous.get("areas", []), current["areas"]):
             return "other parts of the frames are masked"
         return "not finished, or its range grew"
@@ -47,6 +49,8 @@ def stale_reason(schedule: RunSchedule, key_pass: KeyPass, history: History) -> 
         return "other parts of the frames are masked"
     if previous.get("figure", "") != current["figure"]:
         return "other masks of the figure"
+    if previous.get("guides", "") != current["guides"]:
+        return "other guides, or other weights of them"
     changes = _changed_options(previous.get("options"), current["options"])
     if previous.get("seed") != current["seed"]:
         changes.append(f"seed {shorten(previous.get('seed'))} → {current['seed']}")
@@ -66,7 +70,7 @@ def previous_pass_name(schedule: RunSchedule, key_pass: KeyPass, history: Histor
     current = _made_from(schedule, key_pass)
     parts = ("clip", "options", "seed", "version", "matte")
     same = all(previous.get(part) == current[part] for part in parts)
-    same = same and previous.get("figure", "") == current["figure"]
+    same = same and all(previous.get(part, "") == current[part] for part in ("figure", "guides"))
     name = previous.get("name")
     return name if same and isinstance(name, str) and name != key_pass.name else None
 
@@ -101,5 +105,7 @@ def _made_from(schedule: RunSchedule, key_pass: KeyPass) -> dict[str, Any]:
         "matte": pass_input.area + pass_input.sources,
         "areas": list(key_pass.areas),
         "figure": pass_input.figure,
+        "guides": pass_input.guides,
+        "guide_steps": list(schedule.guide_steps.get(key_pass.name, ())),
         "version": VERSION,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -17,8 +17,9 @@ from kadr.core.warp import Field, grid, sample
 from kadr.finish import FrameFields, refine_matches, register_positions
 from kadr.guides.flow import FlowPair, flow_pair, gray
 from kadr.options import PropagateOptions
-from kadr.propagate import KeyStyle, PaintedFigure, PassFrame, PassState
+from kadr.propagate import KeyStyle, PaintedFigure, PassFrame, PassState, UserGuides
 from kadr.render.figure_masks import FigureReader
+from kadr.render.guide_files import GuideReader, GuideSource
 from kadr.render.pass_frame import visible_alpha
 from kadr.render.shared_flow import SharedFlow
 from kadr.render.work_frame import FrameReducer, Gray, Pixel, WorkFrame
@@ -41,12 +42,14 @@ class PassKey:
         flow: SharedFlow,
         sources: NDArray[np.bool_] | None = None,
         figure: FigureReader | None = None,
+        guides: Sequence[GuideSource] = (),
     ) -> None:
         """frame: of the key, as ``reducer`` made it. flow: of the same options.
 
         style: (H, W, 3 or 4) uint8 of the clip's size. sources: (H, W) bool, where patches may be
         taken from; None: everywhere. figure: where frames show the figure that the paint belongs
-        to; None: each part of the paint moves with what it lies on.
+        to; None: each part of the paint moves with what it lies on. guides: the user's, for the key
+        and the frames of its passes.
         """
         self.options, self._reducer, self._flow, self._area = options, reducer, flow, reducer.area
         reduced, area = frame.reduced, reducer.area
@@ -59,6 +62,10 @@ class PassKey:
             sources = self._reduce(self._crop(sources, frame.index).astype(np.uint8) * 255) > 127
         size = reduced.size
         self._figure = figure
+        user_guides = None
+        if guides:
+            reader = GuideReader(guides, reducer)
+            user_guides = UserGuides(reader.weights, reader.frames(frame.index), reader.frames)
         self.style = KeyStyle(
             reduced,
             self._reduce(style),
@@ -70,6 +77,7 @@ class PassKey:
             register=self._register if reducer.is_reduced else None,
             frame_side=reducer.side,
             figure=None if figure is None else self._painted_figure(frame.index, size),
+            guides=user_guides,
         )
         self._gray = self._frame_gray = frame.registered
         self._grays: deque[Gray] = deque()
@@ -154,7 +162,11 @@ class PassKey:
             return None
         with stage("fields"):
             fields = FrameFields(state.transport, frame.matches, state.confidence)
-            return replace(fields, matches=refine_matches(fields, self._gray, self._frame_gray))
+            matches = refine_matches(fields, self._gray, self._frame_gray)
+            if (guides := self.style.guides) is not None:  # which are not seen by what is refined
+                frame_guides = guides.read(frame.index)
+                matches = guides.keep_matches(fields.matches, matches, frame_guides)
+            return replace(fields, matches=matches)
 
     def _register(self, transport: Field, frame_gray: Gray) -> Field:
         """Register a transport of the work size on larger frames; in the order of ``steps``."""

@@ -8,7 +8,7 @@ resumes at the last state, and every frame of it is a few steps away from one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from kadr.propagate import (
     unpack_state,
 )
 from kadr.render.figure_masks import FigureReader
+from kadr.render.guide_files import GuideSource
 from kadr.render.key_pass import STEP, KeyPass
 from kadr.render.matte_reader import MaskSource, MatteReader
 from kadr.render.pass_frame import image_digest, load_style, pack_pass_frame
@@ -57,6 +58,7 @@ class PassWork:
     all keys together. area: what of the frames is worked on, as plain values. masks: of the key,
     where it is styled, as plain values. shared: the first and the last frame that another pass
     makes too. figure: the masks of the figure in its frames, as plain values.
+    guides: the user's in its frames, as plain values.
     """
 
     clip: ClipSource
@@ -73,6 +75,7 @@ class PassWork:
     masks: Mapping[str, Any] | None = None
     shared: tuple[int, int] | None = None
     figure: Mapping[str, Any] | None = None
+    guides: Sequence[Mapping[str, Any]] = ()
 
     @property
     def id(self) -> str:
@@ -139,8 +142,17 @@ def run_pass_task(task: Task, context: TaskContext) -> Iterator[Item]:
             figure = None
             if work.figure is not None:
                 figure = stack.enter_context(FigureReader(MaskSource.from_values(work.figure)))
+            guides = [GuideSource.from_values(values) for values in work.guides]
             key = PassKey(
-                reducer, key_frame, style, work.options, work.seed, flow, _sources(work), figure
+                reducer,
+                key_frame,
+                style,
+                work.options,
+                work.seed,
+                flow,
+                _sources(work),
+                figure,
+                guides,
             )
         with stage("store"):
             state = nearest_state(store, key_pass, _first_missing(store, work))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -28,7 +28,15 @@ from kadr.render.schedule import Missing, RunSchedule
 from kadr.render.shared_flow import FOLDER as FLOW
 from kadr.storage.budget import Budget, files_below, folder_bytes
 from kadr.storage.frame_folder import FrameState
-from kadr.tasks.executor import Executor, Failed, ItemStored, NoticeGiven
+from kadr.tasks.executor import (
+    Done,
+    Executor,
+    Failed,
+    ItemStored,
+    NoticeGiven,
+    Started,
+    TaskEvent,
+)
 from kadr.tasks.inline_executor import InlineExecutor
 from kadr.tasks.ordered import in_task_order
 from kadr.tasks.task import Task
@@ -256,27 +264,35 @@ class Renderer:
             return
         counts = self.counts
         yield Event(PROPAGATE, counts.pass_frames, counts.pass_total)
+        is_started = False
         types: dict[str, str] = {}
         expected: dict[str, list[int]] = {}
         messages: set[str] = set()
         tasks = self._tasks(missing, types, expected)
+        frames = _FramesAtWork(expected)
         try:
             with closing(self._executor(missing)) as executor:
                 self.clock.start()
-                events = executor.run(tasks, _WINDOW, self._cancel)
+                events = frames.follow(executor.run(tasks, _WINDOW, self._cancel))
                 for event in in_task_order(events, expected):
                     if isinstance(event, ItemStored):
                         add_times(self.stage_times, event.stage_times)
                     match event:
+                        case Started() if not is_started:
+                            is_started = True
+                            done, total = counts.pass_frames, counts.pass_total
+                            yield Event(PROPAGATE, done, total, working=frames.now)
                         case ItemStored() if types[event.task] == PROPAGATE:
                             self.clock.add(PROPAGATE, event.seconds)
                             counts.pass_frames += 1
-                            yield Event(PROPAGATE, counts.pass_frames, counts.pass_total)
+                            done, total = counts.pass_frames, counts.pass_total
+                            yield Event(PROPAGATE, done, total, working=frames.now)
                         case ItemStored():
                             self.clock.add(BLEND, event.seconds)
                             counts.finished_frames += 1
                             self._pending.discard(event.item.index)
-                            yield Event(BLEND, counts.finished_frames, counts.finished_total)
+                            done, total = counts.finished_frames, counts.finished_total
+                            yield Event(BLEND, done, total, working=frames.now)
                             yield from finished.ready()
                         case Failed():
                             raise event.error
@@ -314,6 +330,35 @@ def frame_bytes(run: RunContext) -> float:
     if len(sizes) > 8:
         return (sum(sizes) + folder_bytes(run.store.folder / FLOW)) / len(sizes) * 1.1
     return (_FIELD_BYTES_PER_PIXEL if run.is_reduced else _BYTES_PER_PIXEL) * run.pass_pixels
+
+
+class _FramesAtWork:
+    """Which frames the running tasks make now: in each, the one after the last that it stored."""
+
+    def __init__(self, expected: Mapping[str, Sequence[int]]) -> None:
+        """expected: task id → its frames in order; may grow."""
+        self._expected = expected
+        self._frames: dict[str, int] = {}
+
+    @property
+    def now(self) -> frozenset[int]:
+        """The frames."""
+        return frozenset(self._frames.values())
+
+    def follow(self, events: Generator[TaskEvent, None, None]) -> Generator[TaskEvent, None, None]:
+        """Pass events on as they come, and take from them what is at work."""
+        with closing(events):
+            for event in events:
+                frames = self._expected.get(event.task, ())
+                match event:
+                    case Started() if frames:
+                        self._frames[event.task] = frames[0]
+                    case ItemStored() if event.item.index in frames[:-1]:
+                        following = list(frames).index(event.item.index) + 1
+                        self._frames[event.task] = frames[following]
+                    case ItemStored() | Done() | Failed():
+                        self._frames.pop(event.task, None)
+                yield event
 
 
 class _FramesInOrder:

@@ -15,6 +15,7 @@ from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL
 from kadr.render.backdrop import BackdropSource, find_backdrop
 from kadr.render.figure_masks import FigureMasks, figure_digest
+from kadr.render.guide_files import GuideSource, find_guides, guide_digests, guide_settings
 from kadr.render.key_pass import PassInput
 from kadr.render.lost_alpha import check_alpha
 from kadr.render.masks import FrameMasks
@@ -40,7 +41,7 @@ class RunContext:
     of the clip's content. frames: the frames of the run. layout: the paths in the work folder.
     blended_frames: the folder of frames blended from the passes. backdrop: what lies
     behind what is styled. notices: about the inputs. masks: None without a mask. figures: the masks
-    of the figure that the paint belongs to; None without.
+    of the figure that the paint belongs to; None without. guides: the user's.
     """
 
     options: RunOptions
@@ -55,6 +56,7 @@ class RunContext:
     notices: tuple[str, ...] = ()
     masks: FrameMasks | None = None
     figures: FigureMasks | None = None
+    guides: tuple[GuideSource, ...] = ()
 
     @property
     def mask_tile(self) -> int:
@@ -127,24 +129,28 @@ class RunContext:
             options.output,
             like=self.clip,
             overwrite=options.may_replace(options.output),
-            crf=options.crf,
-            preset=options.encoder_preset,
+            **options.encoding,
             indices=range(self.frames.start, self.frames.stop),
         )
 
     def pass_areas(self, key: int, last: int) -> tuple[str, ...]:
-        """What is worked on in the pass of a key up to the frame ``last``: see KeyPass.areas."""
-        area, direction = self.work_area, 1 if last > key else -1
+        """What the pass of a key up to the frame ``last`` depends on: see KeyPass.areas."""
+        area, frames = self.work_area, _whole_steps(key, last)
+        guides = self.guide_digests(key, last)
         if area is None:
-            return ()
-        # up to where whole steps end: a longer pass then uses what a shorter one made
-        steps = -(-abs(last - key) // STATE_INTERVAL)
-        frames = range(key + direction, key + direction * (steps * STATE_INTERVAL + 1), direction)
+            return guides
         start = f"{area.window_of(key)}" if area.corners else ""
+        areas = area.digests(frames, STATE_INTERVAL)
         return tuple(
-            fingerprint("area", 1, start, digest)[:16]
-            for digest in area.digests(frames, STATE_INTERVAL)
+            fingerprint("area", 1, start, digest, *guide)[:16]
+            for digest, *guide in zip(areas, *([guides] if guides else []), strict=True)
         )
+
+    def guide_digests(self, key: int, last: int) -> tuple[str, ...]:
+        """A hash of the user's guides for each step of a pass; () without."""
+        if not self.guides:
+            return ()
+        return guide_digests(self.guides, _whole_steps(key, last), STATE_INTERVAL)
 
     def pass_input(self, key: int) -> PassInput:
         """What a key's passes depend on."""
@@ -157,7 +163,14 @@ class RunContext:
             "" if area is None else area.digest,
             "" if sources is None else sources.digest(key),
             "" if self.figures is None else figure_digest(self.figures.source()),
+            guide_settings(self.guides, key),
         )
+
+
+def _whole_steps(key: int, last: int) -> range:
+    """The frames of a pass up to where whole steps end: a longer pass then uses a shorter one's."""
+    direction, steps = 1 if last > key else -1, -(-abs(last - key) // STATE_INTERVAL)
+    return range(key + direction, key + direction * (steps * STATE_INTERVAL + 1), direction)
 
 
 @contextlib.contextmanager
@@ -183,6 +196,7 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
         figures = None
         if options.figure is not None:
             figures = stack.enter_context(closing(FigureMasks(options, clip, frames)))
+        guides, guide_notices = find_guides(options, clip, frames)
         layout = WorkLayout(stack.enter_context(WorkFolder(options.work)).folder)
         if exclusive:
             stack.enter_context(lock_folder(layout.folder, run_purpose(options.output)))
@@ -203,9 +217,10 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             FolderStore(layout.store),
             FrameFolder(_blended_folder(options, layout), clip.name),
             backdrop,
-            tuple(notices),
+            (*notices, *guide_notices),
             masks,
             figures,
+            guides,
         )
 
 

@@ -27,7 +27,7 @@ def check_run_outputs(options: RunOptions) -> None:
 
 
 def check_planned(file: Path, digest: str | None, planned: str) -> None:
-    """Raise InputError if a key or mask that was read is not the one of the plan.
+    """Raise InputError if a key, mask or guide that was read is not the one of the plan.
 
     digest: the hash of the bytes that were decoded. planned: the hash of the file when the run
     began, by which its results are named.
@@ -39,14 +39,15 @@ def check_planned(file: Path, digest: str | None, planned: str) -> None:
 
 
 def run_inputs(options: RunOptions) -> list[Path]:
-    """The clip, the keys, the masks, the background and the files of the stylizer."""
+    """The clip, the keys, the guides, the masks, the background and the files of the stylizer."""
     masks = [path for path in (options.mask, options.figure) if path is not None]
     background = parse_background(options.background).path
     if background is not None:
         masks.append(background)
     values = [options.stylizer_options, *(item.options for item in options.stylizer_ranges)]
     files = [path for item in values for path in stylizer_files(options.stylizer, dict(item))]
-    return [options.clip, *options.keys, *masks, *files]
+    guides = [*options.guide.values(), *options.modulation.values()]
+    return [options.clip, *options.keys, *guides, *masks, *files]
 
 
 def stylizer_files(stylizer: str, values: dict[str, Any]) -> list[Path]:

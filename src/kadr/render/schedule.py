@@ -17,6 +17,7 @@ from kadr.propagate import STATE_INTERVAL
 from kadr.render.blend_task import BlendChunk, BlendWork, gap_chunks
 from kadr.render.compositing import composite_work
 from kadr.render.compositor import CompositeWork
+from kadr.render.guide_files import GuideSource
 from kadr.render.key_pass import KeyPass, PassInput
 from kadr.render.keyframes import KeyEntry, KeyStyles
 from kadr.render.matte_reader import MaskSource
@@ -94,8 +95,9 @@ class RunSchedule:
     of them together. inputs: by key, what its passes depend on. composite: how finished frames are
     composited; None: they are the blended ones. area: what of the frames passes work on. masks: the
     run's, if patches come only from where they are set. figure: the masks of the figure that the
-    paint belongs to. kept: entries of keys as they were stylized, which are not used but not made
-    again either.
+    paint belongs to. guides: the user's. guide_steps: by the name of a pass, see
+    ``RunContext.guide_digests``. kept: entries of keys as they were stylized, which are not used
+    but not made again either.
     """
 
     clip: ClipSource
@@ -110,6 +112,8 @@ class RunSchedule:
     area: WorkArea | None = field(default=None, repr=False)
     masks: MaskSource | None = field(default=None, repr=False)
     figure: MaskSource | None = field(default=None, repr=False)
+    guides: tuple[GuideSource, ...] = field(default=(), repr=False)
+    guide_steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     kept: frozenset[str] = field(default=frozenset(), repr=False)
 
     def style_name(self, key: int) -> str:
@@ -262,12 +266,13 @@ class RunSchedule:
         remaining = sum(last - first + 1 for first, last in segments)
         previous: tuple[str, ...] = ()
         made_from, style = self.inputs[key_pass.key], self.styles[key_pass.key]
-        memory = pass_memory(size, made_from.options)
+        memory = pass_memory(size, made_from.options, len(self.guides))
         masks = None if self.masks is None else asdict(self.masks.part([key_pass.key]))
         for first, last in segments:
             frames = [key_pass.key, *map(key_pass.index, range(first - 1, last + 1))]
             area = None if self.area is None else self.area.part(frames).to_values()
             figure = None if self.figure is None else asdict(self.figure.part(frames))
+            guides = tuple(asdict(guide.part(frames)) for guide in self.guides)
             work = PassWork(
                 self.clip,
                 key_pass,
@@ -283,6 +288,7 @@ class RunSchedule:
                 masks,
                 self._shared(key_pass),
                 figure,
+                guides,
             )
             # long passes first, so that none is left alone at the end; else the first gaps, whose
             # frames are then written while the others are made
@@ -305,13 +311,14 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
     """All that a run makes from its spans; the keys are stylized already."""
     ordered, frames = tuple(sorted(spans)), run.frames
     inputs = {span.key: run.pass_input(span.key) for span in ordered}
-    styles, passes = keys.entries, []
+    styles, passes, guide_steps = keys.entries, [], {}
     for span in ordered:
         for direction, last in ((1, span.stop - 1), (-1, span.start)):
             if last != span.key:
                 digest = f"{styles[span.key].digest}{keys.channels}"
                 name = inputs[span.key].pass_name(digest, direction)
                 passes.append(KeyPass(span.key, last, name, run.pass_areas(span.key, last)))
+                guide_steps[name] = run.guide_digests(span.key, last)
     edges = [frames.start - 1, *(span.key for span in ordered), frames.stop]
     chunks, side = list[BlendChunk](), None
     if run.work_area is not None:
@@ -334,6 +341,8 @@ def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> Ru
         run.work_area,
         run.source_masks,
         None if run.figures is None else run.figures.source(),
+        run.guides,
+        guide_steps,
         frozenset(key.entry for key in keys.stylized.values()),
     )
 

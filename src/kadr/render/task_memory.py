@@ -10,6 +10,8 @@ from kadr.options import PropagateOptions
 _OF_PROCESS = 250 * 1024 * 1024
 _PASS = 240
 """Bytes for each pixel of the size at which a pass works."""
+_GUIDE = 60
+"""The same for each guide of the user: its images, packed and not, and their difference."""
 _REDUCED = 55
 """Bytes for each pixel of the frames that a reduced pass decodes and reduces."""
 _REGISTERED = 40
@@ -18,15 +20,18 @@ _BLEND = 40
 """Bytes for each pixel of a blended frame; three channels."""
 
 
-def pass_memory(size: tuple[int, int], options: PropagateOptions) -> int:
-    """Bytes that a pass over frames of ``size`` (width, height) needs."""
+def pass_memory(size: tuple[int, int], options: PropagateOptions, guides: int = 0) -> int:
+    """Bytes that a pass over frames of ``size`` (width, height) needs.
+
+    guides: how many of the user's it has.
+    """
     pixels, longest = size[0] * size[1], max(size)
     side = options.pass_side(longest)
     if side == longest:
-        return _OF_PROCESS + _PASS * pixels
+        return _OF_PROCESS + (_PASS + _GUIDE * guides) * pixels
     share = side / longest
     registered = min(1.0, 2 * share)
-    each = _PASS * share**2 + _REGISTERED * registered**2 + _REDUCED
+    each = (_PASS + _GUIDE * guides) * share**2 + _REGISTERED * registered**2 + _REDUCED
     return _OF_PROCESS + round(each * pixels)
 
 

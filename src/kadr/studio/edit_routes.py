@@ -42,6 +42,19 @@ class OptionsBody(Edit):
     values: dict[str, Any]
 
 
+class LayerBody(Edit):
+    """The name of a layer, and "show" or "section.entry" → value; None removes it."""
+
+    name: str
+    values: dict[str, Any]
+
+
+class OrderBody(Edit):
+    """The names of all layers, from the bottom up."""
+
+    names: list[str]
+
+
 class TakeBody(Edit):
     """The name of a take."""
 
@@ -100,6 +113,18 @@ async def set_range(request: Request, index: int, body: RangeBody) -> dict[str, 
 async def set_options(request: Request, body: OptionsBody) -> dict[str, Any]:
     """Set entries of the project file."""
     return await _edit(request, body, "set_options", values=body.values)
+
+
+@router.patch("/api/layers")
+async def set_layer(request: Request, body: LayerBody) -> dict[str, Any]:
+    """Set entries of a layer."""
+    return await _edit(request, body, "set_layer", name=body.name, values=body.values)
+
+
+@router.put("/api/layers/order")
+async def set_layer_order(request: Request, body: OrderBody) -> dict[str, Any]:
+    """Set the order of layers."""
+    return await _edit(request, body, "set_layer_order", names=body.names)
 
 
 @router.post("/api/undo")

@@ -27,11 +27,15 @@ class FrameFile:
 
 @dataclass(frozen=True)
 class Work:
-    """What jobs do at the moment. running: a run makes the pending frames; indices by state."""
+    """What jobs do at the moment. running: a run makes the pending frames; indices by state.
+
+    making: what a run has at work; frames of it that are not pending are only on its way.
+    """
 
     running: bool = False
     working: frozenset[int] = frozenset()
     queued: frozenset[int] = frozenset()
+    making: frozenset[int] = frozenset()
 
 
 def scan_frames(folder: Path, indices: Mapping[str, int]) -> dict[int, FrameFile]:
@@ -105,6 +109,15 @@ class FrameTable:
         self._previews, self._failed = dict(self.previews), dict(self.failed)
         return patch or None
 
+    @property
+    def current_versions(self) -> dict[int, str]:
+        """Index → version of the frames that are as the present settings make them."""
+        return {
+            index: file.version
+            for index, file in self.finished.items()
+            if index < self.count and self._states[index] in (CURRENT, EDITED)
+        }
+
     def facts(self) -> dict[str, Any]:
         """All of it, for a snapshot; as of the last ``patch``."""
         return {
@@ -141,6 +154,8 @@ class FrameTable:
         if index in self.failed:
             return FAILED
         is_pending = self._is_pending(index)
+        if is_pending and index in work.making:
+            return WORKING
         if index in work.queued or (work.running and is_pending):
             return QUEUED
         if is_pending:

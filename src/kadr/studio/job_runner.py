@@ -55,6 +55,7 @@ class JobRunner:
         self._calls: dict[int, LaneCall] = {}
         self._pausing: set[int] = set()
         self._frames_done: dict[int, set[int]] = {}
+        self._making: dict[int, frozenset[int]] = {}
         self._terminal: Job | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
@@ -189,7 +190,8 @@ class JobRunner:
             if job.kind in _FRAME_KINDS:
                 left = _frames_of(job) - self._frames_done.get(job.id, set())
                 (working if job.state == WORKING else queued).update(left)
-        return Work(running, frozenset(working), frozenset(queued))
+        making = frozenset[int]().union(*self._making.values())
+        return Work(running, frozenset(working), frozenset(queued), making)
 
     def _cancel(self, job: Job) -> None:
         lane = self._preview_lane if job.kind in _PREVIEW else self._run_lane
@@ -230,6 +232,7 @@ class JobRunner:
             error = refused
         finally:
             self._calls.pop(job.id, None)
+            self._making.pop(job.id, None)
         # what it changed is told first, so that nobody looks at a job that is done and sees the old
         with contextlib.suppress(KadrError):
             await self._session.refresh()
@@ -265,6 +268,8 @@ class JobRunner:
 
     def _take(self, job: Job, event: dict[str, Any]) -> None:
         job.take(event)
+        if "working" in event:
+            self._making[job.id] = frozenset(event["working"])
         if "frame" in event:
             index = int(event["frame"])
             self._frames_done.setdefault(job.id, set()).add(index)

@@ -77,6 +77,18 @@ async def key_picture(
     return _jpeg(await store.of_file("keys", index, key["version"], path, full=full))
 
 
+@router.get("/api/takes/{number}/frames/{index}.jpg")
+async def take_picture(request: Request, number: int, index: int) -> Response:
+    """A finished frame as the settings of a take made it."""
+    studio = studio_of(request)
+    takes, kept = studio.state.parts["takes"], studio.project.takes
+    key = next((take["key"] for take in takes if take["id"] == number), "")
+    path = None if kept is None else kept.path(key, index)
+    if path is None:
+        raise Refusal(MISSING, f"take {number}: has no picture of frame {index}")
+    return _jpeg(path)
+
+
 @router.get("/api/sheets/{number}.jpg")
 async def sheet(request: Request, number: int) -> Response:
     """Thumbnails of a hundred frames."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from kadr.errors import KadrError
 from kadr.storage.ownership import adopt_folder, is_marked
+from kadr.studio.index_runs import index_runs
 from kadr.studio.lanes import CallError, Lane
 
 SHEET_FRAMES, SHEET_COLUMNS, SHEET_WIDTH = 100, 10, 160
@@ -57,7 +58,7 @@ class PictureStore:
         return {
             "width": width,
             "height": height,
-            "ready": _runs(self._ready),
+            "ready": index_runs(self._ready),
             "sheet": {
                 "frames": SHEET_FRAMES,
                 "columns": SHEET_COLUMNS,
@@ -106,6 +107,11 @@ class PictureStore:
             await self._make_sheet(number, _SOON)
         return path
 
+    def styled_path(self, index: int, version: str) -> Path | None:
+        """The picture of a finished frame, if it is made."""
+        path = self._stored["styled"].get(index)
+        return path if path is not None and path.name.endswith(f"-{version}.jpg") else None
+
     def want_styled(self, files: dict[int, tuple[str, Path]]) -> None:
         """Make pictures of finished frames as soon as there is time. files: version and file."""
         self._wanted |= files
@@ -114,7 +120,7 @@ class PictureStore:
     async def fill(self) -> None:
         """Make all pictures, finished frames first; runs until it is cancelled."""
         for folder in (self._folder / "input", self._folder / "sheets"):
-            _remove_others(folder, self._clip["version"])
+            remove_others(folder, self._clip["version"])
         while True:
             try:
                 if not await self._make_some():
@@ -237,18 +243,8 @@ def _versions(folder: Path) -> dict[int, Path]:
     return stored
 
 
-def _runs(indices: set[int]) -> list[list[int]]:
-    runs: list[list[int]] = []
-    for index in sorted(indices):
-        if runs and runs[-1][1] == index - 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    return runs
-
-
-def _remove_others(folder: Path, version: str) -> None:
-    """Remove the pictures of other contents of the clip."""
+def remove_others(folder: Path, version: str) -> None:
+    """Remove the folders of pictures of other contents of the clip."""
     if folder.is_dir() and not folder.is_symlink():
         for path in folder.iterdir():
             if path.name != version and path.is_dir() and not path.is_symlink():

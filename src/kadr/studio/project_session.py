@@ -15,9 +15,10 @@ from kadr.studio.frame_table import FrameTable
 from kadr.studio.job_runner import JobRunner
 from kadr.studio.lanes import CallError, Lane
 from kadr.studio.page_state import PageState
-from kadr.studio.pictures import PictureStore
+from kadr.studio.pictures import PictureStore, remove_others
 from kadr.studio.refusals import CONFLICT, MISSING, READ_ONLY, Refusal
 from kadr.studio.studio_lock import StudioLock
+from kadr.studio.take_pictures import TakePictures
 from kadr.studio.watch import FolderLook, find_holder, look_at
 
 _WATCH_SECONDS, _HOLDER_LOOKS = 0.5, 2
@@ -64,7 +65,10 @@ class ProjectSession:
         self.pictures: PictureStore | None = None
         self.frame_files: FrameFiles | None = None
         self.runner = JobRunner(root, state, lanes.preview, lanes.run, self)
+        self.takes: TakePictures | None = None
         self._table: FrameTable | None = None
+        self._frames_shown = False
+        self._known_revision = -1
         self._edit_lock, self._refresh_lock = asyncio.Lock(), asyncio.Lock()
         self._look = FolderLook()
         self._key_problem: dict[str, Any] | None = None
@@ -145,6 +149,11 @@ class ProjectSession:
             facts["run_problem"] = self._key_problem or self._run_problem
             if names is not None:
                 self._take_clip(facts["clip"], names, size, source)
+            if not self._frames_shown:  # before the clip: nobody sees its frames as not made
+                self._state.set(project=facts["project"])
+                self._look = await self._look_again()
+                await self.update_frames()
+            self._add_take_pictures(facts["takes"])
             parts = self._state.parts
             changes_settings = any(
                 name in facts and facts[name] != parts.get(name) for name in _EDITED_PARTS
@@ -175,7 +184,10 @@ class ProjectSession:
         self._clip_version = version
         self._table = FrameTable(clip["count"], clip["first"], clip["last"])
         self.frame_files = FrameFiles(self.root, names, self._table)
-        self._state.frames = self._table.facts
+        self._frames_shown = False
+        takes = self.root / "work" / "studio" / "takes"
+        remove_others(takes, clip["version"])
+        self.takes = TakePictures(takes / str(clip["version"]))
         if self._fill is not None:
             self._fill.cancel()
         self.pictures = PictureStore(
@@ -186,7 +198,6 @@ class ProjectSession:
             self._show_pictures,
         )
         self._show_pictures()
-        self._state.publish_all_frames()
         self._fill = asyncio.create_task(self.pictures.fill())
 
     def _show_pictures(self) -> None:
@@ -200,12 +211,45 @@ class ProjectSession:
         project = self._state.parts["project"]
         files = await self.frame_files.look(project, self._look.settings_time)
         patch = self._table.patch(self.runner.work())
-        if patch is not None:
+        if not self._frames_shown:
+            self._frames_shown = True
+            self._state.frames = self._table.facts
+            self._state.publish_all_frames()
+        elif patch is not None:
             self._state.publish_frames(patch)
+        await self._keep_take_pictures()
         self.pictures.want_styled(files)
         if files and not self.runner.work().running:  # maybe changed by hand, which has to be told
             self._states_wanted.set()
         self.runner.count_frames(self._table.pending_count)
+
+    async def _keep_take_pictures(self) -> None:
+        """Keep pictures of frames for the current take, once it is known which are up to date."""
+        take = next((take for take in self._state.parts["takes"] if take["current"]), None)
+        if (
+            take is None
+            or self.takes is None
+            or self.pictures is None
+            or self._table is None
+            or self._known_revision != self._state.revision
+        ):
+            return
+        pictures = {
+            index: path
+            for index, version in self._table.current_versions.items()
+            if (path := self.pictures.styled_path(index, version)) is not None
+        }
+        with contextlib.suppress(OSError):  # such as a full disk, or a picture that was replaced
+            if await asyncio.to_thread(self.takes.keep, take["key"], pictures):
+                takes = [dict(item) for item in self._state.parts["takes"]]
+                self._add_take_pictures(takes)
+                self._state.set(takes=takes)
+
+    def _add_take_pictures(self, takes: list[dict[str, Any]]) -> None:
+        if self.takes is not None:
+            self.takes.forget_others(take["key"] for take in takes)
+            for take in takes:
+                take |= self.takes.facts(take["key"])
 
     async def _watch(self) -> None:
         """Follow what editors, other programs and runs do in the folder."""
@@ -238,8 +282,8 @@ class ProjectSession:
 
     async def _import_painted(self) -> None:
         """Take exported frames that somebody painted on; each layer has its own."""
-        for layer in self._state.parts["layers"] or [""]:
-            arguments = {"root": str(self.root), "layer": layer}
+        for layer in self._state.parts["layers"] or [{"name": ""}]:
+            arguments = {"root": str(self.root), "layer": layer["name"]}
             with contextlib.suppress(CallError):
                 await self._lanes.project.call("import_painted", arguments)
 
@@ -285,6 +329,7 @@ class ProjectSession:
             if self._table is None:
                 continue
             await self.update_frames()
+            revision = self._state.revision
             try:
                 arguments = {"root": str(self.root)}
                 predicted = await self._lanes.preview.call("states", arguments, priority=5)
@@ -294,6 +339,8 @@ class ProjectSession:
                 await self.update_frames()
                 continue
             self._table.set_pending(predicted["pending"], predicted["edited"])
+            if predicted["pending"] is not None:
+                self._known_revision = revision
             self._show_run_problem(None)
             self._state.set(run_seconds=predicted["seconds"])
             await self.update_frames()

@@ -33,9 +33,10 @@ class OpenBody(BaseModel):
 
 
 class RevealBody(BaseModel):
-    """Which folder to show."""
+    """Which folder to show; layer: whose keys."""
 
     what: Literal["project", "keys", "paint", "output"]
+    layer: str | None = None
 
 
 def studio_of(request: Request | WebSocket) -> Studio:
@@ -127,6 +128,9 @@ async def reveal(request: Request, body: RevealBody) -> dict[str, Any]:
         "paint": facts.get("paint_path"),
         "output": str(Path(facts.get("output", "")).parent),
     }
+    for layer in studio.state.parts["layers"]:
+        if layer["name"] == body.layer:
+            paths["keys"] = layer["keys_path"]
     folder = Path(paths[body.what] or facts["path"])
     if not folder.is_dir():
         raise Refusal(MISSING, f"{folder}: is not there yet")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import cv2
 import numpy as np
 
 from kadr.core.frames import Image, to_8_bits
+from kadr.core.resize import resize_image
 from kadr.errors import InputError, OptionsError
 from kadr.files import list_folder
 from kadr.frame_names import NumberedClip, frame_numbers
@@ -224,7 +224,7 @@ def _decode_key(
     stretch = (width * size[1]) / (height * size[0])
     if not 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH:
         raise InputError(f"{sizes}, another shape; crop the key to what its frame shows")
-    return _resize(image, size)
+    return resize_image(image, size)
 
 
 def turn_image(image: Image, degrees: int) -> Image:
@@ -239,19 +239,3 @@ def _is_turned(key: tuple[int, int], size: tuple[int, int]) -> bool:
         (key[0] * size[1]) / (key[1] * size[0]),
     )
     return abs(across - 1) < _TURNED_TOLERANCE and not 1 / _MOST_STRETCH <= upright <= _MOST_STRETCH
-
-
-def _resize(image: Image, size: tuple[int, int]) -> Image:
-    """Area down, cubic up; colours are weighted by alpha, so hidden colours do not bleed in."""
-    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    values = image.astype(np.float32)
-    if image.shape[2] == 3:
-        resized = cv2.resize(values, size, interpolation=method)
-    else:
-        alpha = values[..., 3:] / 255
-        premultiplied = np.concatenate([values[..., :3] * alpha, values[..., 3:]], axis=2)
-        resized = cv2.resize(premultiplied, size, interpolation=method)
-        resized[..., :3] /= np.maximum(resized[..., 3:] / 255, 1 / 255)
-    rounded: Image = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
-    return rounded

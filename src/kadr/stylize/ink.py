@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,9 +11,8 @@ from numpy.typing import NDArray
 from kadr.core.frames import Image
 from kadr.core.row_bands import run_bands
 from kadr.option_fields import check_fields, option
-from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.looks.blur import enlarge_to, reduce_by
-from kadr.stylize.looks.each_frame import frame_scale, seed_option, stylize_each
+from kadr.stylize.looks.each_frame import EachFrame, frame_scale, seed_option
 from kadr.stylize.looks.kuwahara import kuwahara
 from kadr.stylize.looks.lines import flow_lines
 from kadr.stylize.looks.paper import paper_grain
@@ -44,31 +42,6 @@ class InkOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-
-
-class Ink:
-    """The stylizer that draws each frame with pen, brush and flat colours."""
-
-    Options: ClassVar[type[InkOptions]] = InkOptions
-    VERSION = 1
-    name = "ink"
-    joint = False
-    sequential = False
-    max_batch = 1
-
-    def __init__(self, options: InkOptions) -> None:
-        self._options = options
-
-    def stylize(
-        self, jobs: Iterable[StylizeJob], context: StylizeContext
-    ) -> Iterator[list[StyledFrame]]:
-        """Yield each frame inked; outside ``context.mask`` pixels stay unchanged."""
-        yield from stylize_each(
-            jobs,
-            context,
-            self._options.seed,
-            lambda image, seed: draw_ink(image, self._options, seed=seed, threads=context.threads),
-        )
 
 
 def draw_ink(image: Image, options: InkOptions, *, seed: int, threads: int | None = None) -> Image:
@@ -135,3 +108,12 @@ def _wash(colours: Plane, tone: Plane, options: InkOptions) -> Plane:
     gain = options.saturation * np.sqrt(lifted / np.maximum(luma, np.float32(0.04)))
     wash: Plane = np.clip(lifted + gain * (unit - luma), 0, 1)
     return wash
+
+
+class Ink(EachFrame[InkOptions]):
+    """The stylizer that draws each frame with pen, brush and flat colours."""
+
+    Options: ClassVar[type[InkOptions]] = InkOptions
+    VERSION = 1
+    name = "ink"
+    draw = staticmethod(draw_ink)

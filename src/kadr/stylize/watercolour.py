@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,9 +13,8 @@ from kadr.core.frames import Image
 from kadr.core.row_bands import run_bands
 from kadr.core.seeds import derive_seed
 from kadr.option_fields import check_fields, option
-from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.looks.blur import blur, enlarge_to, reduce_by
-from kadr.stylize.looks.each_frame import frame_scale, seed_option, stylize_each
+from kadr.stylize.looks.each_frame import EachFrame, frame_scale, seed_option
 from kadr.stylize.looks.kuwahara import kuwahara
 from kadr.stylize.looks.lines import flow_lines
 from kadr.stylize.looks.paper import paper_grain, smooth_noise
@@ -47,33 +45,6 @@ class WatercolourOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-
-
-class Watercolour:
-    """The stylizer that paints each frame in transparent washes on paper."""
-
-    Options: ClassVar[type[WatercolourOptions]] = WatercolourOptions
-    VERSION = 1
-    name = "watercolour"
-    joint = False
-    sequential = False
-    max_batch = 1
-
-    def __init__(self, options: WatercolourOptions) -> None:
-        self._options = options
-
-    def stylize(
-        self, jobs: Iterable[StylizeJob], context: StylizeContext
-    ) -> Iterator[list[StyledFrame]]:
-        """Yield each frame painted; outside ``context.mask`` pixels stay unchanged."""
-        yield from stylize_each(
-            jobs,
-            context,
-            self._options.seed,
-            lambda image, seed: draw_watercolour(
-                image, self._options, seed=seed, threads=context.threads
-            ),
-        )
 
 
 def draw_watercolour(
@@ -176,3 +147,12 @@ def _rims(density: Plane, scale: float) -> Plane:
     wide = np.maximum(density - blur(density, max(1.0, 5.0 * scale)), 0)
     rims: Plane = np.minimum((1.5 * narrow + 0.6 * wide) / (density + np.float32(0.15)), 1)
     return rims
+
+
+class Watercolour(EachFrame[WatercolourOptions]):
+    """The stylizer that paints each frame in transparent washes on paper."""
+
+    Options: ClassVar[type[WatercolourOptions]] = WatercolourOptions
+    VERSION = 1
+    name = "watercolour"
+    draw = staticmethod(draw_watercolour)

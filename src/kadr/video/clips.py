@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kadr.core.frames import Frame
+from kadr.core.output_size import OutputSize, parse_output_size
 from kadr.errors import InputError, OptionsError, OutputError
-from kadr.image_files import ALPHALESS_SUFFIXES, IMAGE_SUFFIXES, WRITABLE_SUFFIXES
+from kadr.image_files import ALPHALESS_SUFFIXES, DEEP_SUFFIXES, IMAGE_SUFFIXES, WRITABLE_SUFFIXES
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.read_options import ReadOptions
@@ -19,18 +21,8 @@ from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".apng")
 """Suffixes of the video files that ``create_clip`` writes."""
 
-ENCODER_PRESETS = (
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-)
-"""Presets of libx264, from fast encoding to small files."""
+_NOTICED_STRETCH = 0.01
+"""Frames that become wider or narrower by more than this are told of."""
 
 _ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".apng", ".avif"})
 
@@ -112,6 +104,9 @@ def create_clip(
     overwrite: bool = False,
     crf: int | None = None,
     preset: str | None = None,
+    codec: str | None = None,
+    depth: int | None = None,
+    size: str | None = None,
     indices: Sequence[int] | None = None,
     image_suffix: str = ".png",
     start_number: int | None = None,
@@ -123,7 +118,10 @@ def create_clip(
     like: the clip from which the output takes frame times, names, numbers, pixel aspect and sound;
     the index of a written frame is its index in this clip.
     frame_rate: a constant rate instead of those times; the output then has no sound.
-    crf: constant quality, lower is better; 17 for H.264, 24 for VP9. preset: libx264's, "faster".
+    crf: constant quality, lower is better; 17 for H.264, 19 for H.265, 23 for AV1, 24 for VP9.
+    preset: that of libx264 and libx265, "faster". codec: one of ``CODECS``. depth: bits of a
+    channel, one of ``DEPTHS``; by default 8 for video (ProRes: 10) and those of the frames for
+    images. size: "1280x720", "1280x" or "x720"; by default that of the frames.
     indices: the frames that will be written, if they are not all of ``like``.
     image_suffix: file type of the images in a folder. start_number: of the clip's first frame in
     the names of images; None: the clip's own numbers and names.
@@ -131,43 +129,89 @@ def create_clip(
     its folder of images, or cannot be made; OptionsError for an unknown file type.
     """
     check_outputs_apart([path], [] if like is None else [like.info.path])
+    resized = None if size is None else parse_output_size(size)
     as_folder = str(path).endswith(("/", "\\"))
     path = Path(path)
-    suffix = path.suffix.lower()
-    pattern = sequence_pattern(path.name) if suffix in WRITABLE_SUFFIXES else None
-    is_folder = as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES)
-    if is_folder or pattern is not None:
-        _check_no_quality(path, crf, preset)
-    if not as_folder and pattern is not None:
+    pattern = None if as_folder else image_pattern(path)
+    if pattern is not None or _is_folder(path, as_folder):
+        suffix = image_suffix if pattern is None else path.suffix.lower()
+        _check_unused(path, crf=crf, encoder_preset=preset, codec=codec)
         name = _image_name(like, pattern, suffix, start_number)
-        return _create_images(path.parent, name, like, overwrite, indices, path.name)
-    if is_folder:
-        name = _image_name(like, None, image_suffix, start_number)
-        return _create_images(path, name, like, overwrite, indices)
-    _check_file(path, overwrite)
-    _check_quality(path, crf, preset)
-    if suffix == ".gif":
+        folder = path if pattern is None else path.parent
+        names = "" if pattern is None else path.name
+        writer = _create_images(folder, name, like, overwrite, indices, names, depth)
+    else:
+        _check_file(path, overwrite)
+        options = {"codec": codec, "depth": depth, "crf": crf, "preset": preset}
+        writer = _create_video(path, like, frame_rate, resized, options)
+    return writer if resized is None else _resizing(writer, path, resized, like)
+
+
+def image_pattern(path: Path) -> SequencePattern | None:
+    """The pattern of images that a path is; None if it is something else."""
+    return sequence_pattern(path.name) if path.suffix.lower() in WRITABLE_SUFFIXES else None
+
+
+def _is_folder(path: Path, as_folder: bool) -> bool:
+    suffix = path.suffix.lower()
+    return as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES)
+
+
+def _create_video(
+    path: Path,
+    like: Clip | None,
+    frame_rate: Fraction | None,
+    size: OutputSize | None,
+    options: Mapping[str, Any],
+) -> ClipWriter:
+    if path.suffix.lower() == ".gif":
         from kadr.video.gif_writer import GifWriter
 
+        _check_unused(
+            path,
+            crf=options["crf"],
+            encoder_preset=options["preset"],
+            codec=options["codec"],
+            depth=None if options["depth"] == 8 else options["depth"],
+        )
         return GifWriter(path, like=like, frame_rate=frame_rate)
+    from kadr.video.encodings import find_encoding
     from kadr.video.video_writer import VideoWriter
 
-    return VideoWriter(path, like=like, frame_rate=frame_rate, crf=crf, preset=preset)
+    encoding = find_encoding(path, **options)
+    return VideoWriter(path, like=like, frame_rate=frame_rate, encoding=encoding, size=size)
 
 
-def keeps_alpha(path: str | Path) -> bool:
+def _resizing(writer: ClipWriter, path: Path, size: OutputSize, like: Clip | None) -> ClipWriter:
+    """``writer`` for frames of another size, which says so if they get another shape."""
+    from kadr.video.resize_writer import ResizeWriter
+
+    notices = []
+    if like is not None:
+        before = (like.info.width, like.info.height)
+        if abs(size.stretch(before) - 1) > _NOTICED_STRETCH:
+            width, height = size.of(before)
+            notices.append(
+                f"{path}: {width}×{height} has another shape than the frames, which are "
+                f"{before[0]}×{before[1]} and are stretched; give one side, {width}x or x{height}, "
+                "to keep their shape"
+            )
+    return ResizeWriter(writer, size, notices)
+
+
+def keeps_alpha(path: str | Path, codec: str | None = None) -> bool:
     """Whether the output that ``create_clip`` makes for a path can store alpha."""
     suffix = "" if str(path).endswith(("/", "\\")) else Path(path).suffix.lower()
     if suffix in ALPHALESS_SUFFIXES:
         return False
-    from kadr.video.video_writer import ENCODINGS
+    from kadr.video import encodings
 
-    return suffix not in ENCODINGS or bool(ENCODINGS[suffix].alpha_format)
+    return not encodings.is_encoded(suffix) or encodings.keeps_alpha(suffix, codec)
 
 
-def loses_alpha(path: str | Path, frame: Frame) -> bool:
+def loses_alpha(path: str | Path, frame: Frame, codec: str | None = None) -> bool:
     """Whether a frame is transparent somewhere, and the output for a path cannot store that."""
-    if frame.channels < 4 or keeps_alpha(path):
+    if frame.channels < 4 or keeps_alpha(path, codec):
         return False
     return bool(frame.image[..., 3].min() < np.iinfo(frame.image.dtype).max)
 
@@ -194,26 +238,13 @@ def _check_file(path: Path, overwrite: bool) -> None:
         raise OutputError(f"{path}: exists already; use --overwrite or another name")
 
 
-def _check_quality(path: Path, crf: int | None, preset: str | None) -> None:
-    suffix = path.suffix.lower()
-    if suffix in (".gif", ".webp", ".apng"):
-        _check_no_quality(path, crf, preset)
-    if suffix == ".webm":
-        _check_no_quality(path, None, preset)
-    largest = 63 if suffix == ".webm" else 51
-    if crf is not None and not 0 <= crf <= largest:
-        raise OptionsError(f"crf {crf}: expected 0 (best) to {largest} for {suffix}")
-    if preset is not None and preset not in ENCODER_PRESETS:
-        raise OptionsError(
-            f"encoder-preset {preset!r}: expected one of {', '.join(ENCODER_PRESETS)}"
-        )
-
-
-def _check_no_quality(path: Path, crf: int | None, preset: str | None) -> None:
+def _check_unused(path: Path, **values: object) -> None:
     """Raise OptionsError for options that this output ignores."""
-    for name, value in (("crf", crf), ("encoder-preset", preset)):
+    for name, value in values.items():
         if value is not None:
-            raise OptionsError(f"{name} {value}: has no effect on {path}; leave it out")
+            raise OptionsError(
+                f"{name.replace('_', '-')} {value}: has no effect on {path}; leave it out"
+            )
 
 
 def _image_name(
@@ -239,13 +270,26 @@ def _create_images(
     like: Clip | None,
     overwrite: bool,
     indices: Sequence[int] | None,
-    pattern: str = "",
+    pattern: str,
+    depth: int | None,
 ) -> ClipWriter:
     from kadr.video.image_writer import ImageWriter
 
+    suffix = Path(name(0)).suffix.lower()
+    if depth not in (None, 8) and (depth != 16 or suffix not in DEEP_SUFFIXES):
+        raise OptionsError(
+            f"depth {depth}: {suffix} images have {_depths(suffix)} bits a channel; give one of "
+            "these, or write .png or .tif"
+        )
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; choose another folder")
 
     if indices is None:
         indices = range(0 if like is None else len(like))
-    return ImageWriter(folder, name, expected=indices, overwrite=overwrite, pattern=pattern)
+    return ImageWriter(
+        folder, name, expected=indices, overwrite=overwrite, pattern=pattern, depth=depth
+    )
+
+
+def _depths(suffix: str) -> str:
+    return "8 or 16" if suffix in DEEP_SUFFIXES else "8"

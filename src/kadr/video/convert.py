@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from kadr.core.events import CancelToken, Event, notice
-from kadr.core.frames import Frame
+from kadr.core.frames import Frame, FrameRange
 from kadr.errors import InputError, OptionsError
 from kadr.image_files import WRITABLE_SUFFIXES
 from kadr.video.base import Clip
@@ -24,18 +24,22 @@ def extract_frames(
     clip: Clip,
     folder: str | Path,
     *,
+    frames: FrameRange | None = None,
     every: int = 1,
     fps: Fraction | None = None,
     suffix: str | None = None,
     start_number: int | None = None,
+    depth: int | None = None,
+    size: str | None = None,
     overwrite: bool = False,
     cancel: CancelToken | None = None,
 ) -> Iterator[Event]:
     """Save frames of a clip as images, named by ``clip.name``: ``frame_00012.png`` for a video.
 
-    folder: where, or a pattern such as ``out/f_%04d.png``. every: the step between frames. fps:
-    instead, the frames shown at that constant rate. suffix: the file type; None: ``.png``, or that
-    of the pattern. start_number: the number of the clip's first frame in the names; None: its own.
+    folder: where, or a pattern such as ``out/f_%04d.png``. frames: of these only. every: the step
+    between frames. fps: instead, the frames shown at that constant rate. suffix: the file type;
+    None: ``.png``, or that of the pattern. start_number: the number of the clip's first frame in
+    the names; None: its own. depth, size: as ``create_clip`` takes them.
     At the end the folder has all images or none. Raises OutputError if one exists already and
     ``overwrite`` is off.
     """
@@ -45,7 +49,12 @@ def extract_frames(
         raise OptionsError(f"start number {start_number}: expected a number from 0 on")
     if every < 1 or (fps is not None and fps <= 0):
         raise OptionsError(f"every {every}, fps {fps}: expected numbers above 0")
-    indices = range(0, len(clip), every) if fps is None else _indices_at_rate(clip, fps)
+    frames = frames or FrameRange(0, len(clip))
+    indices: Sequence[int] = range(frames.start, frames.stop, every)
+    if fps is not None:
+        indices = [index for index in _indices_at_rate(clip, fps) if index in frames]
+    if not indices:
+        raise OptionsError(f"fps {fps}: none of its frames is among the frames asked for; raise it")
     writer = create_clip(
         _image_target(folder, suffix),
         like=clip,
@@ -53,9 +62,13 @@ def extract_frames(
         indices=indices,
         image_suffix=suffix or ".png",
         start_number=start_number,
+        depth=depth,
+        size=size,
     )
     with writer:
         yield Event("frames", 0, len(indices))
+        for text in writer.notices:
+            yield notice("frames", text, 0, len(indices))
         notified = False
         for count, frame in enumerate(_read_frames(clip, indices), start=1):
             if cancel is not None:
@@ -92,11 +105,12 @@ def _indices_at_rate(clip: Clip, fps: Fraction) -> list[int]:
 
 
 def _read_frames(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
-    if len(indices) * _SPARSE <= len(clip):
+    first, last = indices[0], indices[-1]
+    if len(indices) * _SPARSE <= last + 1 - first:
         yield from map(clip.frame, indices)
         return
     selected = set(indices)
-    yield from (frame for frame in clip.frames() if frame.index in selected)
+    yield from (frame for frame in clip.frames(first, last + 1) if frame.index in selected)
 
 
 def encode_frames(
@@ -108,6 +122,9 @@ def encode_frames(
     overwrite: bool = False,
     crf: int | None = None,
     preset: str | None = None,
+    codec: str | None = None,
+    depth: int | None = None,
+    size: str | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[Event]:
     """Write a clip, usually a folder of images, as a video or as another sequence.
@@ -115,7 +132,8 @@ def encode_frames(
     like: the clip that supplies frame times and sound. Images belong to its frames by their
     numbers; a sequence with as many images as it has frames belongs to them in order, whatever its
     first number.
-    frame_rate: a constant rate instead of those times; without sound.
+    frame_rate: a constant rate instead of those times; without sound. crf, preset, codec, depth,
+    size: as ``create_clip`` takes them.
     """
     check_outputs_apart([output], [source.info.path])
     indices = range(len(source)) if like is None else _indices_in(source, like)
@@ -126,6 +144,9 @@ def encode_frames(
         overwrite=overwrite,
         crf=crf,
         preset=preset,
+        codec=codec,
+        depth=depth,
+        size=size,
         indices=indices,
     )
     total = len(source)
@@ -137,7 +158,7 @@ def encode_frames(
         for frame, index in zip(source.frames(), indices, strict=True):
             if cancel is not None:
                 cancel.check()
-            if not notified and loses_alpha(output, frame):
+            if not notified and loses_alpha(output, frame, codec):
                 notified = True
                 yield notice("encode", lost_alpha_notice(output), frame.index, total)
             writer.write(replace(frame, index=index))

@@ -6,7 +6,9 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from kadr.core.frames import Frame
+import numpy as np
+
+from kadr.core.frames import DeepImage, Frame, to_8_bits
 from kadr.errors import OutputError
 from kadr.files import HIDDEN, Sync, publish, sync_folder
 from kadr.image_files import write_image
@@ -20,6 +22,7 @@ class ImageWriter(BaseWriter):
     in a folder that exists by then the files are moved and other files are left alone.
     expected: indices that will be written, as far as known; their names are checked at once.
     pattern: the name of all files together, such as f_%04d.png; then ``path`` ends in it.
+    depth: bits of a channel, 8 or 16; None: those of the frames.
     Raises OutputError when a file exists and ``overwrite`` is off, or when the disk is full.
     """
 
@@ -31,8 +34,9 @@ class ImageWriter(BaseWriter):
         expected: Iterable[int] = (),
         overwrite: bool = False,
         pattern: str = "",
+        depth: int | None = None,
     ) -> None:
-        self._name, self._pattern = name, pattern
+        self._name, self._pattern, self._depth = name, pattern, depth
         self._overwrite = overwrite
         exists = folder.is_dir()
         if exists and not overwrite:
@@ -52,7 +56,8 @@ class ImageWriter(BaseWriter):
     def _add(self, frame: Frame) -> None:
         name = self._name(frame.index)
         try:
-            write_image(self._hidden / name, frame.image, frame.texts, Sync.NOTHING)
+            image = _with_depth(frame.image, self._depth)
+            write_image(self._hidden / name, image, frame.texts, Sync.NOTHING)
         except OutputError as error:
             # people do not know the hidden folder
             text = str(error).replace(str(self._hidden), str(self._path))
@@ -81,6 +86,15 @@ class ImageWriter(BaseWriter):
                 target.unlink(missing_ok=True)
             raise
         self._hidden.rmdir()
+
+
+def _with_depth(image: DeepImage, depth: int | None) -> DeepImage:
+    """An image with 8 or 16 bits a channel; None: as it is."""
+    if depth == 8:
+        return to_8_bits(image)
+    if depth == 16 and image.dtype == np.uint8:
+        return image.astype(np.uint16) * 257
+    return image
 
 
 def _refuse_existing(folder: Path, names: Iterable[str]) -> None:

@@ -26,6 +26,8 @@ CHROMA_LOCATION = "left"
 _ANY_TIME_BASE = Fraction(1, 25)
 
 Matrix = Literal["bt601", "bt709", "bt2020", "rgb"]
+_RGB, _BT709 = 0, 1
+"""FFmpeg's numbers of matrices; 1 is BT.709 for primaries and transfer too."""
 _COLORSPACES = {"bt601": 5, "bt709": 1, "bt2020": 9}
 _MATRIX_OF = {1: "bt709", 5: "bt601", 6: "bt601", 4: "bt601", 9: "bt2020", 10: "bt2020"}
 
@@ -156,18 +158,29 @@ class FromRgb:
     """Converts RGB(A) images to an encoder's planes: BT.709, limited range, chroma sited left.
 
     Left is where H.264, HEVC and VP9 have chroma when a file does not tell, so every player reads
-    it alike (ITU-T H.264, figure E-1). libswscale writes centred chroma unless it is told.
+    it alike (ITU-T H.264, figure E-1). libswscale writes centred chroma unless it is told. Frames
+    carry the tags of their colours: ProRes stores those of the frame, not those of the encoder.
     """
 
-    def __init__(self, pixel_format_name: str) -> None:
-        self._name = pixel_format_name
+    def __init__(self, pixel_format_name: str, *, tagged: bool = True) -> None:
+        """tagged: False for formats of images, which are sRGB without a tag."""
+        self._name, self._tagged = pixel_format_name, tagged
         self._converters: dict[tuple[int, int, str], tuple[Any, Any, Any]] = {}
 
-    def __call__(self, image: Image) -> av.VideoFrame:
-        """(H, W, 3 or 4) uint8 → a frame in the encoder's pixel format."""
-        source = "rgba" if image.shape[2] == 4 else "rgb24"
+    def __call__(self, image: NDArray[np.uint8] | NDArray[np.uint16]) -> av.VideoFrame:
+        """(H, W, 3 or 4), 8 or 16 bits → a frame in the encoder's pixel format."""
+        converted = self._convert(image)
+        if self._tagged:
+            tag_colours(converted, self._name)
+        return converted
+
+    def _convert(self, image: NDArray[np.uint8] | NDArray[np.uint16]) -> av.VideoFrame:
+        has_alpha = image.shape[2] == 4
+        source = "rgba" if has_alpha else "rgb24"
+        if image.dtype == np.uint16:
+            source = "rgba64le" if has_alpha else "rgb48le"
         frame = av.VideoFrame.from_ndarray(image, format=source)
-        if self._name.startswith(("rgb", "bgr", "argb")):
+        if _is_rgb(self._name):
             return frame.reformat(format=self._name)
         key = (image.shape[1], image.shape[0], source)
         if key not in self._converters:
@@ -177,6 +190,17 @@ class FromRgb:
         entry.push(frame)
         converted: av.VideoFrame = exit_.pull()
         return converted
+
+
+def tag_colours(target: Any, pixel_format_name: str) -> None:
+    """Mark a frame or an encoder's context of this pixel format as what FromRgb writes."""
+    target.color_primaries = target.color_trc = _BT709
+    target.color_range = ColorRange.JPEG if _is_rgb(pixel_format_name) else ColorRange.MPEG
+    target.colorspace = _RGB if _is_rgb(pixel_format_name) else _BT709
+
+
+def _is_rgb(pixel_format_name: str) -> bool:
+    return pixel_format_name.startswith(("rgb", "bgr", "argb", "gbr"))
 
 
 def _converter(width: int, height: int, source: str, target: str) -> tuple[Any, Any, Any]:

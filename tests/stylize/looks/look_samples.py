@@ -11,7 +11,7 @@ from kadr.stylize.base import StylizeContext, StylizeJob
 from kadr.stylize.registry import create_stylizer
 
 LOOKS = ("paint", "ink", "watercolour", "pencil")
-"""The stylizers that draw with ``stylize_each``."""
+"""The stylizers that draw with ``EachFrame``."""
 
 
 def draw_one(

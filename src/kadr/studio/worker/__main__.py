@@ -28,6 +28,8 @@ CALLS = {
     "sample": "project_calls:create_sample",
     "set_options": "edit_calls:set_options",
     "set_range": "edit_calls:set_range",
+    "set_layer": "edit_calls:set_layer",
+    "set_layer_order": "edit_calls:set_layer_order",
     "undo": "edit_calls:undo",
     "redo": "edit_calls:redo",
     "add_take": "edit_calls:add_take",

@@ -28,6 +28,7 @@ class Call:
     _timers: StepTimers = field(default_factory=StepTimers)
     _steps: dict[str, Event] = field(default_factory=dict)
     _last: float = 0.0
+    _working: frozenset[int] = frozenset()
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
@@ -51,6 +52,8 @@ class Call:
             self.notice(event.message)
         new_step = event.step not in self._steps
         self._steps[event.step] = event
+        if event.working is not None:
+            self._working = event.working
         now = time.monotonic()
         if not new_step and event.index != event.total and now - self._last < _INTERVAL:
             return
@@ -66,6 +69,7 @@ class Call:
             total=step.total,
             share=min(1.0, (step.index + step.share) / step.total) if step.total else None,
             seconds_left=None if seconds is None else round(seconds, 1),
+            working=sorted(self._working),
         )
 
     def follow(self, events: Generator[Event, None, Result]) -> Result:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ STUDIO_WORK = "studio"
 class ClipFacts:
     """What a clip tells when it is opened; numbers its frames as the clip does.
 
-    names: the file stem of each frame. numbers: its number; None: its index. times: seconds from
-    the first frame; None: index / rate. notices: what was found when it was opened, under its name.
-    rotation: degrees clockwise by which stored frames are turned.
+    names: the file stem of each frame. numbers: its number; None: its index. uneven_times: seconds
+    from the first frame; None: index / rate. times, duration: the same exactly, and to the end.
+    notices: what was found when it was opened, under its name. rotation: degrees clockwise by which
+    stored frames are turned.
     """
 
     path: str
@@ -37,9 +39,16 @@ class ClipFacts:
     rate: float
     names: tuple[str, ...]
     numbers: tuple[int, ...] | None
-    times: tuple[float, ...] | None
+    uneven_times: tuple[float, ...] | None
+    times: tuple[Fraction, ...] = field(repr=False)
+    duration: Fraction
     notices: tuple[str, ...] = ()
     rotation: int = 0
+
+    @property
+    def info(self) -> ClipFacts:
+        """Itself: it tells the duration, as the info of a clip does."""
+        return self
 
     def __len__(self) -> int:
         return len(self.names)
@@ -105,7 +114,9 @@ def _read(clip: Clip, located: LocatedClip) -> ClipFacts:
         rate=float(info.frame_rate),
         names=tuple(map(clip.name, range(count))),
         numbers=None if numbers == tuple(range(count)) else numbers,
-        times=_uneven_times(clip.times, float(info.frame_rate)),
+        times=tuple(clip.times),
+        duration=info.duration,
+        uneven_times=_uneven_times(clip.times, float(info.frame_rate)),
         notices=tuple(text.replace(f"{info.path}:", f"{info.path.name}:") for text in info.notices),
         rotation=info.rotation,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from kadr.core.parsing import parse_span
 from kadr.errors import InputError, OptionsError
 from kadr.project.folder import ProjectFolder, open_project, write_text
+from kadr.project.layers import edit_layer, order_layers
 from kadr.project.schema import sections, stylizer_entries
 from kadr.project.settings import parse_toml
 from kadr.studio.worker.call import Call
@@ -16,6 +17,9 @@ from kadr.studio.worker.journal import Journal
 from kadr.studio.worker.open_folder import OpenFolder, open_folder
 from kadr.studio.worker.takes import keep_take, read_takes, take_text, write_takes
 from kadr.stylize.registry import stylizer_options
+
+_LAYER_ENTRIES = ("show", "keys.folder", "mask.mask", "mask.figure")
+"""What the page sets of a layer."""
 
 
 def set_options(call: Call) -> None:
@@ -42,6 +46,24 @@ def set_options(call: Call) -> None:
             project = project.edit(section, entries)
         if project.settings.frames is not None or "clip" in by_section:
             assert open_folder(call).frames
+
+
+def set_layer(call: Call) -> None:
+    """Set entries of a layer. values: as of ``edit_layer``. Raises OptionsError."""
+    project, name = open_project(Path(call["root"])), str(call["name"])
+    values = call["values"]
+    if not isinstance(values, Mapping) or not values.keys() <= {*_LAYER_ENTRIES}:
+        raise OptionsError(f"layer {name}: expected some of {', '.join(_LAYER_ENTRIES)}")
+    label = f"set {', '.join(values)} of layer {name}"
+    with Journal(project.root).edit(label, project.toml):
+        edit_layer(project, name, values)
+
+
+def set_layer_order(call: Call) -> None:
+    """Set the order of all layers, from the bottom up. Raises OptionsError."""
+    project = open_project(Path(call["root"]))
+    with Journal(project.root).edit("order of layers", project.toml):
+        order_layers(project, [str(name) for name in call["names"]])
 
 
 def _without_others(project: ProjectFolder, stylizer: Any) -> dict[str, None]:

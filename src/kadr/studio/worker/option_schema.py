@@ -11,13 +11,13 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
+from kadr.core.encodings import CODECS, ENCODER_PRESETS
 from kadr.option_fields import KEYFRAMES, MASK, OUTPUT, PICTURE, RUN
 from kadr.options import DETAIL, PropagateOptions, RunOptions
 from kadr.project.folder import ProjectFolder
 from kadr.project.schema import Entry, sections, stylizer_entries
 from kadr.project.settings import parse_toml
 from kadr.stylize.registry import stylizer_names, stylizer_options
-from kadr.video.clips import ENCODER_PRESETS
 
 _GROUPS = {
     "clip": KEYFRAMES, "keys": KEYFRAMES, "stylizer": KEYFRAMES, "picture": PICTURE, "mask": MASK,
@@ -111,6 +111,7 @@ def _choices(section: str, name: str) -> list[str] | None:
         ("picture", "detail"): list(DETAIL),
         ("stylizer", "name"): list(stylizer_names()),
         ("output", "encoder-preset"): list(ENCODER_PRESETS),
+        ("output", "codec"): list(CODECS),
     }
     return choices.get((section, name))
 

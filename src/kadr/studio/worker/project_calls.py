@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kadr.errors import InputError, KadrError
-from kadr.project.create import clip_name, new_project
+from kadr.project.create import new_project
 from kadr.project.folder import SUFFIX, ProjectFolder, open_project
 from kadr.report.record import RunRecord, read_record
 from kadr.studio.error_facts import error_facts
@@ -38,7 +38,7 @@ def describe(call: Call) -> dict[str, Any]:
         return parts | {"project": _folder_facts(root), "problem": error_facts(error)}
     parts |= {"project": _project_facts(project), "options": option_schema(project)}
     parts |= {
-        "layers": [layer.layer for layer in project.layers],
+        "layers": [_layer_facts(project, layer) for layer in project.layers],
         "takes": list_takes(project),
     }
     try:
@@ -67,6 +67,17 @@ def _project_facts(project: ProjectFolder) -> dict[str, Any]:
         "frames_path": str(project.frames.absolute()),
         "previews_path": str(project.previews.absolute()),
         "record_version": file_version(project.record),
+    }
+
+
+def _layer_facts(project: ProjectFolder, layer: ProjectFolder) -> dict[str, Any]:
+    run = layer.settings.run or {}
+    return {
+        "name": layer.layer,
+        "shown": layer in project.shown_layers,
+        "keys_folder": layer.settings.keys,
+        "keys_path": str(layer.keys.absolute()),
+        "mask": None if run.get("mask") is None else str(run["mask"]),
     }
 
 
@@ -108,7 +119,7 @@ def _clip_facts(clip: ClipFacts) -> dict[str, Any]:
         "rate": clip.rate,
         "count": len(clip),
         "numbers": None if clip.numbers is None else list(clip.numbers),
-        "times": None if clip.times is None else list(clip.times),
+        "times": None if clip.uneven_times is None else list(clip.uneven_times),
         "version": clip.version,
         "notices": list(clip.notices),
     }
@@ -211,7 +222,7 @@ def create_sample(call: Call) -> dict[str, Any]:
     from kadr.studio.worker.sample import draw_sample
 
     root = Path(call["root"])
-    clip = root.parent / f"{clip_name(root).removesuffix(SUFFIX)}.mp4"
+    clip = root.with_suffix(".mp4")
     draw_sample(clip, call.progress, call.cancel)
     project = new_project(clip, (), root)
     return {"path": str(project.root.absolute())}

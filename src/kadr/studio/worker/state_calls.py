@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from kadr.dry_run import make_dry_run
 from kadr.layers import dry_run_layers
 from kadr.project.folder import open_project
 from kadr.report.record import read_record
+from kadr.studio.index_runs import index_runs
 from kadr.studio.worker.call import Call
 
 
@@ -31,26 +31,15 @@ def states(call: Call) -> dict[str, Any]:
         pending = {index for layer in layers for index in layer.finished_indices}
         edited = {index for layer in layers for index in layer.edited}
         return {
-            "pending": _runs(pending),
-            "edited": _runs(edited),
+            "pending": index_runs(pending),
+            "edited": index_runs(edited),
             "seconds": sum(layer.seconds for layer in layers),
         }
     if project.settings.stylizer != "external" and read_record(project.record) is None:
         return {"pending": None, "edited": [], "seconds": None}
     dry_run = follow(make_dry_run(project.options(located), call.cancel))
     return {
-        "pending": _runs(dry_run.finished_indices),
-        "edited": _runs(dry_run.edited),
+        "pending": index_runs(dry_run.finished_indices),
+        "edited": index_runs(dry_run.edited),
         "seconds": round(dry_run.seconds, 1),
     }
-
-
-def _runs(indices: Iterable[int]) -> list[list[int]]:
-    """Indices as ``[first, last]`` of each run of consecutive ones."""
-    runs: list[list[int]] = []
-    for index in sorted(indices):
-        if runs and runs[-1][1] == index - 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    return runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,17 @@ def read_takes(root: Path) -> list[dict[str, Any]]:
 
 
 def list_takes(project: ProjectFolder) -> list[dict[str, Any]]:
-    """``id`` and ``name`` of each take, and whether the settings are as it holds them."""
+    """``id`` and ``name`` of each take, and whether the settings are as it holds them.
+
+    key: of its pictures: the id and a hash of its settings.
+    """
     return [
-        {"id": take["id"], "name": take["name"], "current": take["text"] == project.text}
+        {
+            "id": take["id"],
+            "name": take["name"],
+            "current": take["text"] == project.text,
+            "key": f"{take['id']}-{hashlib.sha256(take['text'].encode()).hexdigest()[:12]}",
+        }
         for take in read_takes(project.root)
     ]
 

@@ -1,8 +1,9 @@
-"""Stylize jobs one by one with a function of an image; masks, alpha and 16 bits are done here."""
+"""The base of stylizers that draw each frame for itself: jobs in, stylized frames out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 from kadr.core.frames import Image, to_8_bits
 from kadr.option_fields import option
@@ -29,23 +30,49 @@ def frame_scale(image: Image) -> float:
     return shorter / REFERENCE
 
 
-def stylize_each(
-    jobs: Iterable[StylizeJob],
-    context: StylizeContext,
-    seed: int | None,
-    draw: Callable[[Image, int], Image],
-) -> Iterator[list[StyledFrame]]:
-    """Yield each frame drawn; outside ``context.mask`` pixels stay unchanged, and alpha everywhere.
+class SeededOptions(Protocol):
+    """Options of a stylizer that draws each frame for itself."""
 
-    seed: of every frame; None: the seed of each job. draw: turns (H, W, 3) uint8 and a seed into
-    (H, W, 3) uint8.
+    @property
+    def seed(self) -> int | None:
+        """The seed of every frame; None: the seed of each job."""
+        ...
+
+
+Options = TypeVar("Options", bound=SeededOptions)
+
+
+class EachFrame(Generic[Options]):
+    """The base of stylizers that draw each frame for itself: they only have to ``draw`` one.
+
+    Masks, alpha and 16 bits are done here.
     """
-    for job in jobs:
-        context.cancel.check()
-        frame = to_8_bits(job.frame.image)
-        styled = frame.copy()
-        styled[..., :3] = draw(frame[..., :3], job.seed if seed is None else seed)
-        mask = context.mask(job.index)
-        if mask is not None:
-            styled[~mask] = frame[~mask]
-        yield [StyledFrame(job.index, styled)]
+
+    joint = False
+    sequential = False
+    max_batch = 1
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def draw(
+        self, image: Image, options: Options, *, seed: int, threads: int | None = None
+    ) -> Image:
+        """(H, W, 3) uint8 → (H, W, 3) uint8; the same bytes for any number of ``threads``."""
+        raise NotImplementedError
+
+    def stylize(
+        self, jobs: Iterable[StylizeJob], context: StylizeContext
+    ) -> Iterator[list[StyledFrame]]:
+        """Yield each frame drawn; outside ``context.mask`` pixels stay unchanged, alpha too."""
+        for job in jobs:
+            context.cancel.check()
+            frame = to_8_bits(job.frame.image)
+            styled = frame.copy()
+            seed = job.seed if self._options.seed is None else self._options.seed
+            image = self.draw(frame[..., :3], self._options, seed=seed, threads=context.threads)
+            styled[..., :3] = image
+            mask = context.mask(job.index)
+            if mask is not None:
+                styled[~mask] = frame[~mask]
+            yield [StyledFrame(job.index, styled)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,9 +12,8 @@ from numpy.typing import NDArray
 from kadr.core.frames import Image
 from kadr.core.row_bands import run_bands
 from kadr.option_fields import check_fields, option
-from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.looks.blur import blur
-from kadr.stylize.looks.each_frame import frame_scale, seed_option, stylize_each
+from kadr.stylize.looks.each_frame import EachFrame, frame_scale, seed_option
 from kadr.stylize.looks.kuwahara import kuwahara
 from kadr.stylize.looks.structure_tensor import local_directions
 from kadr.stylize.looks.tone import LUMA
@@ -40,31 +38,6 @@ class PaintOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-
-
-class Paint:
-    """The stylizer that paints each frame in brush strokes that follow its forms."""
-
-    Options: ClassVar[type[PaintOptions]] = PaintOptions
-    VERSION = 2
-    name = "paint"
-    joint = False
-    sequential = False
-    max_batch = 1
-
-    def __init__(self, options: PaintOptions) -> None:
-        self._options = options
-
-    def stylize(
-        self, jobs: Iterable[StylizeJob], context: StylizeContext
-    ) -> Iterator[list[StyledFrame]]:
-        """Yield each frame painted; outside ``context.mask`` pixels stay unchanged."""
-        yield from stylize_each(
-            jobs,
-            context,
-            self._options.seed,
-            lambda image, seed: paint(image, self._options, seed=seed, threads=context.threads),
-        )
 
 
 def paint(image: Image, options: PaintOptions, *, seed: int, threads: int | None = None) -> Image:
@@ -133,3 +106,12 @@ def _relief_light(height: Plane, radius: float) -> Plane:
     light: Plane = np.tanh(gx, out=gx)
     light *= np.float32(0.16)
     return light
+
+
+class Paint(EachFrame[PaintOptions]):
+    """The stylizer that paints each frame in brush strokes that follow its forms."""
+
+    Options: ClassVar[type[PaintOptions]] = PaintOptions
+    VERSION = 2
+    name = "paint"
+    draw = staticmethod(paint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,9 +12,8 @@ from numpy.typing import NDArray
 from kadr.core.frames import Image
 from kadr.core.row_bands import run_bands
 from kadr.option_fields import check_fields, option
-from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.looks.blur import blur
-from kadr.stylize.looks.each_frame import frame_scale, seed_option, stylize_each
+from kadr.stylize.looks.each_frame import EachFrame, frame_scale, seed_option
 from kadr.stylize.looks.lines import flow_lines
 from kadr.stylize.looks.paper import paper_grain
 from kadr.stylize.looks.structure_tensor import Directions, local_directions
@@ -48,33 +46,6 @@ class PencilOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-
-
-class Pencil:
-    """The stylizer that draws each frame with a pencil or with crayons."""
-
-    Options: ClassVar[type[PencilOptions]] = PencilOptions
-    VERSION = 1
-    name = "pencil"
-    joint = False
-    sequential = False
-    max_batch = 1
-
-    def __init__(self, options: PencilOptions) -> None:
-        self._options = options
-
-    def stylize(
-        self, jobs: Iterable[StylizeJob], context: StylizeContext
-    ) -> Iterator[list[StyledFrame]]:
-        """Yield each frame drawn; outside ``context.mask`` pixels stay unchanged."""
-        yield from stylize_each(
-            jobs,
-            context,
-            self._options.seed,
-            lambda image, seed: draw_pencil(
-                image, self._options, seed=seed, threads=context.threads
-            ),
-        )
 
 
 def draw_pencil(
@@ -183,3 +154,12 @@ def _crayons(image: Image, scale: float) -> Plane:
     luma = (values @ LUMA)[..., None]
     colours: Plane = np.clip(0.75 * luma + 1.5 * (values - luma), 0, 255)
     return colours
+
+
+class Pencil(EachFrame[PencilOptions]):
+    """The stylizer that draws each frame with a pencil or with crayons."""
+
+    Options: ClassVar[type[PencilOptions]] = PencilOptions
+    VERSION = 1
+    name = "pencil"
+    draw = staticmethod(draw_pencil)
