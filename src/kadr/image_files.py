@@ -40,7 +40,7 @@ ALPHALESS_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
 DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff"})
 """Suffixes of the image files that ``write_image`` writes with 16 bits too."""
 
-IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {".avif"}
+IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {".avif", ".jfif", ".jpe"}
 """Suffixes of the image files that are read."""
 
 

@@ -33,6 +33,15 @@ from kadr.option_fields import (
     option,
 )
 
+DEINTERLACE = ("auto", "on", "off")
+"""Which frames are deinterlaced: those that are found to be interlaced, all, or none."""
+
+
+def check_deinterlace(choice: str) -> None:
+    """Raise OptionsError unless it is one of DEINTERLACE."""
+    if choice not in DEINTERLACE:
+        raise OptionsError(f"deinterlace {choice!r}: expected one of {', '.join(DEINTERLACE)}")
+
 
 def _check_odd(patch_size: int) -> None:
     if patch_size % 2 == 0:
@@ -340,6 +349,11 @@ class RunOptions:
         False, "resize keys that have another size than the clip",
         section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
     )  # fmt: skip
+    rotate_keys: bool = option(
+        False, "turn keys that were painted on frames as they are stored, as the clip is turned to "
+        "stand upright",
+        section="keys", group=KEYFRAMES, needs=PAINTED_KEYS,
+    )  # fmt: skip
     align_keys: bool = option(
         False, "move keys back that are shifted or scaled against their frame, as programs that "
         "repaint a frame return them",
@@ -359,6 +373,16 @@ class RunOptions:
     allow_truncated: bool = option(
         False, "use the good frames of a damaged clip", section="clip", group=RUN
     )
+    deinterlace: str = option(
+        "auto", "make whole frames of the two fields of interlaced ones, as many as before: auto, "
+        "on (all frames) or off",
+        section="clip", group=RUN,
+    )  # fmt: skip
+    allow_resize: bool = option(
+        False, "scale frames to the size of the first where the size of the clip changes, instead "
+        "of ending there",
+        section="clip", group=RUN,
+    )  # fmt: skip
     frames: FrameRange | None = option(
         None, "use these frames only, both ends included; or two times, such as 0:02.5:0:08",
         section="clip", entry="frames",
@@ -531,6 +555,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_deinterlace(self.deinterlace)
         if self.stylizer == "external" and not self.keys:
             raise OptionsError(
                 "no keys: give painted keyframes with --keys, or a filter with --stylizer paint"

@@ -302,9 +302,12 @@ def _size_changes(desk: Desk) -> None:
         clip.write_bytes(b"".join(parts))
         told = "from frame 12 on it is 128×96"
         assert told in desk.kadr("info", clip).out
-        assert told in desk.refused("--stylizer", "paint", "--ignore-cuts", clip=clip)
-        assert desk.run("--stylizer", "paint", "--frames", "0:1", clip=clip).code == 0
-        shutil.rmtree(desk.folder / "out")
+        for options, count in (((), 12), (("--allow-resize", "--ignore-cuts"), 24)):
+            done = desk.run("--stylizer", "paint", "--every-frame", *options, clip=clip)
+            assert done.code == 0 and told in done.err, done
+            assert {image.shape for image in _output(desk)} == {(72, 96, 3)}
+            assert len(_output(desk)) == count
+            shutil.rmtree(desk.folder / "out")
 
 
 GRAPH = {

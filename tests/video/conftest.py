@@ -32,6 +32,13 @@ MAKERS = {
     "webm": lambda d: make_video(
         d / "v.webm", codec="libvpx-vp9", options={"cpu-used": "8", "deadline": "realtime"}
     ),
+    "interlaced": lambda d: make_video(
+        d / "i.mp4", options={"flags": "+ilme+ildct", "g": "12", "bf": "2", "crf": "12"}
+    ),
+    "intra_only": lambda d: make_video(d / "p.mov", codec="prores_ks", pixel_format="yuv422p10le"),
+    "hevc": lambda d: make_video(
+        d / "h.mp4", codec="libx265", options={"x265-params": "log-level=none:keyint=12"}
+    ),
     "ten_bits": lambda d: make_video(d / "ten.mp4", pixel_format="yuv420p10le"),
     "animated_webp": lambda d: _animated(d / "w.webp"),
     "gif": lambda d: _animated(d / "g.gif"),

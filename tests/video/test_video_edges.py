@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from video_samples import clicks, make_video, picture, read_index
 
-from kadr.errors import InputError, KadrError
+from kadr.errors import InputError
 from kadr.video.clips import create_clip, open_clip
 from kadr.video.tone_mapping import to_sdr
 
@@ -206,29 +206,3 @@ def test_hdr_white_and_grey_stay_where_people_expect_them() -> None:
         assert (np.diff(levels) > 0).all()
         assert 215 <= levels[-1] <= 245
     assert (to_sdr(np.full((2, 2, 3), 65535, np.uint16), "pq") == 255).all()
-
-
-def test_real_files_open_or_say_why_not(real_clips: Path) -> None:
-    files = sorted(
-        p for kind in ("made", "real") for p in (real_clips / "edge_cases" / kind).iterdir()
-    )
-    assert files
-    for path in files:
-        trouble = _trouble_with(path)
-        assert trouble == "" or (path.name in trouble and "\n" not in trouble)
-        assert (trouble != "") == path.name.startswith(BROKEN)
-
-
-BROKEN = ("audio_only", "renamed_text", "truncated_no_moov", "zero_bytes")
-
-
-def _trouble_with(path: Path) -> str:
-    try:
-        clip = open_clip(path, allow_truncated=True)
-    except KadrError as error:
-        return str(error)
-    with clip:
-        last = len(clip) - 1
-        assert clip.frame(last).size == (clip.info.width, clip.info.height)
-        assert len(list(clip.frames(max(0, last - 3)))) == min(4, len(clip))
-    return ""

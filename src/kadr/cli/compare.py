@@ -45,6 +45,7 @@ _KEYFRAME_FIELDS = fields_of_group(
         "refine_strength",
         "fit_keys",
         "align_keys",
+        "rotate_keys",
         "key_offset",
     ),
 )

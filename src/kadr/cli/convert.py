@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kadr.cli.field_options import field_options, read_fields, sentence
-from kadr.cli.flags import AllowTruncated, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
+from kadr.cli.flags import READING, ClipArgument, Json, Output, Overwrite, Quiet, Verbose
 from kadr.cli.parse_values import parse_value
 from kadr.cli.session import open_session
 from kadr.core.events import Event
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 @field_options("image", RunOptions, ("depth", "size"))
+@field_options("reading", RunOptions, READING)
 def frames(
     clip: ClipArgument,
     folder: Annotated[
@@ -63,7 +64,7 @@ def frames(
     ] = None,
     image: dict[str, Any],
     overwrite: Overwrite = False,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
@@ -78,7 +79,7 @@ def frames(
         rate = None if fps is None else parse_rate(fps)
         step = 1 if every is None else parse_value(every, int, "every")
         first = None if start_number is None else parse_value(start_number, int, "start-number")
-        with open_clip(clip, allow_truncated=allow_truncated) as opened:
+        with open_clip(clip, **read_fields(RunOptions, reading)) as opened:
             for notice in opened.info.notices:
                 session.reporter.notice(notice)
             events = extract_frames(

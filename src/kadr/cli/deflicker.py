@@ -9,7 +9,7 @@ import typer
 
 from kadr.cli.field_options import field_options, read_fields, sentence
 from kadr.cli.flags import (
-    AllowTruncated,
+    READING,
     Frames,
     Json,
     Output,
@@ -42,6 +42,7 @@ Film = Annotated[
 
 
 @field_options("encoding", RunOptions, ("crf", "codec", "depth"))
+@field_options("reading", RunOptions, READING)
 @field_options("steadying", DeflickerOptions, ("strength", "window"))
 def deflicker(
     restyled: Restyled,
@@ -58,7 +59,7 @@ def deflicker(
     threads: Annotated[
         str | None, typer.Option(metavar="N", help=sentence("how many cores to use"))
     ] = None,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -76,7 +77,7 @@ def deflicker(
         from kadr.video.clip_source import ClipSource
 
         options = DeflickerOptions(**read_fields(DeflickerOptions, steadying))
-        source = ClipSource(clip, allow_truncated)
+        source = ClipSource(clip, **read_fields(RunOptions, reading))
         part = None
         if frames is not None:
             with source.open() as opened:

@@ -30,11 +30,14 @@ ClipOrProject = Annotated[
         help="A video, a folder or pattern of images, or a project.",
     ),
 ]
+READING = ("allow_truncated", "deinterlace", "allow_resize")
+"""The fields of RunOptions that say how a clip is read, for commands that do nothing else with it.
+"""
+
 Output = Annotated[
     str, typer.Option("--output", "-o", parser=expand_home, metavar="OUT", help=_help("output"))
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
-AllowTruncated = Annotated[bool, typer.Option("--allow-truncated", help=_help("allow_truncated"))]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, one object per line.")]
 JsonObject = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]

@@ -6,25 +6,27 @@ from dataclasses import asdict, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from kadr.cli.field_options import describe
-from kadr.cli.flags import AllowTruncated, ClipArgument, JsonObject
+from kadr.cli.field_options import describe, field_options, read_fields
+from kadr.cli.flags import READING, ClipArgument, JsonObject
 from kadr.cli.reporter import json_line
 from kadr.cli.session import open_session
+from kadr.options import RunOptions
 
 if TYPE_CHECKING:
     from kadr.video.base import Clip
 
 
+@field_options("reading", RunOptions, READING)
 def info(
     clip: ClipArgument,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     json: JsonObject = False,
 ) -> None:
     """Print facts about a clip: size, frames, rate, sound, codec."""
     with open_session(json=json) as session:
         from kadr.video.clips import open_clip
 
-        with open_clip(clip, allow_truncated=allow_truncated) as opened:
+        with open_clip(clip, **read_fields(RunOptions, reading)) as opened:
             if json:
                 print(json_line(_facts(opened)))
                 return
@@ -71,6 +73,8 @@ def _lines(clip: Clip) -> dict[str, str]:
     }
     for position, notice in enumerate(facts.notices):
         lines["note" if not position else f"note {position + 1}"] = notice
+    if facts.deinterlaced:
+        lines["fields"] = f"deinterlaced, {facts.deinterlaced}"
     if facts.truncated:
         lines["damage"] = "the file is truncated; these are its good frames"
     return lines

@@ -9,7 +9,7 @@ import typer
 
 from kadr.cli.field_options import field_options, read_fields
 from kadr.cli.flags import (
-    AllowTruncated,
+    READING,
     ClipArgument,
     Frames,
     Json,
@@ -23,6 +23,7 @@ from kadr.core.formatting import counted
 from kadr.errors import OptionsError
 from kadr.matte.options import DifferenceOptions, EdgeOptions, OnnxOptions
 from kadr.matte.registry import method_names
+from kadr.options import RunOptions
 
 _DIFFERENCE = ("threshold", "keep_shadows")
 _ONNX = ("model", "model_class", "model_range", "model_order", "model_size")
@@ -60,6 +61,7 @@ Folder = Annotated[
 ]
 
 
+@field_options("reading", RunOptions, READING)
 @field_options("edges", EdgeOptions, ("grow", "feather", "invert"))
 @field_options("model", OnnxOptions, _ONNX)
 @field_options("difference", DifferenceOptions, _DIFFERENCE)
@@ -74,7 +76,7 @@ def mask(
     model: dict[str, Any],
     edges: dict[str, Any],
     frames: Frames = None,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -98,7 +100,7 @@ def mask(
             "onnx": read_fields(OnnxOptions, model),
         }
         name = _choose_method(method, values)
-        source = ClipSource(clip, allow_truncated)
+        source = ClipSource(clip, **read_fields(RunOptions, reading))
         session.stopped_text = "stopped; what is finished is kept for the same command"
         with session.report_compiling():
             result = session.follow(

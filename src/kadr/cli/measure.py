@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kadr.cli.field_options import field_options, read_fields
 from kadr.cli.flags import (
-    AllowTruncated,
+    READING,
     ClipOrProject,
     Frames,
     Json,
@@ -20,6 +21,7 @@ from kadr.cli.flags import (
 from kadr.cli.parse_values import parse_part, parse_path
 from kadr.cli.session import Session, open_session
 from kadr.errors import InputError, OptionsError
+from kadr.options import RunOptions
 
 if TYPE_CHECKING:
     from kadr.measure.inputs import MeasureInputs
@@ -70,15 +72,17 @@ Page = Annotated[
 ]
 
 
+@field_options("reading", RunOptions, READING)
 def measure(
     clip: ClipOrProject,
     output: Restyled = None,
+    *,
     keys: KeyPaths = None,
     key_offset: KeyOffset = None,
     truth: Truth = None,
     page: Page = None,
     frames: Frames = None,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -102,7 +106,7 @@ def measure(
             keys=tuple(keys or ()),
             key_offset=key_offset,
             frames=frames,
-            allow_truncated=allow_truncated,
+            reading=read_fields(RunOptions, reading),
         )
         with session.report_compiling():
             result = session.follow(
@@ -123,7 +127,7 @@ def _inputs(
     keys: tuple[Path, ...],
     key_offset: int | None,
     frames: str | None,
-    allow_truncated: bool,
+    reading: dict[str, Any],
 ) -> MeasureInputs:
     """What to measure; a project fills in what is not given."""
     from kadr.measure.inputs import MeasureInputs
@@ -135,7 +139,7 @@ def _inputs(
     elif output is None:
         raise OptionsError(f"measure: give the restyled clip too: kadr measure {clip} OUTPUT")
     else:
-        source = ClipSource(clip, allow_truncated)
+        source = ClipSource(clip, **reading)
         values = {"output": output, "keys": keys, "key_offset": key_offset or 0}
     if frames is not None:
         values["frames"] = parse_part(frames, source)

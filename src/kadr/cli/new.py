@@ -8,6 +8,7 @@ import typer
 
 from kadr.cli.field_options import field_options, read_fields, sentence
 from kadr.cli.flags import (
+    READING,
     ClipArgument,
     Detail,
     Frames,
@@ -103,6 +104,7 @@ def new(
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
         from kadr.project.create import new_project
         from kadr.unused_files import unused_file_notices
+        from kadr.video.clip_source import ClipSource
 
         if context.args and not key_paths:
             raise OptionsError(f"{context.args[0]}: one clip at a time; give keys after --keys")
@@ -135,7 +137,11 @@ def new(
             detail=arguments.detail or "medium",
             **settings,
         )
-        for notice in unused_file_notices(paths):
+        rate = None if fps is None else str(parse_rate(fps))
+        reading = {name: settings[name] for name in READING if name in settings}
+        with ClipSource(clip, frame_rate=rate, **reading).open() as opened:
+            notices = (*opened.info.notices, *unused_file_notices(paths))
+        for notice in notices:
             session.reporter.notice(notice)
         _report(project_folder, session)
 

@@ -14,7 +14,7 @@ import typer
 
 from kadr.cli.field_options import field_options, read_fields
 from kadr.cli.flags import (
-    AllowTruncated,
+    READING,
     ClipOrProject,
     Frames,
     Json,
@@ -100,6 +100,7 @@ class _Plan:
         )
 
 
+@field_options("reading", RunOptions, READING)
 @field_options("planning", RunOptions, (*fields_that_need(RunOptions, PLANNED_KEYS), "key_offset"))
 @field_options("masking", RunOptions, _MASK_FIELDS)
 def plan(
@@ -113,7 +114,7 @@ def plan(
     layer: Layer = None,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
-    allow_truncated: AllowTruncated = False,
+    reading: dict[str, Any],
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = 0,
@@ -126,9 +127,7 @@ def plan(
         from kadr.video.clip_source import ClipSource
         from kadr.video.outputs_apart import check_outputs_apart
 
-        values = read_fields(RunOptions, planning | masking)
-        if allow_truncated:
-            values["allow_truncated"] = True
+        values = read_fields(RunOptions, planning | masking | reading)
         if fps is not None:
             values["frame_rate"] = _frame_rate(fps, target)
         if is_project(target):

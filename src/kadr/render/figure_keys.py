@@ -23,7 +23,7 @@ def figure_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken
     figure, is_beside = run.options.figure, False
     for key in keys:
         cancel.check()
-        image = load_key(key, run.size, fit=run.options.fit_keys)
+        image = load_key(key, run.size, fit=run.options.fit_keys, turn=run.key_turn)
         if image.shape[2] == 4:
             painted = image[..., 3] > 127
         elif run.masks is None:

@@ -20,9 +20,9 @@ from kadr.render.run_context import RunContext
 from kadr.storage.store import fingerprint
 from kadr.stylize.displacement import VERSION as ALIGN_VERSION
 from kadr.stylize.displacement import Displacement, align_key, measure_displacement
-from kadr.stylize.external import KeyFile, load_key
+from kadr.stylize.external import KeyFile, load_key, turn_image
 
-VERSION = 2
+VERSION = 3
 
 _MOST_KEYS = 12
 """So many keys are compared, evenly chosen: a mistake in numbering shows in each of them."""
@@ -50,7 +50,8 @@ class _Fit:
 
     gain: how much better it fits there. displacement: against its own frame; None if it lies well,
     or if that cannot be told. departs: its alpha, or else a stroke, has an outline that the frame
-    has not. cut_out: it has alpha.
+    has not. cut_out: it has alpha. turned: it fits its frame better turned as the clip is, or, if
+    it was turned, turned back.
     """
 
     index: int
@@ -59,6 +60,7 @@ class _Fit:
     displacement: Displacement | None = None
     departs: bool = False
     cut_out: bool = False
+    turned: bool = False
 
 
 def key_fit_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToken) -> list[str]:
@@ -71,13 +73,16 @@ def key_fit_notices(run: RunContext, keys: Sequence[KeyFile], cancel: CancelToke
     """
     chosen = _evenly(keys, _MOST_KEYS)
     digests = [(key.index, file_digest(key.path)) for key in chosen]
-    parts = (run.clip_identity, run.options.fit_keys, digests, ALIGN_VERSION)
+    parts = (run.clip_identity, run.options.fit_keys, run.key_turn, digests, ALIGN_VERSION)
     file = run.layout.key_fit(fingerprint("key-fit", VERSION, *parts))
     fits = _stored(read_json_object(file).get("fits"))
     if fits is None:
         fits = [_measure(run, key, cancel) for key in chosen]
         write_json_object(file, {"fits": [asdict(fit) for fit in fits]})
     paths = {key.index: key for key in chosen}
+    turned = _turned_notices(run, fits, paths)
+    if turned:
+        return turned  # nothing else can be told of them
     notices = [*_offset_notices(run, fits, paths), *_shift_notices(run, fits, paths)]
     if len(notices) > _MOST_NOTICES:
         rest = counted(len(notices) - _MOST_NOTICES, "more key")
@@ -102,11 +107,25 @@ def _stored(content: Any) -> list[_Fit] | None:
                 None if item["displacement"] is None else Displacement(**item["displacement"]),
                 bool(item["departs"]),
                 bool(item["cut_out"]),
+                bool(item["turned"]),
             )
             for item in content
         ]
     except (TypeError, KeyError, ValueError):
         return None
+
+
+def _turned_notices(run: RunContext, fits: Sequence[_Fit], keys: dict[int, KeyFile]) -> list[str]:
+    """A notice if keys fit their frames better as they are stored: their size may be the same."""
+    turned = [fit for fit in fits if fit.turned]
+    if not turned or 2 * len(turned) < len(fits):
+        return []
+    also = f", as {counted(len(turned) - 1, 'more key')} would" if turned[1:] else ""
+    key = keys[turned[0].index].path
+    if run.key_turn:
+        return [f"{key}: fits its frame better as it was saved{also}; leave out --rotate-keys"]
+    degrees = run.clip.info.rotation
+    return [f"{key}: fits its frame better turned by {degrees}°{also}; give --rotate-keys"]
 
 
 def _offset_notices(
@@ -191,7 +210,7 @@ def _departure_notices(
 
 def _measure(run: RunContext, key: KeyFile, cancel: CancelToken) -> _Fit:
     """Compare a key with its frame and the frames around it, which are decoded in order."""
-    image = load_key(key, run.size, fit=run.options.fit_keys)
+    image = load_key(key, run.size, fit=run.options.fit_keys, turn=run.key_turn)
     outlines, opaque = _outlines(image), _opaque(image)
     start, stop = max(0, key.index - _REACH), min(len(run.clip), key.index + _REACH + 1)
     fits: dict[int, float] = {}
@@ -218,7 +237,23 @@ def _measure(run: RunContext, key: KeyFile, cancel: CancelToken) -> _Fit:
         best, gain = 0, 0.0  # beside its frame it cannot tell which frame it shows
     cut_out = image.shape[2] == 4 and bool(image[..., 3].min() < 255)
     offset = best if gain else 0
-    return _Fit(key.index, offset, round(gain, 4), displacement, departs, cut_out)
+    turned = own is not None and _fits_turned(run, image, own)
+    return _Fit(key.index, offset, round(gain, 4), displacement, departs, cut_out, turned)
+
+
+def _fits_turned(run: RunContext, image: Image, own: Image) -> bool:
+    """Whether a key fits its frame better turned as the clip was, or turned back.
+
+    Only if it has the shape of the frame both ways; others are refused by their size.
+    """
+    degrees = run.clip.info.rotation
+    if not degrees or (degrees % 180 and run.size[0] != run.size[1]):
+        return False
+    other = turn_image(image, -degrees if run.key_turn else degrees)
+    outlines = _outlines(own)
+    as_is = _correlation(_outlines(image) * _opaque(image), outlines * _opaque(image))
+    turned = _correlation(_outlines(other) * _opaque(other), outlines * _opaque(other))
+    return turned >= _LEAST_FIT and turned - as_is >= _CLEAR_GAIN
 
 
 def _outlines(image: Image) -> NDArray[np.float32]:

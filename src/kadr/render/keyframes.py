@@ -96,7 +96,9 @@ class KeyStyles:
         self._ranged: RangeStylizer | None = None
         self._stylizer: Stylizer
         if painted:
-            taken = ExternalOptions(options.keys, options.fit_keys, options.align_keys)
+            taken = ExternalOptions(
+                options.keys, options.fit_keys, options.align_keys, run.key_turn
+            )
             self._stylizer = External(taken, painted)
         elif ranges:
             self._stylizer = self._ranged = create_ranged(options, options.stylizer_options, ranges)
@@ -120,6 +122,8 @@ class KeyStyles:
             for index in shot:
                 if index in self._files:
                     made_from: Any = self._file_digests[index]
+                    if self._run.key_turn:
+                        made_from = (made_from, self._run.key_turn)
                     if options.align_keys:  # to a frame of the clip
                         made_from = (made_from, ALIGN_VERSION, self._run.clip_identity)
                 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kadr.core.frames import FrameRange
-from kadr.errors import InputError
+from kadr.errors import InputError, OptionsError
 from kadr.options import RunOptions
 from kadr.stylize.external import KeyFile, find_keys
 from kadr.unused_files import list_names, unused_file_notices
@@ -23,6 +23,11 @@ def painted_keys(
     """
     if not options.keys:
         return [], []
+    if options.rotate_keys and not clip.info.rotation:
+        raise OptionsError(
+            f"rotate-keys: is for a clip that is stored rotated, and {options.clip} is not; "
+            "leave it out"
+        )
     keys = find_keys(options.keys, whole_clip(clip), options.key_offset)
     places = [(key, _index(key, clip)) for key in keys]
     files = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange
-from kadr.errors import InputError, OptionsError
+from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL
 from kadr.render.backdrop import BackdropSource, find_backdrop
@@ -27,7 +27,7 @@ from kadr.storage.layout import WorkLayout
 from kadr.storage.lock import lock_folder
 from kadr.storage.ownership import adopt_folder, refuse_links
 from kadr.storage.store import FolderStore, WorkFolder, fingerprint
-from kadr.video.base import Clip, ClipWriter, describe_size_change
+from kadr.video.base import Clip, ClipWriter
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
 from kadr.video.held_writer import HeldWriter
@@ -91,6 +91,11 @@ class RunContext:
     def size(self) -> tuple[int, int]:
         """(width, height) of the clip's frames."""
         return self.clip.info.width, self.clip.info.height
+
+    @property
+    def key_turn(self) -> int:
+        """Degrees clockwise by which painted keys are turned: as the clip is, if that is asked."""
+        return self.clip.info.rotation if self.options.rotate_keys else 0
 
     @property
     def pixels(self) -> int:
@@ -255,6 +260,4 @@ def _frame_range(options: RunOptions, clip: Clip) -> FrameRange:
         raise OptionsError(
             f"frames {frames.start}–{frames.stop - 1}: {options.clip} has frames 0–{len(clip) - 1}"
         )
-    if clip.info.size_change is not None and clip.info.size_change[0] < frames.stop:
-        raise InputError(describe_size_change(clip.info))
     return frames

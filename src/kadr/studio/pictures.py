@@ -38,7 +38,7 @@ class PictureStore:
         lane: Lane,
         on_ready: Callable[[], None],
     ) -> None:
-        """clip: as in the snapshot, and ``allow_truncated`` and ``rate``. size: of proxies."""
+        """clip: as in the snapshot, and ``reading``, how it is opened. size: of proxies."""
         self._work: Path = root / "work"
         self._clip, self._lane = clip, lane
         self._folder = self._work / "studio"
@@ -107,9 +107,9 @@ class PictureStore:
             await self._make_sheet(number, _SOON)
         return path
 
-    def styled_path(self, index: int, version: str) -> Path | None:
-        """The picture of a finished frame, if it is made."""
-        path = self._stored["styled"].get(index)
+    def path(self, kind: str, index: int, version: str) -> Path | None:
+        """The picture of a finished frame ("styled") or of a "preview", if it is made."""
+        path = self._stored[kind].get(index)
         return path if path is not None and path.name.endswith(f"-{version}.jpg") else None
 
     def want_styled(self, files: dict[int, tuple[str, Path]]) -> None:
@@ -176,8 +176,7 @@ class PictureStore:
             "inputs",
             priority,
             clip=self._clip["path"],
-            allow_truncated=self._clip["allow_truncated"],
-            rate=self._clip["rate_text"],
+            reading=self._clip["reading"],
             first=first,
             last=last,
             path=pattern,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from kadr.core.frames import Image, to_8_bits
 from kadr.core.resize import resize_image
 from kadr.errors import InputError, OptionsError
@@ -44,12 +46,15 @@ class ExternalOptions:
     keys: tuple[Path, ...] = option((), "a folder of painted keys, or the files")
     fit: bool = option(False, "resize keys whose size differs from the clip's")
     align: bool = option(False, "move keys back that are shifted or scaled against their frame")
+    turn: int = option(0, "degrees clockwise to turn keys by: 0, 90, 180 or 270", low=0, high=270)
 
     def __post_init__(self) -> None:
         paths = [self.keys] if isinstance(self.keys, (str, Path)) else self.keys
         object.__setattr__(self, "keys", tuple(Path(path) for path in paths))
         if not self.keys:
             raise OptionsError("stylizer external: no keys; give a folder of painted keys")
+        if self.turn % 90:
+            raise OptionsError(f"stylizer external: turn {self.turn}: expected 0, 90, 180 or 270")
 
 
 class External:
@@ -87,7 +92,8 @@ class External:
                 )
             key = KeyFile(job.index, files[number])
             content = read_image_bytes(key.path)
-            image = _decode_key(key, content, job.frame.size, fit=self._options.fit)
+            options = self._options
+            image = _decode_key(key, content, job.frame.size, fit=options.fit, turn=options.turn)
             if self._options.align:
                 image = _aligned(image, job.frame.rgb)
             info = {"file": str(key.path), FILE_DIGEST: hashlib.sha256(content).hexdigest()}
@@ -184,27 +190,34 @@ def _format_numbers(numbers: Sequence[int], most: int = 8) -> str:
     return text if len(numbers) <= most else f"{text} and {len(numbers) - most} more"
 
 
-def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False) -> Image:
+def load_key(key: KeyFile, size: tuple[int, int], *, fit: bool = False, turn: int = 0) -> Image:
     """Read a key as (H, W, 3 or 4) uint8; 16-bit files are rounded to 8 bits.
 
-    size: (width, height) of the clip. A key of another size raises InputError, unless ``fit``:
-    then the whole key is stretched over the whole frame, since programs that repaint a frame round
-    its sides to some multiple but still show all of it. A key whose aspect differs by more than a
-    quarter was cropped or turned, and still raises InputError.
+    size: (width, height) of the clip. turn: degrees clockwise by which keys are turned, unless they
+    have the shape of upright frames already.
+    A key of another size raises InputError, unless ``fit``: then the whole key is stretched over
+    the whole frame, since programs that repaint a frame round its sides to some multiple but still
+    show all of it. A key whose aspect differs by more than a quarter was cropped or turned, and
+    still raises InputError.
     """
-    return _decode_key(key, read_image_bytes(key.path), size, fit=fit)
+    return _decode_key(key, read_image_bytes(key.path), size, fit=fit, turn=turn)
 
 
-def _decode_key(key: KeyFile, content: bytes, size: tuple[int, int], *, fit: bool) -> Image:
+def _decode_key(
+    key: KeyFile, content: bytes, size: tuple[int, int], *, fit: bool, turn: int
+) -> Image:
     """See ``load_key``; ``content``: of the key's file."""
     image = to_8_bits(decode_image(key.path, content))
+    if turn % 180 == 0 or size[0] == size[1] or _is_turned(image.shape[1::-1], size):
+        image = turn_image(image, turn)
     width, height = image.shape[1], image.shape[0]
     if (width, height) == size:
         return image
     sizes = f"{key.path}: {width}×{height} pixels, the clip has {size[0]}×{size[1]}"
     if _is_turned((width, height), size):
         raise InputError(
-            f"{sizes}: it is turned by 90°; turn it to stand as its frame does, and save it again"
+            f"{sizes}: it is turned by 90°; turn it to stand as its frame does, and save it again, "
+            "or, if the clip is stored rotated, give --rotate-keys"
         )
     if not fit:
         raise InputError(f"{sizes}; resize the key, or give --fit-keys to resize it here")
@@ -212,6 +225,11 @@ def _decode_key(key: KeyFile, content: bytes, size: tuple[int, int], *, fit: boo
     if not 1 / _MOST_STRETCH <= stretch <= _MOST_STRETCH:
         raise InputError(f"{sizes}, another shape; crop the key to what its frame shows")
     return resize_image(image, size)
+
+
+def turn_image(image: Image, degrees: int) -> Image:
+    """(H, W, C) turned clockwise by a multiple of 90 degrees."""
+    return np.ascontiguousarray(np.rot90(image, -degrees // 90))
 
 
 def _is_turned(key: tuple[int, int], size: tuple[int, int]) -> bool:

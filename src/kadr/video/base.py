@@ -54,21 +54,17 @@ class ClipInfo:
     truncated: bool = False
     """Whether the file is damaged and the clip has only its good frames."""
     size_change: tuple[int, int, int] | None = None
-    """Index, width and height of the first frame of another size; it cannot be read."""
+    """Index, width and height of the first frame of another size: where the clip ends, unless it is
+    ``resized``."""
+    resized: bool = False
+    """Whether frames of another size than the first are scaled to the size of the first."""
+    deinterlaced: str = ""
+    """Which frames are deinterlaced and how, in words, such as "all frames, top field first"; "" if
+    none is."""
     rate_is_assumed: bool = False
     """Whether ``frame_rate`` is only the default of images, which have none of their own."""
     notices: tuple[str, ...] = ()
     """What of the input is not used or is unusual, one line each."""
-
-
-def describe_size_change(info: ClipInfo) -> str:
-    """What to tell people about a clip with a ``size_change``."""
-    assert info.size_change is not None
-    index, width, height = info.size_change
-    return (
-        f"{info.path}: from frame {index} on it is {width}×{height}, before {info.width}×"
-        f"{info.height}; use frames up to {index - 1}, or cut the file there"
-    )
 
 
 class Clip(Protocol):

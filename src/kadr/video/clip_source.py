@@ -21,8 +21,8 @@ class ClipSource:
 
     path: of a video, a folder or a pattern of images. frame_rate: of an image sequence, as a
     fraction in text; None means the default. identity, state: the hash of its content and of the
-    facts of its files, if it has to be one certain clip. choice: which of its frames, as
-    FrameChoice writes it; "" for all of them.
+    facts of its files, if it has to be one certain clip. deinterlace, allow_resize: as for
+    ``open_clip``. choice: which of its frames, as FrameChoice writes it; "" for all of them.
     """
 
     path: str
@@ -30,6 +30,8 @@ class ClipSource:
     frame_rate: str | None = None
     identity: str | None = None
     state: str = ""
+    deinterlace: str = "auto"
+    allow_resize: bool = False
     choice: str = ""
 
     @classmethod
@@ -37,15 +39,30 @@ class ClipSource:
         """The clip of a run, under the path that the user wrote."""
         rate = options.frame_rate
         rate_text = None if rate is None else str(Fraction(rate).limit_denominator())
-        return cls(str(options.clip), options.allow_truncated, rate_text)
+        return cls(
+            str(options.clip),
+            options.allow_truncated,
+            rate_text,
+            deinterlace=options.deinterlace,
+            allow_resize=options.allow_resize,
+        )
 
     def absolute(self) -> Self:
         """The same clip by its absolute path, for a process with another working directory."""
         return replace(self, path=str(Path(self.path).absolute()))
 
     def pinned(self, clip: Clip) -> Self:
-        """The same clip with the content of ``clip``, which was identified."""
-        return replace(self, identity=clip.watch.identity, state=clip.watch.state)
+        """The same clip with the content of ``clip``, which was identified.
+
+        Where nothing is deinterlaced, nobody has to look for that again.
+        """
+        deinterlace = self.deinterlace if clip.info.deinterlaced else "off"
+        return replace(
+            self,
+            identity=clip.watch.identity,
+            state=clip.watch.state,
+            deinterlace=deinterlace,
+        )
 
     def open(self) -> Clip:
         """Open the clip.
@@ -54,7 +71,13 @@ class ClipSource:
         """
         rate = None if self.frame_rate is None else Fraction(self.frame_rate)
         try:
-            clip = open_clip(self.path, allow_truncated=self.allow_truncated, frame_rate=rate)
+            clip = open_clip(
+                self.path,
+                allow_truncated=self.allow_truncated,
+                frame_rate=rate,
+                deinterlace=self.deinterlace,
+                allow_resize=self.allow_resize,
+            )
         except InputError as error:
             if self.identity is None:
                 raise

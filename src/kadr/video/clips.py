@@ -15,6 +15,7 @@ from kadr.errors import InputError, OptionsError, OutputError
 from kadr.image_files import ALPHALESS_SUFFIXES, DEEP_SUFFIXES, IMAGE_SUFFIXES, WRITABLE_SUFFIXES
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.outputs_apart import check_outputs_apart
+from kadr.video.read_options import ReadOptions
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".gif", ".webp", ".apng")
@@ -27,15 +28,25 @@ _ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".apng", ".avif"})
 
 
 def open_clip(
-    path: str | Path, *, allow_truncated: bool = False, frame_rate: Fraction | None = None
+    path: str | Path,
+    *,
+    allow_truncated: bool = False,
+    frame_rate: Fraction | None = None,
+    deinterlace: str = "auto",
+    allow_resize: bool = False,
 ) -> Clip:
     """Open a video file, an animated image, or a folder, pattern or glob of numbered images.
 
     allow_truncated: use the good frames of a damaged file instead of refusing it.
     frame_rate: of an image sequence; 24 by default. Video files keep their own.
-    Raises InputError naming the file and the remedy.
+    deinterlace: "auto" (frames of videos that are interlaced), "on" or "off".
+    allow_resize: scale the frames of a video to the size of the first where their size changes; the
+    clip ends there otherwise. ``info.notices`` tells of all that.
+    Raises InputError naming the file and the remedy, OptionsError for an option that has no effect
+    on images.
     """
     path = Path(path)
+    options = ReadOptions(allow_truncated, deinterlace, allow_resize)
     try:
         is_images = path.is_dir() or _is_sequence_name(path)
         exists = is_images or path.exists()
@@ -44,6 +55,7 @@ def open_clip(
     if is_images:
         from kadr.video.image_clip import open_images
 
+        _check_is_video(path, options)
         return open_images(path, frame_rate=frame_rate)
     if not exists:
         raise InputError(f"{path}: no such file; check the path")
@@ -53,6 +65,7 @@ def open_clip(
         from kadr.video.animated_clip import is_animated, open_animated
 
         if is_animated(path):
+            _check_is_video(path, options)
             return open_animated(path, allow_truncated=allow_truncated)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise InputError(
@@ -60,7 +73,20 @@ def open_clip(
         )
     from kadr.video.video_clip import open_video
 
-    return open_video(path, allow_truncated=allow_truncated)
+    return open_video(path, options)
+
+
+def _check_is_video(path: Path, options: ReadOptions) -> None:
+    """Raise OptionsError for options that have no effect on images."""
+    if options.deinterlace == "on":
+        raise OptionsError(
+            f"deinterlace on: is for video files, {path} has whole images; deinterlace the video "
+            "that they were made from, or leave it out"
+        )
+    if options.allow_resize:
+        raise OptionsError(
+            f"allow-resize: is for video files; make the images of {path} one size, or leave it out"
+        )
 
 
 def _is_sequence_name(path: Path) -> bool:

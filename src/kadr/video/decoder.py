@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Decoder:
         if codec is None:
             raise InputError(f"{path}: its video codec is unknown; convert it to H.264 first")
         # libav's own VP8 and VP9 decoders ignore the alpha plane
-        if codec.name in ("vp8", "vp9") and stream.metadata.get("alpha_mode") == "1":
+        if codec.name in ("vp8", "vp9") and _has_alpha(stream):
             return av.CodecContext.create(f"libvpx{'-vp9' if codec.name == 'vp9' else ''}", "r")
         return codec
 
@@ -64,6 +65,11 @@ class Decoder:
     def stream(self) -> Any:
         """The video stream that is decoded."""
         return self._stream
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of one pixel over its height, of the frame that was decoded last."""
+        return Fraction(self._codec.sample_aspect_ratio or 1)
 
     def close(self) -> None:
         """Free the file."""
@@ -121,6 +127,13 @@ class Decoder:
         offset = entry.pts if entry.dts is None else min(entry.pts, entry.dts)
         self._container.seek(offset, stream=self._stream, backward=True)
         self._codec.flush_buffers()
+
+
+def _has_alpha(stream: Any) -> bool:
+    """Whether a WebM stream has an alpha plane beside its packets; some writers only tag it."""
+    return any(
+        name.lower() == "alpha_mode" and value == "1" for name, value in stream.metadata.items()
+    )
 
 
 def decode_range(

@@ -125,11 +125,16 @@ def _lacks_moov(path: Path) -> bool:
 
 def video_stream(container: Any, path: Path) -> Any:
     """The first video stream that is not a cover image."""
-    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+    streams = picture_streams(container)
     if not streams:
         content = "only sound" if container.streams.audio else "no video"
         raise InputError(f"{path}: has {content}; give a file with a video stream")
     return streams[0]
+
+
+def picture_streams(container: Any) -> list[Any]:
+    """The video streams of a container that are not cover images."""
+    return [stream for stream in container.streams.video if not _is_cover(stream)]
 
 
 def _is_cover(stream: Any) -> bool:

@@ -22,6 +22,7 @@ from PIL import Image as PillowImage
 from kadr.core.frames import Frame, Image, to_8_bits
 from kadr.video.base import Clip
 from kadr.video.base_writer import BaseWriter
+from kadr.video.sound_encoding import no_sound_notice
 from kadr.video.timing import Timing, rate_notices
 
 _CLOCK = Fraction(1, 100)  # seconds
@@ -46,6 +47,8 @@ class GifWriter(BaseWriter):
         self._timing = Timing(like, frame_rate, clock=_CLOCK, shortest=_SHORTEST * _CLOCK)
         super().__init__(path, path.parent)
         self._notices += rate_notices(path, self._timing)
+        if like is not None and like.info.has_audio:
+            self._notices.append(no_sound_notice(path, like.info.path))
         self._spool: IO[bytes] | None = None
         self._histogram = np.zeros(1 << (3 * _BITS), np.int64)
         self._sums = np.zeros((self._histogram.size, 3))

@@ -17,7 +17,7 @@ from kadr.errors import InputError, OutputError
 from kadr.files import FileFacts, file_digest, read_json_object, write_json_object
 from kadr.storage.layout import WorkLayout
 from kadr.storage.ownership import adopt_folder
-from kadr.video.base import Clip
+from kadr.video.base import Clip, ClipInfo
 from kadr.video.sequence import find_sequence, is_glob, sequence_pattern
 
 _STABLE_AFTER = 2.0
@@ -85,7 +85,7 @@ def clip_size(path: Path) -> int:
 
 
 def identify(clip: Clip, cache: Path | None = None) -> str:
-    """The identity of an opened clip; from now on nothing else is read under its name.
+    """The identity of an opened clip's frames; from now on nothing else is read under its name.
 
     That of some frames of a clip also depends on which they are.
 
@@ -95,10 +95,22 @@ def identify(clip: Clip, cache: Path | None = None) -> str:
     if identity is None:
         identity = clip_identity(clip.info.path, cache)
         clip.watch.pin(identity)
+    identity = frames_identity(identity, clip.info)
     choice = getattr(clip, "choice", None)
     if choice is None:
         return identity
     return hashlib.sha256(f"{identity} {choice}".encode()).hexdigest()
+
+
+def frames_identity(identity: str, info: ClipInfo) -> str:
+    """The identity of the frames of a clip, from that of its content.
+
+    Deinterlaced frames, for one, are others than those of the same file as they are stored.
+    """
+    changes = (info.deinterlaced, "resized" if info.resized else "")
+    if not any(changes):
+        return identity
+    return hashlib.sha256("\0".join((identity, *changes)).encode()).hexdigest()
 
 
 def files_state(facts: Mapping[Path, FileFacts]) -> str:

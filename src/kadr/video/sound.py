@@ -12,17 +12,10 @@ import av
 
 from kadr.video.base import ClipInfo
 from kadr.video.frame_index import open_container
+from kadr.video.sound_encoding import SoundEncoding, choose_encoding, encoding_notices
 
 _log = logging.getLogger(__name__)
 
-# the codecs that each container can store; None means any
-_COPIED_CODECS: dict[str, frozenset[str] | None] = {
-    ".mp4": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"}),
-    ".m4v": frozenset({"aac", "ac3", "eac3", "alac"}),
-    ".mov": frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le", "pcm_s16be"}),
-    ".mkv": None,
-    ".webm": frozenset({"opus", "vorbis"}),
-}
 _TITLES = ("language", "title")
 """What of a track's metadata is kept."""
 
@@ -43,13 +36,20 @@ class Sound:
                 for stream in container.streams.audio
                 if stream.codec_context is not None
             ]
+        self._clip = info.path
         self._tracks = [_Track(info, index, start) for index in indices]
+        self.notices: list[str] = []
+        """What of the tracks changes in the output that they are attached to, one line each."""
         self.lead = max(track.lead for track in self._tracks)
 
     def attach(self, output: Any, output_path: Path) -> None:
         """Add the sound streams to an output container, after its video stream."""
-        for track in self._tracks:
+        for number, track in enumerate(self._tracks, 1):
             track.attach(output, output_path)
+            if track.encoding is not None:
+                self.notices += encoding_notices(
+                    track.encoding, track.stream, number, self._clip, output_path
+                )
 
     def round_lead(self, base: Fraction) -> Fraction:
         """Round ``lead`` to a multiple of the video's time base and return it."""
@@ -91,30 +91,35 @@ class _Track:
         self._done = False
         self._output: Any = None
         self._target: Any = None
-        self._copies = True
+        self._encoding: SoundEncoding | None = None
+
+    @property
+    def stream(self) -> Any:
+        """The sound stream of the input."""
+        return self._stream
+
+    @property
+    def encoding(self) -> SoundEncoding | None:
+        """How it is encoded again for the output; None: it is copied."""
+        return self._encoding
 
     def attach(self, output: Any, output_path: Path) -> None:
         """Add the stream to an output container."""
-        codec = self._stream.codec_context.codec.canonical_name
-        codecs = _COPIED_CODECS[output_path.suffix.lower()]
         self._output = output
-        self._copies = codecs is None or codec in codecs
-        self._target = self._add_stream(output_path)
+        self._encoding = choose_encoding(self._stream, output_path)
+        self._target = self._add_stream()
         self._target.disposition = self._stream.disposition
         for name in _TITLES:
             if name in self._stream.metadata:
                 self._target.metadata[name] = self._stream.metadata[name]
 
-    def _add_stream(self, output_path: Path) -> Any:
-        if self._copies:
+    def _add_stream(self) -> Any:
+        encoding = self._encoding
+        if encoding is None:
             return self._output.add_stream_from_template(self._stream)
-        source = self._stream.codec_context
-        encoder = "libopus" if output_path.suffix.lower() == ".webm" else "aac"
-        rate = _nearest_rate(source.sample_rate, av.Codec(encoder, "w").audio_rates)
-        target = self._output.add_stream(encoder, rate=rate)
-        channels = source.layout.nb_channels
-        target.codec_context.layout = "mono" if channels == 1 else "stereo"
-        target.codec_context.bit_rate = 160_000
+        target = self._output.add_stream(encoding.codec, rate=encoding.rate)
+        target.codec_context.layout = encoding.layout
+        target.codec_context.bit_rate = encoding.bit_rate
         return target
 
     def copy_until(self, end: Fraction | None) -> None:
@@ -150,7 +155,7 @@ class _Track:
 
     def _mux(self, packet: Any) -> None:
         shift = round((self._start - self.lead) / Fraction(self._stream.time_base))
-        if self._copies:
+        if self._encoding is None:
             packet.pts -= shift
             packet.dts = packet.pts
             packet.stream = self._target
@@ -172,7 +177,7 @@ class _Track:
     def finish(self, end: Fraction | None) -> None:
         """Mux the rest of the track up to ``end``, or all of it, and close the input."""
         self.copy_until(end)
-        if not self._copies:
+        if self._encoding is not None:
             self._output.mux(self._target.encode(None))
         self.close()
 
@@ -180,10 +185,3 @@ class _Track:
         """Free the input file."""
         self._done = True
         self._input.close()
-
-
-def _nearest_rate(rate: int, allowed: list[int] | None) -> int:
-    """The lowest rate that an encoder takes and that keeps all of the sound; else the highest."""
-    if not allowed or rate in allowed:
-        return rate
-    return min((each for each in allowed if each > rate), default=max(allowed))

@@ -47,7 +47,7 @@ class Timing:
         self.end = Fraction(0)
         """The time at which the last frame so far ends."""
         self.reached_end = False
-        """Whether the last frame so far is the last of ``like``."""
+        """Whether the last frame so far is the last of the whole file that ``like`` reads."""
 
     def refine(self, step: Fraction) -> None:
         """Make ``base`` at most ``step``; every time stays a multiple of it."""
@@ -76,11 +76,16 @@ class Timing:
         return time
 
     def _is_last(self, frame: Frame) -> bool:
-        """Whether nothing of the clip, and so of its sound, follows a frame."""
+        """Whether nothing of the clip, and so of its sound, follows a frame.
+
+        A clip that ends early goes on in its file.
+        """
         like = self._like
         if like is None or frame.index + 1 != len(like):
             return False
-        return like.info.duration == whole_clip(like).info.duration
+        whole = whole_clip(like).info
+        is_cut = whole.truncated or (whole.size_change is not None and not whole.resized)
+        return not is_cut and like.info.duration == whole.duration
 
     def _time(self, frame: Frame) -> Fraction:
         if self._like is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,15 +12,15 @@ from typing import Any
 from kadr.core.frames import Frame
 from kadr.core.limits import check_size
 from kadr.errors import InputError
-from kadr.video.base import DEFAULT_FRAME_RATE, ClipInfo, describe_size_change
 from kadr.video.base_clip import BaseClip, reverse_in_chunks
 from kadr.video.decoder import Decoder, count_range, decode_range
+from kadr.video.deinterlace import deinterlaced
+from kadr.video.examine import VideoContent, examine
 from kadr.video.file_watch import FileWatch
-from kadr.video.frame_index import DECODER_THREADS, FrameIndex, scan
-from kadr.video.pixels import PixelFormat, ToRgb, pixel_format
-
-_Timing = tuple[list[Fraction], Fraction, Fraction]
-"""The time of each frame, how long the last one is shown, and a step that divides all times."""
+from kadr.video.fit_picture import fit_picture
+from kadr.video.frame_index import DECODER_THREADS
+from kadr.video.pixels import ToRgb
+from kadr.video.read_options import ReadOptions
 
 _MOST_STEPS = 16
 """Single frames at most this far ahead are reached by decoding on, not by seeking."""
@@ -30,21 +29,17 @@ _MOST_STEPS = 16
 class VideoClip(BaseClip):
     """A Clip over a video file. Made by ``open_video``."""
 
-    def __init__(
-        self,
-        info: ClipInfo,
-        times: list[Fraction],
-        frame_index: FrameIndex | None,
-        pixels: PixelFormat,
-        watch: FileWatch,
-    ) -> None:
-        super().__init__(info, times, watch)
-        self._frame_index = frame_index
-        self._pixels = pixels
+    def __init__(self, content: VideoContent, watch: FileWatch) -> None:
+        super().__init__(content.info, content.times, watch)
+        self._frame_index = content.index
+        self._pixels = content.pixels
+        self._fields = content.fields
+        self._aspects: dict[tuple[int, int], Fraction] = {}
+        """The pixel aspect of frames of another size than the first, by their stored size."""
         self._lock = threading.Lock()
         self._cursor: tuple[int, Iterator[tuple[int, Any]]] | None = None
         """The next index, and the running decoder that ``frame`` goes on with."""
-        self._cursor_rgb = ToRgb(pixels)
+        self._cursor_rgb = ToRgb(content.pixels)
 
     def _read(self, index: int) -> Frame:
         """Decode one frame; going forwards in small steps costs no seeks."""
@@ -81,26 +76,43 @@ class VideoClip(BaseClip):
     def _decode(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
         if self._closed:
             raise InputError(f"{self._info.path}: the clip was closed; open it again")
+        if self._fields is None:
+            yield from self._decode_stored(start, stop)
+        else:
+            yield from deinterlaced(self._decode_stored, start, stop, len(self), self._fields)
+
+    def _decode_stored(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Frames as they are stored, fields and all."""
         if start == stop:
             return
         threads = 1 if self._info.truncated else DECODER_THREADS
         decoder = Decoder(self._info.path, threads, self._watch)
         try:
             if self._frame_index is None:
-                yield from count_range(decoder, start, stop)
+                frames = count_range(decoder, start, stop)
             else:
-                yield from decode_range(decoder, self._frame_index, start, stop)
+                frames = decode_range(decoder, self._frame_index, start, stop)
+            for index, frame in frames:
+                if self._info.resized:
+                    self._aspects[frame.width, frame.height] = decoder.pixel_aspect
+                yield index, frame
         finally:
             decoder.close()
 
     def _to_frame(self, index: int, decoded: Any, rgb: ToRgb) -> Frame:
         image = rgb(decoded)
-        height, width = self._info.height, self._info.width
-        if image.shape[:2] != (height, width):
-            change = (index, image.shape[1], image.shape[0])
+        size = self._info.width, self._info.height
+        own_size = image.shape[1], image.shape[0]
+        if own_size != size and not self._info.resized:
             raise InputError(
-                describe_size_change(dataclasses.replace(self._info, size_change=change))
+                f"{self._info.path}: frame {index} is {own_size[0]}×{own_size[1]}, the first "
+                f"{size[0]}×{size[1]}; use frames up to {index - 1}, or give --allow-resize"
             )
+        if own_size != size:
+            aspect = self._aspects.get((decoded.width, decoded.height), Fraction(1))
+            if self._pixels.orientation.transpose:
+                aspect = 1 / aspect
+            image = fit_picture(image, aspect, size, self._info.sample_aspect_ratio)
         return Frame(index, image, self._times[index])
 
     def _drop_cursor(self) -> None:
@@ -115,194 +127,28 @@ class VideoClip(BaseClip):
             self._drop_cursor()
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Content:
-    """What opening a file tells about it."""
-
-    info: ClipInfo
-    times: list[Fraction]
-    index: FrameIndex | None
-    pixels: PixelFormat
-
-
 _MOST_REMEMBERED = 4
-_opened_before: dict[tuple[Path, bool, str], _Content] = {}
+_opened_before: dict[tuple[Path, ReadOptions, str], VideoContent] = {}
 """Files that this process opened before, by path and state; the last used comes last.
 
 A run and its tasks open their clip several times, and libav decodes frames each time.
 """
 
 
-def open_video(path: Path, *, allow_truncated: bool = False) -> VideoClip:
-    """Open a video file and index its frames; only the first frame is decoded.
+def open_video(path: Path, options: ReadOptions) -> VideoClip:
+    """Open a video file and index its frames; only some frames are decoded.
 
-    allow_truncated: decode the whole file once and use the frames before the first damage.
+    With ``allow_truncated`` the whole file is decoded once, to find the first damage.
     Raises InputError for anything that is not a complete video.
     """
     watch = FileWatch(path, (path,))
-    key = (path.absolute(), allow_truncated, watch.state)
+    key = (path.absolute(), options, watch.state)
     content = _opened_before.pop(key, None)
     if content is None:
-        content = _examine(path, allow_truncated)
+        content = examine(path, options)
     _opened_before[key] = content
     while len(_opened_before) > _MOST_REMEMBERED:
         _opened_before.pop(next(iter(_opened_before)), None)  # another thread may be faster
     check_size(path, content.info.width, content.info.height)
     info = dataclasses.replace(content.info, path=path)
-    return VideoClip(info, content.times, content.index, content.pixels, watch)
-
-
-def _examine(path: Path, allow_truncated: bool) -> _Content:
-    index = scan(path)
-    if index is not None and index.damaged and not allow_truncated:
-        good = _count_good(path, index)
-        raise InputError(
-            f"{path}: cut off or damaged: only the first {good} frames are good; "
-            f"use --allow-truncated to use these"
-        )
-    decoder = Decoder(path)
-    try:
-        check_size(path, decoder.stream.width or 1, decoder.stream.height or 1)
-        first = next(decoder.decode(), None)
-        if first is None:
-            raise InputError(f"{path}: no frame can be decoded; copy or export it again")
-        pixels = pixel_format(first)
-        index = _start_at(index, first)
-        if index is None:
-            timing, truncated, change = _count_frames(path, decoder, allow_truncated)
-        else:
-            truncated = False
-            if allow_truncated:
-                index, truncated = _good_part(path, index)
-            timing, change = _times(decoder.stream, index), _size_change(index)
-        info = _info(path, decoder, first, pixels, timing, index, change)
-        if info.size_change is not None:
-            info = dataclasses.replace(info, notices=(describe_size_change(info),))
-        info = dataclasses.replace(info, truncated=truncated)
-        return _Content(info, timing[0], index, pixels)
-    finally:
-        decoder.close()
-
-
-def _start_at(index: FrameIndex | None, first: Any) -> FrameIndex | None:
-    """Drop the frames that no decoder can show; None if the time stamps are not usable."""
-    if index is None or first.pts is None or first.pts not in index.pts:
-        return None
-    start = index.pts.index(first.pts)
-    return dataclasses.replace(index, pts=index.pts[start:])
-
-
-def _count_good(path: Path, index: FrameIndex) -> int:
-    decoder = Decoder(path, threads=1)
-    stamps = set(index.pts)
-    try:
-        decoded = {frame.pts for frame in decoder.decode() if frame.pts in stamps}
-        first = min(decoded, default=0)
-        expected = [pts for pts in index.pts if pts >= first]
-        good = decoded | index.empty
-        return next((i for i, pts in enumerate(expected) if pts not in good), len(expected))
-    finally:
-        decoder.close()
-
-
-def _good_part(path: Path, index: FrameIndex) -> tuple[FrameIndex, bool]:
-    good = _count_good(path, index)
-    if good == 0:
-        raise InputError(f"{path}: no frame can be decoded; copy or export it again")
-    if good == len(index.pts):
-        return index, index.damaged
-    last = index.pts[good] - index.pts[good - 1]
-    return dataclasses.replace(index, pts=index.pts[:good], last_duration=last), True
-
-
-def _count_frames(
-    path: Path, decoder: Decoder, allow_truncated: bool
-) -> tuple[_Timing, bool, tuple[int, int, int] | None]:
-    """Count by decoding everything, for streams whose packets have no usable time stamps.
-
-    Returns the timing, whether the end is damaged, and where the size changes.
-    """
-    rate = Fraction(decoder.stream.average_rate or DEFAULT_FRAME_RATE)
-    sizes = [(frame.width, frame.height) for frame in decoder.decode()]
-    count = len(sizes)
-    change = next(((i, *size) for i, size in enumerate(sizes) if size != sizes[0]), None)
-    if decoder.damage and not allow_truncated:
-        raise InputError(
-            f"{path}: cut off or damaged: only the first {count} frames are good; "
-            f"use --allow-truncated to use these"
-        )
-    timing = [index / rate for index in range(count)], 1 / rate, 1 / rate
-    return timing, bool(decoder.damage), change
-
-
-def _times(stream: Any, index: FrameIndex) -> _Timing:
-    """Exact times, the last frame's duration and a step of which all times are multiples.
-
-    In containers with coarse clocks (Matroska: a millisecond) the times jitter around a constant
-    rate. If they agree with the declared rate within that rounding, its exact times are used.
-    """
-    base = index.time_base
-    times = [(pts - index.pts[0]) * base for pts in index.pts]
-    rate = Fraction(stream.average_rate or 0)
-    if rate and all(abs(time - i / rate) <= base for i, time in enumerate(times)):
-        return [i / rate for i in range(len(times))], 1 / rate, 1 / rate
-    last_duration = index.last_duration * base
-    if not last_duration:
-        count = len(times)
-        last_duration = times[-1] / (count - 1) if count > 1 else 1 / DEFAULT_FRAME_RATE
-    return times, last_duration, base
-
-
-def _info(
-    path: Path,
-    decoder: Decoder,
-    first: Any,
-    pixels: PixelFormat,
-    timing: _Timing,
-    index: FrameIndex | None,
-    size_change: tuple[int, int, int] | None,
-) -> ClipInfo:
-    times, last_duration, base = timing
-    stream, container = decoder.stream, decoder.container
-    width, height = first.width, first.height
-    aspect = Fraction(stream.sample_aspect_ratio or 1)
-    if pixels.orientation.transpose:
-        width, height, aspect = height, width, 1 / aspect
-        if size_change is not None:
-            size_change = size_change[0], size_change[2], size_change[1]
-    duration = times[-1] + last_duration
-    gaps = {b - a for a, b in itertools.pairwise(times)}
-    first_pts = index.pts[0] if index else (first.pts or 0)
-    return ClipInfo(
-        path=path,
-        kind="video",
-        width=width,
-        height=height,
-        frame_count=len(times),
-        frame_rate=len(times) / duration,
-        duration=duration,
-        rotation=pixels.orientation.degrees,
-        variable_frame_rate=len(gaps) > 1,
-        # sound in an unknown codec cannot be copied
-        has_audio=any(stream.codec_context is not None for stream in container.streams.audio),
-        codec=stream.codec_context.codec.canonical_name,
-        pixel_format=first.format.name,
-        container=container.format.name,
-        has_alpha=pixels.has_alpha,
-        sample_aspect_ratio=aspect,
-        bits=pixels.bits,
-        color_matrix=pixels.matrix,
-        full_range=pixels.full_range,
-        color_transfer=pixels.transfer,
-        first_time=first_pts * Fraction(stream.time_base),
-        time_base=base,
-        size_change=size_change,
-    )
-
-
-def _size_change(index: FrameIndex) -> tuple[int, int, int] | None:
-    """Position, width and height as stored of the first frame of another size."""
-    if index.size_change is None or index.size_change[0] not in index.pts:
-        return None
-    pts, width, height = index.size_change
-    return index.pts.index(pts), width, height
+    return VideoClip(dataclasses.replace(content, info=info), watch)

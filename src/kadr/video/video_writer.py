@@ -22,6 +22,7 @@ from kadr.video.base_writer import BaseWriter
 from kadr.video.encodings import Encoding
 from kadr.video.pixels import CHROMA_LOCATION, FromRgb, tag_colours
 from kadr.video.sound import Sound
+from kadr.video.sound_encoding import no_sound_notice
 from kadr.video.timing import Timing, rate_notices
 
 # a fixed number: libx264 writes other bytes for another count
@@ -74,6 +75,8 @@ class VideoWriter(BaseWriter):
         if like is not None:
             self._notices += _size_notices(path, encoding, self._size_like(like))
             self._try_streams(like)
+            if like.info.has_audio and not encoding.container.sound:
+                self._notices.append(no_sound_notice(path, like.info.path))
 
     def _size_like(self, like: Clip) -> tuple[int, int]:
         """(width, height) of the frames to write, if those of the clip are."""
@@ -93,6 +96,7 @@ class VideoWriter(BaseWriter):
                 self._video_stream(container, self._size_like(like))
                 if sound is not None:
                     sound.attach(container, self._path)
+                    self._notices += sound.notices
                 container.start_encoding()
         finally:
             if sound is not None:

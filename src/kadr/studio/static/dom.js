@@ -45,16 +45,24 @@ export function icon(name) {
   return svg;
 }
 
+// Call a listener on each event of a type on an element.
+export const listen = (element, type, listener, options) => element.addEventListener(type, listener, options);
+
 // A button; options: icon, class, title, label (name for screen readers if there is no text).
 export function button(text, onClick, options = {}) {
   const element = make("button", {
-    type: "button", class: options.class, title: options.title,
+    type: "button", class: options.class, title: options.title || (!text && options.label),
     "aria-label": options.label, on: { click: onClick },
   });
   if (options.icon) element.append(icon(options.icon));
   if (text) element.append(make("span", { text }));
   return element;
 }
+
+// Controls side by side, beside which an error of one of them is shown.
+export const row = (...children) => make("div", { class: "row place" }, ...children);
+
+export const hint = (text) => make("p", { class: "hint", text });
 
 export const find = (query, within = document) => within.querySelector(query);
 
@@ -83,6 +91,13 @@ export function syncList(parent, items, idOf, create, update) {
   if (focused && focused !== document.activeElement && focused.isConnected) focused.focus();
 }
 
+// Make the children of an element again, only when they become other ones.
+export function rebuild(element, shape, makeChildren) {
+  if (element.dataset.shape === shape) return;
+  element.dataset.shape = shape;
+  element.replaceChildren(...makeChildren());
+}
+
 export function plural(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
@@ -108,6 +123,38 @@ export function clearCanvas(canvas) {
   return context;
 }
 
+// A path through points: x, y, x, y and so on.
+export function trace(context, ...numbers) {
+  context.beginPath();
+  for (let i = 0; i < numbers.length; i += 2) context.lineTo(numbers[i], numbers[i + 1]);
+}
+
+export function clipTo(context, ...rectangle) {
+  context.save();
+  context.beginPath();
+  context.rect(...rectangle);
+  context.clip();
+}
+
+// Stripes over a rectangle, in the colour of strokes.
+export function stripe(context, [left, top, width, height], step, thickness) {
+  clipTo(context, left, top, width, height);
+  context.lineWidth = thickness;
+  context.beginPath();
+  for (let x = Math.floor((left - height) / step) * step; x < left + width; x += step) {
+    context.moveTo(x, top + height);
+    context.lineTo(x + height, top);
+  }
+  context.stroke();
+  context.restore();
+}
+
+// share: 0 to 1; null: not known.
+export function setProgress(bar, share) {
+  if (share === null) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
 // Arrows and letters belong to the page again, not to a field that somebody wrote in before.
 export const releaseFocus = () => document.activeElement && document.activeElement.blur();
 
@@ -116,8 +163,8 @@ export function followPointer(event, surface, move, end = () => {}) {
   event.preventDefault();
   surface.setPointerCapture(event.pointerId);
   const stop = new AbortController(), options = { signal: stop.signal };
-  surface.addEventListener("pointermove", move, options);
+  listen(surface, "pointermove", move, options);
   for (const type of ["pointerup", "pointercancel"]) {
-    surface.addEventListener(type, (last) => { stop.abort(); end(last); }, options);
+    listen(surface, type, (last) => { stop.abort(); end(last); }, options);
   }
 }

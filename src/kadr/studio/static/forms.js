@@ -1,7 +1,7 @@
 // Controls from the description of options that the server sends: a new option appears by itself.
 
 import { editOptions } from "./connection.js";
-import { button, find, make, setText, syncList } from "./dom.js";
+import { button, find, listen, make, setText, syncList } from "./dom.js";
 import { clearErrors, showError } from "./errors.js";
 import { canChange, store } from "./store.js";
 
@@ -23,7 +23,7 @@ function makeControl(option, values) {
   const input = makeInput(option, id);
   const row = make("div", { class: `option ${option.kind} place` });
   const save = (value) => saveValue(row, option, values, value);
-  input.addEventListener("change", () => save(readInput(input, option)));
+  listen(input, "change", () => save(readInput(input, option)));
   const reset = button("Default", () => { save(null); }, { class: "quiet tiny reset", label: `${option.label}: back to the default` });
   row.append(make("div", { class: "option-head" }, make("label", { for: id, text: option.label }), reset),
     input, make("p", { class: "help", id: `${id}-help`, text: helpOf(option) }));

@@ -15,7 +15,7 @@ export const store = {
   data: {}, connected: false,
   states: new Uint8Array(0), versions: [], previews: {}, failed: {}, newest: null,
   frame: 0, selected: null, view: { first: 0, span: 1 }, playing: 0, follow: false,
-  pendingRanges: new Map(), editing: 0,
+  pendingRanges: new Map(), editing: 0, against: 0,
 };
 
 const listeners = [];
@@ -126,6 +126,9 @@ export function openSuggestions() {
   if (!suggestions) return [];
   return suggestions.keys.filter((item) => !keyAt(item.index));
 }
+
+// The take whose pictures are compared with the result; undefined for the filmed ones.
+export const chosenTake = () => (store.data.takes || []).find((take) => take.id === store.against);
 
 export const jobs = () => store.data.jobs || [];
 export const isActive = (job) => ["queued", "working", "paused", "stopping"].includes(job.state);

@@ -1,8 +1,8 @@
 // Play, step and jump; the slider named Frame and the number of the frame.
 
-import { button, find, icon, make, setText } from "./dom.js";
+import { button, find, icon, listen, make, setText } from "./dom.js";
 import { prefetch } from "./pictures.js";
-import { STATE_LABELS, goTo, indexOf, keys, numberOf, openSuggestions, stateOf, store, touch, watch } from "./store.js";
+import { goTo, indexOf, keys, numberOf, openSuggestions, STATE_LABELS, stateOf, store, touch, watch } from "./store.js";
 
 let playButton, clock = null;
 
@@ -11,16 +11,16 @@ export function makeTransport(...more) {
   const number = make("input", { type: "text", inputmode: "numeric", class: "short number", "aria-label": "Frame number", autocomplete: "off" });
   const time = make("output", { class: "time" });
   playButton = button("", togglePlay, { icon: "play", label: "Play", title: "Play (Space)" });
-  slider.addEventListener("input", () => { store.playing = 0; goTo(Number(slider.value)); });
+  listen(slider, "input", () => { store.playing = 0; goTo(Number(slider.value)); });
   // arrows belong to the page again once the pointer has let go
-  slider.addEventListener("pointerup", () => slider.blur());
-  number.addEventListener("change", () => {
+  listen(slider, "pointerup", () => slider.blur());
+  listen(number, "change", () => {
     const index = indexOf(Number(number.value));
     if (number.value.trim() && index >= 0) goTo(index);
     number.value = numberOf(store.frame);
   });
-  number.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === "Escape") number.blur(); });
-  watch("frame clip frames reload", () => {
+  listen(number, "keydown", (event) => { if (event.key === "Enter" || event.key === "Escape") number.blur(); });
+  watch("frame clip frames", () => {
     const { clip } = store.data;
     if (!clip) return;
     slider.max = clip.count - 1;

@@ -13,6 +13,7 @@ from kadr.project.folder import LocatedClip, ProjectFolder
 from kadr.storage.layout import WorkLayout
 from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
+from kadr.video.identity import frames_identity
 
 PROXY_SIDE = 960
 """The longest side in pixels of the pictures that the page shows while scrubbing."""
@@ -27,6 +28,8 @@ class ClipFacts:
 
     names: the file stem of each frame. numbers: its number; None: its index. uneven_times: seconds
     from the first frame; None: index / rate. times, duration: the same exactly, and to the end.
+    notices: what was found when it was opened, under its name. rotation: degrees clockwise by which
+    stored frames are turned.
     """
 
     path: str
@@ -39,6 +42,8 @@ class ClipFacts:
     uneven_times: tuple[float, ...] | None
     times: tuple[Fraction, ...] = field(repr=False)
     duration: Fraction
+    notices: tuple[str, ...] = ()
+    rotation: int = 0
 
     @property
     def info(self) -> ClipFacts:
@@ -81,6 +86,8 @@ def clip_source(project: ProjectFolder, located: LocatedClip) -> ClipSource:
         stylizer="paint",
         frame_rate=project.settings.frame_rate,
         allow_truncated=run.get("allow_truncated", False),
+        deinterlace=run.get("deinterlace", "auto"),
+        allow_resize=run.get("allow_resize", False),
     )
     return ClipSource.of(options)
 
@@ -101,7 +108,7 @@ def _read(clip: Clip, located: LocatedClip) -> ClipFacts:
     numbers = tuple(map(clip.number, range(count)))
     return ClipFacts(
         path=str(located.path.absolute()),
-        version=located.identity[:12],
+        version=frames_identity(located.identity, info)[:12],
         width=info.width,
         height=info.height,
         rate=float(info.frame_rate),
@@ -110,6 +117,8 @@ def _read(clip: Clip, located: LocatedClip) -> ClipFacts:
         times=tuple(clip.times),
         duration=info.duration,
         uneven_times=_uneven_times(clip.times, float(info.frame_rate)),
+        notices=tuple(text.replace(f"{info.path}:", f"{info.path.name}:") for text in info.notices),
+        rotation=info.rotation,
     )
 
 

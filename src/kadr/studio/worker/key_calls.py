@@ -70,7 +70,7 @@ def put_key(call: Call) -> None:
         raise InputError(f"{name}: is no image; expected one of {types}")
     size = folder.clip.width, folder.clip.height
     try:
-        load_key(KeyFile(index, file), size, fit=folder.fit_keys)
+        load_key(KeyFile(index, file), size, fit=folder.fit_keys, turn=folder.key_turn)
     except KadrError as error:
         raise InputError(str(error).replace(str(file), name)) from error
     _store_key(folder, index, file, suffix)
@@ -151,7 +151,7 @@ def import_painted(call: Call) -> dict[str, Any]:
             continue
         try:
             index = find_keys([path], folder.clip)[0].index
-            load_key(KeyFile(index, path), _size(folder), fit=folder.fit_keys)
+            load_key(KeyFile(index, path), _size(folder), fit=folder.fit_keys, turn=folder.key_turn)
         except KadrError as error:
             errors[path.name] = error_facts(error)
             continue

@@ -94,7 +94,8 @@ def key_images(folder: Path) -> list[Path]:
 
 def _error(key: KeyFile, folder: OpenFolder) -> dict[str, Any] | None:
     """Why a key cannot be used; found once for a file, from its header if that is good."""
-    name = (key.path, file_version(key.path), folder.fit_keys, folder.clip.version)
+    fitting = folder.fit_keys, folder.key_turn
+    name = (key.path, file_version(key.path), *fitting, folder.clip.version)
     if name not in _errors:
         _errors[name] = _find_error(key, folder)
     return _errors[name]
@@ -105,7 +106,7 @@ def _find_error(key: KeyFile, folder: OpenFolder) -> dict[str, Any] | None:
     try:
         header = read_image_header(key.path)
         if (header.width, header.height) != size:
-            load_key(key, size, fit=folder.fit_keys)
+            load_key(key, size, fit=folder.fit_keys, turn=folder.key_turn)
     except (KadrError, OSError) as error:
         return error_facts(error)
     return None

@@ -47,6 +47,12 @@ class OpenFolder:
         """Whether keys of another size are resized."""
         return bool((self.view.settings.run or {}).get("fit_keys", False))
 
+    @property
+    def key_turn(self) -> int:
+        """Degrees clockwise by which keys are turned."""
+        turns = (self.view.settings.run or {}).get("rotate_keys", False)
+        return self.clip.rotation if turns else 0
+
 
 def open_folder(call: Call) -> OpenFolder:
     """The project of a call, with its clip. Raises what opening them raises."""

@@ -55,7 +55,7 @@ _opened: dict[ClipSource, _OpenClip] = {}
 
 
 def _open(call: Call) -> _OpenClip:
-    source = ClipSource(call["clip"], call.get("allow_truncated", False), call.get("rate"))
+    source = ClipSource(call["clip"], **call.get("reading", {}))
     if source not in _opened:
         for other in _opened.values():
             other.clip.close()

@@ -121,13 +121,15 @@ def _clip_facts(clip: ClipFacts) -> dict[str, Any]:
         "numbers": None if clip.numbers is None else list(clip.numbers),
         "times": None if clip.uneven_times is None else list(clip.uneven_times),
         "version": clip.version,
+        "notices": list(clip.notices),
     }
 
 
 def _source_facts(folder: OpenFolder) -> dict[str, Any]:
     """How the clip is opened."""
     source = clip_source(folder.project, folder.located)
-    return {"allow_truncated": source.allow_truncated, "rate_text": source.frame_rate}
+    names = ("allow_truncated", "frame_rate", "deinterlace", "allow_resize")
+    return {"reading": {name: getattr(source, name) for name in names}}
 
 
 def _key_facts(
