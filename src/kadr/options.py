@@ -14,6 +14,7 @@ from typing import Any
 
 from kadr.core.background import FILM, parse_background
 from kadr.core.frames import FrameRange, Span
+from kadr.core.locations import is_below_url, path_text, url_of
 from kadr.errors import OptionsError
 from kadr.option_fields import (
     KEYFRAMES,
@@ -375,7 +376,19 @@ class RunOptions:
         """Whether a run may replace what is there already under the name of an output."""
         if self.overwrite or output is None or self.replace_in is None:
             return self.overwrite
+        if url_of(output) is not None:
+            return False
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
+
+    def _check_places(self) -> None:
+        """Raise OptionsError for a URL where only a folder on this machine will do."""
+        for name in ("per_key", "work", "frames_folder", "report"):
+            path = getattr(self, name)
+            if path is not None and is_below_url(Path(path)):
+                raise OptionsError(
+                    f"{name.replace('_', '-')} {path_text(path)}: cannot be at a URL; give a "
+                    "folder on this machine, or one that several machines share"
+                )
 
     def _check_mask(self) -> None:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
@@ -428,6 +441,7 @@ class RunOptions:
             raise OptionsError(
                 "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
+        self._check_places()
         self._check_mask()
         self._check_match()
         if self.refine is not None and self.stylizer == "external":

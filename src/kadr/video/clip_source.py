@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
+from kadr.core.locations import path_text, url_of
 from kadr.errors import InputError
 from kadr.options import RunOptions
 from kadr.video.base import Clip
@@ -18,9 +19,10 @@ from kadr.video.file_watch import changed_error
 class ClipSource:
     """A clip's path and the options that it is opened with; plain values only.
 
-    path: of a video, a folder or a pattern of images. frame_rate: of an image sequence, as a
-    fraction in text; None means the default. identity, state: the hash of its content and of the
-    facts of its files, if it has to be one certain clip.
+    path: of a video, a folder or a pattern of images; or its URL. frame_rate: of an image sequence,
+    as a fraction in text; None means the default. identity, state: the hash of its content and of
+    the facts of its files, if it has to be one certain clip. copy: where a clip at a URL was read
+    to; a process that finds it there does not ask the server.
     """
 
     path: str
@@ -28,21 +30,29 @@ class ClipSource:
     frame_rate: str | None = None
     identity: str | None = None
     state: str = ""
+    copy: str = ""
 
     @classmethod
     def of(cls, options: RunOptions) -> Self:
         """The clip of a run, under the path that the user wrote."""
         rate = options.frame_rate
         rate_text = None if rate is None else str(Fraction(rate).limit_denominator())
-        return cls(str(options.clip), options.allow_truncated, rate_text)
+        return cls(path_text(options.clip), options.allow_truncated, rate_text)
 
     def absolute(self) -> Self:
         """The same clip by its absolute path, for a process with another working directory."""
+        if url_of(self.path) is not None:
+            return self
         return replace(self, path=str(Path(self.path).absolute()))
 
     def pinned(self, clip: Clip) -> Self:
         """The same clip with the content of ``clip``, which was identified."""
-        return replace(self, identity=clip.watch.identity, state=clip.watch.state)
+        copy = "" if url_of(self.path) is None else str(clip.info.path.absolute())
+        return replace(self, identity=clip.watch.identity, state=clip.watch.state, copy=copy)
+
+    def _has_copy(self) -> bool:
+        copy = Path(self.copy)
+        return bool(self.copy) and (copy.exists() or copy.parent.is_dir())
 
     def open(self) -> Clip:
         """Open the clip.
@@ -51,7 +61,8 @@ class ClipSource:
         """
         rate = None if self.frame_rate is None else Fraction(self.frame_rate)
         try:
-            clip = open_clip(self.path, allow_truncated=self.allow_truncated, frame_rate=rate)
+            path = self.copy if self._has_copy() else self.path
+            clip = open_clip(path, allow_truncated=self.allow_truncated, frame_rate=rate)
         except InputError as error:
             if self.identity is None:
                 raise

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from kadr.core.frames import Frame
+from kadr.core.locations import url_of
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.image_files import ALPHALESS_SUFFIXES, IMAGE_SUFFIXES, WRITABLE_SUFFIXES
+from kadr.remote.copies import local_copy
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
@@ -39,11 +41,13 @@ def open_clip(
 ) -> Clip:
     """Open a video file, an animated image, or a folder, pattern or glob of numbered images.
 
+    path: also a URL, ``s3://``, ``gs://`` or ``https://``, which is read into the cache first.
+
     allow_truncated: use the good frames of a damaged file instead of refusing it.
     frame_rate: of an image sequence; 24 by default. Video files keep their own.
     Raises InputError naming the file and the remedy.
     """
-    path = Path(path)
+    path = local_copy(path)
     try:
         is_images = path.is_dir() or _is_sequence_name(path)
         exists = is_images or path.exists()
@@ -94,6 +98,7 @@ def create_clip(
 
     path: .mp4 .m4v .mov .mkv (H.264), .webm (VP9), .gif, .webp, .apng; or a folder (one that
     exists, a name without suffix, or one ending in a slash); or a pattern such as ``f_%05d.png``.
+    At a URL, ``s3://`` or ``gs://``, the output appears at the end, whole.
     like: the clip from which the output takes frame times, names, numbers, pixel aspect and sound;
     the index of a written frame is its index in this clip.
     frame_rate: a constant rate instead of those times; the output then has no sound.
@@ -112,6 +117,25 @@ def create_clip(
     is_folder = as_folder or not suffix or (path.is_dir() and suffix not in VIDEO_SUFFIXES)
     if is_folder or pattern is not None:
         _check_no_quality(path, crf, preset)
+    url = url_of(path)
+    if url is not None:
+        from kadr.video.remote_writer import RemoteWriter
+
+        def create(local: str) -> ClipWriter:
+            return create_clip(
+                local,
+                like=like,
+                frame_rate=frame_rate,
+                crf=crf,
+                preset=preset,
+                indices=indices,
+                image_suffix=image_suffix,
+                start_number=start_number,
+            )
+
+        images = is_folder or pattern is not None
+        url += "/" if as_folder else ""
+        return RemoteWriter(url, create, images=images, overwrite=overwrite)
     if not as_folder and pattern is not None:
         name = _image_name(like, pattern, suffix, start_number)
         return _create_images(path.parent, name, like, overwrite, indices, path.name)
