@@ -64,10 +64,10 @@ class ProjectFolder:
         )
 
     @property
-    def shown_layers(self) -> tuple[ProjectFolder, ...]:
+    def visible_layers(self) -> tuple[ProjectFolder, ...]:
         """Those of the layers that runs make."""
-        shown = {item.name for item in self.settings.layers if item.shown}
-        return tuple(layer for layer in self.layers if layer.layer in shown)
+        visible = {item.name for item in self.settings.layers if item.visible}
+        return tuple(layer for layer in self.layers if layer.layer in visible)
 
     def choose(self, layer: str | None) -> ProjectFolder:
         """The layer of this name, or without a name the project itself, if it has no layers.
