@@ -25,6 +25,7 @@ from kadr.render.renderer import Renderer
 from kadr.render.run_context import open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import make_schedule
+from kadr.report.record import WorkerRecord
 
 STEPS = ("plan", "stylize", "match", "propagate", "blend", "refine", "write")
 
@@ -36,6 +37,7 @@ class RunResult:
     output: a file, a folder, or a pattern of images in a folder.
     computed: pass frames made in this run; stored ones of earlier runs do not count.
     report: the page about the run, if one was asked for.
+    executor: where tasks ran, "" if none had to. workers: who made which frames in this run.
     """
 
     output: Path
@@ -44,6 +46,8 @@ class RunResult:
     seconds: float
     computed: int = 0
     report: Path | None = None
+    executor: str = ""
+    workers: tuple[WorkerRecord, ...] = ()
 
 
 def restyle(
@@ -120,6 +124,8 @@ def restyle_events(
             recorder.seconds,
             renderer.counts.pass_frames,
             recorder.report(),
+            recorder.executor,
+            recorder.workers(),
         )
 
 
