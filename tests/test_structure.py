@@ -52,10 +52,10 @@ IMPORTS = {
     "matte":         f"{BASE} storage guides stylize video",
     "deflicker":     f"{BASE} tasks guides finish blend video measure",
     # the public operations
-    "pipeline":      f"{BASE} render deflicker",
+    "pipeline":      f"{BASE} report render deflicker",
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
-    "layers":        f"{BASE} storage composite render pipeline dry_run preview",
+    "layers":        f"{BASE} storage composite report render pipeline dry_run preview",
     "compare":       f"{BASE} storage guides video render measure pipeline",
     "seed_grid":     f"{BASE} stylize video render",
 }  # fmt: skip

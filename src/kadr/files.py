@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -109,6 +110,21 @@ def publish(temporary: Path, path: Path, sync: Sync = Sync.ALL) -> None:
     temporary.replace(path)
     if sync is Sync.ALL:
         sync_folder(path.parent)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Give a finished file another name, whole or not at all, also on another file system.
+
+    It replaces what has that name. Its content is as safe as it was. Raises OSError.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic_file(target, Sync.CONTENT) as temporary:
+            shutil.copyfile(source, temporary)
+        source.unlink()
 
 
 def _sync_tree(path: Path) -> None:

@@ -219,6 +219,9 @@ _REFINE_STRENGTH = 0.3
 GUIDE_WEIGHT = 16.0
 """Of a guide of the user without a weight: levels 11 to 25 apart begin to be told apart."""
 _GUIDE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+INLINE, PROCESSES, RAY = "inline", "processes", "ray"
+EXECUTORS = (INLINE, PROCESSES, RAY)
+"""Where the tasks of a run are carried out."""
 
 
 @dataclass(frozen=True)
@@ -430,6 +433,16 @@ class RunOptions:
         None, "how many worker processes to use", low=1, high=1024,
         unset="as many as make the run faster", section="run", group=RUN,
     )  # fmt: skip
+    executor: str | None = option(
+        None, "where passes are made and blended: inline, in this process; processes, in worker "
+        "processes of this machine; ray, with Ray on this machine or a cluster",
+        unset="inline for short runs, else processes", section="run", group=RUN,
+    )  # fmt: skip
+    address: str | None = option(
+        None, "HOST:PORT of the head of a Ray cluster, for --executor ray",
+        unset="Ray is started on this machine", group=RUN,
+    )  # fmt: skip
+    """No project has one: who answers there runs code here."""
     work: Path | None = option(
         None, "a folder for work files, which are kept so that a run can resume", group=RUN
     )
@@ -546,6 +559,21 @@ class RunOptions:
                 "stylizes all; leave one of them out, or give every 2"
             )
 
+    def _check_executor(self) -> None:
+        """Raise OptionsError for an unknown executor, or options that it does not have."""
+        if self.executor not in (None, *EXECUTORS):
+            raise OptionsError(
+                f"executor {shorten(self.executor)}: expected one of {', '.join(EXECUTORS)}"
+            )
+        if self.address is not None and self.executor != RAY:
+            raise OptionsError(
+                f"address {shorten(self.address)}: is for executor ray; give --executor ray too"
+            )
+        if self.workers is not None and self.executor == INLINE:
+            raise OptionsError(
+                f"workers {self.workers}: executor inline has none; leave one of them out"
+            )
+
     def _check_match(self) -> None:
         """Raise OptionsError for options of matched keys that exclude each other."""
         if self.reference_key is not None and self.one_style is not None:
@@ -592,6 +620,7 @@ class RunOptions:
         self._check_mask()
         self._check_guides()
         self._check_match()
+        self._check_executor()
         if self.refine is not None and self.stylizer == "external":
             raise OptionsError(
                 f"refine {self.refine}: is for a stylizer that makes keys; leave it out beside "
