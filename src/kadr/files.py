@@ -21,6 +21,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
+from kadr.core.locations import is_below_url
 from kadr.errors import InputError, OutputError
 
 HIDDEN = ".kadr-"
@@ -87,6 +88,7 @@ def temporary_beside(path: Path) -> Path:
 
 def _make_parents(folder: Path) -> None:
     """Make a folder and its parents; their names are then on the disk."""
+    refuse_url(folder)
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for parent in missing:
@@ -154,11 +156,18 @@ def _flush(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def refuse_url(path: Path, what: str = "this output") -> None:
+    """Raise OutputError for a URL where only a path on this machine will do."""
+    if is_below_url(path):
+        raise OutputError(f"{path}: {what} cannot be at a URL; give a path on this machine")
+
+
 def make_folder(folder: Path) -> list[Path]:
     """Make a folder and its parents; returns the folders that were missing, innermost first.
 
     Raises OutputError if a file is in the way or the system refuses.
     """
+    refuse_url(folder)
     missing = []
     for parent in (folder, *folder.parents):
         if parent.is_dir():

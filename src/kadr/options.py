@@ -17,6 +17,7 @@ from kadr.core.background import FILM, parse_background
 from kadr.core.encodings import CODECS, DEPTHS
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
+from kadr.core.locations import is_below_url, path_text, url_of
 from kadr.core.output_size import parse_output_size
 from kadr.errors import OptionsError
 from kadr.option_fields import (
@@ -448,6 +449,8 @@ class RunOptions:
         """Whether a run may replace what is there already under the name of an output."""
         if self.overwrite or output is None or self.replace_in is None:
             return self.overwrite
+        if url_of(output) is not None:
+            return False
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
 
     @property
@@ -498,6 +501,16 @@ class RunOptions:
             raise OptionsError(f"depth {self.depth}: expected {', '.join(map(str, DEPTHS))}")
         if self.size is not None:
             parse_output_size(self.size)
+
+    def _check_places(self) -> None:
+        """Raise OptionsError for a URL where only a folder on this machine will do."""
+        for name in ("per_key", "work", "frames_folder", "report"):
+            path = getattr(self, name)
+            if path is not None and is_below_url(Path(path)):
+                raise OptionsError(
+                    f"{name.replace('_', '-')} {path_text(path)}: cannot be at a URL; give a "
+                    "folder on this machine, or one that several machines share"
+                )
 
     def _check_mask(self) -> None:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
@@ -575,6 +588,7 @@ class RunOptions:
             )
         self._check_output()
         self._check_every()
+        self._check_places()
         self._check_mask()
         self._check_guides()
         self._check_match()

@@ -369,7 +369,9 @@ def _all_keys(keys: list[Path], extra: list[str]) -> tuple[Path, ...]:
 
 def _frame_rate(fps: str, clip: str | Path) -> float:
     rate = parse_rate(fps)
-    if Path(clip).is_file():
+    from kadr.remote.copies import local_copy
+
+    if local_copy(clip).is_file():
         raise OptionsError(f"fps {fps}: is for image sequences; {clip} has a rate of its own")
     return float(rate)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange
+from kadr.core.locations import url_of
 from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL
@@ -243,7 +244,7 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
 
 def run_purpose(output: Path | str) -> str:
     """What a run holds the lock of its work folder for: its output."""
-    return str(Path(output).absolute())
+    return url_of(output) or str(Path(output).absolute())
 
 
 def _blended_folder(options: RunOptions, layout: WorkLayout) -> Path:

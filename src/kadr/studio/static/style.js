@@ -158,7 +158,7 @@ const layerOf = (name) => store.data.layers.find((layer) => layer.name === name)
 function updateLayer(element, layer) {
   const [shown, mask] = element.querySelectorAll("input"), [up, down] = element.querySelectorAll("button");
   setText(find("span", element), plural((store.data.keys || []).filter((key) => key.layer === layer.name).length, "key"));
-  shown.checked = layer.shown;
+  shown.checked = layer.visible;
   if (document.activeElement !== mask) mask.value = layer.mask || "";
   shown.disabled = mask.disabled = !canEdit();
   up.disabled = !canEdit() || layer === store.data.layers.at(-1);
