@@ -34,6 +34,7 @@ def test_a_clip_becomes_a_film(driver: PageDriver) -> None:
     _drag_the_range(driver)
     _preview(driver)
     _run_stop_and_run_again(driver)
+    _compare_takes(driver)
     _export(driver)
     assert driver.errors == []
 
@@ -130,6 +131,22 @@ def _run_stop_and_run_again(driver: PageDriver) -> None:
     )
     assert filmed != result
     assert page.locator(".absent").is_hidden()
+
+
+def _compare_takes(driver: PageDriver) -> None:
+    page = driver.page
+    page.get_by_role("tab", name="Style").click()
+    page.locator("summary", has_text="Takes").click()
+    page.get_by_label("Name of the take").fill("first")
+    driver.button("Keep settings").click()
+    take = page.get_by_label("Compare with")
+    take.select_option("first")
+    page.locator(".side.left").get_by_text("first", exact=True).wait_for()
+    pixels = "(canvas) => canvas.toDataURL()"
+    original, result = (page.locator(f"canvas.{name}") for name in ("original", "result"))
+    driver.wait(lambda: original.evaluate(pixels) == result.evaluate(pixels), "the same picture")
+    take.select_option("Filmed")
+    driver.wait(lambda: original.evaluate(pixels) != result.evaluate(pixels), "the filmed one")
 
 
 def _export(driver: PageDriver) -> None:

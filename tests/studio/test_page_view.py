@@ -18,6 +18,7 @@ from page_driver import (
 )
 
 import kadr
+from kadr.project.layers import add_layer
 
 sync_playwright = skip_without_browser()
 
@@ -129,6 +130,28 @@ def test_everything_works_by_keyboard(driver: PageDriver) -> None:
     wanted = {"Run", "Preview", "Frame", "Frame number", "Play", "Suggest keys", "Keys"}
     assert wanted <= names, wanted - names
     assert "" not in names
+
+
+def test_layers_are_ordered_hidden_and_masked(driver: PageDriver, tmp_path: Path) -> None:
+    root = kadr.new_project(numbered_clip(tmp_path / "two.mp4"), (), tmp_path / "two.kadr").root
+    for name in ("room", "person"):
+        add_layer(kadr.open_project(root), name)
+    driver.open(root)
+    page = driver.page
+    page.get_by_role("tab", name="Layers").click()
+    driver.button("Move room up").click()
+    driver.wait(lambda: _layers(driver, "name") == ["person", "room"], "the order")
+    page.get_by_label("person", exact=True).uncheck()
+    driver.wait(lambda: _layers(driver, "shown") == [False, True], "one is hidden")
+    page.get_by_label("Mask of room").fill("mask.png")
+    page.get_by_label("Mask of room").press("Tab")
+    driver.wait(lambda: _layers(driver, "mask") == [None, "mask.png"], "a mask")
+    page.get_by_label("room", exact=True).uncheck()
+    page.get_by_role("alert").get_by_text("no layer is shown").wait_for()
+
+
+def _layers(driver: PageDriver, name: str) -> list[Any]:
+    return [layer[name] for layer in driver.snapshot()["layers"]]
 
 
 def _names_by_tab(driver: PageDriver) -> set[str]:

@@ -30,7 +30,7 @@ export function makeTimeline() {
   watch("clip", resetView);
   watch("frames clip theme", showLegend);
   watch("frame frames curves keys", showReadout);
-  new ResizeObserver(() => { cancelAnimationFrame(resized); resized = requestAnimationFrame(draw); }).observe(plot);
+  new ResizeObserver(() => { cancelAnimationFrame(resized); resized = requestAnimationFrame(() => { draw(); showLegend(); }); }).observe(plot);
   addOverviewPointer();
   addTimelinePointer();
   return make("section", { class: "timeline", "aria-label": "Timeline" },
