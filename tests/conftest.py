@@ -37,7 +37,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONGEST = ("test_kill.py", "test_diffusion_runs.py", "test_guide.py")
+LONGEST = (
+    "test_kill.py",
+    "test_diffusion_runs.py",
+    "test_guide.py",
+    "test_run_batch.py",
+    "test_s3_films.py",
+)
 """Files with tests that take more than five seconds each."""
 
 

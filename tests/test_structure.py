@@ -56,6 +56,7 @@ IMPORTS = {
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
     "layers":        f"{BASE} storage composite report render pipeline dry_run preview",
+    "batch":         f"{BASE} storage video project render",
     "compare":       f"{BASE} storage guides video render measure pipeline",
     "seed_grid":     f"{BASE} stylize video render",
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -215,6 +216,22 @@ def test_a_store_reads_the_entries_of_its_folder(tmp_path: Path) -> None:
     stored = FolderStore(tmp_path).get(NAME)
     assert stored is not None
     assert _same(stored["image"], IMAGE)
+
+
+def test_a_shared_folder_never_shows_half_an_entry(tmp_path: Path) -> None:
+    """As two machines on one disk: both put the same entry again and again, and read it."""
+    arrays = {"image": np.arange(90 * 160 * 3, dtype=np.uint8).reshape(90, 160, 3)}
+    writer, reader = FolderStore(tmp_path), FolderStore(tmp_path)
+    writer.put(NAME, arrays)
+    with ThreadPoolExecutor(2) as pool:
+        puts = [pool.submit(store.put, NAME, arrays) for store in (writer, reader) * 20]
+        while not all(put.done() for put in puts):
+            assert reader.has(NAME)
+            entry = reader.get(NAME)
+            assert entry is not None
+            assert _same(entry["image"], arrays["image"])
+    assert [put.result() for put in puts] == [None] * 40
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import kadr
+from kadr.cli.batch import batch
 from kadr.cli.clean import clean
 from kadr.cli.compare import compare
 from kadr.cli.convert import encode, frames
@@ -40,7 +41,7 @@ from kadr.errors import OptionsError
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "Start": (studio, new, import_, layer),
     "Plan": (plan, frames, mask),
-    "Run": (run, preview, compare, deflicker),
+    "Run": (run, batch, preview, compare, deflicker),
     "Look": (status, measure, info),
     "Exchange": (export, encode),
     "Stylize": (stylizers, presets, seeds, synth),

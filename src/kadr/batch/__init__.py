@@ -1,0 +1,1 @@
+"""Run many projects and clips with one command."""
