@@ -49,7 +49,7 @@ _FIELD_BYTES_PER_PIXEL = 5.2
 _WINDOW = 512
 """The most tasks that the executor knows of at a time, or more if it has many cores: the tasks of a
 pass follow one another, so only some of those that it knows can start."""
-_WINDOW_OF_CORE = 16
+_WINDOW_OF_CORE = 8
 _KEYS_AT_ONCE = 32
 """Keys that are copied to the finished frames before those are yielded."""
 _ATTEMPTS = 3
@@ -275,7 +275,7 @@ class Renderer:
             pixels = missing.pass_frames * self._run.pixels
             with self._executors.executor(pixels) as executor:
                 self.clock.start()
-                window = max(_WINDOW, _WINDOW_OF_CORE * executor.cores)
+                window = task_window(executor.cores)
                 events = frames.follow(executor.run(tasks, window, self._cancel))
                 for event in in_task_order(events, expected):
                     if isinstance(event, ItemStored):
@@ -325,6 +325,11 @@ class Renderer:
         ):
             types[task.id], expected[task.id] = task.type, list(work.indices)
             yield task
+
+
+def task_window(cores: int) -> int:
+    """The most tasks that an executor with so many cores knows of at a time."""
+    return max(_WINDOW, _WINDOW_OF_CORE * cores)
 
 
 def frame_bytes(run: RunContext) -> float:

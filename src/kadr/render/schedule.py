@@ -6,7 +6,9 @@ traces what is missing back to the pass frames that have to be computed again.
 
 from __future__ import annotations
 
+import functools
 import itertools
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -299,12 +301,30 @@ class RunSchedule:
 
     def _shared(self, key_pass: KeyPass) -> tuple[int, int] | None:
         """The first and the last frame that another pass makes too; None if there is none."""
-        low, high = sorted((key_pass.index(1), key_pass.last))
-        for other in self.passes:
-            first, last = sorted((other.index(1), other.last))
+        low, high = _ends(key_pass)
+        begins, longest = self._by_begin
+        start = bisect_left(begins, (low - longest, -1))
+        stop = bisect_left(begins, (high + 1, -1))
+        for position in sorted(position for _, position in begins[start:stop]):
+            other = self.passes[position]
+            first, last = _ends(other)
             if other != key_pass and max(low, first) <= min(high, last):
                 return max(low, first), min(high, last)
         return None
+
+    @functools.cached_property
+    def _by_begin(self) -> tuple[list[tuple[int, int]], int]:
+        """The first frame and the position of each pass, in order, and the longest pass.
+
+        In a long film there are thousands; only a few are near another.
+        """
+        begins = sorted((_ends(item)[0], position) for position, item in enumerate(self.passes))
+        return begins, max(map(len, self.passes), default=0)
+
+
+def _ends(key_pass: KeyPass) -> tuple[int, int]:
+    """The first and the last frame of a pass in the order of the clip."""
+    return min(key_pass.index(1), key_pass.last), max(key_pass.index(1), key_pass.last)
 
 
 def make_schedule(run: RunContext, spans: Iterable[Span], keys: KeyStyles) -> RunSchedule:
