@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kadr.core.events import CancelToken, Event
+from kadr.core.events import CancelToken, Event, notice
 from kadr.core.row_bands import default_threads
 from kadr.options import RunOptions
 from kadr.render.blend_task import STEP as BLEND
@@ -104,6 +104,8 @@ def make_dry_run(
     """
     cancel = cancel or CancelToken()
     check_run_outputs(options)
+    if options.fill:
+        yield notice("plan", "counts the frames that are made first, not those filled in then")
     with open_run(options, exclusive=False) as opened:
         run = replace(opened, store=OverlayStore(opened.store))
         plan = yield from plan_run(run, cancel)

@@ -17,6 +17,7 @@ from kadr.core.background import FILM, parse_background
 from kadr.core.encodings import CODECS, DEPTHS
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
+from kadr.core.locations import is_below_url, path_text, url_of
 from kadr.core.output_size import parse_output_size
 from kadr.errors import OptionsError
 from kadr.option_fields import (
@@ -218,6 +219,9 @@ _REFINE_STRENGTH = 0.3
 GUIDE_WEIGHT = 16.0
 """Of a guide of the user without a weight: levels 11 to 25 apart begin to be told apart."""
 _GUIDE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+INLINE, PROCESSES, RAY = "inline", "processes", "ray"
+EXECUTORS = (INLINE, PROCESSES, RAY)
+"""Where the tasks of a run are carried out."""
 
 
 @dataclass(frozen=True)
@@ -262,8 +266,9 @@ class RunOptions:
         section="keys", group=KEYFRAMES,
     )  # fmt: skip
     every: int = option(
-        1, "with every-frame: stylize one frame of this many", low=1, high=1000,
-        section="keys", group=KEYFRAMES,
+        1, "make one frame of this many, at the speed of the clip; with every-frame: stylize these "
+        "and propagate the others",
+        low=1, high=1000, section="keys", group=KEYFRAMES,
     )  # fmt: skip
     steady: bool = option(
         False, "with every-frame: remove the flicker of the output, as kadr deflicker does",
@@ -390,6 +395,14 @@ class RunOptions:
         None, "frames per second of an image sequence", low=0.01, high=1000, unset="24",
         section="clip", entry="frame-rate",
     )  # fmt: skip
+    hold: int = option(
+        1, "show each made frame this many times, as in animation on twos; sound and speed stay",
+        low=1, high=100, section="output", group=OUTPUT,
+    )  # fmt: skip
+    fill: bool = option(
+        False, "with every: then carry the made frames over those between them, for all frames",
+        section="output", group=OUTPUT,
+    )  # fmt: skip
     crf: int | None = option(
         None, "quality of the video, lower is better", low=0, high=63,
         unset="17; h265: 19, av1: 23, vp9: 24", section="output", group=OUTPUT,
@@ -420,6 +433,16 @@ class RunOptions:
         None, "how many worker processes to use", low=1, high=1024,
         unset="as many as make the run faster", section="run", group=RUN,
     )  # fmt: skip
+    executor: str | None = option(
+        None, "where passes are made and blended: inline, in this process; processes, in worker "
+        "processes of this machine; ray, with Ray on this machine or a cluster",
+        unset="inline for short runs, else processes", section="run", group=RUN,
+    )  # fmt: skip
+    address: str | None = option(
+        None, "HOST:PORT of the head of a Ray cluster, for --executor ray",
+        unset="Ray is started on this machine", group=RUN,
+    )  # fmt: skip
+    """No project has one: who answers there runs code here."""
     work: Path | None = option(
         None, "a folder for work files, which are kept so that a run can resume", group=RUN
     )
@@ -439,6 +462,8 @@ class RunOptions:
         """Whether a run may replace what is there already under the name of an output."""
         if self.overwrite or output is None or self.replace_in is None:
             return self.overwrite
+        if url_of(output) is not None:
+            return False
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
 
     @property
@@ -452,6 +477,35 @@ class RunOptions:
             "size": self.size,
         }
 
+    @property
+    def made_step(self) -> int:
+        """One frame of this many is made, from the first on."""
+        if self.every_frame or self.every == 1:
+            return self.hold
+        return self.every
+
+    def with_all_frames(self) -> RunOptions:
+        """The same for a run, or a part of one, that makes every frame."""
+        return replace(self, every=self.every if self.every_frame else 1, hold=1, fill=False)
+
+    def _check_every(self) -> None:
+        """Raise OptionsError for frames that cannot be made or shown so."""
+        if self.made_step % self.hold:
+            raise OptionsError(
+                f"hold {self.hold}: does not divide every {self.every}, so that frames would be "
+                f"shown for uneven times; give a multiple of {self.hold} as every, or leave it out"
+            )
+        if not self.fill:
+            return
+        if self.every_frame:
+            raise OptionsError("fill: every-frame fills by itself; leave fill out")
+        if self.hold > 1:
+            raise OptionsError(
+                f"fill: makes the frames that hold {self.hold} leaves out; leave one of them out"
+            )
+        if self.every == 1:
+            raise OptionsError("fill: is for every, such as every 2; give that too")
+
     def _check_output(self) -> None:
         """Raise OptionsError for an encoding that no output has."""
         if self.codec is not None and self.codec not in CODECS:
@@ -460,6 +514,16 @@ class RunOptions:
             raise OptionsError(f"depth {self.depth}: expected {', '.join(map(str, DEPTHS))}")
         if self.size is not None:
             parse_output_size(self.size)
+
+    def _check_places(self) -> None:
+        """Raise OptionsError for a URL where only a folder on this machine will do."""
+        for name in ("per_key", "work", "frames_folder", "report"):
+            path = getattr(self, name)
+            if path is not None and is_below_url(Path(path)):
+                raise OptionsError(
+                    f"{name.replace('_', '-')} {path_text(path)}: cannot be at a URL; give a "
+                    "folder on this machine, or one that several machines share"
+                )
 
     def _check_mask(self) -> None:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
@@ -493,6 +557,21 @@ class RunOptions:
             raise OptionsError(
                 f"guide {next(iter(self.guide))}: is for propagated frames, and every-frame "
                 "stylizes all; leave one of them out, or give every 2"
+            )
+
+    def _check_executor(self) -> None:
+        """Raise OptionsError for an unknown executor, or options that it does not have."""
+        if self.executor not in (None, *EXECUTORS):
+            raise OptionsError(
+                f"executor {shorten(self.executor)}: expected one of {', '.join(EXECUTORS)}"
+            )
+        if self.address is not None and self.executor != RAY:
+            raise OptionsError(
+                f"address {shorten(self.address)}: is for executor ray; give --executor ray too"
+            )
+        if self.workers is not None and self.executor == INLINE:
+            raise OptionsError(
+                f"workers {self.workers}: executor inline has none; leave one of them out"
             )
 
     def _check_match(self) -> None:
@@ -536,9 +615,12 @@ class RunOptions:
                 "every-frame: is for a stylizer that makes keys; leave it out beside painted keys"
             )
         self._check_output()
+        self._check_every()
+        self._check_places()
         self._check_mask()
         self._check_guides()
         self._check_match()
+        self._check_executor()
         if self.refine is not None and self.stylizer == "external":
             raise OptionsError(
                 f"refine {self.refine}: is for a stylizer that makes keys; leave it out beside "
@@ -562,8 +644,6 @@ class RunOptions:
             raise OptionsError("steady: is for every-frame; give that too, or leave it out")
         if self.steady and self.frames_only:
             raise OptionsError("steady: is for an output, and a layer has none; leave it out")
-        if self.every > 1 and not self.every_frame:
-            raise OptionsError(f"every {self.every}: is for every-frame; give that too")
         if self.min_gap and self.max_gap and self.min_gap > self.max_gap:
             raise OptionsError(
                 f"min-gap {self.min_gap}: is more than max-gap {self.max_gap}; lower it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.core.events import CancelToken, Event, follow, notice
@@ -14,6 +14,7 @@ from kadr.core.stage_times import stage
 from kadr.deflicker.stream import steady_frames
 from kadr.options import RunOptions
 from kadr.render.compositing import background_notices
+from kadr.render.fill import fill_events
 from kadr.render.keyframes import KeyStyles
 from kadr.render.lost_alpha import tell_lost_alpha
 from kadr.render.match_keys import match_keys
@@ -25,6 +26,7 @@ from kadr.render.renderer import Renderer
 from kadr.render.run_context import open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import make_schedule
+from kadr.report.record import WorkerRecord
 
 STEPS = ("plan", "stylize", "match", "propagate", "blend", "refine", "write")
 
@@ -36,6 +38,7 @@ class RunResult:
     output: a file, a folder, or a pattern of images in a folder.
     computed: pass frames made in this run; stored ones of earlier runs do not count.
     report: the page about the run, if one was asked for.
+    executor: where tasks ran, "" if none had to. workers: who made which frames in this run.
     """
 
     output: Path
@@ -44,6 +47,8 @@ class RunResult:
     seconds: float
     computed: int = 0
     report: Path | None = None
+    executor: str = ""
+    workers: tuple[WorkerRecord, ...] = ()
 
 
 def restyle(
@@ -66,6 +71,15 @@ def restyle_events(
 ) -> Generator[Event, None, RunResult]:
     """The same as a generator of Events whose return value is the RunResult."""
     cancel = cancel or CancelToken()
+    if not options.fill:
+        return (yield from _run_events(options, cancel))
+    first, second = yield from fill_events(options, cancel, _run_events)
+    seconds, computed = first.seconds + second.seconds, first.computed + second.computed
+    return replace(second, keys=first.keys, seconds=seconds, computed=computed)
+
+
+def _run_events(options: RunOptions, cancel: CancelToken) -> Generator[Event, None, RunResult]:
+    """One run from its plan to its output."""
     with ExitStack() as stack:
         run = stack.enter_context(open_run(options))
         recorder = stack.enter_context(closing(RunRecorder(run)))
@@ -120,6 +134,8 @@ def restyle_events(
             recorder.seconds,
             renderer.counts.pass_frames,
             recorder.report(),
+            recorder.executor,
+            recorder.workers(),
         )
 
 

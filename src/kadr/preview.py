@@ -69,6 +69,7 @@ def preview_frames(
     Raises OptionsError for frames that the run does not have, and what a run would raise.
     """
     cancel = cancel or CancelToken()
+    options = options.with_all_frames()
     with open_run(options, exclusive=False) as opened:
         if frames.start not in opened.frames or frames.stop - 1 not in opened.frames:
             number = opened.clip.number

@@ -158,6 +158,8 @@ def test_an_option_is_checked_by_what_reads_the_project(page: Page) -> None:
         ({"picture.mapping": "much"}, "expected a number"),
         ({"clip.frames": "0:99"}, "no frame 99"),
         ({}, "expected an object"),
+        ({"guides.guide": ["ids"]}, "guide 'ids': expected NAME=VALUE"),
+        ({"guides.guide-weight": ["ids=3"]}, "there is no guide of this name"),
     ):
         response = page.edit("PATCH", "/api/options", values=values)
         assert response.status_code == 422, values
@@ -165,6 +167,17 @@ def test_an_option_is_checked_by_what_reads_the_project(page: Page) -> None:
     assert open_project(page.root).text == before
     response = page.edit("PATCH", "/api/options", values={"picture.mapping": 4, "run.seed": 3})
     assert response.status_code == 200
+    values = {"guides.guide": ["ids=../ids"], "guides.guide-weight": ["ids=8"]}
+    assert page.edit("PATCH", "/api/options", values=values).status_code == 200
+    run = open_project(page.root).settings.run
+    assert run is not None
+    assert (run["guide"], run["guide_weight"]) == ({"ids": Path("../ids")}, {"ids": 8.0})
+    (section,) = [
+        item for item in page.snapshot()["options"]["sections"] if item["name"] == "guides"
+    ]
+    shown = {option["name"]: (option["kind"], option["value"]) for option in section["options"]}
+    assert shown["guide"] == ("list", ["ids=../ids"])
+    assert page.edit("PATCH", "/api/options", values=dict.fromkeys(values)).status_code == 200
     assert page.edit("POST", "/api/takes", name="firm").status_code == 200
     response = page.edit(
         "PATCH", "/api/options", values={"stylizer.name": "paint", "stylizer.radius": 5}

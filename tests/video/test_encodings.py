@@ -16,7 +16,7 @@ from video_samples import picture, read_index
 from kadr.core.encodings import CODECS
 from kadr.core.frames import Frame
 from kadr.core.output_size import OutputSize, parse_output_size
-from kadr.errors import OptionsError
+from kadr.errors import InputError, OptionsError
 from kadr.image_files import read_image
 from kadr.video import encodings
 from kadr.video.clips import create_clip, keeps_alpha, open_clip
@@ -94,6 +94,16 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
         assert first.read_bytes() == again.read_bytes()
 
 
+def test_narrow_frames_with_ten_bits_are_refused_by_h265(tmp_path: Path) -> None:
+    """libx265's vector code would write outside of its memory, and the process end at some time."""
+    options = {"codec": "h265", "size": "40x40"}
+    with pytest.raises(InputError, match=r"a\.mp4: 40x40 is too narrow .* \(at least 64 wide\)"):
+        _write(tmp_path / "a.mp4", depth=10, **options)
+    assert not list(tmp_path.iterdir())
+    with open_clip(_write(tmp_path / "a.mp4", **options)) as clip:
+        assert (clip.info.width, len(clip)) == (40, COUNT)
+
+
 def test_players_of_apple_are_told_of_h265(tmp_path: Path) -> None:
     with av.open(str(_write(tmp_path / "a.mp4", codec="h265"))) as container:
         assert container.streams.video[0].codec_context.codec_tag == "hvc1"
@@ -115,8 +125,8 @@ def test_players_of_apple_are_told_of_h265(tmp_path: Path) -> None:
         ("f_%03d.jpg", {"depth": 16}, r"depth 16: \.jpg images have 8 bits.*\.png or \.tif"),
         ("f_%03d.png", {"depth": 10}, r"depth 10: \.png images have 8 or 16 bits"),
         ("o.mp4", {"codec": "av1", "crf": 0}, r"crf 0: expected 1 \(best\) to 63 for av1"),
-        ("o.mov", {"codec": "prores422", "crf": 9}, r"crf 9: has no effect on prores422"),
-        ("o.mkv", {"codec": "av1", "preset": "fast"}, r"encoder-preset fast: has no effect on av1"),
+        ("o.mov", {"codec": "prores422", "crf": 9}, r"crf 9: has no effect .* which is prores422"),
+        ("o.mkv", {"codec": "av1", "preset": "fast"}, r"preset fast: has no .* which is av1"),
         ("o.mp4", {"size": "big"}, r"size 'big': expected WIDTHxHEIGHT, such as 1280x720"),
         ("o.mp4", {"size": "0x"}, r"size '0x': expected"),
         ("o.mp4", {"size": "99999x2"}, r"of 1 to 16384 pixels"),

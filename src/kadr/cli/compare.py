@@ -49,7 +49,9 @@ _KEYFRAME_FIELDS = fields_of_group(
         "key_offset",
     ),
 )
-_OUTPUT_FIELDS = fields_of_group(RunOptions, OUTPUT, without=("per_key", "report", "size"))
+_OUTPUT_FIELDS = fields_of_group(
+    RunOptions, OUTPUT, without=("per_key", "report", "size", "hold", "fill")
+)
 _WORK_FIELDS = fields_of_group(RunOptions, RUN, without=("allow_truncated", "work_limit"))
 
 Out = Annotated[

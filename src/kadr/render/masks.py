@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from kadr.errors import InputError
 from kadr.files import file_digest
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.options import RunOptions
+from kadr.remote.copies import local_copy
 from kadr.render.mask_look import MaskLook, mask_facts
 from kadr.render.matte_reader import MaskFacts, MaskSource, MatteReader
 from kadr.render.numbered_files import find_numbered_files
@@ -40,6 +41,7 @@ from kadr.video.base import Clip
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import open_clip
 from kadr.video.identity import identify
+from kadr.video.sparse_clip import SparseClip, whole_clip
 
 STEP = "masks"
 VERSION = 1
@@ -50,6 +52,8 @@ _BLACK = 16
 _FAINT = 128
 """Masks without a level from this on are told to be faint."""
 _RATE_TOLERANCE = Fraction(1, 200)
+
+Value = TypeVar("Value")
 
 
 class FrameMasks(Closing):
@@ -62,11 +66,15 @@ class FrameMasks(Closing):
     def __init__(self, options: RunOptions, clip: Clip, frames: FrameRange) -> None:
         assert options.mask is not None, "a run without a mask has no masks"
         self._path, self._options, self._clip, self._run_frames = (
-            options.mask,
+            local_copy(options.mask),
             options,
-            clip,
+            whole_clip(clip),
             frames,
         )
+        self._needed: Sequence[int] = range(frames.start, frames.stop)
+        if isinstance(clip, SparseClip):  # masks belong to the frames of the whole clip
+            self._needed = clip.indices[frames.start : frames.stop]
+            self._run_frames = FrameRange(self._needed[0], self._needed[-1] + 1)
         self._size = (clip.info.width, clip.info.height)
         self._mask_clip: Clip | None = None
         self._notices: list[str] = []
@@ -75,12 +83,12 @@ class FrameMasks(Closing):
         self._tiles: Mapping[int, str] = {}
         self._reader: MatteReader | None = None
         self._area: WorkArea | None = None
-        path, files = self._path, find_numbered_files(self._path, clip, "mask")
+        path, files = self._path, find_numbered_files(self._path, self._clip, "mask")
         if files is not None:
             self._files = files
             self._check_files()
         elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES and not is_animated(path):
-            self._files = dict.fromkeys(range(len(clip)), path)
+            self._files = dict.fromkeys(range(len(self._clip)), path)
         elif not path.exists():
             raise InputError(
                 f"{path}: no such mask; give a video, a folder of images named by frame number, or "
@@ -88,6 +96,10 @@ class FrameMasks(Closing):
             )
         else:
             self._open_clip()
+        if isinstance(clip, SparseClip):
+            self._clip, self._run_frames = clip, frames
+            self._files = _by_position(self._files, clip)
+            self._frames = _by_position(self._frames, clip)
         digests = {file: file_digest(file) for file in set(self._files.values())}
         self._source = MaskSource(
             self._size,
@@ -103,7 +115,7 @@ class FrameMasks(Closing):
         clip, frames = self._clip, self._run_frames
         if self._path.is_dir():
             self._notices += unused_file_notices([self._path])
-        missing = [index for index in frames if index not in self._files]
+        missing = [index for index in self._needed if index not in self._files]
         if missing:
             masks = sorted(self._files)
             some = ", ".join(str(clip.number(index)) for index in missing[:5])
@@ -290,6 +302,13 @@ class FrameMasks(Closing):
             self._reader.close()
         if self._mask_clip is not None:
             self._mask_clip.close()
+
+
+def _by_position(values: Mapping[int, Value], clip: SparseClip) -> dict[int, Value]:
+    """Values by frame of the whole clip, as values by frame of ``clip``."""
+    return {
+        position: values[index] for position, index in enumerate(clip.indices) if index in values
+    }
 
 
 def _rate(clip: Clip) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kadr.core.frames import Image
 from kadr.core.stage_times import StageTimes, add_times, stage, start_times, take_times
 from kadr.errors import OutputError
 from kadr.plan.next_keyframe import find_next_keyframe
@@ -22,6 +23,7 @@ from kadr.render.refine import Refiner
 from kadr.render.renderer import WRITE, Renderer
 from kadr.render.run_context import RunContext
 from kadr.render.run_plan import RunPlan
+from kadr.render.sparse_record import in_whole_clip
 from kadr.report.page import write_report
 from kadr.report.record import (
     ClipRecord,
@@ -30,11 +32,13 @@ from kadr.report.record import (
     RunRecord,
     StageRecord,
     StepRecord,
+    WorkerRecord,
     library_versions,
     plain_values,
     write_record,
 )
 from kadr.storage.budget import folder_bytes
+from kadr.video.sparse_clip import SparseClip, whole_clip
 
 _log = logging.getLogger(__name__)
 
@@ -128,15 +132,31 @@ class RunRecorder:
 
         Raises OutputError if it cannot be written.
         """
-        run = self._run
+        run, clip = self._run, self._run.clip
         if run.options.report is None:
             return None
+
+        def get_result(index: int) -> Image:
+            position = clip.position(index) if isinstance(clip, SparseClip) else index
+            assert position is not None, "frames that are left out have no result"
+            return run.final_frames.get(position, run.size)
+
         return write_report(
             self.record(),
             run.options.report,
-            lambda index: run.clip.frame(index).rgb,
-            lambda index: run.final_frames.get(index, run.size),
+            lambda index: whole_clip(clip).frame(index).rgb,
+            get_result,
         )
+
+    @property
+    def executor(self) -> str:
+        """Where tasks ran; "" if none had to."""
+        executors = self._run.executors
+        return executors.name if self.workers() and executors is not None else ""
+
+    def workers(self) -> tuple[WorkerRecord, ...]:
+        """Who made what in this run."""
+        return () if self.renderer is None else self.renderer.made_by.records()
 
     def _steps(self) -> tuple[StepRecord, ...]:
         """Seconds and counts of each step."""
@@ -177,7 +197,7 @@ class RunRecorder:
         """The record of the run so far; there is a plan."""
         assert self.plan is not None, "called before there was a plan"
         run, clip, plan = self._run, self._run.clip, self.plan
-        return RunRecord(
+        record = RunRecord(
             clip=clip_record(run),
             keys=tuple(
                 KeyRecord(span.key, clip.number(span.key), span.start, span.stop)
@@ -201,7 +221,10 @@ class RunRecorder:
             next_key=self.next_key,
             notes=() if self.renderer is None else tuple(self.renderer.counts.notes),
             shares=self._shares,
+            executor=self.executor,
+            workers=self.workers(),
         )
+        return in_whole_clip(record, clip) if isinstance(clip, SparseClip) else record
 
 
 def _size(output: Path | None) -> int:
@@ -212,12 +235,13 @@ def _size(output: Path | None) -> int:
 
 def clip_record(run: RunContext) -> ClipRecord:
     """The clip of a run as records hold it."""
-    info = run.clip.info
+    clip = whole_clip(run.clip)
+    info = clip.info
     return ClipRecord(
         run.source.absolute().path,
         info.width,
         info.height,
-        len(run.clip),
+        len(clip),
         float(info.frame_rate),
-        run.source.identity or run.clip_identity,
+        clip.watch.identity or run.clip_identity,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange
+from kadr.core.locations import url_of
 from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL
@@ -18,8 +19,10 @@ from kadr.render.figure_masks import FigureMasks, figure_digest
 from kadr.render.guide_files import GuideSource, find_guides, guide_digests, guide_settings
 from kadr.render.key_pass import PassInput
 from kadr.render.lost_alpha import check_alpha
+from kadr.render.made_frames import choose_frames, made_notices, with_positions
 from kadr.render.masks import FrameMasks
 from kadr.render.matte_reader import MaskSource
+from kadr.render.run_executors import RunExecutors
 from kadr.render.run_inputs import check_run_outputs
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
@@ -29,8 +32,10 @@ from kadr.storage.store import FolderStore, WorkFolder, fingerprint
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.clip_source import ClipSource
 from kadr.video.clips import create_clip
+from kadr.video.held_writer import HeldWriter
 from kadr.video.identity import identify
 from kadr.video.no_output import NoOutput
+from kadr.video.sparse_clip import FrameChoice, SparseClip, whole_clip
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class RunContext:
     of the clip's content. frames: the frames of the run. layout: the paths in the work folder.
     blended_frames: the folder of frames blended from the passes. backdrop: what lies
     behind what is styled. notices: about the inputs. masks: None without a mask. figures: the masks
-    of the figure that the paint belongs to; None without. guides: the user's.
+    of the figure that the paint belongs to; None without. guides: the user's. executors: None where
+    nothing is made.
     """
 
     options: RunOptions
@@ -57,6 +63,7 @@ class RunContext:
     masks: FrameMasks | None = None
     figures: FigureMasks | None = None
     guides: tuple[GuideSource, ...] = ()
+    executors: RunExecutors | None = None
 
     @property
     def mask_tile(self) -> int:
@@ -125,13 +132,20 @@ class RunContext:
         options = self.options
         if options.frames_only:
             return NoOutput(self.final_frames.folder)
-        return create_clip(
+        clip, indices = self.clip, range(self.frames.start, self.frames.stop)
+        rendered = clip.choice if isinstance(clip, SparseClip) else None
+        if rendered is not None:
+            visible = FrameChoice(rendered.start, rendered.stop, rendered.step // options.hold)
+            clip = SparseClip(whole_clip(clip), visible)
+            indices = range(len(clip))
+        writer = create_clip(
             options.output,
-            like=self.clip,
+            like=clip,
             overwrite=options.may_replace(options.output),
             **options.encoding,
-            indices=range(self.frames.start, self.frames.stop),
+            indices=indices,
         )
+        return writer if rendered is None else HeldWriter(writer, rendered, visible, options.hold)
 
     def pass_areas(self, key: int, last: int) -> tuple[str, ...]:
         """What the pass of a key up to the frame ``last`` depends on: see KeyPass.areas."""
@@ -180,8 +194,8 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     exclusive: lock the work folder; without the lock only complete files may be written there
     that any other process would write alike.
     Raises InputError for a clip that cannot be used, OptionsError for frames that it does not
-    have, OutputError if the folder is in use, is not kadr's or cannot be written, or if the output
-    lies among what the run reads.
+    have or an address without a cluster, BackendError without Ray, OutputError if the folder is in
+    use, is not kadr's or cannot be written, or if the output lies among what the run reads.
     """
     source = ClipSource.of(options)
     if exclusive:
@@ -189,6 +203,13 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     with ExitStack() as stack:
         clip = stack.enter_context(source.open())
         frames = _frame_range(options, clip)
+        choice = choose_frames(options, clip, frames)
+        sparse_notices: tuple[str, ...] = ()
+        if choice is not None:
+            total = len(frames)
+            clip, source = SparseClip(clip, choice), replace(source, choice=str(choice))
+            sparse_notices = tuple(made_notices(options, clip, total))
+            frames, options = FrameRange(0, len(clip)), with_positions(options, clip)
         check_alpha(options)
         masks = None
         if options.mask is not None:
@@ -204,6 +225,10 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             adopt_folder(layout.folder)
         for folder in layout.folders:
             refuse_links(layout.folder, folder)
+        executors = None
+        if exclusive:
+            executors = RunExecutors(options, layout, source.absolute().path)
+            stack.enter_context(executors)
         identity = identify(clip, layout.folder)
         pinned = source.pinned(clip)
         backdrop, notices = find_backdrop(options, clip, frames.stop - 1, pinned.absolute(), layout)
@@ -217,16 +242,17 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             FolderStore(layout.store),
             FrameFolder(_blended_folder(options, layout), clip.name),
             backdrop,
-            (*notices, *guide_notices),
+            (*sparse_notices, *notices, *guide_notices),
             masks,
             figures,
             guides,
+            executors,
         )
 
 
 def run_purpose(output: Path | str) -> str:
     """What a run holds the lock of its work folder for: its output."""
-    return str(Path(output).absolute())
+    return url_of(output) or str(Path(output).absolute())
 
 
 def _blended_folder(options: RunOptions, layout: WorkLayout) -> Path:

@@ -5,6 +5,7 @@ A work folder holds::
     store/          results of tasks, one file an entry: passes, flow, stylized keys, mattes
     frames/         frames of the output, where a project has no folder of its own for them
     blended/        blended frames that are still to be refined
+    handed-in/RUN/  finished frames of workers of a cluster, until the run moves them to their place
     noise/          noise that a stylizer found by inversion
     run.json        the record of the last run
     passes.json     what each pass was made from, to tell why one is stale
@@ -16,6 +17,7 @@ A work folder holds::
     lock, lock.pid  the lock, and the process that holds it
     made-by-kadr.txt   the marker: without it the folder is not kadr's, and nothing is deleted
     keyframes/, every-frame/   in a comparison: one work folder for each method
+    sparse/         in a run that fills frames in: the work folder of those made first
     studio/         pictures for the page of the studio, and its plan
     layers/NAME/    in a project with layers: one work folder for each of them
     .kadr-*         files that are being written; left over after a crash
@@ -30,8 +32,10 @@ from pathlib import Path, PurePath
 from kadr.files import TEMPORARY_NAME
 
 LOCK, LOCK_HOLDER, MARKER = "lock", "lock.pid", "made-by-kadr.txt"
-METHODS = ("keyframes", "every-frame")
-"""Folders of a comparison, each of them a work folder."""
+SPARSE = "sparse"
+"""The folder of the frames that a run makes before it fills in the others."""
+METHODS = ("keyframes", "every-frame", SPARSE)
+"""Folders of a comparison, and of a run that fills frames in, each of them a work folder."""
 LAYERS = "layers"
 """The folder of the layers' work folders."""
 
@@ -51,7 +55,8 @@ _KINDS = {
         r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]{12}\.json|(survey|masks)-[0-9a-f]{32}\.zip"
     ),
     "left over from an interrupted run": re.compile(
-        rf"((store|frames|blended|noise|studio)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
+        rf"((store|frames|blended|noise|studio|handed-in)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
+        r"|handed-in/[0-9a-f]{16}/[^/]+\.png"
     ),
     "pictures for the studio": re.compile(
         r"studio/((input|sheets)/[0-9a-f]+|styled|preview|keys|full|seeds/\d+)/[\w-]+\.(jpg|png)"
@@ -83,6 +88,11 @@ class WorkLayout:
     def blended(self) -> Path:
         """The folder of blended frames that are still to be refined."""
         return self.folder / "blended"
+
+    @property
+    def handed_in(self) -> Path:
+        """The folder of finished frames that workers of a cluster made."""
+        return self.folder / "handed-in"
 
     @property
     def noise(self) -> Path:
@@ -140,14 +150,14 @@ class WorkLayout:
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of files in the work folder."""
-        return self.store, self.frames, self.blended, self.noise
+        return self.store, self.frames, self.blended, self.handed_in, self.noise
 
     def layer(self, name: str) -> WorkLayout:
         """The work folder of one layer of a project."""
         return WorkLayout(self.folder / LAYERS / name)
 
     def method(self, name: str) -> WorkLayout:
-        """The work folder of one method of a comparison, one of METHODS."""
+        """The work folder of one of METHODS."""
         assert name in METHODS, name
         return WorkLayout(self.folder / name)
 

@@ -107,9 +107,9 @@ class PictureStore:
             await self._make_sheet(number, _SOON)
         return path
 
-    def styled_path(self, index: int, version: str) -> Path | None:
-        """The picture of a finished frame, if it is made."""
-        path = self._stored["styled"].get(index)
+    def path(self, kind: str, index: int, version: str) -> Path | None:
+        """The picture of a finished frame ("styled") or of a "preview", if it is made."""
+        path = self._stored[kind].get(index)
         return path if path is not None and path.name.endswith(f"-{version}.jpg") else None
 
     def want_styled(self, files: dict[int, tuple[str, Path]]) -> None:

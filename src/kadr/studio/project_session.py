@@ -234,10 +234,13 @@ class ProjectSession:
             or self._known_revision != self._state.revision
         ):
             return
+        previews = {index: facts["version"] for index, facts in self._table.previews.items()}
+        versions = {"preview": previews, "styled": self._table.current_versions}
         pictures = {
             index: path
-            for index, version in self._table.current_versions.items()
-            if (path := self.pictures.styled_path(index, version)) is not None
+            for kind, frames in versions.items()
+            for index, version in frames.items()
+            if (path := self.pictures.path(kind, index, version)) is not None
         }
         with contextlib.suppress(OSError):  # such as a full disk, or a picture that was replaced
             if await asyncio.to_thread(self.takes.keep, take["key"], pictures):

@@ -34,6 +34,8 @@ class Codec:
     options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     tag: str = ""
+    narrowest_deep: int = 1
+    """Width in pixels from which frames of more than 8 bits are encoded."""
     nearest: tuple[str, ...] = ()
     """Other codecs, the most similar first, for a build that lacks this encoder."""
 
@@ -77,6 +79,9 @@ _CODECS = {
         presets=True,
         # info: the encoder's settings would be stored, with the number of its threads
         options={"preset": "faster", "x265-params": "log-level=none:info=0"},
+        # its vector code for 10 bits writes outside of its memory at widths from 33 to 48; which
+        # code it uses is settled by the first encoder of a process
+        narrowest_deep=64,
         tag="hvc1",  # QuickTime does not open FFmpeg's own, hev1
         nearest=("av1", "h264", "vp9"),
     ),
@@ -188,6 +193,11 @@ class Encoding:
         formats = codec.alpha_formats if has_alpha and self.alpha_codec else codec.formats
         return formats.get(self.depth or 0) or next(iter(formats.values()))
 
+    @property
+    def narrowest(self) -> int:
+        """Width in pixels from which frames are encoded."""
+        return self.codec.narrowest_deep if (self.depth or 8) > 8 else 1
+
     def options(self, has_alpha: bool) -> dict[str, str]:
         """Options of the encoder."""
         codec = self.codec_of(has_alpha)
@@ -232,8 +242,8 @@ def find_encoding(
     if name not in container.codecs:
         raise OptionsError(_mismatch(name, suffix))
     chosen = _CODECS[name]
-    _check_crf(name, chosen, crf)
-    _check_preset(name, chosen, preset)
+    _check_crf(path, name, chosen, crf)
+    _check_preset(path, name, chosen, preset)
     if depth is not None and depth not in chosen.formats:
         depths = " or ".join(map(str, chosen.formats))
         raise OptionsError(f"depth {depth}: {name} has {depths} bits a channel; give one of these")
@@ -264,21 +274,23 @@ def _mismatch(codec: str, suffix: str) -> str:
     )
 
 
-def _check_crf(name: str, codec: Codec, crf: int | None) -> None:
+def _check_crf(path: Path, name: str, codec: Codec, crf: int | None) -> None:
     if crf is None:
         return
     if codec.crf is None:
-        raise OptionsError(f"crf {crf}: has no effect on {name}; leave it out")
+        raise OptionsError(f"crf {crf}: has no effect on {path}, which is {name}; leave it out")
     _, best, worst = codec.crf
     if not best <= crf <= worst:
         raise OptionsError(f"crf {crf}: expected {best} (best) to {worst} for {name}")
 
 
-def _check_preset(name: str, codec: Codec, preset: str | None) -> None:
+def _check_preset(path: Path, name: str, codec: Codec, preset: str | None) -> None:
     if preset is None:
         return
     if not codec.presets:
-        raise OptionsError(f"encoder-preset {preset}: has no effect on {name}; leave it out")
+        raise OptionsError(
+            f"encoder-preset {preset}: has no effect on {path}, which is {name}; leave it out"
+        )
     if preset not in ENCODER_PRESETS:
         raise OptionsError(
             f"encoder-preset {preset!r}: expected one of {', '.join(ENCODER_PRESETS)}"

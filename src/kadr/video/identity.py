@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kadr.errors import InputError, OutputError
 from kadr.files import FileFacts, file_digest, read_json_object, write_json_object
+from kadr.remote.copies import local_copy
 from kadr.storage.layout import WorkLayout
 from kadr.storage.ownership import adopt_folder
 from kadr.video.base import Clip, ClipInfo
@@ -36,7 +37,7 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
     missing. If it cannot be written or is not kadr's, the log says so.
     Raises InputError if there is no such clip, it cannot be read, or it changes meanwhile.
     """
-    path = Path(path)
+    path = local_copy(path)
     files = clip_files(path)
     facts = _file_facts(path, files)
     state = files_state(facts)
@@ -65,8 +66,9 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
 def clip_files(path: Path) -> tuple[Path, ...]:
     """The files of a clip in order: the one video file, or the images of a sequence.
 
-    Raises InputError if there are none.
+    path: also a URL, of which the files are copies. Raises InputError if there are none.
     """
+    path = local_copy(path)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
     except OSError as error:
@@ -87,13 +89,19 @@ def clip_size(path: Path) -> int:
 def identify(clip: Clip, cache: Path | None = None) -> str:
     """The identity of an opened clip's frames; from now on nothing else is read under its name.
 
+    That of some frames of a clip also depends on which they are.
+
     cache: as for ``clip_identity``. Raises InputError if a file changed since it was opened.
     """
     identity = clip.watch.identity
     if identity is None:
         identity = clip_identity(clip.info.path, cache)
         clip.watch.pin(identity)
-    return frames_identity(identity, clip.info)
+    identity = frames_identity(identity, clip.info)
+    choice = getattr(clip, "choice", None)
+    if choice is None:
+        return identity
+    return hashlib.sha256(f"{identity} {choice}".encode()).hexdigest()
 
 
 def frames_identity(identity: str, info: ClipInfo) -> str:

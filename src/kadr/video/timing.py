@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kadr.core.frames import Frame
 from kadr.video.base import DEFAULT_FRAME_RATE, Clip
+from kadr.video.sparse_clip import whole_clip
 
 
 class Timing:
@@ -60,7 +61,7 @@ class Timing:
         """Seconds from the first frame, or None if the clock is too coarse to show the frame."""
         time = self._time(frame)
         self._count += 1
-        self.reached_end = self._like is not None and _is_end(self._like, frame.index)
+        self.reached_end = self._is_last(frame)
         self.end = time + self._duration(frame)
         if self._clock is not None and self._shortest is not None:
             exact, time = time, round(time / self._clock) * self._clock
@@ -73,6 +74,18 @@ class Timing:
             raise ValueError(f"frame {frame.index} is at {time} s, expected after {self._last} s")
         self._last = time
         return time
+
+    def _is_last(self, frame: Frame) -> bool:
+        """Whether nothing of the clip, and so of its sound, follows a frame.
+
+        A clip that ends early goes on in its file.
+        """
+        like = self._like
+        if like is None or frame.index + 1 != len(like):
+            return False
+        whole = whole_clip(like).info
+        is_cut = whole.truncated or (whole.size_change is not None and not whole.resized)
+        return not is_cut and like.info.duration == whole.duration
 
     def _time(self, frame: Frame) -> Fraction:
         if self._like is None:
@@ -96,13 +109,6 @@ class Timing:
         if frame.index + 1 == len(times):
             return self._like.info.duration - times[-1]
         return self._step
-
-
-def _is_end(clip: Clip, index: int) -> bool:
-    """Whether a frame is the last of the film: a clip that ends early goes on in its file."""
-    info = clip.info
-    is_cut = info.truncated or (info.size_change is not None and not info.resized)
-    return index + 1 == len(clip) and not is_cut
 
 
 def _has_rate(clip: Clip, frame_rate: Fraction | None) -> bool:

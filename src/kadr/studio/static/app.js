@@ -1,7 +1,7 @@
 // READ FIRST: the page is put together here; what it knows lies in store.js.
 
 import { followEvents } from "./connection.js";
-import { find, make } from "./dom.js";
+import { find, listen, make } from "./dom.js";
 import { makeErrorArea } from "./errors.js";
 import { makeBanners, makeHeader, makeTheme, setTheme } from "./header.js";
 import { listenToKeyboard, makeHelp } from "./keyboard.js";
@@ -28,7 +28,7 @@ const editor = make("div", { class: "editor", hidden: true },
     makeNextStep()));
 find("#app").append(startTop, start, editor, makeErrorArea(), help);
 
-watch("project start connection reload", () => {
+watch("project start connection", () => {
   const isOpen = Boolean(store.data.project);
   editor.hidden = !isOpen;
   start.hidden = startTop.hidden = isOpen || !store.data.start;
@@ -38,7 +38,7 @@ watch("project start connection reload", () => {
 
 // The address keeps project and frame, for a reload and for a link.
 let restored = "";
-watch("clip project reload", () => {
+watch("clip project", () => {
   const { project, clip } = store.data;
   if (!project || !clip || restored === `${project.path} ${clip.version}`) return;
   restored = `${project.path} ${clip.version}`;
@@ -60,14 +60,14 @@ watch("frame", () => {
 });
 
 // Files dropped anywhere: a clip on the start page, painted keys in a project.
-document.addEventListener("dragover", (event) => {
+listen(document, "dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dragging");
 });
 for (const type of ["dragleave", "drop"]) {
-  document.addEventListener(type, () => document.body.classList.remove("dragging"));
+  listen(document, type, () => document.body.classList.remove("dragging"));
 }
-document.addEventListener("drop", (event) => {
+listen(document, "drop", (event) => {
   event.preventDefault();
   const files = [...event.dataTransfer.files];
   if (!files.length) return;

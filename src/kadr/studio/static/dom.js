@@ -45,10 +45,12 @@ export function icon(name) {
   return svg;
 }
 
+export const listen = (element, type, listener, options) => element.addEventListener(type, listener, options);
+
 // A button; options: icon, class, title, label (name for screen readers if there is no text).
 export function button(text, onClick, options = {}) {
   const element = make("button", {
-    type: "button", class: options.class, title: options.title,
+    type: "button", class: options.class, title: options.title || (!text && options.label),
     "aria-label": options.label, on: { click: onClick },
   });
   if (options.icon) element.append(icon(options.icon));
@@ -56,7 +58,24 @@ export function button(text, onClick, options = {}) {
   return element;
 }
 
+// Controls side by side, and the errors of their calls.
+export const row = (...children) => make("div", { class: "row place" }, ...children);
+
+export const hint = (text) => make("p", { class: "hint", text });
+
+// A hidden field for a button to click; take gets the files.
+export function filePicker(label, accept, take, multiple = false) {
+  const input = make("input", { type: "file", accept, multiple, hidden: true, "aria-label": label });
+  listen(input, "change", () => { take([...input.files]); input.value = ""; });
+  return input;
+}
+
 export const find = (query, within = document) => within.querySelector(query);
+
+export function setLabel(element, label, title = label) {
+  element.setAttribute("aria-label", label);
+  element.title = title;
+}
 
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -81,6 +100,13 @@ export function syncList(parent, items, idOf, create, update) {
   }
   for (const child of present.values()) child.remove();
   if (focused && focused !== document.activeElement && focused.isConnected) focused.focus();
+}
+
+// Make children again when their shape is another one.
+export function rebuild(element, shape, makeChildren) {
+  if (element.dataset.shape === shape) return;
+  element.dataset.shape = shape;
+  element.replaceChildren(...makeChildren());
 }
 
 export function plural(count, word) {
@@ -108,6 +134,36 @@ export function clearCanvas(canvas) {
   return context;
 }
 
+// A path through points: x, y, x, y …
+export function trace(context, ...numbers) {
+  context.beginPath();
+  for (let i = 0; i < numbers.length; i += 2) context.lineTo(numbers[i], numbers[i + 1]);
+}
+
+export function clipTo(context, ...rectangle) {
+  context.save();
+  context.beginPath();
+  context.rect(...rectangle);
+  context.clip();
+}
+
+export function stripe(context, [left, top, width, height], step, thickness) {
+  clipTo(context, left, top, width, height);
+  context.lineWidth = thickness;
+  context.beginPath();
+  for (let x = Math.floor((left - height) / step) * step; x < left + width; x += step) {
+    context.moveTo(x, top + height);
+    context.lineTo(x + height, top);
+  }
+  context.stroke();
+  context.restore();
+}
+
+export function setProgress(bar, share) {
+  if (share === null) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
 // Arrows and letters belong to the page again, not to a field that somebody wrote in before.
 export const releaseFocus = () => document.activeElement && document.activeElement.blur();
 
@@ -116,8 +172,8 @@ export function followPointer(event, surface, move, end = () => {}) {
   event.preventDefault();
   surface.setPointerCapture(event.pointerId);
   const stop = new AbortController(), options = { signal: stop.signal };
-  surface.addEventListener("pointermove", move, options);
+  listen(surface, "pointermove", move, options);
   for (const type of ["pointerup", "pointercancel"]) {
-    surface.addEventListener(type, (last) => { stop.abort(); end(last); }, options);
+    listen(surface, type, (last) => { stop.abort(); end(last); }, options);
   }
 }

@@ -1,8 +1,8 @@
 // The keyboard: what each key does, and the dialog that lists it under "?".
 
 import { edit } from "./connection.js";
-import { button, make } from "./dom.js";
-import { showError } from "./errors.js";
+import { button, hint, listen, make } from "./dom.js";
+import { guarded } from "./errors.js";
 import { addKey, goToNext } from "./keys.js";
 import { editRangeOfKey } from "./ranges.js";
 import { canEdit, goTo, keyAt, select, store } from "./store.js";
@@ -11,6 +11,10 @@ import { goToKey, secondInFrames, shuttle, stepBy, togglePlay } from "./transpor
 import { flip } from "./viewer.js";
 
 const LETTERS_OFF = "kadr-letters-off";
+
+export const undo = guarded(() => edit("POST", "/api/undo"));
+export const redo = guarded(() => edit("POST", "/api/redo"));
+const makeKey = guarded(() => (keyAt(store.frame) ? select(store.frame) : addKey(store.frame)));
 
 // Keys as people read them, what they do, the value of event.key, whether it is a letter.
 const KEYS = [
@@ -37,23 +41,10 @@ const EDITS = new Set(["Enter", "i", "o", "Ctrl+z", "Ctrl+Shift+z", "Ctrl+y"]);
 
 let dialog;
 
-async function postEdit(path) {
-  try { await edit("POST", path); } catch (error) { showError(error); }
-}
-
-export function undo() { return postEdit("/api/undo"); }
-export function redo() { return postEdit("/api/redo"); }
-
-async function makeKey() {
-  const index = store.frame;
-  if (keyAt(index)) { select(index); return; }
-  try { await addKey(index); } catch (error) { showError(error); }
-}
-
 export function makeHelp() {
   const letters = make("input", { type: "checkbox", id: "letters" });
   letters.checked = !localStorage.getItem(LETTERS_OFF);
-  letters.addEventListener("change", () => {
+  listen(letters, "change", () => {
     if (letters.checked) localStorage.removeItem(LETTERS_OFF);
     else localStorage.setItem(LETTERS_OFF, "yes");
   });
@@ -61,7 +52,7 @@ export function makeHelp() {
   dialog = make("dialog", { "aria-labelledby": "help-title" },
     make("h2", { id: "help-title", text: "Keyboard" }), make("dl", { class: "shortcuts" }, ...rows),
     make("p", {}, letters, make("label", { for: "letters", text: " Letters and digits work as shortcuts" })),
-    make("p", { class: "hint", text: "The ends of the selected key's range are sliders on the timeline: Tab reaches them, arrows move them." }),
+    hint("The ends of the selected key's range are sliders on the timeline: Tab reaches them, arrows move them."),
     button("Close", () => dialog.close(), { class: "primary" }));
   return dialog;
 }
@@ -69,7 +60,7 @@ export function makeHelp() {
 export const showHelp = () => dialog.showModal();
 
 export function listenToKeyboard() {
-  document.addEventListener("keydown", (event) => {
+  listen(document, "keydown", (event) => {
     if (!store.data.clip || dialog.open || event.defaultPrevented) return;
     const name = keyName(event), action = ACTIONS[name];
     if (!action || isForElement(event, name)) return;

@@ -1,8 +1,9 @@
 // The panel of keys: suggested ones, those to paint and painted ones; files dropped onto them.
 
-import { call, edit, putPicture, startJob } from "./connection.js";
-import { button, find, icon, make, plural, setText, syncList } from "./dom.js";
+import { edit, putPicture, startJob } from "./connection.js";
+import { button, filePicker, find, hint, icon, listen, make, plural, rebuild, row, setText, syncList } from "./dom.js";
 import { clearErrors, errorCard, guarded, say, showError } from "./errors.js";
+import { copyButton, folderButtons } from "./folders.js";
 import { filmedUrl } from "./pictures.js";
 import { editRangeOfKey } from "./ranges.js";
 import { percent } from "./shared/curves.js";
@@ -14,7 +15,7 @@ import {
 
 const KEY_STATES = { painted: "painted", "to-paint": "waits for paint", made: "made by the stylizer" };
 
-let list, next, planButton, acceptAll, addButton, overButton, stylizeRow, stylizeButton, picker, budget, filePicker, place;
+let list, next, planButton, acceptAll, addButton, overButton, stylizeRow, stylizeButton, picker, budget, place;
 
 export function makeKeysPanel() {
   list = make("ul", { class: "keys", "aria-label": "Keys and suggested keys" });
@@ -27,20 +28,18 @@ export function makeKeysPanel() {
   picker = stylizerPicker("Stylize keys with");
   stylizeButton = button("Stylize", guarded(stylizeWaiting), { class: "small", icon: "brush" });
   stylizeRow = make("div", { class: "stylize place" }, picker.element, stylizeButton);
-  filePicker = make("input", { type: "file", accept: "image/*", multiple: true, hidden: true,
-    "aria-label": "Painted pictures", on: { change: () => dropFiles([...filePicker.files]) } });
+  const picked = filePicker("Painted pictures", "image/*", (files) => dropFiles(files), true);
   place = make("div", { class: "place" });
-  const folders = make("div", { class: "row" },
-    button("Open folder", guarded(() => call("POST", "/api/reveal", { what: "paint" })), { icon: "folder", class: "quiet small local" }),
-    button("Copy path", () => copyPath(store.data.project.paint_path), { icon: "copy", class: "quiet small" }),
-    button("Drop or choose painted files", () => filePicker.click(), { icon: "upload", class: "quiet small" }), filePicker);
-  watch("keys suggestions frames frame selection jobs read_only connection clip project reload ranges options", update);
+  const folders = row(
+    ...folderButtons("paint", () => store.data.project.paint_path),
+    button("Drop or choose painted files", () => picked.click(), { icon: "upload", class: "quiet small" }), picked);
+  watch("keys suggestions frames frame selection jobs project ranges options editable", update);
   return make("div", { class: "panel-body" },
-    make("div", { class: "row place" }, addButton, overButton),
-    make("div", { class: "row place" }, planButton,
+    row(addButton, overButton),
+    row(planButton,
       make("label", { for: "plan-budget", text: "at most" }), budget, acceptAll),
     next, stylizeRow, list, place, folders,
-    make("p", { class: "hint", text: "Paint in your own editor: saving a file in the folder updates the page. Files dropped anywhere here become keys by the frame number in their name, or of the frame that is shown." }));
+    hint("Saving a file in the folder updates the page. Files dropped anywhere become keys by the number in their name, or of the frame that is shown."));
 }
 
 export const addKey = (index) => edit("POST", `/api/keys/${index}`, { source: "input" }).then(() => select(index));
@@ -75,17 +74,6 @@ export function goToNext() {
   if (item) { goTo(item.index); select(item.index); }
 }
 
-function copyPath(path) {
-  const area = make("textarea", { class: "offscreen", "aria-hidden": "true" });
-  area.value = path;
-  document.body.append(area);
-  area.select();
-  // the clipboard interface is missing on pages that came over plain http from another machine
-  const isCopied = document.execCommand("copy");
-  area.remove();
-  say(isCopied ? `Copied: ${path}` : path);
-}
-
 // The frame that a file name tells: its last group of digits, as in frame_00012.png.
 function frameOfName(name) {
   const digits = name.replace(/\.[^.]*$/, "").match(/\d+(?=\D*$)/);
@@ -104,7 +92,6 @@ export async function dropFiles(files, index = null) {
     }
     await putKey(target, file);
   }
-  filePicker.value = "";
 }
 
 async function putKey(index, file) {
@@ -131,11 +118,9 @@ function update() {
   overButton.disabled = !editable || !hasFinished;
   planButton.disabled = !editable || activeJobs().some((job) => job.kind === "plan");
   acceptAll.hidden = openSuggestions().length < 2;
-  acceptAll.disabled = !editable;
   stylizeRow.hidden = !isPainted || !waiting.length;
   setText(find("span", stylizeButton), `Stylize ${plural(waiting.length, "key")} that wait${waiting.length === 1 ? "s" : ""}`);
   stylizeButton.disabled = !editable || activeJobs().some((job) => job.kind === "stylize");
-  for (const element of document.querySelectorAll(".local")) element.hidden = !project.local;
   setText(find("span", planButton), suggestions && !suggestions.current ? "Suggest keys again" : "Suggest keys");
   showNext(suggestions);
   const rows = [...keys(), ...openSuggestions().map(({ index, first, last }) => ({ index, first, last, state: "suggested" }))];
@@ -149,11 +134,9 @@ function showNext(suggestions) {
   if (!item) return;
   const text = `Next worth painting: frame ${numberOf(item.index)}. It would explain ${percent(item.gain)} more`
     + `${item.measured ? ", measured in the last run" : ", as the plan estimates"}.`;
-  if (next.dataset.text === text) return;
-  next.dataset.text = text;
-  next.replaceChildren(make("p", { text }), make("div", { class: "row place" },
+  rebuild(next, text, () => [make("p", { text }), row(
     button("Show it", goToNext, { class: "small", title: "Show the next frame worth painting (N)" }),
-    button("Make it a key", guarded(() => addKey(item.index)), { class: "small" })));
+    button("Make it a key", guarded(() => addKey(item.index)), { class: "small" }))]);
 }
 
 function makeRow(item) {
@@ -164,9 +147,9 @@ function makeRow(item) {
       make("img", { alt: "", loading: "lazy", width: 80, height: 45 }),
       make("span", { class: "key-text" }, make("b"), make("span", { class: "key-state" }), make("span", { class: "key-range" }))),
     make("div", { class: "row key-actions place" }));
-  row.addEventListener("dragover", (event) => { event.preventDefault(); row.classList.add("drop"); });
-  row.addEventListener("dragleave", () => row.classList.remove("drop"));
-  row.addEventListener("drop", (event) => {
+  listen(row, "dragover", (event) => { event.preventDefault(); row.classList.add("drop"); });
+  listen(row, "dragleave", () => row.classList.remove("drop"));
+  listen(row, "drop", (event) => {
     event.preventDefault();
     event.stopPropagation();
     row.classList.remove("drop");
@@ -217,10 +200,9 @@ function updateActions(row, item, number, isSuggested, isSelected) {
 
 function keyActions(item, named) {
   const download = make("a", { class: "button small quiet", href: `/api/keys/${item.index}/file`, download: "" }, icon("download"), make("span", { text: "Download" }));
-  const replace = make("input", { type: "file", accept: "image/*", hidden: true, "aria-label": `Painted picture of key ${numberOf(item.index)}` });
-  replace.addEventListener("change", () => dropFiles([...replace.files], item.index));
+  const replace = filePicker(`Painted picture of key ${numberOf(item.index)}`, "image/*", (files) => dropFiles(files, item.index));
   const actions = [download, named("Replace", "Replace key", () => replace.click(), { icon: "upload", class: "small quiet" }), replace,
-    button("Copy path", () => copyPath(item.path), { icon: "copy", class: "small quiet" }),
+    copyButton(() => item.path),
     named("First here (I)", "Range begins here, key", () => editRangeOfKey("first"), { class: "small quiet" }),
     named("Last here (O)", "Range ends here, key", () => editRangeOfKey("last"), { class: "small quiet" })];
   if (item.range) {

@@ -1,7 +1,7 @@
 // One line on what to do next, with the button that does it.
 
 import { editOptions } from "./connection.js";
-import { button, duration, make, plural } from "./dom.js";
+import { button, duration, make, plural, rebuild, row } from "./dom.js";
 import { guarded } from "./errors.js";
 import { acceptEvery, chosenStylizer, stylizeWaiting, suggest } from "./keys.js";
 import { showTab } from "./panel.js";
@@ -10,18 +10,15 @@ import { activeJobs, canEdit, countStates, goTo, keys, numberOf, openSuggestions
 
 export function makeNextStep() {
   const area = make("div", { class: "next-step place", "aria-live": "polite" });
-  watch("keys suggestions frames jobs project clip options connection read_only curves run_problem reload", () => {
+  watch("keys suggestions frames jobs project options curves run_problem editable", () => {
     const step = nextStep();
     area.hidden = !step;
-    const shape = step ? `${step.text} ${step.buttons} ${canEdit()}` : "";
-    if (area.dataset.shape === shape) return;
-    area.dataset.shape = shape;
     if (!step) return;
-    area.replaceChildren(make("p", { text: step.text }), make("div", { class: "row" }, ...step.buttons.map(([text, action], position) => {
+    rebuild(area, `${step.text} ${step.buttons} ${canEdit()}`, () => [make("p", { text: step.text }), row(...step.buttons.map(([text, action], position) => {
       const element = button(text, guarded(action, area), { class: position ? "small" : "small primary" });
       element.disabled = !canEdit();
       return element;
-    })));
+    }))]);
   });
   return area;
 }

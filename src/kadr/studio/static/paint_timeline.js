@@ -1,6 +1,6 @@
 // Draw the timeline and the overview: thumbnails, cuts, states, keys, ranges, curves.
 
-import { clearCanvas } from "./dom.js";
+import { clearCanvas, clipTo, stripe, trace } from "./dom.js";
 import { thumbnailSheet } from "./pictures.js";
 import { curveSegments } from "./shared/curves.js";
 import { STATES, keys, numberOf, openSuggestions, rangeOf, store } from "./store.js";
@@ -16,25 +16,21 @@ export const TIMELINE_HEIGHT = 203, OVERVIEW_HEIGHT = 34;
 const URGENCY = ["failed", "working", "stale", "not-made", "queued", "edited", "current", "outside"]
   .map((state) => STATES.indexOf(state));
 
-const COLOURS = ["ink", "soft", "line", "shade", "card", "paper", "key", "key-fill", "curve", "area", "plan",
-  "state-current", "state-stale", "state-queued", "state-working", "state-edited", "state-failed"];
-
-// Canvases do not understand light-dark(): read the colours that hold now.
-function themeColours() {
+// Canvases do not understand light-dark(): the colours of the style sheet that hold now, by name.
+export function themeColours() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  return new Proxy({}, { get: (_, name) => style.getPropertyValue(`--${name}`).trim() });
 }
 
 function prepare(canvas) {
   const context = clearCanvas(canvas);
   context.scale(devicePixelRatio, devicePixelRatio);
   context.font = "11px system-ui, sans-serif";
-  return { context, width: canvas.clientWidth };
+  return { context, width: canvas.clientWidth, colours: themeColours() };
 }
 
 export function drawTimeline(canvas, view, onThumbnail) {
-  const { context, width } = prepare(canvas);
-  const colours = themeColours();
+  const { context, width, colours } = prepare(canvas);
   const x = (frame) => ((frame - view.first) / view.span) * width;
   const scene = { context, width, colours, view, x };
   context.fillStyle = colours.shade;
@@ -51,8 +47,7 @@ export function drawTimeline(canvas, view, onThumbnail) {
 }
 
 export function drawOverview(canvas, window, onThumbnail) {
-  const { context, width } = prepare(canvas);
-  const colours = themeColours(), { count } = store.data.clip;
+  const { context, width, colours } = prepare(canvas), { count } = store.data.clip;
   const view = { first: 0, span: count };
   const scene = { context, width, colours, view, x: (frame) => (frame / count) * width };
   context.fillStyle = colours.shade;
@@ -64,13 +59,7 @@ export function drawOverview(canvas, window, onThumbnail) {
   for (const key of keys()) { diamond(context, scene.x(key.index + 0.5), 22, 4); context.fill(); }
   drawPlayhead(scene, 0, OVERVIEW_HEIGHT);
   const left = scene.x(window.first), right = scene.x(window.first + window.span);
-  if (window.span < count) {
-    context.fillStyle = colours.paper;
-    context.globalAlpha = 0.6;
-    context.fillRect(0, 0, left, OVERVIEW_HEIGHT);
-    context.fillRect(right, 0, width - right, OVERVIEW_HEIGHT);
-    context.globalAlpha = 1;
-  }
+  veil(context, colours.paper, 0.6, [0, 0, left, OVERVIEW_HEIGHT], [right, 0, width - right, OVERVIEW_HEIGHT]);
   context.strokeStyle = colours.ink;
   context.lineWidth = 2;
   context.strokeRect(left + 1, 1, Math.max(6, right - left - 2), OVERVIEW_HEIGHT - 2);
@@ -87,9 +76,7 @@ function drawRuler({ context, width, colours, view, x }) {
   const { count } = store.data.clip;
   for (let frame = Math.ceil(view.first / step) * step; frame < Math.min(count, view.first + view.span); frame += step) {
     const left = Math.round(x(frame)) + 0.5;
-    context.beginPath();
-    context.moveTo(left, 4);
-    context.lineTo(left, 18);
+    trace(context, left, 4, left, 18);
     context.stroke();
     context.fillText(String(numberOf(frame)), left + 4, 9);
   }
@@ -108,10 +95,7 @@ function drawThumbnails({ context, width, x, view }, [top, height], onThumbnail)
     if (!sheet) continue;
     const cell = frame % perSheet;
     const left = x(frame), right = x(frame + step);
-    context.save();
-    context.beginPath();
-    context.rect(left, top, right - left, height);
-    context.clip();
+    clipTo(context, left, top, right - left, height);
     // a cell at the middle of its frames, as many pixels wide as its shape needs
     const shown = Math.min(thumbWidth, Math.max(right - left, thumbWidth));
     context.drawImage(sheet, (cell % columns) * cellWidth, Math.floor(cell / columns) * cellHeight,
@@ -145,6 +129,12 @@ function mostUrgent(start, stop) {
   return URGENCY[best];
 }
 
+// The mark of a state, for the legend.
+export function drawSwatch(canvas, state) {
+  const scene = prepare(canvas);
+  drawState(scene, [0, 12], state, 0, scene.width);
+}
+
 function drawState({ context, colours }, [top, height], state, left, right) {
   const width = Math.max(1.5, right - left), middle = top + height / 2;
   context.fillStyle = colours[`state-${state}`] || colours.soft;
@@ -153,46 +143,24 @@ function drawState({ context, colours }, [top, height], state, left, right) {
     context.fillRect(left, top, width, height);
     context.fillStyle = colours.paper;
     context.fillRect(left, middle - 1, width, 2);
-  } else if (state === "stale") stripes(context, left, top, width, height);
-  else if (state === "queued") context.fillRect(left, middle - 1.5, width, 3);
+  } else if (state === "stale") {
+    context.strokeStyle = context.fillStyle;
+    stripe(context, [left, top, width, height], 7, 3);
+  } else if (state === "queued") context.fillRect(left, middle - 1.5, width, 3);
   else if (state === "not-made") context.fillRect(left, top + height - 2, width, 2);
-  else if (state === "working") triangle(context, left, top, Math.max(width, 8), height);
-  else if (state === "failed") cross(context, (left + right) / 2, middle, height / 2 - 1);
-}
-
-function stripes(context, left, top, width, height) {
-  context.save();
-  context.beginPath();
-  context.rect(left, top, width, height);
-  context.clip();
-  context.strokeStyle = context.fillStyle;
-  context.lineWidth = 3;
-  context.beginPath();
-  for (let x = Math.floor((left - height) / 7) * 7; x < left + width; x += 7) {
-    context.moveTo(x, top + height);
-    context.lineTo(x + height, top);
-  }
-  context.stroke();
-  context.restore();
-}
-
-function triangle(context, left, top, width, height) {
-  context.beginPath();
-  context.moveTo(left, top);
-  context.lineTo(left + width, top + height / 2);
-  context.lineTo(left, top + height);
-  context.fill();
+  else if (state === "working") {
+    trace(context, left, top, left + Math.max(width, 8), middle, left, top + height);
+    context.fill();
+  } else if (state === "failed") cross(context, (left + right) / 2, middle, height / 2 - 1);
 }
 
 function cross(context, x, y, size) {
   context.strokeStyle = context.fillStyle;
   context.lineWidth = 2.5;
-  context.beginPath();
-  context.moveTo(x - size, y - size);
-  context.lineTo(x + size, y + size);
-  context.moveTo(x + size, y - size);
-  context.lineTo(x - size, y + size);
-  context.stroke();
+  for (const way of [size, -size]) {
+    trace(context, x - way, y - size, x + way, y + size);
+    context.stroke();
+  }
 }
 
 function drawFrameEdges({ context, colours, x }, [top, height], first, last) {
@@ -204,10 +172,11 @@ function drawCurves({ context, width, colours, view }) {
   const { error, coverage } = store.data.curves || {};
   const [top, height] = LANES.curves;
   const shape = { first: view.first, span: view.span, width, height };
+  const at = (points) => points.flatMap(([x, y]) => [x, top + y]);
   if (error) {
     const largest = error.reduce((most, value) => Math.max(most, value || 0), 0.05);
     for (const points of curveSegments(error, { ...shape, top: largest })) {
-      line(context, points, top);
+      trace(context, ...at(points));
       context.strokeStyle = colours.curve;
       context.lineWidth = 1.75;
       context.stroke();
@@ -222,16 +191,11 @@ function drawCurves({ context, width, colours, view }) {
     context.strokeStyle = colours.plan;
     context.lineWidth = 1.25;
     for (const points of curveSegments(coverage, { ...shape, top: 1, pick: Math.min })) {
-      line(context, points, top);
+      trace(context, ...at(points));
       context.stroke();
     }
     context.setLineDash([]);
   }
-}
-
-function line(context, points, top) {
-  context.beginPath();
-  for (const [x, y] of points) context.lineTo(x, top + y);
 }
 
 export const rangeLane = (position) => LANES[position % 2 ? "ranges2" : "ranges"];
@@ -258,11 +222,7 @@ function drawRanges({ context, colours, x }) {
 }
 
 function diamond(context, x, y, size) {
-  context.beginPath();
-  context.moveTo(x, y - size);
-  context.lineTo(x + size, y);
-  context.lineTo(x, y + size);
-  context.lineTo(x - size, y);
+  trace(context, x, y - size, x + size, y, x, y + size, x - size, y);
   context.closePath();
 }
 
@@ -305,10 +265,7 @@ function drawSuggestion(context, x, y, colours) {
 
 function drawNext(context, x, y, colours) {
   context.fillStyle = colours.curve;
-  context.beginPath();
-  context.moveTo(x, y - 2);
-  context.lineTo(x + 5, y + 8);
-  context.lineTo(x - 5, y + 8);
+  trace(context, x, y - 2, x + 5, y + 8, x - 5, y + 8);
   context.fill();
   context.textAlign = "center";
   context.fillText("N", x, y - 8);
@@ -321,9 +278,7 @@ function drawCuts({ context, colours, x }, top, bottom) {
   context.lineWidth = 1.5;
   context.setLineDash([2, 3]);
   for (const cut of (suggestions && suggestions.cuts) || []) {
-    context.beginPath();
-    context.moveTo(x(cut), top);
-    context.lineTo(x(cut), bottom);
+    trace(context, x(cut), top, x(cut), bottom);
     context.stroke();
   }
   context.setLineDash([]);
@@ -331,26 +286,21 @@ function drawCuts({ context, colours, x }, top, bottom) {
 
 function drawOutside({ context, colours, x, width }, height) {
   const { first, last } = store.data.clip;
-  context.fillStyle = colours.paper;
-  context.globalAlpha = 0.65;
-  if (x(first) > 0) context.fillRect(0, 0, x(first), height);
-  if (x(last + 1) < width) context.fillRect(x(last + 1), 0, width - x(last + 1), height);
+  veil(context, colours.paper, 0.65, [0, 0, x(first), height], [x(last + 1), 0, width - x(last + 1), height]);
+}
+
+function veil(context, colour, alpha, ...boxes) {
+  context.fillStyle = colour;
+  context.globalAlpha = alpha;
+  for (const box of boxes) context.fillRect(...box);
   context.globalAlpha = 1;
 }
 
 function drawPlayhead({ context, colours, x }, top, bottom) {
   const middle = x(store.frame + 0.5), frameWidth = x(store.frame + 1) - x(store.frame);
-  if (frameWidth > 4) {
-    context.fillStyle = colours.ink;
-    context.globalAlpha = 0.12;
-    context.fillRect(x(store.frame), top, frameWidth, bottom);
-    context.globalAlpha = 1;
-  }
+  if (frameWidth > 4) veil(context, colours.ink, 0.12, [x(store.frame), top, frameWidth, bottom]);
   context.fillStyle = colours.ink;
   context.fillRect(middle - 0.75, top, 1.5, bottom - top);
-  context.beginPath();
-  context.moveTo(middle - 6, top);
-  context.lineTo(middle + 6, top);
-  context.lineTo(middle, top + 7);
+  trace(context, middle - 6, top, middle + 6, top, middle, top + 7);
   context.fill();
 }

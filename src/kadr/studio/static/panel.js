@@ -1,6 +1,6 @@
 // The panel beside the viewer: tabs for keys, layers, style and output.
 
-import { make } from "./dom.js";
+import { listen, make } from "./dom.js";
 
 const tabs = new Map();
 
@@ -15,7 +15,7 @@ export function makePanel(bodies, above) {
     bar.append(tab);
     panel.append(content);
   }
-  bar.addEventListener("keydown", (event) => {
+  listen(bar, "keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
     event.preventDefault();

@@ -1,6 +1,6 @@
 // Pictures of frames: which one shows a frame, and loading them while the frame changes quickly.
 
-import { keyAt, stateOf, store } from "./store.js";
+import { chosenTake, keyAt, stateOf, store } from "./store.js";
 
 const MOST_BITMAPS = 72, AHEAD = 8;
 
@@ -25,6 +25,12 @@ export function resultOf(index) {
 
 export function filmedUrl(index) {
   return `/api/frames/${index}/input.jpg?v=${store.data.clip.version}`;
+}
+
+// The picture of a frame as a take made it; null if it has none.
+function takeUrl(index, take) {
+  const isMade = take.frames.some(([first, last]) => first <= index && index <= last);
+  return isMade ? `/api/takes/${take.id}/frames/${index}.jpg?v=${take.version}` : null;
 }
 
 const bitmaps = new Map();
@@ -61,10 +67,11 @@ function dropOldest() {
 
 async function loadPair(index, isFull) {
   const suffix = isFull ? "&full=1" : "";
-  const result = resultOf(index);
+  const result = resultOf(index), take = chosenTake();
   const urls = [filmedUrl(index), result.url].map((url) => url && url + suffix);
-  const [filmed, styled] = await Promise.all(urls.map((url) => url && loadBitmap(url).catch(() => null)));
-  return { index, filmed, styled, result, urls: urls.filter(Boolean), isFull };
+  if (take) urls.push(takeUrl(index, take));
+  const [filmed, styled, left = filmed] = await Promise.all(urls.map((url) => url && loadBitmap(url).catch(() => null)));
+  return { index, filmed, styled, left, take, result, urls: urls.filter(Boolean), isFull };
 }
 
 // Load the pictures of the newest frame that was asked for. One frame is in flight, the newest
@@ -93,7 +100,8 @@ export function prefetch(index, direction, count, frames = AHEAD) {
   for (let step = 1; step <= frames; step += 1) {
     const ahead = index + step * direction;
     if (ahead < 0 || ahead >= count) return;
-    for (const url of [filmedUrl(ahead), resultOf(ahead).url]) {
+    const take = chosenTake();
+    for (const url of [filmedUrl(ahead), resultOf(ahead).url, take && takeUrl(ahead, take)]) {
       if (url) loadBitmap(url).catch(() => {});
     }
   }

@@ -1,12 +1,12 @@
 // Run and Stop, and the queue of jobs with their progress.
 
 import { call, startJob } from "./connection.js";
-import { button, duration, find, make, plural, setText, syncList } from "./dom.js";
+import { button, duration, find, hint, listen, make, plural, row, setProgress, setText, syncList } from "./dom.js";
 import { errorCard, guarded, showError } from "./errors.js";
 import { activeJobs, canEdit, goTo, isActive, jobs, numberOf, store, touch, watch } from "./store.js";
 
 const KINDS = { run: "Run", preview: "Preview", plan: "Suggest keys", stylize: "Stylize keys", seeds: "Seed grid", export: "Export" };
-const JOB_STATES = { queued: "waits", working: "", paused: "paused", stopping: "stopping", done: "done", failed: "failed", stopped: "stopped" };
+const stateText = (state) => ({ queued: "waits", working: "" }[state] ?? state);
 
 export const run = () => startJob("run");
 export const activeRun = () => activeJobs().find((job) => job.kind === "run");
@@ -23,14 +23,13 @@ export function makeRunControls() {
   const bar = make("progress", { max: 1, value: 0, "aria-label": "Progress" });
   const text = make("span", { class: "progress-text" });
   const progress = make("div", { class: "progress" }, bar, text);
-  watch("jobs queue connection read_only clip project reload", () => {
+  watch("jobs queue project editable", () => {
     const job = activeJobs().find((item) => item.state !== "queued") || activeJobs()[0];
     runButton.disabled = !canEdit() || !store.data.clip || Boolean(activeRun());
     stopButton.disabled = !store.connected || !job || job.state === "stopping" || job.source === "terminal";
     progress.hidden = !job;
     if (!job) return;
-    if (job.share === null || job.state === "queued") bar.removeAttribute("value");
-    else bar.value = job.share;
+    setProgress(bar, job.state === "queued" ? null : job.share);
     setText(text, progressText(job));
   });
   return make("div", { class: "run place", role: "group", "aria-label": "Run" }, runButton, stopButton, progress);
@@ -38,7 +37,7 @@ export function makeRunControls() {
 
 function progressText(job) {
   const parts = [KINDS[job.kind]];
-  if (JOB_STATES[job.state]) parts.push(JOB_STATES[job.state]);
+  if (stateText(job.state)) parts.push(stateText(job.state));
   if (job.seconds_left && job.state === "working") parts.push(`${duration(job.seconds_left)} left`);
   if (job.step && job.state === "working") parts.push(job.total ? `${job.step} ${job.index} of ${job.total}` : job.step);
   return parts.join(" · ");
@@ -46,13 +45,13 @@ function progressText(job) {
 
 export function makeQueue() {
   const list = make("ul", { class: "jobs", "aria-label": "Jobs" });
-  const empty = make("p", { class: "hint", text: "Nothing is queued." });
+  const empty = hint("Nothing is queued.");
   const pause = button("Pause", guarded(() => call("POST", "/api/queue", { paused: !store.data.queue.paused })), { icon: "pause", class: "small" });
   const all = button("Cancel all", guarded(() => call("DELETE", "/api/jobs")), { class: "small", icon: "close" });
   const summary = make("summary", { text: "Queue" });
-  const body = make("div", { class: "popover" }, make("div", { class: "row place" }, pause, all), empty, list);
+  const body = make("div", { class: "popover" }, row(pause, all), empty, list);
   const details = make("details", { class: "queue" }, summary, body);
-  watch("jobs queue connection read_only reload", () => {
+  watch("jobs queue editable", () => {
     const active = activeJobs(), isPaused = Boolean(store.data.queue && store.data.queue.paused);
     setText(summary, active.length ? `Queue (${active.length})` : "Queue");
     setText(find("span", pause), isPaused ? "Resume" : "Pause");
@@ -63,10 +62,10 @@ export function makeQueue() {
     syncList(list, jobs(), (job) => job.id, makeJob, updateJob);
     announceFailures();
   });
-  document.addEventListener("pointerdown", (event) => {
+  listen(document, "pointerdown", (event) => {
     if (details.open && !details.contains(event.target)) details.open = false;
   });
-  details.addEventListener("keydown", (event) => {
+  listen(details, "keydown", (event) => {
     if (event.key !== "Escape") return;
     details.open = false;
     summary.focus();
@@ -88,8 +87,7 @@ function updateJob(row, job) {
   setText(find(".job-state", row), jobState(job));
   row.dataset.state = job.state;
   bar.hidden = !["working", "paused", "stopping"].includes(job.state);
-  if (job.share === null) bar.removeAttribute("value");
-  else bar.value = job.share;
+  setProgress(bar, job.share);
   const isElsewhere = job.source === "terminal";
   first.hidden = job.state !== "queued" || activeJobs().indexOf(job) < 2;
   cancel.hidden = isElsewhere && isActive(job);
@@ -101,15 +99,15 @@ function updateJob(row, job) {
 
 function jobTitle(job) {
   if (job.kind === "preview" && job.frames) {
-    const [first, last] = job.frames;
-    return first === last ? `Preview of ${numberOf(first)}` : `Preview of ${numberOf(first)}–${numberOf(last)}`;
+    const [first, last] = job.frames.map(numberOf);
+    return `Preview of ${first}${first === last ? "" : `–${last}`}`;
   }
   return KINDS[job.kind] || job.kind;
 }
 
 function jobState(job) {
   if (job.state === "working") return progressText(job).split(" · ").slice(1).join(" · ");
-  const parts = [JOB_STATES[job.state]];
+  const parts = [stateText(job.state)];
   if (job.source === "terminal") parts.push("started in a terminal");
   if (job.state === "done" && job.result && job.result.seconds) parts.push(`${plural(job.result.frames, "frame")} in ${duration(job.result.seconds)}`);
   if (job.outdated) parts.push("keys or options changed since: run again");

@@ -38,7 +38,7 @@ async function sendRange(key, range) {
 }
 
 // Keys that come after the reply hold the range that was sent, or a newer one.
-watch("keys reload", () => {
+watch("keys", () => {
   for (const index of sent) forget(index);
 });
 

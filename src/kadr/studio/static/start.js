@@ -1,7 +1,7 @@
 // The start page: open a clip or a project, or try the sample.
 
 import { call, upload } from "./connection.js";
-import { button, icon, make, setText, syncList } from "./dom.js";
+import { button, filePicker, icon, listen, make, row, setProgress, setText, syncList } from "./dom.js";
 import { guarded, showError } from "./errors.js";
 import { store, watch } from "./store.js";
 
@@ -9,20 +9,19 @@ let bar, barText, progress, place;
 
 export function makeStart() {
   const path = make("input", { type: "text", id: "open-path", placeholder: "/home/you/clip.mp4", autocomplete: "off", spellcheck: "false" });
-  const picker = make("input", { type: "file", accept: "video/*,.mkv,.mxf,.gif", hidden: true, "aria-label": "Clip to open",
-    on: { change: () => uploadClip(picker.files[0]) } });
+  const picker = filePicker("Clip to open", "video/*,.mkv,.mxf,.gif", ([file]) => uploadClip(file));
   place = make("div", { class: "place" });
   bar = make("progress", { max: 1, "aria-label": "Upload" });
   barText = make("span");
   progress = make("div", { class: "upload", hidden: true, role: "status" }, bar, barText);
   const form = make("form", { class: "row" }, make("label", { for: "open-path", text: "Path on this machine" }), path,
     make("button", { type: "submit", text: "Open" }));
-  form.addEventListener("submit", (event) => {
+  listen(form, "submit", (event) => {
     event.preventDefault();
     if (path.value.trim()) open(path.value.trim());
   });
   const recent = makeList("Recent projects"), nearby = makeList("In this folder");
-  watch("start reload", () => {
+  watch("start", () => {
     const { start } = store.data;
     if (!start) return;
     const folder = start.folder || { path: "", projects: [], clips: [] };
@@ -37,7 +36,7 @@ export function makeStart() {
       make("h1", { text: "Restyle a clip from a few painted frames" }),
       make("p", { text: "Open a clip. kadr suggests the frames worth painting; paint them in your own editor or let kadr stylize them, and it paints all others." })),
     make("div", { class: "drop-zone" }, icon("upload"), make("p", { text: "Drop a clip here" }),
-      make("div", { class: "row" },
+      row(
         button("Choose a clip", () => picker.click(), { class: "primary" }), picker,
         button("Try the sample", guarded(openSample, place), {}))),
     progress, place, form, recent, nearby);
@@ -57,8 +56,7 @@ function fillList(section, items) {
 function showProgress(text, share) {
   progress.hidden = false;
   setText(barText, text);
-  if (share === null) bar.removeAttribute("value");
-  else bar.value = share;
+  setProgress(bar, share);
 }
 
 async function withProgress(text, action) {

@@ -15,8 +15,11 @@ export const store = {
   data: {}, connected: false,
   states: new Uint8Array(0), versions: [], previews: {}, failed: {}, newest: null,
   frame: 0, selected: null, view: { first: 0, span: 1 }, playing: 0, follow: false,
-  pendingRanges: new Map(), editing: 0,
+  pendingRanges: new Map(), editing: 0, against: 0,
 };
+
+// What decides whether something can be edited: a change of each is one of the topic "editable" too.
+const EDITABLE = ["clip", "read_only", "connection"];
 
 const listeners = [];
 let changed = new Set(), scheduled = false;
@@ -28,6 +31,7 @@ export function watch(topics, listener) {
 
 export function touch(...topics) {
   for (const topic of topics) changed.add(topic);
+  if (topics.some((topic) => EDITABLE.includes(topic))) changed.add("editable");
   if (scheduled) return;
   scheduled = true;
   requestAnimationFrame(flush);
@@ -126,6 +130,9 @@ export function openSuggestions() {
   if (!suggestions) return [];
   return suggestions.keys.filter((item) => !keyAt(item.index));
 }
+
+// The take whose pictures are compared with the result; undefined for the filmed ones.
+export const chosenTake = () => (store.data.takes || []).find((take) => take.id === store.against);
 
 export const jobs = () => store.data.jobs || [];
 export const isActive = (job) => ["queued", "working", "paused", "stopping"].includes(job.state);

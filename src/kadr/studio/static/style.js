@@ -1,7 +1,8 @@
 // The panels of options: style with seed grid and takes, layers and masks, output and export.
 
-import { call, edit, editOptions, startJob } from "./connection.js";
-import { button, find, icon, make, plural, setText, syncList } from "./dom.js";
+import { edit, editOptions, startJob } from "./connection.js";
+import { button, find, hint, icon, listen, make, plural, row, setText, syncList } from "./dom.js";
+import { folderButtons } from "./folders.js";
 import { guarded, say } from "./errors.js";
 import { filterOptions, makeForm, updateForm } from "./forms.js";
 import { stylizerPicker } from "./stylizers.js";
@@ -15,8 +16,9 @@ const heading = (text) => make("h3", { text });
 export function makeStylePanel() {
   const source = make("select", { id: "key-source" });
   const sourceHelp = make("p", { class: "help" });
-  source.addEventListener("change", guarded(() => editOptions({ "stylizer.name": source.value })));
-  const stylizerForm = makeForm(), pictureForm = makeForm(), keysForm = makeForm();
+  listen(source, "change", guarded(() => editOptions({ "stylizer.name": source.value })));
+  const stylizerForm = makeForm();
+  const forms = makeForms({ picture: "Picture", keys: "Keyframes", guides: "Guides of your own" });
   const stylizerHead = heading("Options of the stylizer");
   const filter = make("input", { type: "search", placeholder: "Find an option", "aria-label": "Find an option" });
   const update = () => {
@@ -32,15 +34,23 @@ export function makeStylePanel() {
     const own = of("stylizer").filter((option) => option.name !== "name");
     stylizerHead.hidden = !own.length;
     updateForm(stylizerForm, own);
-    updateForm(pictureForm, of("picture"));
-    updateForm(keysForm, of("keys").filter((option) => option.kind !== "path"));
+    forms.update((name) => of(name).filter((option) => option.kind !== "path"));
   };
-  watch("options project read_only connection reload edits", update);
-  filter.addEventListener("input", update);
+  watch("options project edits editable", update);
+  listen(filter, "input", update);
   return make("div", { class: "panel-body" },
     make("div", { class: "picker place" }, make("label", { for: "key-source", text: "Keys are" }), source, sourceHelp),
     makeSeedGrid(), makeTakes(), filter, stylizerHead, stylizerForm,
-    heading("Picture"), pictureForm, heading("Keyframes"), keysForm);
+    ...forms.elements);
+}
+
+// Forms for sections of the project file under their headings.
+function makeForms(titles) {
+  const forms = Object.keys(titles).map((name) => [name, makeForm()]);
+  return {
+    elements: forms.flatMap(([name, form]) => [heading(titles[name]), form]),
+    update(optionsOf) { for (const [name, form] of forms) updateForm(form, optionsOf(name)); },
+  };
 }
 
 function sectionOptions(name) {
@@ -53,13 +63,13 @@ function makeSeedGrid() {
   const picker = stylizerPicker("Stylizer");
   const first = make("input", { type: "number", id: "first-seed", value: 0, min: 0, class: "short" });
   const grid = make("ul", { class: "seeds", "aria-label": "Seed grid" });
-  const head = make("p", { class: "hint" });
+  const head = hint("");
   const start = button("Make four", guarded(() => {
     const seed = Number(first.value) || 0;
     return startJob("seeds", { frame: store.frame, stylizer: picker.name, options: picker.options,
       seeds: [0, 1, 2, 3].map((step) => seed + step) });
   }), { class: "small" });
-  watch("jobs frame connection read_only reload", () => {
+  watch("jobs frame editable", () => {
     start.disabled = !canEdit();
     const job = jobs().filter((item) => item.kind === "seeds" && item.state === "done" && item.result).at(-1);
     const frame = job ? job.result.frame : null;
@@ -70,13 +80,13 @@ function makeSeedGrid() {
   });
   return make("details", { class: "box" }, make("summary", { text: "Seed grid" }),
     make("div", { class: "place" }, picker.element,
-      make("div", { class: "row" }, make("label", { for: "first-seed", text: "Seeds from" }), first, start)), head, grid);
+      row(make("label", { for: "first-seed", text: "Seeds from" }), first, start)), head, grid);
 }
 
 function makeSeed({ label, position, job }) {
   return make("li", { class: "place" },
     make("img", { src: `/api/jobs/${job.id}/images/${position}.jpg`, alt: `Frame ${numberOf(job.result.frame)}, ${label}` }),
-    make("div", { class: "row" }, make("span", { text: label }),
+    row(make("span", { text: label }),
       button("Keep", guarded(async () => {
         await edit("POST", `/api/jobs/${job.id}/keep`, { image: position });
         goTo(job.result.frame);
@@ -93,13 +103,13 @@ function makeTakes() {
     name.value = "";
   });
   const add = button("Keep settings", keep, { class: "small" });
-  watch("takes connection read_only reload", () => {
+  watch("takes editable", () => {
     add.disabled = !canEdit();
     syncList(list, store.data.takes || [], (take) => take.id, makeTake, updateTake);
   });
   return make("details", { class: "box" }, make("summary", { text: "Takes" }),
-    make("p", { class: "hint", text: "Settings kept under a name. Changing to a take makes only what differs." }),
-    make("div", { class: "row place" }, name, add), list);
+    hint("Settings kept under a name, with the pictures made so far: choose a take above the viewer to compare."),
+    row(name, add), list);
 }
 
 function makeTake(take) {
@@ -114,18 +124,45 @@ function updateTake(row, take) {
 }
 
 export function makeLayersPanel() {
-  const list = make("ul", { class: "layers" });
-  const text = make("p", { class: "hint" });
+  const list = make("ul", { class: "layers", "aria-label": "Layers" });
+  const text = hint("");
   const maskForm = makeForm();
-  watch("layers keys options read_only connection reload edits", () => {
-    const { layers } = store.data;
-    setText(text, layers && layers.length ? "From the bottom up. Each layer has its own keys."
-      : "This project has one layer. Masks below restrict where it is restyled; layers are added in project.toml.");
-    syncList(list, layers || [], (layer) => layer, (layer) => make("li", { class: "row" }, make("b", { text: layer }), make("span")),
-      (row, layer) => setText(find("span", row), plural((store.data.keys || []).filter((key) => key.layer === layer).length, "key")));
+  watch("layers keys options project edits editable", () => {
+    const layers = [...(store.data.layers || [])].reverse();
+    setText(text, layers.length ? "The first lies on top. Each layer has its own keys; a mask says where it is restyled."
+      : "This project has one layer. Masks below restrict where it is restyled; kadr layer add makes layers.");
+    syncList(list, layers, (layer) => layer.name, makeLayer, updateLayer);
     updateForm(maskForm, sectionOptions("mask"));
   });
   return make("div", { class: "panel-body" }, text, list, heading("Mask"), maskForm);
+}
+
+function makeLayer({ name }) {
+  const set = (values) => edit("PATCH", "/api/layers", { name, values }, { again: true });
+  const shown = make("input", { type: "checkbox", id: `show-${name}` });
+  const mask = make("input", { type: "text", placeholder: "no mask", "aria-label": `Mask of ${name}` });
+  listen(shown, "change", guarded(() => set({ show: shown.checked ? null : false })));
+  listen(mask, "change", guarded(() => set({ "mask.mask": mask.value.trim() || null })));
+  const move = (step) => guarded(() => {
+    const names = store.data.layers.map((layer) => layer.name), place = names.indexOf(name);
+    names.splice(place + step, 0, ...names.splice(place, 1));
+    return edit("PUT", "/api/layers/order", { names });
+  });
+  return make("li", {}, row(shown, make("label", { for: shown.id, text: name }), make("span", { class: "take-name" }),
+    button("↑", move(1), { class: "quiet tiny", label: `Move ${name} up` }), button("↓", move(-1), { class: "quiet tiny", label: `Move ${name} down` })),
+    row(mask, ...folderButtons("keys", () => layerOf(name).keys_path, name)));
+}
+
+const layerOf = (name) => store.data.layers.find((layer) => layer.name === name);
+
+function updateLayer(element, layer) {
+  const [shown, mask] = element.querySelectorAll("input"), [up, down] = element.querySelectorAll("button");
+  setText(find("span", element), plural((store.data.keys || []).filter((key) => key.layer === layer.name).length, "key"));
+  shown.checked = layer.visible;
+  if (document.activeElement !== mask) mask.value = layer.mask || "";
+  shown.disabled = mask.disabled = !canEdit();
+  up.disabled = !canEdit() || layer === store.data.layers.at(-1);
+  down.disabled = !canEdit() || layer === store.data.layers[0];
 }
 
 export function makeOutputPanel() {
@@ -133,23 +170,23 @@ export function makeOutputPanel() {
     ...FORMATS.map(([value, text]) => make("option", { value, text })));
   const start = button("Export", guarded(() => startJob("export", { format: format.value })), { class: "primary", icon: "download" });
   const files = make("ul", { class: "files", "aria-label": "Files" });
-  const hint = make("p", { class: "hint" });
-  const forms = ["output", "clip", "run"].map((name) => [name, makeForm()]);
-  watch("project jobs frames options read_only connection reload edits", () => {
+  const note = hint("");
+  const forms = makeForms({ output: "Film", clip: "Clip", run: "Run" });
+  watch("project jobs frames options edits editable", () => {
     const { project, clip } = store.data;
     if (!project || !clip) return;
     const counts = countStates(), total = clip.last - clip.first + 1;
     const finished = counts.current + counts.edited;
-    setText(hint, finished < total ? `${finished} of ${total} frames are up to date: press Run for the rest.` : "All frames are up to date.");
+    setText(note, finished < total ? `${finished} of ${total} frames are up to date: press Run for the rest.` : "All frames are up to date.");
     start.disabled = !canEdit() || !finished;
     syncList(files, outputFiles(project), (item) => item.id, makeFile, (row, item) => { find("a", row).href = item.href; });
-    for (const [name, form] of forms) updateForm(form, sectionOptions(name));
+    forms.update(sectionOptions);
   });
-  return make("div", { class: "panel-body" }, hint,
-    make("div", { class: "row place" }, make("label", { for: "export-format", text: "Format" }), format, start),
+  return make("div", { class: "panel-body" }, note,
+    row(make("label", { for: "export-format", text: "Format" }), format, start),
     files,
-    make("div", { class: "row place" }, button("Open folder", guarded(() => call("POST", "/api/reveal", { what: "output" })), { icon: "folder", class: "quiet small local" })),
-    ...forms.flatMap(([name, form]) => [heading(name === "run" ? "Run" : name === "clip" ? "Clip" : "Film"), form]));
+    row(...folderButtons("output", () => store.data.project.output)),
+    ...forms.elements);
 }
 
 const fileName = (path) => path.split(/[\\/]/).pop();

@@ -1,6 +1,6 @@
 // Choose a stylizer and its options for something that is made once, such as keys or a seed grid.
 
-import { make, setText, syncList } from "./dom.js";
+import { listen, make, setText, syncList } from "./dom.js";
 import { makeForm, updateForm } from "./forms.js";
 import { store, watch } from "./store.js";
 
@@ -12,7 +12,7 @@ export function stylizerPicker(label) {
   const select = make("select", { id });
   const help = make("p", { class: "help" });
   const values = {};
-  const form = makeForm(values);
+  const form = makeForm();
   const details = make("details", {}, make("summary", { text: "Options of the stylizer" }), form);
   const ownOptions = () => (values[select.value] ||= {});
   const show = () => {
@@ -25,8 +25,8 @@ export function stylizerPicker(label) {
     details.hidden = !stylizer.options.length;
     updateForm(form, stylizer.options, ownOptions());
   };
-  select.addEventListener("change", show);
-  watch("options reload", () => {
+  listen(select, "change", show);
+  watch("options", () => {
     const before = select.value;
     syncList(select, usable(), (item) => item.name,
       (item) => make("option", { value: item.name }), (element, item) => setText(element, item.name));

@@ -1,14 +1,11 @@
 // The timeline: an overview of the whole clip above lanes that can be zoomed; frames, keys and
 // ranges are pointed at and dragged here.
 
-import { button, followPointer, make, releaseFocus, setText } from "./dom.js";
-import { LANES, OVERVIEW_HEIGHT, TIMELINE_HEIGHT, drawOverview, drawTimeline, rangeLane } from "./paint_timeline.js";
+import { button, followPointer, listen, make, releaseFocus, setText, syncList } from "./dom.js";
+import { LANES, OVERVIEW_HEIGHT, TIMELINE_HEIGHT, drawOverview, drawSwatch, drawTimeline, rangeLane } from "./paint_timeline.js";
 import { commitRange, dragRange, readableRange } from "./ranges.js";
 import { describeFrame, positionAt } from "./shared/curves.js";
-import {
-  STATES, STATE_LABELS, canEdit, countStates, goTo, keyAt, keys, numberOf, openSuggestions,
-  rangeOf, select, stateOf, store, touch, watch,
-} from "./store.js";
+import { canEdit, countStates, goTo, keyAt, keys, numberOf, openSuggestions, rangeOf, select, STATE_LABELS, stateOf, STATES, store, touch, watch } from "./store.js";
 
 const FEWEST_FRAMES = 8, GRAB = 7;
 
@@ -28,11 +25,11 @@ export function makeTimeline() {
     button("", () => zoomTimeline(1.6), { icon: "minus", label: "Show more frames", title: "Show more frames (−)" }),
     button("", showAll, { icon: "fit", label: "Show the whole clip", title: "Show the whole clip (0)" }),
     button("", () => zoomTimeline(1 / 1.6), { icon: "plus", label: "Show fewer frames", title: "Show fewer frames (+)" }));
-  watch("frame frames keys suggestions curves pictures clip reload selection view ranges theme", draw);
+  watch("frame frames keys suggestions curves pictures clip selection view ranges theme", draw);
   watch("frame", followPlayhead);
-  watch("clip reload", resetView);
-  watch("frames clip reload", showLegend);
-  watch("frame frames curves keys reload", showReadout);
+  watch("clip", resetView);
+  watch("frames clip theme", showLegend);
+  watch("frame frames curves keys", showReadout);
   new ResizeObserver(() => { cancelAnimationFrame(resized); resized = requestAnimationFrame(draw); }).observe(plot);
   addOverviewPointer();
   addTimelinePointer();
@@ -85,7 +82,7 @@ function draw() {
 // Two sliders for the ends of the selected key's range; they can be dragged and moved by keys.
 function makeHandle(end) {
   const handle = make("div", { class: `handle ${end}`, role: "slider", tabindex: 0, hidden: true });
-  handle.addEventListener("keydown", (event) => {
+  listen(handle, "keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 }[event.key];
     if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
@@ -93,7 +90,7 @@ function makeHandle(end) {
     const key = keyAt(store.selected);
     if (key) commitRange(key, dragRange(key, end, rangeOf(key)[end] + step * (event.shiftKey ? 10 : 1)), 350);
   });
-  handle.addEventListener("pointerdown", (event) => startRangeDrag(event, keyAt(store.selected), end));
+  listen(handle, "pointerdown", (event) => startRangeDrag(event, keyAt(store.selected), end));
   return handle;
 }
 
@@ -107,12 +104,12 @@ function placeHandles() {
     if (!isInside) continue;
     handle.style.left = `${((edge - view.first) / view.span) * 100}%`;
     handle.style.top = `${rangeLane(keys().indexOf(key))[0]}px`;
-    handle.setAttribute("aria-label", `${end === "first" ? "Start" : "End"} of the range of key ${key.number}`);
-    handle.setAttribute("aria-valuemin", numberOf(end === "first" ? store.data.clip.first : key.index));
-    handle.setAttribute("aria-valuemax", numberOf(end === "first" ? key.index : store.data.clip.last));
-    handle.setAttribute("aria-valuenow", numberOf(range[end]));
-    handle.setAttribute("aria-valuetext", `frame ${numberOf(range[end])}`);
-    handle.setAttribute("aria-disabled", String(!canEdit()));
+    const isFirst = end === "first", { clip } = store.data;
+    for (const [name, value] of Object.entries({
+      label: `${isFirst ? "Start" : "End"} of the range of key ${key.number}`,
+      valuemin: numberOf(isFirst ? clip.first : key.index), valuemax: numberOf(isFirst ? key.index : clip.last),
+      valuenow: numberOf(range[end]), valuetext: `frame ${numberOf(range[end])}`, disabled: !canEdit(),
+    })) handle.setAttribute(`aria-${name}`, value);
   }
 }
 
@@ -173,7 +170,7 @@ function keyNear(event) {
 }
 
 function addTimelinePointer() {
-  canvas.addEventListener("pointerdown", (event) => {
+  listen(canvas, "pointerdown", (event) => {
     if (!store.data.clip || event.button !== 0) return;
     releaseFocus();
     const lane = laneAt(event);
@@ -191,14 +188,14 @@ function addTimelinePointer() {
     }
     scrub(event, canvas, store.view);
   });
-  canvas.addEventListener("pointermove", (event) => {
+  listen(canvas, "pointermove", (event) => {
     const lane = laneAt(event);
     const isEdge = (lane === "ranges" || lane === "ranges2") && rangeEdgeAt(event, lane);
     const isKey = lane === "keys" && keyNear(event);
     canvas.style.cursor = isEdge ? "ew-resize" : isKey ? "pointer" : "default";
     canvas.title = isKey ? markTitle(isKey) : "";
   });
-  canvas.addEventListener("wheel", (event) => {
+  listen(canvas, "wheel", (event) => {
     if (!store.data.clip) return;
     event.preventDefault();
     const sideways = event.shiftKey ? event.deltaY : event.deltaX;
@@ -224,7 +221,7 @@ function scrub(event, surface, view) {
 
 // On the overview a drag moves the shown part, or scrubs while the whole clip is shown.
 function addOverviewPointer() {
-  overview.addEventListener("pointerdown", (event) => {
+  listen(overview, "pointerdown", (event) => {
     const { clip } = store.data;
     if (!clip || event.button !== 0) return;
     releaseFocus();
@@ -256,8 +253,8 @@ function showReadout() {
 }
 
 function showLegend() {
-  const counts = countStates();
-  legend.replaceChildren(...STATES.filter((state) => counts[state]).map((state) => make("li", {},
-    make("span", { class: `swatch ${state}`, "aria-hidden": "true" }),
-    make("span", { text: `${counts[state]} ${STATE_LABELS[state]}` }))));
+  const counts = countStates(), states = STATES.filter((state) => counts[state]);
+  syncList(legend, states, (state) => state, () => make("li", {}, make("canvas", { class: "swatch", "aria-hidden": "true" }), make("span")),
+    (item, state) => setText(item.lastChild, `${counts[state]} ${STATE_LABELS[state]}`));
+  states.forEach((state, position) => drawSwatch(legend.children[position].firstChild, state));
 }

@@ -1,8 +1,8 @@
 // Play, step and jump; the slider named Frame and the number of the frame.
 
-import { button, find, icon, make, setText } from "./dom.js";
+import { button, find, icon, listen, make, setLabel, setText } from "./dom.js";
 import { prefetch } from "./pictures.js";
-import { STATE_LABELS, goTo, indexOf, keys, numberOf, openSuggestions, stateOf, store, touch, watch } from "./store.js";
+import { goTo, indexOf, keys, numberOf, openSuggestions, select, STATE_LABELS, stateOf, store, watch } from "./store.js";
 
 let playButton, clock = null;
 
@@ -11,16 +11,16 @@ export function makeTransport(...more) {
   const number = make("input", { type: "text", inputmode: "numeric", class: "short number", "aria-label": "Frame number", autocomplete: "off" });
   const time = make("output", { class: "time" });
   playButton = button("", togglePlay, { icon: "play", label: "Play", title: "Play (Space)" });
-  slider.addEventListener("input", () => { store.playing = 0; goTo(Number(slider.value)); });
+  listen(slider, "input", () => { store.playing = 0; goTo(Number(slider.value)); });
   // arrows belong to the page again once the pointer has let go
-  slider.addEventListener("pointerup", () => slider.blur());
-  number.addEventListener("change", () => {
+  listen(slider, "pointerup", () => slider.blur());
+  listen(number, "change", () => {
     const index = indexOf(Number(number.value));
     if (number.value.trim() && index >= 0) goTo(index);
     number.value = numberOf(store.frame);
   });
-  number.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === "Escape") number.blur(); });
-  watch("frame clip frames reload", () => {
+  listen(number, "keydown", (event) => { if (event.key === "Enter" || event.key === "Escape") number.blur(); });
+  watch("frame clip frames", () => {
     const { clip } = store.data;
     if (!clip) return;
     slider.max = clip.count - 1;
@@ -60,8 +60,7 @@ export function goToKey(direction) {
   const target = marks.find((index) => (index - store.frame) * direction > 0);
   if (target === undefined) return;
   goTo(target);
-  store.selected = target;
-  touch("selection");
+  select(target);
 }
 
 export function togglePlay() {
@@ -103,7 +102,6 @@ function showPlaying() {
   const isPlaying = store.playing !== 0;
   const label = isPlaying ? "Pause" : "Play";
   if (playButton.getAttribute("aria-label") === label) return;
-  playButton.setAttribute("aria-label", label);
-  playButton.title = `${label} (Space)`;
+  setLabel(playButton, label, `${label} (Space)`);
   find("svg", playButton).replaceWith(icon(isPlaying ? "pause" : "play"));
 }

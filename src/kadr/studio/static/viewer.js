@@ -1,19 +1,19 @@
 // The viewer: filmed and restyled frame in one box, with zoom and pan.
 
 import { startJob } from "./connection.js";
-import { button, clearCanvas, find, make, releaseFocus, setText } from "./dom.js";
-import { showError } from "./errors.js";
+import { button, clearCanvas, find, followPointer, listen, make, releaseFocus, setText, stripe, syncList } from "./dom.js";
+import { guarded } from "./errors.js";
+import { themeColours } from "./paint_timeline.js";
 import { makePictureLoader, prefetch } from "./pictures.js";
 import { makeComparer } from "./shared/compare.js";
-import { STATE_LABELS, canEdit, numberOf, stateOf, store, watch } from "./store.js";
+import { chosenTake, STATE_LABELS, canEdit, numberOf, stateOf, store, watch } from "./store.js";
 
 const MODES = [["slider", "Split"], ["flip", "Flip"], ["side", "Side by side"], ["heat", "Heat map"]];
 const HOTTEST = 48, HEAT_WIDTH = 480, MOST_ZOOM = 32, GRAB = 18;
 
 const look = { zoom: 1, x: 0.5, y: 0.5 };
-// held: a copy of a frame's result, compared with what it becomes under other settings.
-let box, comparer, canvases, pair = null, held = null, divider, badge, absent, absentText, zoomText, load, fullTimer = 0;
-let leftName, holdButton;
+let box, comparer, canvases, pair = null, divider, badge, absent, absentText, zoomText, load, fullTimer = 0;
+let leftName;
 
 export function makeViewer() {
   const modes = MODES.map(([mode, text]) => {
@@ -36,21 +36,31 @@ export function makeViewer() {
     make("span", { class: "side right", text: "Result" }), badge,
     make("span", { class: "scale", text: `Difference: black 0, white ${HOTTEST} levels of 255 and more` }), divider);
   comparer = makeComparer(box, modes);
-  holdButton = button("Hold", toggleHold, { class: "small", title: "Keep this result at the left, to compare it with what other settings make of the frame" });
+  const against = make("select", { "aria-label": "Compare with", class: "small" });
+  listen(against, "change", () => { store.against = Number(against.value); reload(); });
+  watch("takes", () => {
+    const takes = store.data.takes || [];
+    if (!chosenTake()) store.against = 0;
+    against.hidden = !takes.length;
+    syncList(against, [{ id: 0, name: "Filmed" }, ...takes], (take) => take.id,
+      (take) => make("option", { value: take.id }), (option, take) => setText(option, take.name));
+    against.value = store.against;
+    reload();
+  });
   zoomText = make("output", { class: "zoom", text: "Fit" });
   const bar = make("div", { class: "viewer-bar" },
-    make("div", { class: "modes", role: "group", "aria-label": "Way to compare" }, ...modes, holdButton),
+    make("div", { class: "modes", role: "group", "aria-label": "Way to compare" }, ...modes, against),
     make("div", { class: "group", role: "group", "aria-label": "Zoom" },
-      button("", () => zoomBy(1 / 1.5), { icon: "minus", label: "Zoom out", title: "Zoom out" }), zoomText,
-      button("", () => zoomBy(1.5), { icon: "plus", label: "Zoom in", title: "Zoom in" }),
-      button("", fit, { icon: "fit", label: "Fit the frame", title: "Fit the frame" })));
+      button("", () => zoomBy(1 / 1.5), { icon: "minus", label: "Zoom out" }), zoomText,
+      button("", () => zoomBy(1.5), { icon: "plus", label: "Zoom in" }),
+      button("", fit, { icon: "fit", label: "Fit the frame" })));
   load = makePictureLoader((loaded) => {
     const step = pair ? loaded.index - pair.index : 0;
     pair = loaded;
     draw();
     if (Math.abs(step) === 1) prefetch(pair.index, step, store.data.clip.count, 3);
   });
-  watch("frame reload frames clip keys", reload);
+  watch("frame frames clip keys", reload);
   watch("connection", showAbsent);
   addPointer();
   new ResizeObserver(draw).observe(box);
@@ -72,20 +82,17 @@ export function flip() {
 }
 
 // Make the frame that is shown ahead of the queue, or one second from it on.
-export async function previewFrame(isSecond = false) {
+export const previewFrame = guarded((isSecond) => {
   const { clip } = store.data;
   const count = isSecond === true ? Math.min(60, Math.max(1, Math.round(clip.rate))) : 1;
-  try {
-    await startJob("preview", { first: store.frame, last: Math.min(clip.last, store.frame + count - 1) });
-  } catch (error) { showError(error); }
-}
+  return startJob("preview", { first: store.frame, last: Math.min(clip.last, store.frame + count - 1) });
+});
 
 function reload() {
   const isFull = Boolean(pair && pair.isFull && pair.index === store.frame);
   if (store.data.clip) load(store.frame, isFull);
   showAbsent();
 }
-
 
 function loadFullLater() {
   clearTimeout(fullTimer);
@@ -121,59 +128,29 @@ function drawPicture(canvas, picture) {
 function drawAbsent(canvas, size) {
   const context = clearCanvas(canvas);
   if (!size || !canvas.width) return;
-  const { scale, left, top } = place(canvas, size);
-  context.save();
-  context.beginPath();
-  context.rect(left, top, size.width * scale, size.height * scale);
-  context.clip();
-  const style = getComputedStyle(document.documentElement);
-  context.fillStyle = style.getPropertyValue("--shade");
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.strokeStyle = style.getPropertyValue("--line");
-  context.lineWidth = 6 * devicePixelRatio;
-  const step = 22 * devicePixelRatio;
-  context.beginPath();
-  for (let x = -canvas.height; x < canvas.width; x += step) {
-    context.moveTo(x, canvas.height);
-    context.lineTo(x + canvas.height, 0);
-  }
-  context.stroke();
-  context.restore();
+  const { scale, left, top } = place(canvas, size), box = [left, top, size.width * scale, size.height * scale];
+  const colours = themeColours();
+  context.fillStyle = colours.shade;
+  context.fillRect(...box);
+  context.strokeStyle = colours.line;
+  stripe(context, box, 22 * devicePixelRatio, 6 * devicePixelRatio);
 }
-
-function toggleHold() {
-  if (held) held = null;
-  else if (pair && pair.styled) held = { index: pair.index, picture: copyOf(pair.styled) };
-  draw();
-}
-
-// The loader closes pictures that are no longer shown.
-function copyOf(picture) {
-  const copy = new OffscreenCanvas(picture.width, picture.height);
-  copy.getContext("2d").drawImage(picture, 0, 0);
-  return copy;
-}
-
-const leftPicture = () => (held && held.index === pair.index ? held.picture : pair.filmed);
 
 function draw() {
   if (!pair) return;
-  drawPicture(canvases.original, leftPicture());
-  setText(leftName, leftPicture() === pair.filmed ? "Filmed" : "Held");
-  holdButton.setAttribute("aria-pressed", String(Boolean(held)));
-  holdButton.disabled = !held && !pair.styled;
-  if (pair.styled) drawPicture(canvases.result, pair.styled);
-  else drawAbsent(canvases.result, pair.filmed || store.data.pictures);
-  if (comparer.mode === "heat") drawHeat();
+  drawOrAbsent(canvases.original, pair.left);
+  setText(leftName, !pair.take ? "Filmed" : pair.left ? pair.take.name : `${pair.take.name}: not made`);
+  drawOrAbsent(canvases.result, pair.styled);
+  if (comparer.mode === "heat") drawOrAbsent(canvases.heat, pair.styled && pair.left && heatMap(pair.left, pair.styled));
   box.dataset.frame = pair.index;
   setText(zoomText, look.zoom === 1 ? "Fit" : `${Math.round(look.zoom * 100)} %`);
   showAbsent();
   loadFullLater();
 }
 
-function drawHeat() {
-  if (pair.styled && pair.filmed) drawPicture(canvases.heat, heatMap(leftPicture(), pair.styled));
-  else drawAbsent(canvases.heat, pair.filmed || store.data.pictures);
+function drawOrAbsent(canvas, picture) {
+  if (picture) drawPicture(canvas, picture);
+  else drawAbsent(canvas, pair.filmed || store.data.pictures);
 }
 
 // The mean difference of the channels: black, red, yellow, white at HOTTEST levels and above.
@@ -264,30 +241,24 @@ function movesDivider(event) {
 }
 
 function addPointer() {
-  let drag = null;
-  box.addEventListener("pointerdown", (event) => {
+  listen(box, "pointerdown", (event) => {
     if (event.target.closest("button") || event.button > 1) return;
-    drag = { isDivider: movesDivider(event), x: event.clientX, y: event.clientY, moved: 0 };
-    box.setPointerCapture(event.pointerId);
-    if (drag.isDivider) comparer.moveDivider(event.clientX);
-    event.preventDefault();
+    const isDivider = movesDivider(event);
+    let { clientX: x, clientY: y } = event, distance = 0;
+    if (isDivider) comparer.moveDivider(x);
     releaseFocus();
+    followPointer(event, box, ({ clientX, clientY }) => {
+      const dx = clientX - x, dy = clientY - y;
+      [x, y] = [clientX, clientY];
+      distance += Math.abs(dx) + Math.abs(dy);
+      if (isDivider) comparer.moveDivider(x);
+      else panBy(dx, dy);
+    }, (last) => {
+      if (distance < 4 && last.type === "pointerup" && comparer.mode === "flip") flip();
+    });
   });
-  box.addEventListener("pointermove", (event) => {
-    if (!drag) return;
-    const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
-    drag = { ...drag, x: event.clientX, y: event.clientY, moved: drag.moved + Math.abs(dx) + Math.abs(dy) };
-    if (drag.isDivider) comparer.moveDivider(event.clientX);
-    else panBy(dx, dy);
-  });
-  const end = (event) => {
-    if (drag && drag.moved < 4 && event.type === "pointerup" && comparer.mode === "flip") flip();
-    drag = null;
-  };
-  box.addEventListener("pointerup", end);
-  box.addEventListener("pointercancel", end);
-  box.addEventListener("dblclick", fit);
-  box.addEventListener("wheel", (event) => {
+  listen(box, "dblclick", fit);
+  listen(box, "wheel", (event) => {
     event.preventDefault();
     zoomBy(Math.exp(-event.deltaY * 0.0016), event.clientX, event.clientY);
   }, { passive: false });

@@ -15,8 +15,18 @@ from kadr.project.settings import parse_toml
 from kadr.studio.worker.call import Call
 from kadr.studio.worker.journal import Journal
 from kadr.studio.worker.open_folder import OpenFolder, open_folder
+from kadr.studio.worker.option_schema import named_values
 from kadr.studio.worker.takes import keep_take, read_takes, take_text, write_takes
 from kadr.stylize.registry import stylizer_options
+
+
+def _file_value(section: str, name: str, value: Any) -> Any:
+    """A value of the page as the project file holds it."""
+    for entry in sections()[section]:
+        if entry.name == name:
+            return named_values(entry, value)
+    return value
+
 
 _LAYER_ENTRIES = ("show", "keys.folder", "mask.mask", "mask.figure")
 """What the page sets of a layer."""
@@ -35,7 +45,7 @@ def set_options(call: Call) -> None:
         section, _, entry = str(name).partition(".")
         if section not in sections() or not entry:
             raise OptionsError(f"option {name}: expected a section and an entry, picture.mapping")
-        by_section.setdefault(section, {})[entry] = value
+        by_section.setdefault(section, {})[entry] = _file_value(section, entry, value)
     stylizer = by_section.get("stylizer", {}).get("name")
     if stylizer is not None and stylizer != project.settings.stylizer:
         by_section["stylizer"] = _without_others(project, stylizer) | by_section["stylizer"]

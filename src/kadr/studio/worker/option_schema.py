@@ -11,8 +11,9 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
+from kadr.cli.parse_values import parse_named_values
 from kadr.core.encodings import CODECS, ENCODER_PRESETS
-from kadr.option_fields import KEYFRAMES, MASK, OUTPUT, PICTURE, RUN
+from kadr.option_fields import GUIDES, KEYFRAMES, MASK, OUTPUT, PICTURE, RUN
 from kadr.options import DETAIL, PropagateOptions, RunOptions
 from kadr.project.folder import ProjectFolder
 from kadr.project.schema import Entry, sections, stylizer_entries
@@ -20,8 +21,8 @@ from kadr.project.settings import parse_toml
 from kadr.stylize.registry import stylizer_names, stylizer_options
 
 _GROUPS = {
-    "clip": KEYFRAMES, "keys": KEYFRAMES, "stylizer": KEYFRAMES, "picture": PICTURE, "mask": MASK,
-    "output": OUTPUT, "run": RUN,
+    "clip": KEYFRAMES, "keys": KEYFRAMES, "stylizer": KEYFRAMES, "picture": PICTURE,
+    "guides": GUIDES, "mask": MASK, "output": OUTPUT, "run": RUN,
 }  # fmt: skip
 _KINDS = {bool: "flag", int: "integer", float: "number", str: "text", Path: "path"}
 _NOT_SHOWN = {("clip", "sha256"), ("clip", "size"), ("clip", "path")}
@@ -74,7 +75,8 @@ def _option(section: str, entry: Entry, value: Any, stylizer: str) -> dict[str, 
         "section": section,
         "name": entry.name,
         "label": entry.name.replace("-", " ").capitalize(),
-        "help": str(metadata.get("help") or entry.help),
+        "help": str(metadata.get("help") or entry.help)
+        + ("; NAME=VALUE" if is_named(entry.kind) else ""),
         "kind": "path" if entry.unit == "path" else kind,
         "low": metadata.get("low"),
         "high": metadata.get("high"),
@@ -119,12 +121,30 @@ def _choices(section: str, name: str) -> list[str] | None:
 def _kind(hint: Any) -> str:
     if get_origin(hint) in (Union, UnionType):
         hint = next(part for part in get_args(hint) if part is not NoneType)
-    if get_origin(hint) in (tuple, list):
+    if get_origin(hint) in (tuple, list) or is_named(hint):
         return "list"
     return _KINDS.get(hint, "text")
 
 
+def is_named(hint: Any) -> bool:
+    """Whether an entry holds values by name, which the page shows as lines NAME=VALUE."""
+    return get_origin(hint) is Mapping
+
+
+def named_values(entry: Entry, lines: Any) -> Any:
+    """The lines NAME=VALUE of the page as the project file holds them; others as they are.
+
+    Raises OptionsError for a line without a name or a value.
+    """
+    if not is_named(entry.kind) or not isinstance(lines, list):
+        return lines
+    kind = get_args(entry.kind)[1]
+    return parse_named_values(list(map(str, lines)), str if kind is Path else kind, entry.name)
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return [f"{name}={item}" for name, item in value.items()]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
