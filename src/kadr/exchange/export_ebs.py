@@ -85,6 +85,10 @@ def export_ebs(
         keys = [
             key for key in find_keys(options.keys, clip, options.key_offset) if key.index in frames
         ]
+        if options.rotate_keys and clip.info.rotation:
+            export.notices.append(
+                f"{path}: keys stay as they were painted; EbSynth does not turn them"
+            )
         spans = _spans(keys, frames, options.ranges, cuts, clip)
         ebs = replace(
             export.base,
