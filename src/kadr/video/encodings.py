@@ -12,8 +12,6 @@ import av
 from kadr.core.encodings import CODECS, ENCODER_PRESETS
 from kadr.errors import OptionsError
 
-_NARROW = 64
-"""Pixels."""
 _BITEXACT = {"fflags": "+bitexact"}
 _MP4 = {"movflags": "+faststart", **_BITEXACT}
 
@@ -36,8 +34,8 @@ class Codec:
     options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     tag: str = ""
-    narrow_options: Mapping[str, str] = field(default_factory=dict)
-    """Added to ``options`` for frames of more than 8 bits that are narrower than _NARROW."""
+    least_width: int = 1
+    """Of frames, in pixels."""
     nearest: tuple[str, ...] = ()
     """Other codecs, the most similar first, for a build that lacks this encoder."""
 
@@ -81,8 +79,8 @@ _CODECS = {
         presets=True,
         # info: the encoder's settings would be stored, with the number of its threads
         options={"preset": "faster", "x265-params": "log-level=none:info=0"},
-        # its vector code for 10 bits writes outside of its memory at widths from 33 to 48
-        narrow_options={"x265-params": "log-level=none:info=0:asm=0"},
+        # its vector code writes outside of its memory at widths from 33 to 48
+        least_width=64,
         tag="hvc1",  # QuickTime does not open FFmpeg's own, hev1
         nearest=("av1", "h264", "vp9"),
     ),
@@ -194,12 +192,10 @@ class Encoding:
         formats = codec.alpha_formats if has_alpha and self.alpha_codec else codec.formats
         return formats.get(self.depth or 0) or next(iter(formats.values()))
 
-    def options(self, has_alpha: bool, width: int) -> dict[str, str]:
-        """Options of the encoder for frames of this width."""
+    def options(self, has_alpha: bool) -> dict[str, str]:
+        """Options of the encoder."""
         codec = self.codec_of(has_alpha)
         options = dict(codec.options)
-        if width < _NARROW and (self.depth or 8) > 8:
-            options |= codec.narrow_options
         if codec.crf is not None:
             options["crf"] = str(codec.crf[0] if self.crf is None else self.crf)
         if codec.presets and self.preset is not None:

@@ -55,7 +55,7 @@ class VideoWriter(BaseWriter):
         """size: that of the frames that will be written, which were resized to it."""
         self._output_size = size
         if like is not None:
-            _check_largest(path, encoding, self._size_like(like))
+            _check_limits(path, encoding, self._size_like(like))
         self._timing = Timing(like, frame_rate, clock=encoding.container.clock)
         super().__init__(path, path.parent)
         self._like = like
@@ -148,7 +148,7 @@ class VideoWriter(BaseWriter):
             self._container.mux(packet)
 
     def _open(self, first: Frame) -> None:
-        _check_largest(self._path, self._encoding, first.size)
+        _check_limits(self._path, self._encoding, first.size)
         self._file = self._new_temporary()
         self._container = av.open(
             f"file:{self._file}",
@@ -182,7 +182,7 @@ class VideoWriter(BaseWriter):
     def _video_stream(self, container: Any, size: tuple[int, int]) -> Any:
         codec = self._encoding.codec_of(self._keeps_alpha)
         pixel_format = self._encoding.pixel_format(self._keeps_alpha)
-        options = self._encoding.options(self._keeps_alpha, size[0])
+        options = self._encoding.options(self._keeps_alpha)
         if "420" in pixel_format:
             options["chroma_sample_location"] = CHROMA_LOCATION
         # SVT-AV1 writes its settings to stderr unless it is told not to; 1: errors only
@@ -253,7 +253,13 @@ def _size_notices(path: Path, encoding: Encoding, size: tuple[int, int]) -> list
     ]
 
 
-def _check_largest(path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
+def _check_limits(path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
+    least = encoding.codec.least_width
+    if size[0] < least:
+        raise InputError(
+            f"{path}: frames of {size[0]}x{size[1]}; this codec needs a width of {least}; make "
+            "them larger, or give another codec"
+        )
     if max(size) > encoding.container.largest:
         raise InputError(
             f"{path}: {size[0]}x{size[1]} is more than {path.suffix} takes "
