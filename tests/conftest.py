@@ -19,8 +19,10 @@ settings.load_profile("kadr")
 
 HELPERS = (
     "",
+    "cli",
     "matte",
     "project",
+    "remote",
     "report",
     "stylize",
     "stylize/diffusion",

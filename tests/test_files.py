@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,10 +14,29 @@ from kadr.files import (
     atomic_file,
     list_folder,
     make_folder,
+    move_file,
     read_json_object,
     remove_empty,
     write_json_object,
 )
+
+
+def test_a_moved_file_replaces_another_also_on_another_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in ("first", "second"):
+        (tmp_path / "a.txt").write_text(content)
+        move_file(tmp_path / "a.txt", tmp_path / "b.txt")
+        assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
+        assert (tmp_path / "b.txt").read_text() == content
+        replace = Path.replace
+
+        def refuse(self: Path, target: Path, replace: Any = replace) -> Path:
+            if self.name == "a.txt":
+                raise OSError(errno.EXDEV, "Invalid cross-device link")
+            return replace(self, target)
+
+        monkeypatch.setattr(Path, "replace", refuse)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

@@ -197,3 +197,23 @@ def test_numbers_that_no_range_holds_are_refused_in_a_short_line() -> None:
         with pytest.raises(OptionsError, match=r"^mapping .*: expected 0 to 1000$") as caught:
             detail_options("medium", mapping=value)
         assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"executor": "dask"}, "executor dask: expected one of inline, processes, ray"),
+        ({"address": "a:1"}, "address a:1: is for executor ray; give --executor ray too"),
+        ({"address": "a:1", "executor": "processes"}, "address a:1: is for executor ray"),
+        ({"workers": 2, "executor": "inline"}, "workers 2: executor inline has none"),
+    ],
+)
+def test_an_executor_takes_only_what_it_uses(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
+        _make("RunOptions", **changes)
+
+
+def test_no_project_names_a_cluster() -> None:
+    by_name = {item.name: item for item in fields(RunOptions)}
+    assert by_name["executor"].metadata["section"] == "run"
+    assert not by_name["address"].metadata.get("section"), "who answers there runs code here"

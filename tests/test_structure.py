@@ -23,38 +23,39 @@ IMPORTS = {
     "core":          "errors",
     "option_fields": "errors core",
     "options":       "errors core option_fields",
-    "files":         "errors",
+    "files":         "errors core",
     "frame_names":   "errors",
     "image_files":   "errors core files",
-    "unused_files":  "files image_files",
+    "unused_files":  "core files image_files",
     # how results are stored and how tasks run; neither knows what is made
     "storage":       BASE,
     "tasks":         BASE,
+    "remote":        f"{BASE} storage",
     # the stages of a run
-    "video":         f"{BASE} storage",
+    "video":         f"{BASE} storage remote",
     "guides":        BASE,
     "synth":         BASE,
     "finish":        f"{BASE} guides",
     "blend":         BASE,
     "composite":     BASE,
     "match":         f"{BASE} guides blend",
-    "stylize":       f"{BASE} storage",
+    "stylize":       f"{BASE} storage remote",
     "plan":          f"{BASE} storage guides video",
     "propagate":     f"{BASE} guides synth",
     # where the stages come together
-    "project":       f"{BASE} storage stylize video",
+    "project":       f"{BASE} storage remote stylize video",
     "exchange":      f"{BASE} stylize video plan project",
     "report":        BASE,
-    "render":        f"{BASE} storage tasks video guides stylize plan propagate finish blend "
-                     "composite match report",
+    "render":        f"{BASE} storage tasks remote video guides stylize plan propagate finish "
+                     "blend composite match report",
     "measure":       f"{BASE} guides stylize video report",
     "matte":         f"{BASE} storage guides stylize video",
     "deflicker":     f"{BASE} tasks guides finish blend video measure",
     # the public operations
-    "pipeline":      f"{BASE} render deflicker",
+    "pipeline":      f"{BASE} report render deflicker",
     "preview":       f"{BASE} storage tasks propagate render",
     "dry_run":       f"{BASE} storage report render",
-    "layers":        f"{BASE} storage composite render pipeline dry_run preview",
+    "layers":        f"{BASE} storage composite report render pipeline dry_run preview",
     "compare":       f"{BASE} storage guides video render measure pipeline",
     "seed_grid":     f"{BASE} stylize video render",
 }  # fmt: skip
@@ -76,6 +77,10 @@ LIBRARIES = {
     "diffusers":    "stylize",
     "onnxruntime":  "stylize",
     "ray":          "tasks",
+    "fsspec":       "remote",
+    "s3fs":         "",
+    "aiohttp":      "",
+    "botocore":     "",
     "httpx":        "stylize",
     "websockets":   "stylize",
     "typer":        "",
@@ -196,7 +201,7 @@ def test_one_function_opens_the_clip_of_a_run() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    heavy = "numba cv2 av torch onnxruntime ray scipy PIL typer rich httpx websockets"
+    heavy = "numba cv2 av torch onnxruntime ray scipy PIL typer rich httpx websockets fsspec s3fs"
     code = (
         "import sys, kadr; dir(kadr); kadr.__version__;"
         f"print(*(name for name in {heavy!r}.split() if name in sys.modules))"

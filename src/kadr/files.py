@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
+from kadr.core.locations import is_below_url
 from kadr.errors import InputError, OutputError
 
 HIDDEN = ".kadr-"
@@ -87,6 +89,7 @@ def temporary_beside(path: Path) -> Path:
 
 def _make_parents(folder: Path) -> None:
     """Make a folder and its parents; their names are then on the disk."""
+    refuse_url(folder)
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for parent in missing:
@@ -107,6 +110,21 @@ def publish(temporary: Path, path: Path, sync: Sync = Sync.ALL) -> None:
     temporary.replace(path)
     if sync is Sync.ALL:
         sync_folder(path.parent)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Give a finished file another name, whole or not at all, also on another file system.
+
+    It replaces what has that name. Its content is as safe as it was. Raises OSError.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic_file(target, Sync.CONTENT) as temporary:
+            shutil.copyfile(source, temporary)
+        source.unlink()
 
 
 def _sync_tree(path: Path) -> None:
@@ -154,11 +172,18 @@ def _flush(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+def refuse_url(path: Path, what: str = "this output") -> None:
+    """Raise OutputError for a URL where only a path on this machine will do."""
+    if is_below_url(path):
+        raise OutputError(f"{path}: {what} cannot be at a URL; give a path on this machine")
+
+
 def make_folder(folder: Path) -> list[Path]:
     """Make a folder and its parents; returns the folders that were missing, innermost first.
 
     Raises OutputError if a file is in the way or the system refuses.
     """
+    refuse_url(folder)
     missing = []
     for parent in (folder, *folder.parents):
         if parent.is_dir():

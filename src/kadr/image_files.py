@@ -25,6 +25,7 @@ from kadr.core.image_header.header import ImageHeader
 from kadr.core.image_header.jpeg import is_complete_jpeg
 from kadr.core.image_header.read import READABLE_TYPES, is_image, read_header
 from kadr.core.limits import check_file_bytes
+from kadr.core.locations import is_below_url
 from kadr.core.png import is_complete_png, with_text
 from kadr.core.png_pixels import decode_png, encode_png
 from kadr.core.to_srgb import Warn, cmyk_to_srgb, to_srgb
@@ -105,6 +106,11 @@ def read_image_bytes(path: Path) -> bytes:
 @contextlib.contextmanager
 def _open_file(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file of an allowed size; pipes, devices and folders would not end."""
+    if is_below_url(path):
+        raise InputError(
+            f"{path}: is a URL, which only clips, keys, masks and backgrounds may be; copy the "
+            "file to this machine"
+        )
     # without O_NONBLOCK opening a pipe waits for its other end
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:

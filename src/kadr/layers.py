@@ -31,6 +31,7 @@ from kadr.preview import PreviewResult, preview_frames
 from kadr.render.backdrop import Backdrop
 from kadr.render.layers_record import CompositeStep, write_layers_record
 from kadr.render.run_context import RunContext, open_run
+from kadr.report.record import WorkerRecord
 from kadr.storage.frame_folder import FrameFolder, FrameState
 
 STEP = "composite"
@@ -94,12 +95,14 @@ def restyle_layers(
         for text in writer.notices:
             yield notice("write", text)
         keys: set[int] = set()
-        computed = 0
+        computed, executor, workers = 0, "", list[WorkerRecord]()
         for name, layer in options.layers:
             yield notice("layer", f"layer {name}")
             result = yield from restyle_events(layer, cancel)
             keys |= set(result.keys)
             computed += result.computed
+            executor = result.executor or executor
+            workers += [replace(item, step=f"{name}: {item.step}") for item in result.workers]
         compositor = stack.enter_context(closing(_LayerCompositor(run, options)))
         total = len(run.frames)
         yield Event(STEP, 0, total)
@@ -112,7 +115,16 @@ def restyle_layers(
         step = CompositeStep(compositor.seconds, compositor.composited, started, seconds)
         folders = [(name, layer.work) for name, layer in options.layers if layer.work is not None]
         report = write_layers_record(run, folders, writer.path, step)
-        return RunResult(writer.path, tuple(sorted(keys)), total, seconds, computed, report)
+        return RunResult(
+            writer.path,
+            tuple(sorted(keys)),
+            total,
+            seconds,
+            computed,
+            report,
+            executor,
+            tuple(workers),
+        )
 
 
 def dry_run_layers(

@@ -17,6 +17,7 @@ from kadr.core.background import FILM, parse_background
 from kadr.core.encodings import CODECS, DEPTHS
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange, Span
+from kadr.core.locations import is_below_url, path_text, url_of
 from kadr.core.output_size import parse_output_size
 from kadr.errors import OptionsError
 from kadr.option_fields import (
@@ -218,6 +219,9 @@ _REFINE_STRENGTH = 0.3
 GUIDE_WEIGHT = 16.0
 """Of a guide of the user without a weight: levels 11 to 25 apart begin to be told apart."""
 _GUIDE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+INLINE, PROCESSES, RAY = "inline", "processes", "ray"
+EXECUTORS = (INLINE, PROCESSES, RAY)
+"""Where the tasks of a run are carried out."""
 
 
 @dataclass(frozen=True)
@@ -429,6 +433,16 @@ class RunOptions:
         None, "how many worker processes to use", low=1, high=1024,
         unset="as many as make the run faster", section="run", group=RUN,
     )  # fmt: skip
+    executor: str | None = option(
+        None, "where passes are made and blended: inline, in this process; processes, in worker "
+        "processes of this machine; ray, with Ray on this machine or a cluster",
+        unset="inline for short runs, else processes", section="run", group=RUN,
+    )  # fmt: skip
+    address: str | None = option(
+        None, "HOST:PORT of the head of a Ray cluster, for --executor ray",
+        unset="Ray is started on this machine", group=RUN,
+    )  # fmt: skip
+    """No project has one: who answers there runs code here."""
     work: Path | None = option(
         None, "a folder for work files, which are kept so that a run can resume", group=RUN
     )
@@ -448,6 +462,8 @@ class RunOptions:
         """Whether a run may replace what is there already under the name of an output."""
         if self.overwrite or output is None or self.replace_in is None:
             return self.overwrite
+        if url_of(output) is not None:
+            return False
         return Path(output).resolve().is_relative_to(self.replace_in.resolve())
 
     @property
@@ -499,6 +515,16 @@ class RunOptions:
         if self.size is not None:
             parse_output_size(self.size)
 
+    def _check_places(self) -> None:
+        """Raise OptionsError for a URL where only a folder on this machine will do."""
+        for name in ("per_key", "work", "frames_folder", "report"):
+            path = getattr(self, name)
+            if path is not None and is_below_url(Path(path)):
+                raise OptionsError(
+                    f"{name.replace('_', '-')} {path_text(path)}: cannot be at a URL; give a "
+                    "folder on this machine, or one that several machines share"
+                )
+
     def _check_mask(self) -> None:
         """Raise OptionsError for a bad background, or for options of a mask without one."""
         parse_background(self.background)
@@ -531,6 +557,21 @@ class RunOptions:
             raise OptionsError(
                 f"guide {next(iter(self.guide))}: is for propagated frames, and every-frame "
                 "stylizes all; leave one of them out, or give every 2"
+            )
+
+    def _check_executor(self) -> None:
+        """Raise OptionsError for an unknown executor, or options that it does not have."""
+        if self.executor not in (None, *EXECUTORS):
+            raise OptionsError(
+                f"executor {shorten(self.executor)}: expected one of {', '.join(EXECUTORS)}"
+            )
+        if self.address is not None and self.executor != RAY:
+            raise OptionsError(
+                f"address {shorten(self.address)}: is for executor ray; give --executor ray too"
+            )
+        if self.workers is not None and self.executor == INLINE:
+            raise OptionsError(
+                f"workers {self.workers}: executor inline has none; leave one of them out"
             )
 
     def _check_match(self) -> None:
@@ -575,9 +616,11 @@ class RunOptions:
             )
         self._check_output()
         self._check_every()
+        self._check_places()
         self._check_mask()
         self._check_guides()
         self._check_match()
+        self._check_executor()
         if self.refine is not None and self.stylizer == "external":
             raise OptionsError(
                 f"refine {self.refine}: is for a stylizer that makes keys; leave it out beside "

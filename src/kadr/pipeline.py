@@ -26,6 +26,7 @@ from kadr.render.renderer import Renderer
 from kadr.render.run_context import open_run
 from kadr.render.run_plan import plan_run
 from kadr.render.schedule import make_schedule
+from kadr.report.record import WorkerRecord
 
 STEPS = ("plan", "stylize", "match", "propagate", "blend", "refine", "write")
 
@@ -37,6 +38,7 @@ class RunResult:
     output: a file, a folder, or a pattern of images in a folder.
     computed: pass frames made in this run; stored ones of earlier runs do not count.
     report: the page about the run, if one was asked for.
+    executor: where tasks ran, "" if none had to. workers: who made which frames in this run.
     """
 
     output: Path
@@ -45,6 +47,8 @@ class RunResult:
     seconds: float
     computed: int = 0
     report: Path | None = None
+    executor: str = ""
+    workers: tuple[WorkerRecord, ...] = ()
 
 
 def restyle(
@@ -130,6 +134,8 @@ def _run_events(options: RunOptions, cancel: CancelToken) -> Generator[Event, No
             recorder.seconds,
             renderer.counts.pass_frames,
             recorder.report(),
+            recorder.executor,
+            recorder.workers(),
         )
 
 

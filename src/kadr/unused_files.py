@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kadr.core.locations import url_of
 from kadr.files import list_folder
 from kadr.image_files import IMAGE_SUFFIXES
 
@@ -28,7 +29,9 @@ def unused_file_notices(paths: Sequence[Path]) -> list[str]:
     paint program's own file does), and subfolders. Hidden files and files of systems are not.
     """
     notices = []
-    files = [path for path in paths if not path.is_dir() and not _is_image(path)]
+    files = [
+        path for path in paths if not path.is_dir() and not _is_image(path) and url_of(path) is None
+    ]
     if files:
         notices.append(f"{list_names(files, whole=True)}: not used, no type of image that is read")
     for folder in (path for path in paths if path.is_dir()):

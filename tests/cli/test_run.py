@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -197,3 +198,42 @@ def test_work_files_are_kept_in_the_work_folder(
         kadr("run", video, "--keys", keys, "-o", tmp_path / "o", "--work", work, *QUICK).code == 0
     )
     assert any(work.rglob("*.zip"))
+
+
+def test_executors_make_the_same_frames_and_json_names_their_workers(
+    kadr: Call, video: Path, keys: Path, tmp_path: Path
+) -> None:
+    frames = {}
+    for name in ("inline", "processes"):
+        out = tmp_path / name
+        arguments = ("--keys", keys, "-o", f"{out}/", *QUICK, "--json", "--executor", name)
+        result = kadr("run", video, *arguments, "--work", tmp_path / f"{name}-work").objects[-1]
+        assert result["executor"] == name
+        blended = [item for item in result["workers"] if item["step"] == "blend"]
+        assert sum(last - first + 1 for item in blended for first, last in item["frames"]) == 4
+        expected = "main process" if name == "inline" else "process "
+        assert all(item["name"].startswith(expected) for item in result["workers"])
+        frames[name] = [path.read_bytes() for path in sorted(out.iterdir())]
+    assert frames["inline"] == frames["processes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--executor", "slurm"), "executor slurm: expected one of inline, processes, ray"),
+        (("--address", "head:1"), "address head:1: is for executor ray"),
+        (("--executor", "ray", "--address", "ray://h:1"), "expected HOST:PORT of the head"),
+        (("--executor", "ray", "--address", "127.0.0.1:9"), "no Ray cluster answers there"),
+    ],
+)
+def test_an_unknown_executor_or_address_is_refused(
+    refused: Callable[..., str],
+    video: Path,
+    keys: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    out = tmp_path / "o.mp4"
+    assert message in refused("run", video, "--keys", keys, "-o", out, *arguments)
+    assert not out.exists()

@@ -165,6 +165,7 @@ NOT_IN_A_PROJECT = {
     "work": "the folder work/ of the project",
     "frames_folder": "the folder out/frames of the project",
     "report": "the folder out/ of the project",
+    "address": "who answers at an address runs code on this machine",
 }
 """Field of RunOptions → why a project file has no entry for it."""
 

@@ -8,7 +8,15 @@ from itertools import pairwise
 from typing import Any
 
 from kadr.core.frames import FrameRange
-from kadr.report.record import ClipRecord, KeyRecord, NextKey, RunRecord, StageRecord, StepRecord
+from kadr.report.record import (
+    ClipRecord,
+    KeyRecord,
+    NextKey,
+    RunRecord,
+    StageRecord,
+    StepRecord,
+    WorkerRecord,
+)
 
 
 def bumpy_error(index: int) -> float:
@@ -48,6 +56,14 @@ def make_record(count: int = 48, first: int = 0, **changes: Any) -> RunRecord:
         work_bytes=123_456_789,
         output_bytes=2_345_678,
         next_key=NextKey(min(33, count - 1), 1001 + first + min(33, count - 1), 0.0123),
+        executor="ray",
+        workers=(
+            WorkerRecord(
+                "process 12 on <host>",
+                "propagate",
+                (FrameRange(first, first + 1), FrameRange(half, first + count)),
+            ),
+        ),
         notes=("work file 12: damaged, made again",),
     )
     return replace(record, **changes)

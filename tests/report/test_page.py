@@ -226,7 +226,7 @@ def test_the_page_contains_tables_and_notes(tmp_path: Path) -> None:
     assert "propagate: video weight" in body
     assert "3 February 2025, 04:05" in body
     assert "walk <1>.mp4" in page.text("h1")
-    assert text.count("<tr>") == 1 + 3 + 1 + 2 + 1 + 4
+    assert text.count("<tr>") == 1 + 3 + 1 + 2 + 1 + 4 + 1 + 1
 
 
 def test_the_page_of_a_stopped_run(tmp_path: Path) -> None:
@@ -269,3 +269,11 @@ def test_the_viewer_has_a_slider_and_a_flip_but_no_heat_map(tmp_path: Path) -> N
     page, _ = _report(tmp_path)
     assert [a["data-mode"] for a in page.all("button") if "data-mode" in a] == ["slider", "flip"]
     assert not list(page.all("img", "heat"))
+
+
+def test_workers_are_listed_with_the_frames_that_they_made(tmp_path: Path) -> None:
+    _, text = _report(tmp_path)
+    assert "Executor: ray" in text
+    row = text[text.index("process 12 on &lt;host&gt;") :].partition("</tr>")[0]
+    assert '<td class="n">25</td>' in row
+    assert "1001–1001, 1025–1048" in row

@@ -34,7 +34,7 @@ def _layers(page: Page) -> list[dict[str, Any]]:
 
 def test_layers_are_ordered_hidden_and_masked(page: Page) -> None:
     before = open_project(page.root).text
-    assert [(layer["name"], layer["shown"]) for layer in _layers(page)] == [
+    assert [(layer["name"], layer["visible"]) for layer in _layers(page)] == [
         ("ground", True),
         ("figure", True),
     ]
@@ -43,9 +43,9 @@ def test_layers_are_ordered_hidden_and_masked(page: Page) -> None:
     assert [layer["name"] for layer in _layers(page)] == ["figure", "ground"]
     values = {"show": False, "mask.mask": "mask.png"}
     assert page.edit("PATCH", "/api/layers", name="figure", values=values).status_code == 200
-    assert (_layers(page)[0]["shown"], _layers(page)[0]["mask"]) == (False, "mask.png")
+    assert (_layers(page)[0]["visible"], _layers(page)[0]["mask"]) == (False, "mask.png")
     project = open_project(page.root)
-    assert [layer.layer for layer in project.shown_layers] == ["ground"]
+    assert [layer.layer for layer in project.visible_layers] == ["ground"]
     for _ in range(2):
         assert page.edit("POST", "/api/undo").status_code == 200
     assert open_project(page.root).text == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from kadr.tasks.executor import (
     TaskProgress,
 )
 from kadr.tasks.inline_executor import InlineExecutor
+from kadr.tasks.ordered import in_task_order
 from kadr.tasks.process_executor import ProcessExecutor
 from kadr.tasks.task import Item, Task, digest_of
 
@@ -304,6 +306,21 @@ def test_invalid_numbers_are_refused() -> None:
         ProcessExecutor(workers=-1)
     with pytest.raises(OptionsError, match="memory 0"):
         ProcessExecutor(memory=0)
+
+
+def test_a_slow_reader_gets_every_item_once_and_in_order(executor: Executor) -> None:
+    tasks = [make_task(f"{number}", seed=number, values={"stop": 50}) for number in range(6)]
+    events = []
+    for event in in_task_order(executor.run(tasks, window=2)):
+        if len(events) % 40 == 0:
+            time.sleep(0.05)
+        events.append(event)
+    indices = {
+        task.id: [e.item.index for e in events if isinstance(e, ItemStored) and e.task == task.id]
+        for task in tasks
+    }
+    assert set(map(tuple, indices.values())) == {tuple(range(50))}
+    assert all(isinstance(end, Done) for end in ends(events).values())
 
 
 def test_items_bring_what_their_processes_counted(executor: Executor) -> None:

@@ -93,14 +93,23 @@ def test_the_task_of_a_killed_worker_is_retried_with_the_same_result(
         "trying again (1 of 2)",
         "trying again (2 of 2)",
     ]
-    assert all("killed by SIGKILL" in line for line in retries)
-    assert all("its last output: these are the last words" in line for line in retries)
+    assert all("killed" in line for line in retries)
     items = [event.item.index for event in events if isinstance(event, ItemStored)]
     assert sorted(items) == [0, 0, 0, 1, 1, 2, 2, 3, 3], "each once, though computed three times"
     with InlineExecutor(1) as inline:
         (tmp_path / "calm").mkdir(exist_ok=True)
         calm = make_task("a", "die", folder=str(tmp_path / "calm"), stop=4, fatal_index=4, deaths=0)
         assert ends(inline.run([calm], 1))["a"] == ends(events)["a"]
+
+
+@posix
+def test_a_lost_worker_is_reported_with_its_signal_and_its_last_output(
+    executor: ProcessExecutor, tmp_path: Path
+) -> None:
+    task = make_task("a", "die", folder=str(tmp_path), stop=4, fatal_index=2, deaths=1)
+    (retry,) = notices(executor.run([task], window=1), "a")
+    assert "killed by SIGKILL" in retry
+    assert "its last output: these are the last words" in retry
 
 
 @posix
@@ -113,7 +122,7 @@ def test_a_worker_killed_from_outside_is_replaced(executor: ProcessExecutor) -> 
             os.kill(killed[0], signal.SIGKILL)
     assert attempts(events, "a") == [1, 2]
     assert isinstance(ends(events)["a"], Done)
-    assert not alive(killed[0])
+    assert end_within(killed, 5)
 
 
 @posix
@@ -131,7 +140,7 @@ def test_a_task_out_of_retries_fails_with_its_dependents_only(
     failed = failure(events, "a")
     assert failed.lost
     assert isinstance(failed.error, BackendError)
-    assert "a: its worker was lost 3 times (killed by SIGKILL" in str(failed.error)
+    assert "a: its worker was lost 3 times (" in str(failed.error)
     follower = failure(events, "after a")
     assert follower.lost
     assert str(follower.error) == "after a: not started; a, which it needs, failed"
@@ -186,7 +195,7 @@ def test_closing_a_run_ends_its_tasks_at_once(executor: ProcessExecutor) -> None
         if len(pids) == 2:
             break
     events.close()
-    assert not any(map(alive, pids))
+    assert end_within(pids, 5)
     assert isinstance(ends(executor.run([make_task("a", "report_pid")], 1))["a"], Done)
 
 

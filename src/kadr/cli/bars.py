@@ -22,7 +22,7 @@ from rich.text import Text
 
 from kadr.cli.time_left import StepTimers
 from kadr.core.events import Event
-from kadr.core.formatting import printable
+from kadr.core.locations import message_text
 
 
 class _SpeedColumn(ProgressColumn):
@@ -80,6 +80,6 @@ def bars(stream: TextIO, timers: StepTimers) -> Iterator[tuple[Callable[[Event],
             done = event.index + event.share
             progress.update(steps[event.step], completed=done, total=event.total)
             if event.message:
-                console.print(printable(event.message), markup=False, highlight=False)
+                console.print(message_text(event.message), markup=False, highlight=False)
 
         yield draw, _LinesAbove(console)  # type: ignore[misc]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import re
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,12 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 import kadr
+from kadr.core.locations import mask_secrets
 
 _PREFIX, _SUFFIX = "kadr-fault-", ".log"
 _MOST_LOGS = 5
 """Older logs of the same folder are deleted."""
-
-_PASSWORD = re.compile(r"(//[^/\s:@]*:)[^/\s@]+@")
 
 
 def write_log(error: BaseException, words: Sequence[str], program: str) -> Path | None:
@@ -27,7 +25,7 @@ def write_log(error: BaseException, words: Sequence[str], program: str) -> Path 
     The log is for reading by people: passwords in addresses are left out.
     """
     try:
-        text = _PASSWORD.sub(r"\1***@", _text(error, words, program))
+        text = mask_secrets(_text(error, words, program))
     except Exception:  # an error's own text may fail
         text = f"{type(error).__name__}, which cannot be printed\n"
     for folder in _folders():

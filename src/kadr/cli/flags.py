@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kadr.cli.field_options import sentence
-from kadr.cli.parse_values import parse_path
+from kadr.cli.parse_values import parse_location, parse_path
 from kadr.core.parsing import expand_home
 from kadr.option_fields import KEYFRAMES, PICTURE, RUN, option_help
 from kadr.options import DETAIL, RunOptions
@@ -20,12 +20,12 @@ def _help(field: str, note: str = "") -> str:
 
 
 ClipArgument = Annotated[
-    str, typer.Argument(parser=expand_home, metavar="CLIP", help=_help("clip"))
+    str, typer.Argument(parser=parse_location, metavar="CLIP", help=_help("clip"))
 ]
 ClipOrProject = Annotated[
     str,
     typer.Argument(
-        parser=expand_home,
+        parser=parse_location,
         metavar="CLIP|NAME.kadr",
         help="A video, a folder or pattern of images, or a project.",
     ),

@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from kadr.core.formatting import printable, shorten
+from kadr.core.formatting import shorten
+from kadr.core.locations import message_text
 from kadr.errors import KadrError
 
 FAILED, FAULT, STOPPED, UNREAD = 2, 70, 130, 141
@@ -114,7 +115,7 @@ def report_fault(error: BaseException, words: Sequence[str], program: str) -> No
     line = f"{text}; this is a fault of kadr: {remedy}"
     if _verbosity(words) > 1 or os.environ.get(DEBUG_VARIABLE):
         trace = "".join(traceback.format_exception(error)).rstrip().split("\n")
-        _print("\n".join(map(printable, trace)))
+        _print("\n".join(map(message_text, trace)))
     _print_error("Fault", line, words)
 
 
@@ -171,7 +172,7 @@ def _is_unread(output: tuple[int, int]) -> bool:
 
 
 def _print_error(kind: str, text: str, words: Sequence[str]) -> None:
-    line = printable(text)
+    line = message_text(text)
     if "--json" in words:
         with contextlib.suppress(OSError, ValueError):
             print(json.dumps({"event": "error", "kind": kind, "message": line}), flush=True)

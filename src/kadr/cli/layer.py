@@ -83,9 +83,9 @@ def layer(
         opened = open_project(project)
         if name is None:
             listed = [item.layer for item in opened.layers]
-            shown = [item.layer for item in opened.shown_layers]
+            visible = [item.layer for item in opened.visible_layers]
             lines = [
-                _line(item) + ("" if item.layer in shown else ", not shown")
+                _line(item) + ("" if item.layer in visible else ", not shown")
                 for item in opened.layers
             ] or [f"{opened.root}: no layers"]
             session.reporter.result(*lines, layers=listed)
@@ -138,7 +138,7 @@ def layered_options(
     shared = {name: value for name, value in changes.items() if name not in whole}
     run = with_numbers(project.options(located, stylizer="external", **changes), (), frames)
     layers = []
-    for item in project.shown_layers:
+    for item in project.visible_layers:
         check_keys(item)
         options = item.options(located, detail=detail, picture=picture, **shared)
         layers.append((item.layer, replace(options, frames=run.frames)))

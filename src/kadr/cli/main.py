@@ -33,8 +33,8 @@ from kadr.cli.seeds import seeds
 from kadr.cli.status import status
 from kadr.cli.studio import studio
 from kadr.cli.synth import SynthCommand, synth
-from kadr.core.formatting import printable
 from kadr.core.heap import limit_arenas
+from kadr.core.locations import message_text
 from kadr.errors import OptionsError
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], ...]] = {
@@ -125,7 +125,7 @@ def _report_usage_error(error: BaseException, words: Sequence[str]) -> int:
     text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
     names = {command.name for command in app.registered_commands}
     command = [word for word in words[:1] if word in names]
-    line = printable(f"{text.rstrip('.')}; see {' '.join(['kadr', *command])} --help")
+    line = message_text(f"{text.rstrip('.')}; see {' '.join(['kadr', *command])} --help")
     if "--json" in words:
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps({"event": "error", "kind": "UsageError", "message": line}))

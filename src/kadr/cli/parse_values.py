@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 
 from kadr.core.formatting import shorten
 from kadr.core.frames import FrameRange
+from kadr.core.locations import hide_secret
 from kadr.core.parsing import expand_home, parse_frames
 from kadr.errors import OptionsError
 
@@ -70,7 +71,12 @@ def parse_value(text: str, kind: Any, name: str) -> Any:
 
 def parse_path(text: str) -> Path:
     """A path, with the home folder for ``~`` where the shell left it: in ``--keys=~/keys``."""
-    return Path(expand_home(text))
+    return Path(parse_location(text))
+
+
+def parse_location(text: str) -> str:
+    """The path or URL of a clip; of a signed URL the signature stays out of all records."""
+    return hide_secret(expand_home(text))
 
 
 def _parse_bool(text: str, name: str) -> bool:

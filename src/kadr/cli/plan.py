@@ -121,12 +121,15 @@ def plan(
 ) -> None:
     """Find the shots of a clip and the frames worth painting, and save these frames to paint on."""
     with open_session(quiet=quiet, json=json, verbose=verbose) as session:
+        from kadr.files import refuse_url
         from kadr.project.folder import is_project, open_project
         from kadr.render.run_inputs import run_inputs
         from kadr.unused_files import unused_file_notices
         from kadr.video.clip_source import ClipSource
         from kadr.video.outputs_apart import check_outputs_apart
 
+        if out is not None:
+            refuse_url(Path(out), "a plan")
         values = read_fields(RunOptions, planning | masking | reading)
         if fps is not None:
             values["frame_rate"] = _frame_rate(fps, target)
@@ -160,7 +163,9 @@ def plan(
 
 
 def _frame_rate(fps: str, target: str) -> float:
-    if Path(target).is_file():
+    from kadr.remote.copies import local_copy
+
+    if local_copy(target).is_file():
         raise OptionsError(f"fps {fps}: is for image sequences; {target} has a rate of its own")
     return float(parse_rate(fps))
 

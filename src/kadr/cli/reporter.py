@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from kadr.cli.time_left import StepTimers
 from kadr.core.events import Event
 from kadr.core.formatting import printable
+from kadr.core.locations import mask_secrets, message_text, origin, readable
 
 Draw = Callable[[Event], None]
 
@@ -36,19 +37,19 @@ class Reporter:
     def result(self, *lines: str, **facts: Any) -> None:
         """Print the result of a command, for people and, as facts, for programs."""
         for line in lines:
-            print(printable(line), file=self._out, flush=True)
+            print(printable(readable(line)), file=self._out, flush=True)
 
     def notice(self, text: str) -> None:
         """Print a notice."""
-        print(printable(text), file=self._err, flush=True)
+        print(message_text(text), file=self._err, flush=True)
 
     def debug(self, text: str) -> None:
         """Print a log line, or the lines of a traceback."""
-        print("\n".join(map(printable, text.split("\n"))), file=self._err, flush=True)
+        print("\n".join(map(message_text, text.split("\n"))), file=self._err, flush=True)
 
     def error(self, kind: str, text: str) -> None:
         """Print an error as one line."""
-        line = printable(text)
+        line = message_text(text)
         print(line if kind == "Cancelled" else f"error: {line}", file=self._err, flush=True)
 
     def compiling(self, text: str) -> None:
@@ -102,11 +103,11 @@ class JsonReporter(Reporter):
 
     def notice(self, text: str) -> None:
         """``{"event": "notice", "message": …}``"""
-        self._object(event="notice", message=text)
+        self._object(event="notice", message=mask_secrets(readable(text)))
 
     def error(self, kind: str, text: str) -> None:
         """``{"event": "error", "kind": …, "message": …}``"""
-        self._object(event="error", kind=kind, message=text)
+        self._object(event="error", kind=kind, message=mask_secrets(readable(text)))
         super().error(kind, text)
 
     @contextlib.contextmanager
@@ -135,7 +136,7 @@ def json_line(facts: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else float(value)  # type: ignore[arg-type]
+    return origin(value) or str(value) if isinstance(value, Path) else float(value)  # type: ignore[arg-type]
 
 
 class _PlainProgress:

@@ -280,6 +280,7 @@ def _run_layers(options: LayeredOptions, session: Session, dry_run: bool) -> Non
         computed=result.computed,
         seconds=round(result.seconds, 3),
         report=result.report,
+        **_worker_facts(result),
     )
 
 
@@ -310,7 +311,23 @@ def _restyle(options: RunOptions, session: Session, cached: tuple[Path, ...]) ->
         computed=result.computed,
         seconds=round(result.seconds, 3),
         report=result.report,
+        **_worker_facts(result),
     )
+
+
+def _worker_facts(result: RunResult) -> dict[str, Any]:
+    """The executor and who made what, for programs; frames with both ends."""
+    return {
+        "executor": result.executor,
+        "workers": [
+            {
+                "name": item.name,
+                "step": item.step,
+                "frames": [[frames.start, frames.stop - 1] for frames in item.frames],
+            }
+            for item in result.workers
+        ],
+    }
 
 
 def _make(options: RunOptions, session: Session, cached: tuple[Path, ...]) -> RunResult:
@@ -369,7 +386,9 @@ def _all_keys(keys: list[Path], extra: list[str]) -> tuple[Path, ...]:
 
 def _frame_rate(fps: str, clip: str | Path) -> float:
     rate = parse_rate(fps)
-    if Path(clip).is_file():
+    from kadr.remote.copies import local_copy
+
+    if local_copy(clip).is_file():
         raise OptionsError(f"fps {fps}: is for image sequences; {clip} has a rate of its own")
     return float(rate)
 

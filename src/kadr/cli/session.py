@@ -25,8 +25,10 @@ from kadr.cli.guard import (
 )
 from kadr.cli.reporter import Reporter, create_reporter
 from kadr.core.events import CancelToken, Event, Result, follow
-from kadr.core.formatting import printable
+from kadr.core.locations import message_text
 from kadr.errors import Cancelled
+from kadr.remote.looked_up import look_once
+from kadr.remote.transfers import on_transfer
 from kadr.storage.kernel_cache import prepare_kernel_cache
 
 
@@ -114,7 +116,8 @@ def open_session(*, quiet: bool = False, json: bool = False, verbose: int = 0) -
     with create_reporter(quiet=quiet, json=json) as reporter, _logging(reporter, quiet, verbose):
         session = Session(reporter)
         try:
-            yield session
+            with look_once(), on_transfer(reporter.notice):
+                yield session
         except (Cancelled, KeyboardInterrupt):
             reporter.error("Cancelled", session.stopped_text)
             raise typer.Exit(STOPPED) from None
@@ -141,7 +144,7 @@ def _logging(reporter: Reporter, quiet: bool, verbose: int) -> Iterator[None]:
 
     class _OneLine(logging.Formatter):
         def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
-            return printable(super().formatMessage(record))
+            return message_text(super().formatMessage(record))
 
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]
     level = logging.ERROR if quiet else levels[min(verbose, 2)]

@@ -10,6 +10,7 @@ import typer
 
 from kadr.cli.flags import Quiet, Verbose
 from kadr.cli.session import Session, open_session
+from kadr.core.locations import url_of
 from kadr.core.parsing import expand_home
 from kadr.errors import BackendError, InputError
 
@@ -93,6 +94,11 @@ def _project_and_folder(target: str | None) -> tuple[Path | None, Path]:
     """What to open at once, if anything, and the folder of the start page."""
     if target is None:
         return None, Path.cwd()
+    if url_of(target) is not None:
+        raise InputError(
+            f"{target}: the studio opens projects and clips on this machine; a project's own clip "
+            "may be a URL: kadr new"
+        )
     path = Path(target).absolute()
     if not path.exists():
         raise InputError(f"{target}: no such project, clip or folder; check the path")

@@ -20,6 +20,7 @@ from kadr.project.frame_numbers import with_numbers
 from kadr.project.schema import describe_unknown, run_fields
 from kadr.project.settings import Settings, read_settings
 from kadr.project.template import project_text
+from kadr.remote.copies import local_copy
 from kadr.storage.ownership import adopt_folder
 from kadr.stylize.external import KeyFile, find_keys
 from kadr.stylize.registry import create_stylizer
@@ -116,7 +117,7 @@ def _fill(folder: Path, keys: Sequence[KeyFile], files: Mapping[str, bytes]) -> 
 
 def clip_name(clip: Path) -> str:
     """The name of a clip: ``shot`` of ``shot.mp4``, ``frames`` of ``frames/f_%05d.png``."""
-    path = clip.absolute()
+    path = local_copy(clip).absolute()
     if path.is_dir():
         return path.name
     return path.stem if path.is_file() else path.parent.name
@@ -153,7 +154,7 @@ def _settings(settings: Mapping[str, Any]) -> Settings:
 def _options(clip: Path, keys: tuple[Path, ...], settings: Settings) -> RunOptions:
     """The settings as options of a run, which checks them; keys may still have to be painted."""
     painted = settings.stylizer == "external"
-    if settings.frame_rate is not None and clip.is_file():
+    if settings.frame_rate is not None and local_copy(clip).is_file():
         raise OptionsError(
             f"frame-rate {settings.frame_rate:.6g}: is for image sequences; "
             f"{clip} has a rate of its own"
@@ -191,4 +192,4 @@ def _output(clip: Path, root: Path, output: str | Path | None) -> str:
     if output is None:
         return f"out/{clip_name(clip)}.mp4"
     path = relative_path(Path(output), root)
-    return f"{path}/" if str(output).endswith(("/", "\\")) else path
+    return f"{path.rstrip('/')}/" if str(output).endswith(("/", "\\")) else path

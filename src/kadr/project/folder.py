@@ -13,6 +13,7 @@ from typing import Any
 import tomlkit
 
 from kadr.core.background import TRANSPARENT, parse_background
+from kadr.core.locations import place, refuse_secrets, url_of
 from kadr.errors import InputError, OptionsError
 from kadr.files import HIDDEN, TEMPORARY_NAME, atomic_file
 from kadr.options import RunOptions
@@ -63,10 +64,10 @@ class ProjectFolder:
         )
 
     @property
-    def shown_layers(self) -> tuple[ProjectFolder, ...]:
+    def visible_layers(self) -> tuple[ProjectFolder, ...]:
         """Those of the layers that runs make."""
-        shown = {item.name for item in self.settings.layers if item.shown}
-        return tuple(layer for layer in self.layers if layer.layer in shown)
+        visible = {item.name for item in self.settings.layers if item.visible}
+        return tuple(layer for layer in self.layers if layer.layer in visible)
 
     def choose(self, layer: str | None) -> ProjectFolder:
         """The layer of this name, or without a name the project itself, if it has no layers.
@@ -102,7 +103,7 @@ class ProjectFolder:
     @property
     def keys(self) -> Path:
         """The folder of painted keys."""
-        return self.root / self.settings.keys
+        return place(self.root, self.settings.keys)
 
     @property
     def work(self) -> Path:
@@ -139,6 +140,8 @@ class ProjectFolder:
     @property
     def clip(self) -> Path:
         """Where the clip should be; ``locate`` checks it."""
+        if url_of(self.settings.clip):
+            return Path(self.settings.clip)
         # the root is resolved first: the parent of a link is not the parent in its path
         return Path(os.path.normpath(self.root.resolve() / self.settings.clip))
 
@@ -147,6 +150,9 @@ class ProjectFolder:
         """Where the output goes; text keeps the slash that marks a folder."""
         if self.layer:
             return self.frames
+        url = url_of(self.settings.output)
+        if url is not None:
+            return url
         path = self.root / self.settings.output
         return f"{path}/" if self.settings.output.endswith(("/", "\\")) else path
 
@@ -163,7 +169,7 @@ class ProjectFolder:
         """
         settings, cache = self.settings, self.work
         path = self.clip
-        if _exists(path):
+        if url_of(path) is not None or _exists(path):
             size, identity = clip_size(path), clip_identity(path, cache)
             changed = bool(settings.sha256) and identity != settings.sha256
             notice = f"{path}: its content changed; all frames will be made again"
@@ -237,12 +243,12 @@ class ProjectFolder:
     def _absolute(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {name: self._absolute(item) for name, item in value.items()}
-        return self.root / value if isinstance(value, Path) else value
+        return place(self.root, value) if isinstance(value, Path) else value
 
     def _background(self, text: str) -> str:
         """A background of the file, whose path begins at the project."""
         path = parse_background(text).path
-        return text if path is None else str(self.root / path)
+        return text if path is None else str(place(self.root, path))
 
     def update_clip(self, located: LocatedClip) -> ProjectFolder:
         """Write where the clip is now, and its content, into the project file if they changed.
@@ -317,6 +323,11 @@ def open_project(path: str | Path) -> ProjectFolder:
     unknown or wrong in it.
     """
     path = Path(path)
+    if url_of(path) is not None:
+        raise InputError(
+            f"{path}: a project lies in a folder on this machine; its clip, keys and output may be "
+            "URLs"
+        )
     root = path.parent if path.name == FILE else path
     file = root / FILE
     try:
@@ -341,7 +352,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def relative_path(path: Path, root: Path) -> str:
-    """A path as a project stores it: relative to ``root`` if it is near, else absolute."""
+    """A path as a project stores it: relative to ``root`` if it is near, else absolute.
+
+    A URL stays as it is; raises OptionsError for one with a password or a signature.
+    """
+    refuse_secrets("path", path)
+    url = url_of(path)
+    if url is not None:
+        return url
     # only the parent is resolved: the name may be a link that people chose, or a pattern
     target = path.parent.resolve() / path.name
     base = root.resolve()

@@ -10,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kadr.core.formatting import shorten
+from kadr.core.locations import refuse_secrets
 from kadr.core.parsing import expand_home, parse_bytes
 from kadr.errors import OptionsError
 from kadr.option_fields import option_help, option_range
@@ -125,6 +126,8 @@ def checked_value(entry: Entry, value: Any) -> Any:
         checked = _as_kind(kind, value)
         if checked is not None and entry.unit == "bytes":
             return parse_bytes(str(checked), entry.name)
+        if checked is not None and (entry.unit == "path" or kind is Path):
+            refuse_secrets(entry.name, checked)
         if checked is not None:
             return expand_home(checked) if entry.unit == "path" else checked
     expected = " or ".join(map(_kind_name, kinds))

@@ -98,12 +98,12 @@ class Settings:
 class LayerSettings:
     """One [[layer]]: its name, and the settings of the project as they are in this layer.
 
-    shown: whether runs make it.
+    visible: whether runs make it.
     """
 
     name: str
     settings: Settings
-    shown: bool = True
+    visible: bool = True
 
 
 class EntryErrors:
@@ -188,12 +188,12 @@ def read_settings(path: Path, text: str) -> Settings:
     }
     with entry_errors((), LAYER_ORDER):
         names = ordered_layers(list(read), order)
-    shown = {layer["name"]: layer.get(SHOW, True) for layer in layers}
-    if not any(shown.values()):
+    visible = {layer["name"]: layer.get(SHOW, True) for layer in layers}
+    if not any(visible.values()):
         with entry_errors((LAYER, "1"), SHOW):
             raise OptionsError(f"{SHOW}: no layer is shown; show one at least")
     return replace(
-        settings, layers=tuple(LayerSettings(name, read[name], shown[name]) for name in names)
+        settings, layers=tuple(LayerSettings(name, read[name], visible[name]) for name in names)
     )
 
 

@@ -19,6 +19,7 @@ from kadr.errors import InputError
 from kadr.files import file_digest
 from kadr.image_files import IMAGE_SUFFIXES, decode_image, read_image, read_image_bytes
 from kadr.options import RunOptions
+from kadr.remote.copies import local_copy
 from kadr.storage.layout import WorkLayout
 from kadr.video.animated_clip import is_animated
 from kadr.video.base import Clip
@@ -64,6 +65,7 @@ def find_backdrop(
     path = background.path
     if path is None:
         return BackdropSource(source, options.background), []
+    path = local_copy(path)
     if not path.exists():
         raise InputError(
             f"{path}: no such background; give film, transparent, a colour such as #204080, or an "

@@ -29,6 +29,7 @@ from kadr.errors import InputError
 from kadr.files import file_digest
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.options import RunOptions
+from kadr.remote.copies import local_copy
 from kadr.render.mask_look import MaskLook, mask_facts
 from kadr.render.matte_reader import MaskFacts, MaskSource, MatteReader
 from kadr.render.numbered_files import find_numbered_files
@@ -65,7 +66,7 @@ class FrameMasks(Closing):
     def __init__(self, options: RunOptions, clip: Clip, frames: FrameRange) -> None:
         assert options.mask is not None, "a run without a mask has no masks"
         self._path, self._options, self._clip, self._run_frames = (
-            options.mask,
+            local_copy(options.mask),
             options,
             whole_clip(clip),
             frames,

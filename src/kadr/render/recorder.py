@@ -32,6 +32,7 @@ from kadr.report.record import (
     RunRecord,
     StageRecord,
     StepRecord,
+    WorkerRecord,
     library_versions,
     plain_values,
     write_record,
@@ -147,6 +148,16 @@ class RunRecorder:
             get_result,
         )
 
+    @property
+    def executor(self) -> str:
+        """Where tasks ran; "" if none had to."""
+        executors = self._run.executors
+        return executors.name if self.workers() and executors is not None else ""
+
+    def workers(self) -> tuple[WorkerRecord, ...]:
+        """Who made what in this run."""
+        return () if self.renderer is None else self.renderer.made_by.records()
+
     def _steps(self) -> tuple[StepRecord, ...]:
         """Seconds and counts of each step."""
         steps = [
@@ -210,6 +221,8 @@ class RunRecorder:
             next_key=self.next_key,
             notes=() if self.renderer is None else tuple(self.renderer.counts.notes),
             shares=self._shares,
+            executor=self.executor,
+            workers=self.workers(),
         )
         return in_whole_clip(record, clip) if isinstance(clip, SparseClip) else record
 

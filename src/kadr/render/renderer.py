@@ -15,7 +15,6 @@ from kadr.core.events import CancelToken, Event, notice
 from kadr.core.formatting import size
 from kadr.core.frames import Frame
 from kadr.core.prefetch import prefetch
-from kadr.core.row_bands import default_threads
 from kadr.core.stage_times import StageTimes, add_times, stage
 from kadr.errors import OptionsError, ResumeError
 from kadr.render.blend_task import STEP as BLEND
@@ -23,6 +22,7 @@ from kadr.render.compositor import Compositor
 from kadr.render.key_layers import KeyLayer, key_layers
 from kadr.render.key_pass import STEP as PROPAGATE
 from kadr.render.keyframes import KeyStyles
+from kadr.render.made_by import MadeBy
 from kadr.render.run_context import RunContext
 from kadr.render.schedule import Missing, RunSchedule
 from kadr.render.shared_flow import FOLDER as FLOW
@@ -30,28 +30,26 @@ from kadr.storage.budget import Budget, files_below, folder_bytes
 from kadr.storage.frame_folder import FrameState
 from kadr.tasks.executor import (
     Done,
-    Executor,
     Failed,
     ItemStored,
     NoticeGiven,
     Started,
     TaskEvent,
 )
-from kadr.tasks.inline_executor import InlineExecutor
 from kadr.tasks.ordered import in_task_order
 from kadr.tasks.task import Task
 
 WRITE = "write"
 """The step that takes the finished frames."""
 
-_SMALL = 12e6
-"""Pixels of pass frames below which starting processes takes longer than they save."""
 _BYTES_PER_PIXEL = 2.1
 """Of a stored pass frame: painted images as PNG take 1 to 1.7, its part of the flow 0.2."""
 _FIELD_BYTES_PER_PIXEL = 5.2
 """Of the stored fields of a pass frame of a reduced size, which are 16-bit positions."""
 _WINDOW = 512
-"""The most tasks that the executor knows of at a time."""
+"""The most tasks that the executor knows of at a time, or more if it has many cores: the tasks of a
+pass follow one another, so only some of those that it knows can start."""
+_WINDOW_OF_CORE = 16
 _KEYS_AT_ONCE = 32
 """Keys that are copied to the finished frames before those are yielded."""
 _ATTEMPTS = 3
@@ -120,11 +118,14 @@ class Renderer:
         self._run, self._schedule, self._keys = run, schedule, keys
         self.schedule = schedule
         self._cancel = cancel
+        assert run.executors is not None, "opened to look only"
+        self._executors = run.executors
         self._budget = Budget(run.layout, run.options.work_limit)
         self._pending: set[int] = set()
         self._compositor: Compositor | None = None
         self.counts = RenderCounts(pass_all=sum(map(len, schedule.passes)))
         self.clock = StepClock()
+        self.made_by = MadeBy()
         self.stage_times: StageTimes = {}
         """Seconds of a core that its tasks took, by step and stage."""
 
@@ -271,12 +272,15 @@ class Renderer:
         tasks = self._tasks(missing, types, expected)
         frames = _FramesAtWork(expected)
         try:
-            with closing(self._executor(missing)) as executor:
+            pixels = missing.pass_frames * self._run.pixels
+            with self._executors.executor(pixels) as executor:
                 self.clock.start()
-                events = frames.follow(executor.run(tasks, _WINDOW, self._cancel))
+                window = max(_WINDOW, _WINDOW_OF_CORE * executor.cores)
+                events = frames.follow(executor.run(tasks, window, self._cancel))
                 for event in in_task_order(events, expected):
                     if isinstance(event, ItemStored):
                         add_times(self.stage_times, event.stage_times)
+                        self.made_by.add(event.worker, types[event.task], event.item.index)
                     match event:
                         case Started() if not is_started:
                             is_started = True
@@ -290,6 +294,9 @@ class Renderer:
                         case ItemStored():
                             self.clock.add(BLEND, event.seconds)
                             counts.finished_frames += 1
+                            self._executors.take_over(
+                                event.item.reference, self._run.blended_frames
+                            )
                             self._pending.discard(event.item.index)
                             done, total = counts.finished_frames, counts.finished_total
                             yield Event(BLEND, done, total, working=frames.now)
@@ -302,6 +309,7 @@ class Renderer:
                             yield Event(PROPAGATE, done, total, message=event.text)
         finally:
             self.clock.stop()
+            self._run.blended_frames.sync()
 
     def _tasks(
         self, missing: Missing, types: dict[str, str], expected: dict[str, list[int]]
@@ -309,19 +317,14 @@ class Renderer:
         """The tasks; notes the type of each and the frames that it makes, in order."""
         run = self._run
         for work, task in self._schedule.work(
-            missing, run.store.folder, run.blended_frames.folder, run.clip.name, run.size
+            missing,
+            run.store.folder,
+            self._executors.folder_for(run.blended_frames),
+            run.clip.name,
+            run.size,
         ):
             types[task.id], expected[task.id] = task.type, list(work.indices)
             yield task
-
-    def _executor(self, missing: Missing) -> Executor:
-        cores = self._run.options.threads or default_threads()
-        workers = self._run.options.workers
-        if workers is None and missing.pass_frames * self._run.pixels < _SMALL:
-            return InlineExecutor(cores)
-        from kadr.tasks.process_executor import ProcessExecutor
-
-        return ProcessExecutor(cores, workers=workers)
 
 
 def frame_bytes(run: RunContext) -> float:

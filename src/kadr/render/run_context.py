@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kadr.composite import WorkArea
 from kadr.core.frames import FrameRange
+from kadr.core.locations import url_of
 from kadr.errors import OptionsError
 from kadr.options import RunOptions
 from kadr.propagate import STATE_INTERVAL
@@ -21,6 +22,7 @@ from kadr.render.lost_alpha import check_alpha
 from kadr.render.made_frames import choose_frames, made_notices, with_positions
 from kadr.render.masks import FrameMasks
 from kadr.render.matte_reader import MaskSource
+from kadr.render.run_executors import RunExecutors
 from kadr.render.run_inputs import check_run_outputs
 from kadr.storage.frame_folder import FrameFolder
 from kadr.storage.layout import WorkLayout
@@ -44,7 +46,8 @@ class RunContext:
     of the clip's content. frames: the frames of the run. layout: the paths in the work folder.
     blended_frames: the folder of frames blended from the passes. backdrop: what lies
     behind what is styled. notices: about the inputs. masks: None without a mask. figures: the masks
-    of the figure that the paint belongs to; None without. guides: the user's.
+    of the figure that the paint belongs to; None without. guides: the user's. executors: None where
+    nothing is made.
     """
 
     options: RunOptions
@@ -60,6 +63,7 @@ class RunContext:
     masks: FrameMasks | None = None
     figures: FigureMasks | None = None
     guides: tuple[GuideSource, ...] = ()
+    executors: RunExecutors | None = None
 
     @property
     def mask_tile(self) -> int:
@@ -190,8 +194,8 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
     exclusive: lock the work folder; without the lock only complete files may be written there
     that any other process would write alike.
     Raises InputError for a clip that cannot be used, OptionsError for frames that it does not
-    have, OutputError if the folder is in use, is not kadr's or cannot be written, or if the output
-    lies among what the run reads.
+    have or an address without a cluster, BackendError without Ray, OutputError if the folder is in
+    use, is not kadr's or cannot be written, or if the output lies among what the run reads.
     """
     source = ClipSource.of(options)
     if exclusive:
@@ -221,6 +225,10 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             adopt_folder(layout.folder)
         for folder in layout.folders:
             refuse_links(layout.folder, folder)
+        executors = None
+        if exclusive:
+            executors = RunExecutors(options, layout, source.absolute().path)
+            stack.enter_context(executors)
         identity = identify(clip, layout.folder)
         pinned = source.pinned(clip)
         backdrop, notices = find_backdrop(options, clip, frames.stop - 1, pinned.absolute(), layout)
@@ -238,12 +246,13 @@ def open_run(options: RunOptions, *, exclusive: bool = True) -> Iterator[RunCont
             masks,
             figures,
             guides,
+            executors,
         )
 
 
 def run_purpose(output: Path | str) -> str:
     """What a run holds the lock of its work folder for: its output."""
-    return str(Path(output).absolute())
+    return url_of(output) or str(Path(output).absolute())
 
 
 def _blended_folder(options: RunOptions, layout: WorkLayout) -> Path:

@@ -20,7 +20,13 @@ from kadr.report.sections import (
     viewer_frame,
     worst_section,
 )
-from kadr.report.tables import keys_table, settings_list, stages_table, timings_table
+from kadr.report.tables import (
+    keys_table,
+    settings_list,
+    stages_table,
+    timings_table,
+    workers_table,
+)
 from kadr.report.thumbnails import FrameThumbnails, GetFrame, make_thumbnails
 from kadr.report.viewer import viewer_section
 
@@ -87,6 +93,7 @@ def _page(
             keys_table(record),
             timings_table(record),
             stages_table(record),
+            workers_table(record),
             settings_list(record),
             f"<footer>Written by kadr {html_text((record.versions or {}).get('kadr', ''))}. The "
             "same data for programs is in report.json, in the same folder.</footer>",

@@ -82,6 +82,16 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
+class WorkerRecord:
+    """A worker and the frames that it made in one step, as ranges of indices in order."""
+
+    name: str
+    """The process and, where there are several, the machine."""
+    step: str
+    frames: tuple[FrameRange, ...]
+
+
+@dataclass(frozen=True)
 class NextKey:
     """The frame to paint next, and the estimated reduction of the mean error over all frames."""
 
@@ -127,6 +137,11 @@ class RunRecord:
     shares: Mapping[str, tuple[float, ...]] | None = None
     """In one style: number of a key → the share of each frame that is its own paint, 0–1; all the
     rest comes from the key whose style it is. None without one style, or if it is not known."""
+
+    executor: str = ""
+    """Where tasks ran: inline, processes or ray; "" if none had to run."""
+    workers: tuple[WorkerRecord, ...] = ()
+    """Who made what in this run."""
 
     def __post_init__(self) -> None:
         counts = {len(self.numbers), len(self.measured)}
@@ -263,6 +278,13 @@ def _parse(values: dict[str, Any]) -> RunRecord:
     values["stages"] = tuple(_build(StageRecord, item) for item in values["stages"])
     values["numbers"] = tuple(_checked(number, int) for number in values["numbers"])
     values["measured"] = tuple(_number(error) for error in values["measured"])
+    values["workers"] = tuple(
+        _build(
+            WorkerRecord,
+            {**item, "frames": tuple(_build(FrameRange, frames) for frames in item["frames"])},
+        )
+        for item in values.get("workers", ())
+    )
     if values["predicted"] is not None:
         values["predicted"] = tuple(_checked(error, float) for error in values["predicted"])
     if values["next_key"] is not None:

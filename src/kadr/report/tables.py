@@ -8,8 +8,12 @@ from html import escape
 from typing import Any
 
 from kadr.core.formatting import duration, percent, printable
+from kadr.core.frames import FrameRange
 from kadr.report.chart import record_range
 from kadr.report.record import KeyRecord, RunRecord
+
+_MOST_RANGES = 20
+"""Ranges of a worker that the page names; all of them are in report.json."""
 
 
 def keys_table(record: RunRecord) -> str:
@@ -101,6 +105,35 @@ Waiting does not count. “other” is what runs outside of the steps: starting 
 of FFmpeg and OpenCV.</p>
 {_table(head, rows)}
 </section>"""
+
+
+def workers_table(record: RunRecord) -> str:
+    """Which worker made which frames, by frame number; "" if none was needed."""
+    if not record.workers:
+        return ""
+    rows = [
+        f'<tr><th scope="row">{escape(item.name)}</th><td>{escape(item.step)}</td>'
+        f'<td class="n">{sum(map(len, item.frames))}</td>'
+        f'<td class="n">{escape(_ranges_text(record, item.frames))}</td></tr>'
+        for item in record.workers
+    ]
+    head = _table_head("Worker", "Step", "Count", "Frames")
+    return f"""<section>
+<h2>Workers</h2>
+<p class="lead">Executor: {escape(record.executor)}. Frames that were made in this run; one
+frame may be made from several keys.</p>
+{_table(head, rows)}
+</section>"""
+
+
+def _ranges_text(record: RunRecord, ranges: Sequence[FrameRange]) -> str:
+    """Frame numbers, both ends included, of the first ranges."""
+    texts = [
+        f"{record.number(frames.start)}–{record.number(frames.stop - 1)}"
+        for frames in ranges[:_MOST_RANGES]
+    ]
+    more = len(ranges) - len(texts)
+    return ", ".join(texts) + (f" and {more} more" if more else "")
 
 
 def settings_list(record: RunRecord) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
+from kadr.core.locations import url_of
 from kadr.errors import OutputError
 from kadr.storage.ownership import is_marked
 
@@ -95,7 +96,7 @@ def cache_folder(clip: str | Path, output: str | Path | None = None) -> Path:
     Its name is the clip's name, for people, and a hash of the full paths. It need not exist yet.
     """
     names = (clip,) if output is None else (clip, output)
-    paths = "\0".join(str(Path(path).resolve()) for path in names)
+    paths = "\0".join(url_of(path) or str(Path(path).resolve()) for path in names)
     digest = hashlib.sha256(paths.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = _UNSAFE.sub("_", Path(clip).stem).strip("._")[:_MOST_CHARACTERS] or "clip"
     return cache_root() / RUNS / f"{name}-{digest}"

@@ -5,6 +5,7 @@ A work folder holds::
     store/          results of tasks, one file an entry: passes, flow, stylized keys, mattes
     frames/         frames of the output, where a project has no folder of its own for them
     blended/        blended frames that are still to be refined
+    handed-in/RUN/  finished frames of workers of a cluster, until the run moves them to their place
     noise/          noise that a stylizer found by inversion
     run.json        the record of the last run
     passes.json     what each pass was made from, to tell why one is stale
@@ -54,7 +55,8 @@ _KINDS = {
         r"(run|clips|passes)\.json|(shots|key-fit)-[0-9a-f]{12}\.json|(survey|masks)-[0-9a-f]{32}\.zip"
     ),
     "left over from an interrupted run": re.compile(
-        rf"((store|frames|blended|noise|studio)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
+        rf"((store|frames|blended|noise|studio|handed-in)/([^/]+/)*)?{TEMPORARY_NAME.pattern}"
+        r"|handed-in/[0-9a-f]{16}/[^/]+\.png"
     ),
     "pictures for the studio": re.compile(
         r"studio/((input|sheets)/[0-9a-f]+|styled|preview|keys|full|seeds/\d+)/[\w-]+\.(jpg|png)"
@@ -86,6 +88,11 @@ class WorkLayout:
     def blended(self) -> Path:
         """The folder of blended frames that are still to be refined."""
         return self.folder / "blended"
+
+    @property
+    def handed_in(self) -> Path:
+        """The folder of finished frames that workers of a cluster made."""
+        return self.folder / "handed-in"
 
     @property
     def noise(self) -> Path:
@@ -143,7 +150,7 @@ class WorkLayout:
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of files in the work folder."""
-        return self.store, self.frames, self.blended, self.noise
+        return self.store, self.frames, self.blended, self.handed_in, self.noise
 
     def layer(self, name: str) -> WorkLayout:
         """The work folder of one layer of a project."""

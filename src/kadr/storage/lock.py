@@ -74,3 +74,19 @@ def _holder(file: Path) -> tuple[str, str]:
     except (OSError, ValueError):
         return "", ""
     return f" (process {process})" if process.isdecimal() else "", purpose.removesuffix("\n")
+
+
+@contextlib.contextmanager
+def wait_for_lock(folder: Path) -> Iterator[None]:
+    """Like ``lock_folder``, but wait while another process, or another thread, holds the lock.
+
+    For what takes a while at most, such as filling a part of the cache.
+    """
+    adopt_folder(folder)
+    layout = WorkLayout(folder)
+    _check_lock_file(layout.lock)
+    try:
+        with FileLock(layout.lock, mode=0o666, thread_local=False):
+            yield
+    except Timeout as error:
+        raise OutputError(f"{folder}: another kadr works here; wait for it, or stop it") from error

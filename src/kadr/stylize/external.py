@@ -17,6 +17,7 @@ from kadr.files import list_folder
 from kadr.frame_names import NumberedClip, frame_numbers
 from kadr.image_files import IMAGE_SUFFIXES, decode_image, read_image_bytes
 from kadr.option_fields import option
+from kadr.remote.copies import local_copy
 from kadr.stylize.base import StyledFrame, StylizeContext, StylizeJob
 from kadr.stylize.displacement import align_key, measure_displacement
 from kadr.unused_files import list_names
@@ -131,7 +132,7 @@ def find_keys(
 def _key_files(paths: Sequence[Path], kind: str = "key") -> list[Path]:
     """The image files among paths and in folders, in a fixed order."""
     files: list[Path] = []
-    for path in paths:
+    for path in map(local_copy, paths):
         if path.is_dir():
             files += [file for file in list_folder(path) if file.is_file()]
         elif path.exists():

@@ -43,11 +43,13 @@ class ItemStored(TaskEvent):
 
     seconds: how long it computed since its last item; waiting for its reader does not count.
     stage_times: what its process counted since then, by step (the task's type) and stage.
+    worker: the name of the worker that made it; "" if that is this process.
     """
 
     item: Item
     seconds: float = field(default=0.0, compare=False)
     stage_times: StageTimes = field(default_factory=dict, compare=False)
+    worker: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-
-from kadr.core.closing import Closing
-from kadr.core.events import CancelToken
 from kadr.core.row_bands import default_threads
-from kadr.errors import OptionsError
-from kadr.tasks.executor import Done, Failed, TaskEvent, check_window
-from kadr.tasks.queue import TaskQueue
+from kadr.tasks.pool import Pool, Worker
+from kadr.tasks.pool_executor import PoolExecutor, check_counts
 from kadr.tasks.resources import free_memory
-from kadr.tasks.supervisor import Pool, Supervisor
 from kadr.tasks.task import Task
+from kadr.tasks.worker_process import WorkerProcess
 
 
-class ProcessExecutor(Closing):
-    """An Executor of worker processes that start when needed and stay until it is closed.
-
-    Workers ignore Ctrl-C: the reader of the events decides what it means. If this process dies,
-    they end too. A task's log lines from warning on come as NoticeGiven, and so does, once, the
-    notice that kernels are being compiled.
-    """
+class ProcessExecutor(PoolExecutor):
+    """An Executor of worker processes of this machine; see PoolExecutor."""
 
     def __init__(
         self, cores: int | None = None, *, workers: int | None = None, memory: int | None = None
@@ -31,80 +21,22 @@ class ProcessExecutor(Closing):
 
         Raises OptionsError if one of them is less than 1.
         """
-        for name, value in (("cores", cores), ("workers", workers), ("memory", memory)):
-            if value is not None and value < 1:
-                raise OptionsError(f"{name} {value}: expected 1 or more")
-        self._cores = default_threads() if cores is None else cores
-        self._workers = min(self._cores, workers or self._cores)
+        check_counts(cores=cores, workers=workers, memory=memory)
+        cores = default_threads() if cores is None else cores
+        super().__init__(_ProcessPool(cores), cores, min(cores, workers or cores))
         self._memory = memory
-        self._pool = Pool(self._cores)
-        self._run: Supervisor | None = None
-        self._closed = False
-
-    @property
-    def cores(self) -> int:
-        """How many cores all tasks together may use."""
-        return self._cores
-
-    def run(
-        self, tasks: Iterable[Task], window: int, cancel: CancelToken | None = None
-    ) -> Generator[TaskEvent, None, None]:
-        """Run the tasks; see Executor."""
-        check_window(window)
-        if self._closed or self._run is not None:
-            raise RuntimeError("executor closed" if self._closed else "executor runs already")
-        stop = cancel or CancelToken()
-        slots = min(self._workers, self._pool.most_workers)
-        task_queue = TaskQueue(self._cores, slots, self._free_memory)
-        self._run = supervisor = Supervisor(self._pool, task_queue, stop)
-        try:
-            complete = yield from _events(supervisor, iter(tasks), window)
-        finally:
-            supervisor.end()
-            self._run = None
-        if not complete:
-            stop.check()
-
-    def cancel(self, task_id: str, grace: float) -> None:
-        """Ask a task to stop at its next frame; after ``grace`` seconds it is killed."""
-        run = self._run
-        if run is not None:
-            run.cancel(task_id, grace)
-
-    def close(self) -> None:
-        """End all processes."""
-        self._closed = True
-        run = self._run
-        if run is not None:
-            run.end()
-        self._pool.close(busy_only=False)
 
     def _free_memory(self) -> int | None:
         return free_memory() if self._memory is None else self._memory
 
 
-def _events(
-    supervisor: Supervisor, tasks: Iterator[Task], window: int
-) -> Generator[TaskEvent, None, bool]:
-    """Take tasks and yield events to the end; returns whether all were taken and are complete."""
-    active, exhausted, complete = 0, False, True
-    while True:
-        new_tasks: list[Task] = []
-        while not (exhausted or supervisor.stopping) and active < window:
-            task = next(tasks, None)
-            if task is None:
-                exhausted = True
-            else:
-                new_tasks.append(task)
-                active += 1
-        if new_tasks:
-            supervisor.add(new_tasks)
-        if not active:
-            return exhausted and complete
-        event = supervisor.events.get()
-        if isinstance(event, BaseException):
-            raise event
-        if isinstance(event, (Done, Failed)):
-            active -= 1
-            complete = complete and isinstance(event, Done)
-        yield event
+class _ProcessPool(Pool):
+    """Worker processes of this machine."""
+
+    def __init__(self, cores: int) -> None:
+        super().__init__(cores)
+        self._cores = cores
+
+    def start(self, task: Task) -> Worker:
+        """Start a worker process; any task may run in it. Raises BackendError."""
+        return WorkerProcess(self._cores, self.inbox)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kadr.errors import BackendError, Cancelled, OptionsError
@@ -116,11 +116,8 @@ class TaskQueue:
 
     def shares(self) -> dict[str, int]:
         """Cores for each running task: what it asked for, and a share of the spare ones."""
-        shares = {task.id: self._requested(task) for task in self._running.values()}
-        for spare in range(self._cores - sum(shares.values())):
-            if shares:
-                shares[self.running[spare % len(shares)]] += 1
-        return shares
+        requested = {task.id: self._requested(task) for task in self._running.values()}
+        return share_out(requested, self._cores)
 
     def _ready(self, task: Task) -> bool:
         return all(before in self._ended and self._ended[before] is None for before in task.after)
@@ -140,3 +137,12 @@ class TaskQueue:
         return (limit is None or reserved + task.memory <= limit) and (
             free is None or task.memory <= free
         )
+
+
+def share_out(requested: Mapping[str, int], cores: int) -> dict[str, int]:
+    """Cores for each task: what it asked for, and a share of the spare ones of ``cores``."""
+    shares, task_ids = dict(requested), list(requested)
+    for spare in range(cores - sum(shares.values())):
+        if task_ids:
+            shares[task_ids[spare % len(task_ids)]] += 1
+    return shares

@@ -7,16 +7,17 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kadr.core.events import CancelToken
 from kadr.errors import BackendError, Cancelled
 from kadr.tasks.executor import Done, Failed, ItemStored, NoticeGiven, Started, TaskEvent, is_fault
+from kadr.tasks.pool import Pool, Worker
 from kadr.tasks.queue import TaskQueue
 from kadr.tasks.task import Task, digest_of
 from kadr.tasks.worker import CancelTask, Compiling, Ready, RunTask, SetThreads, TaskFinished
-from kadr.tasks.worker_process import LOW_MEMORY, WorkerExited, WorkerProcess
+from kadr.tasks.worker_process import LOW_MEMORY, WorkerExited
 
 _TICK = 0.1
 """Seconds between checks of what no message tells: cancel flags, deadlines, free memory."""
@@ -25,38 +26,6 @@ START_LIMIT = 60.0
 """Seconds that a worker may take to start: a hundred times as long as one takes."""
 
 COMPILING = "compiling kernels, on the first run on this machine only"
-
-
-class Pool:
-    """The workers of an executor, and the queue into which they put their messages."""
-
-    def __init__(self, cores: int) -> None:
-        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.workers: list[WorkerProcess] = []
-        self.compiling_announced = False
-        self.most_workers = cores
-        """Fewer, once one could not be started."""
-        self._cores = cores
-
-    def idle(self) -> WorkerProcess:
-        """An idle worker, started if there is none. Raises BackendError."""
-        for worker in self.workers:
-            if worker.task_id is None and not worker.killed:
-                return worker
-        worker = WorkerProcess(self._cores, self.inbox)
-        self.workers.append(worker)
-        return worker
-
-    def worker_of(self, task_id: str) -> WorkerProcess | None:
-        """The worker that runs a task."""
-        return next((worker for worker in self.workers if worker.task_id == task_id), None)
-
-    def close(self, *, busy_only: bool) -> None:
-        """End the workers: busy ones are killed, idle ones end by themselves or, if asked, stay."""
-        for worker in list(self.workers):
-            if worker.task_id is not None or not busy_only:
-                worker.close(at_once=worker.task_id is not None)
-                self.workers.remove(worker)
 
 
 @dataclass(frozen=True)
@@ -150,7 +119,7 @@ class Supervisor:
         else:
             self._ended = True
 
-    def _handle_worker(self, worker: WorkerProcess, message: object) -> None:
+    def _handle_worker(self, worker: Worker, message: object) -> None:
         """Handle a message of a worker."""
         if worker not in self._pool.workers:
             return  # it was ended with an earlier run
@@ -181,9 +150,10 @@ class Supervisor:
             if isinstance(message, ItemStored):
                 digests = self._digests.setdefault(message.task, {})
                 digests[message.item.index] = message.item.digest
+                message = replace(message, worker=worker.name)
             self.events.put(message)
 
-    def _not_started(self, worker: WorkerProcess, reason: str) -> None:
+    def _not_started(self, worker: Worker, reason: str) -> None:
         """A worker ended before it was ready. Raises BackendError if no other one is there."""
         self._start_failures += 1
         text = f"a worker process could not be started ({reason})"
@@ -205,7 +175,7 @@ class Supervisor:
             self._queue.limit_slots(count)
         return count > 0
 
-    def _lost(self, worker: WorkerProcess, task_id: str, reason: str) -> None:
+    def _lost(self, worker: Worker, task_id: str, reason: str) -> None:
         task, attempt = self._tasks[task_id], self._attempts[task_id]
         if worker.asked_to_stop:
             self._fail(Failed(task_id, Cancelled(f"{task_id}: stopped as asked")))
@@ -271,7 +241,7 @@ class Supervisor:
         started = []
         while (task := self._queue.next()) is not None:
             try:
-                worker = self._pool.idle()
+                worker = self._pool.idle(task)
             except BackendError as error:
                 self._queue.requeue(task.id)
                 if not self._use_fewer():
@@ -280,7 +250,7 @@ class Supervisor:
                 break
             worker.task_id, worker.asked_to_stop = task.id, False
             started.append((task, worker))
-        threads, previous = self._queue.shares(), self._threads
+        threads, previous = self._pool.shares(self._queue), self._threads
         for task_id, count in threads.items():
             worker_of_task = self._pool.worker_of(task_id)
             if worker_of_task is not None and previous.get(task_id, count) != count:
@@ -291,7 +261,7 @@ class Supervisor:
             worker.send(RunTask(task, threads[task.id]))
         self._threads = threads
 
-    def _free(self, worker: WorkerProcess) -> None:
+    def _free(self, worker: Worker) -> None:
         worker.task_id = worker.kill_at = None
 
     def _forget(self, task_id: str) -> None:

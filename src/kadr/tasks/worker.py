@@ -14,7 +14,7 @@ import signal
 import threading
 import traceback
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from kadr.core.heap import limit_arenas, release_free_heap
 from kadr.core.stage_times import WORKERS, set_process
@@ -71,8 +71,11 @@ def main() -> NoReturn:
     limit_arenas()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started this
     set_process(WORKERS)
-    worker = _Worker(_take_streams())
-    threading.Thread(target=worker.listen, name="kadr-commands", daemon=True).start()
+    channel = _take_streams()
+    worker = TaskRunner(channel)
+    threading.Thread(
+        target=_listen, args=(channel, worker), name="kadr-commands", daemon=True
+    ).start()
     worker.greet()
     worker.work()
 
@@ -87,22 +90,36 @@ def _take_streams() -> Channel:
     return Channel(reader, writer)
 
 
-class _Worker:
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+def _listen(channel: Channel, worker: TaskRunner) -> NoReturn:
+    """Execute commands until the input ends; then end the process, whatever it does."""
+    try:
+        while True:
+            worker.execute(channel.receive())
+    except EOFError:
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+class Sender(Protocol):
+    """Takes the messages of a worker."""
+
+    def send(self, message: object) -> None:
+        """Take one message, from any thread. Raises OSError or ValueError if nobody reads."""
+        ...
+
+
+class TaskRunner:
+    """Runs the tasks of commands, one after the other, and sends what happens.
+
+    ``execute`` may be called from any thread; ``work`` runs the tasks, in the thread that calls it.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self._jobs: queue.SimpleQueue[tuple[Task, TaskContext]] = queue.SimpleQueue()
         self._current = "", TaskContext(1)
-
-    def listen(self) -> None:
-        """Execute commands until the input ends; then end the process, whatever it does."""
-        try:
-            while True:
-                self._execute(self._channel.receive())
-        except EOFError:
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
 
     def greet(self) -> None:
         """Say that this process is there."""
@@ -122,7 +139,8 @@ class _Worker:
         """Send a line for the user."""
         self._send(NoticeGiven(self._current[0], text))
 
-    def _execute(self, command: RunTask | SetThreads | CancelTask) -> None:
+    def execute(self, command: RunTask | SetThreads | CancelTask) -> None:
+        """Take a task, or change how the one that runs goes on."""
         task_id, context = self._current
         if isinstance(command, RunTask):
             context = TaskContext(command.threads, notify=self.notify)
@@ -155,7 +173,7 @@ class _Worker:
 
     def _send(self, message: object) -> None:
         try:
-            self._channel.send(message)
+            self._sender.send(message)
         except (OSError, ValueError):
             os._exit(0)  # the parent is gone
 
@@ -163,7 +181,7 @@ class _Worker:
 class _ToChannel(logging.Handler):
     """Sends log records as lines for the user."""
 
-    def __init__(self, worker: _Worker) -> None:
+    def __init__(self, worker: TaskRunner) -> None:
         super().__init__(logging.WARNING)
         self._worker = worker
 

@@ -77,6 +77,11 @@ class WorkerProcess:
             ) from error
 
     @property
+    def name(self) -> str:
+        """The process, for people."""
+        return f"process {self.pid}"
+
+    @property
     def pid(self) -> int:
         """The system's number of the process."""
         return self._process.pid

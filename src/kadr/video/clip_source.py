@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
+from kadr.core.locations import path_text, url_of
 from kadr.errors import InputError
 from kadr.options import RunOptions
 from kadr.video.base import Clip
@@ -19,10 +20,11 @@ from kadr.video.sparse_clip import FrameChoice, SparseClip
 class ClipSource:
     """A clip's path and the options that it is opened with; plain values only.
 
-    path: of a video, a folder or a pattern of images. frame_rate: of an image sequence, as a
-    fraction in text; None means the default. identity, state: the hash of its content and of the
-    facts of its files, if it has to be one certain clip. deinterlace, allow_resize: as for
-    ``open_clip``. choice: which of its frames, as FrameChoice writes it; "" for all of them.
+    path: of a video, a folder or a pattern of images; or its URL. frame_rate: of an image sequence,
+    as a fraction in text; None means the default. identity, state: the hash of its content and of
+    the facts of its files, if it has to be one certain clip. deinterlace, allow_resize: as for
+    ``open_clip``. choice: which of its frames, as FrameChoice writes it; "" for all of them. copy:
+    where a clip at a URL was read to; a process that finds it there does not ask the server.
     """
 
     path: str
@@ -33,6 +35,7 @@ class ClipSource:
     deinterlace: str = "auto"
     allow_resize: bool = False
     choice: str = ""
+    copy: str = ""
 
     @classmethod
     def of(cls, options: RunOptions) -> Self:
@@ -40,7 +43,7 @@ class ClipSource:
         rate = options.frame_rate
         rate_text = None if rate is None else str(Fraction(rate).limit_denominator())
         return cls(
-            str(options.clip),
+            path_text(options.clip),
             options.allow_truncated,
             rate_text,
             deinterlace=options.deinterlace,
@@ -49,6 +52,8 @@ class ClipSource:
 
     def absolute(self) -> Self:
         """The same clip by its absolute path, for a process with another working directory."""
+        if url_of(self.path) is not None:
+            return self
         return replace(self, path=str(Path(self.path).absolute()))
 
     def pinned(self, clip: Clip) -> Self:
@@ -57,12 +62,18 @@ class ClipSource:
         Where nothing is deinterlaced, nobody has to look for that again.
         """
         deinterlace = self.deinterlace if clip.info.deinterlaced else "off"
+        copy = "" if url_of(self.path) is None else str(clip.info.path.absolute())
         return replace(
             self,
             identity=clip.watch.identity,
             state=clip.watch.state,
             deinterlace=deinterlace,
+            copy=copy,
         )
+
+    def _has_copy(self) -> bool:
+        copy = Path(self.copy)
+        return bool(self.copy) and (copy.exists() or copy.parent.is_dir())
 
     def open(self) -> Clip:
         """Open the clip.
@@ -71,8 +82,9 @@ class ClipSource:
         """
         rate = None if self.frame_rate is None else Fraction(self.frame_rate)
         try:
+            path = self.copy if self._has_copy() else self.path
             clip = open_clip(
-                self.path,
+                path,
                 allow_truncated=self.allow_truncated,
                 frame_rate=rate,
                 deinterlace=self.deinterlace,

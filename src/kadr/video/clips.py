@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from kadr.core.frames import Frame
+from kadr.core.locations import url_of
 from kadr.core.output_size import OutputSize, parse_output_size
 from kadr.errors import InputError, OptionsError, OutputError
 from kadr.image_files import ALPHALESS_SUFFIXES, DEEP_SUFFIXES, IMAGE_SUFFIXES, WRITABLE_SUFFIXES
+from kadr.remote.copies import local_copy
 from kadr.video.base import Clip, ClipWriter
 from kadr.video.outputs_apart import check_outputs_apart
 from kadr.video.read_options import ReadOptions
@@ -38,6 +40,8 @@ def open_clip(
 ) -> Clip:
     """Open a video file, an animated image, or a folder, pattern or glob of numbered images.
 
+    path: also a URL, ``s3://``, ``gs://`` or ``https://``, which is read into the cache first.
+
     allow_truncated: use the good frames of a damaged file instead of refusing it.
     frame_rate: of an image sequence; 24 by default. Video files keep their own.
     deinterlace: "auto" (frames of videos that are interlaced), "on" or "off".
@@ -47,7 +51,7 @@ def open_clip(
     Raises InputError naming the file and the remedy, OptionsError for an option that has no effect
     on images.
     """
-    path = Path(path)
+    path = local_copy(path)
     options = ReadOptions(allow_truncated, deinterlace, allow_resize)
     try:
         is_images = path.is_dir() or _is_sequence_name(path)
@@ -117,6 +121,7 @@ def create_clip(
 
     path: .mp4 .m4v .mov .mkv (H.264), .webm (VP9), .gif, .webp, .apng; or a folder (one that
     exists, a name without suffix, or one ending in a slash); or a pattern such as ``f_%05d.png``.
+    At a URL, ``s3://`` or ``gs://``, the output appears at the end, whole.
     like: the clip from which the output takes frame times, names, numbers, pixel aspect and sound;
     the index of a written frame is its index in this clip.
     frame_rate: a constant rate instead of those times; the output then has no sound.
@@ -135,9 +140,32 @@ def create_clip(
     as_folder = str(path).endswith(("/", "\\"))
     path = Path(path)
     pattern = None if as_folder else image_pattern(path)
-    if pattern is not None or _is_folder(path, as_folder):
+    is_images = pattern is not None or _is_folder(path, as_folder)
+    if is_images:
         suffix = image_suffix if pattern is None else path.suffix.lower()
         _check_unused(path, crf=crf, encoder_preset=preset, codec=codec)
+    url = url_of(path)
+    if url is not None:
+        from kadr.video.remote_writer import RemoteWriter
+
+        def create(local: str) -> ClipWriter:
+            return create_clip(
+                local,
+                like=like,
+                frame_rate=frame_rate,
+                crf=crf,
+                preset=preset,
+                codec=codec,
+                depth=depth,
+                size=size,
+                indices=indices,
+                image_suffix=image_suffix,
+                start_number=start_number,
+            )
+
+        url += "/" if as_folder else ""
+        return RemoteWriter(url, create, images=is_images, overwrite=overwrite)
+    if is_images:
         name = _image_name(like, pattern, suffix, start_number)
         folder = path if pattern is None else path.parent
         names = "" if pattern is None else path.name

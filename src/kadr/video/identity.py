@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kadr.errors import InputError, OutputError
 from kadr.files import FileFacts, file_digest, read_json_object, write_json_object
+from kadr.remote.copies import local_copy
 from kadr.storage.layout import WorkLayout
 from kadr.storage.ownership import adopt_folder
 from kadr.video.base import Clip, ClipInfo
@@ -36,7 +37,7 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
     missing. If it cannot be written or is not kadr's, the log says so.
     Raises InputError if there is no such clip, it cannot be read, or it changes meanwhile.
     """
-    path = Path(path)
+    path = local_copy(path)
     files = clip_files(path)
     facts = _file_facts(path, files)
     state = files_state(facts)
@@ -65,8 +66,9 @@ def clip_identity(path: str | Path, cache: Path | None = None) -> str:
 def clip_files(path: Path) -> tuple[Path, ...]:
     """The files of a clip in order: the one video file, or the images of a sequence.
 
-    Raises InputError if there are none.
+    path: also a URL, of which the files are copies. Raises InputError if there are none.
     """
+    path = local_copy(path)
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
     except OSError as error:

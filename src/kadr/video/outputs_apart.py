@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from kadr.core.locations import origin, url_of
 from kadr.errors import OutputError
 from kadr.image_files import IMAGE_SUFFIXES
 from kadr.video.sequence import SequencePattern, is_glob, sequence_pattern
@@ -48,6 +49,11 @@ def check_outputs_apart(
 
 
 def _check(output: Path | str, path: Path) -> None:
+    output_url, url = url_of(output), origin(path)
+    if output_url is not None or url is not None:
+        if output_url is not None and url is not None:
+            _check_urls(output_url, url)
+        return
     folder, pattern = _image_folder(output)
     if folder is not None:
         _check_images(folder, pattern, path)
@@ -57,6 +63,19 @@ def _check(output: Path | str, path: Path) -> None:
         raise OutputError(f"{file}: is the input itself; choose another name")
     if file.suffix.lower() in IMAGE_SUFFIXES and _takes(path, file):
         raise OutputError(f"{file}: lies in the input {path}; choose another folder")
+
+
+def _check_urls(output: str, url: str) -> None:
+    """Refuse an output at a URL that is the input, holds it or lies in a folder of its images."""
+    output, url = output.rstrip("/"), url.rstrip("/")
+    name = output.rpartition("/")[2]
+    if sequence_pattern(name) is not None:
+        output = output.rpartition("/")[0]
+    images = Path(url).suffix.lower() in IMAGE_SUFFIXES or not Path(url).suffix
+    is_folder = not Path(output).suffix
+    folder = url.rpartition("/")[0] if Path(url).suffix else url
+    if output == url or (is_folder and images and f"{output}/".startswith(f"{folder}/")):
+        raise OutputError(f"{output}: is the input {url} or lies in it; choose another name")
 
 
 def _check_images(folder: Path, pattern: SequencePattern | None, path: Path) -> None:

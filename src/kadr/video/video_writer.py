@@ -55,7 +55,7 @@ class VideoWriter(BaseWriter):
         """size: that of the frames that will be written, which were resized to it."""
         self._output_size = size
         if like is not None:
-            _check_limits(path, encoding, self._size_like(like))
+            _check_frame_size(path, encoding, self._size_like(like))
         self._timing = Timing(like, frame_rate, clock=encoding.container.clock)
         super().__init__(path, path.parent)
         self._like = like
@@ -148,7 +148,7 @@ class VideoWriter(BaseWriter):
             self._container.mux(packet)
 
     def _open(self, first: Frame) -> None:
-        _check_limits(self._path, self._encoding, first.size)
+        _check_frame_size(self._path, self._encoding, first.size)
         self._file = self._new_temporary()
         self._container = av.open(
             f"file:{self._file}",
@@ -253,12 +253,12 @@ def _size_notices(path: Path, encoding: Encoding, size: tuple[int, int]) -> list
     ]
 
 
-def _check_limits(path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
+def _check_frame_size(path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
     least = encoding.codec.least_width
     if size[0] < least:
         raise InputError(
-            f"{path}: frames of {size[0]}x{size[1]}; this codec needs a width of {least}; make "
-            "them larger, or give another codec"
+            f"{path}: {size[0]}x{size[1]} is too narrow for this codec (at least {least} wide); "
+            "give another --codec or --size"
         )
     if max(size) > encoding.container.largest:
         raise InputError(

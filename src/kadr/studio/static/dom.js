@@ -45,7 +45,6 @@ export function icon(name) {
   return svg;
 }
 
-// Call a listener on each event of a type on an element.
 export const listen = (element, type, listener, options) => element.addEventListener(type, listener, options);
 
 // A button; options: icon, class, title, label (name for screen readers if there is no text).
@@ -59,12 +58,24 @@ export function button(text, onClick, options = {}) {
   return element;
 }
 
-// Controls side by side, beside which an error of one of them is shown.
+// Controls side by side, and the errors of their calls.
 export const row = (...children) => make("div", { class: "row place" }, ...children);
 
 export const hint = (text) => make("p", { class: "hint", text });
 
+// A hidden field for a button to click; take gets the files.
+export function filePicker(label, accept, take, multiple = false) {
+  const input = make("input", { type: "file", accept, multiple, hidden: true, "aria-label": label });
+  listen(input, "change", () => { take([...input.files]); input.value = ""; });
+  return input;
+}
+
 export const find = (query, within = document) => within.querySelector(query);
+
+export function setLabel(element, label, title = label) {
+  element.setAttribute("aria-label", label);
+  element.title = title;
+}
 
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -91,7 +102,7 @@ export function syncList(parent, items, idOf, create, update) {
   if (focused && focused !== document.activeElement && focused.isConnected) focused.focus();
 }
 
-// Make the children of an element again, only when they become other ones.
+// Make children again when their shape is another one.
 export function rebuild(element, shape, makeChildren) {
   if (element.dataset.shape === shape) return;
   element.dataset.shape = shape;
@@ -123,7 +134,7 @@ export function clearCanvas(canvas) {
   return context;
 }
 
-// A path through points: x, y, x, y and so on.
+// A path through points: x, y, x, y …
 export function trace(context, ...numbers) {
   context.beginPath();
   for (let i = 0; i < numbers.length; i += 2) context.lineTo(numbers[i], numbers[i + 1]);
@@ -136,7 +147,6 @@ export function clipTo(context, ...rectangle) {
   context.clip();
 }
 
-// Stripes over a rectangle, in the colour of strokes.
 export function stripe(context, [left, top, width, height], step, thickness) {
   clipTo(context, left, top, width, height);
   context.lineWidth = thickness;
@@ -149,7 +159,6 @@ export function stripe(context, [left, top, width, height], step, thickness) {
   context.restore();
 }
 
-// share: 0 to 1; null: not known.
 export function setProgress(bar, share) {
   if (share === null) bar.removeAttribute("value");
   else bar.value = share;

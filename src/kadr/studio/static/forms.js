@@ -5,14 +5,13 @@ import { button, find, listen, make, setText, syncList } from "./dom.js";
 import { clearErrors, showError } from "./errors.js";
 import { canChange, store } from "./store.js";
 
+const isNumber = ({ kind }) => kind === "number" || kind === "integer";
 const idOf = (option) => `${option.section}.${option.name}`;
 
-// A list of controls. values: null for options of the project, which are saved at once; or an
-// object that the controls write into.
-export function makeForm(values = null) {
-  return make("div", { class: "form", data: { own: values ? "yes" : "" } });
-}
+export const makeForm = () => make("div", { class: "form" });
 
+// Show controls. values: null for options of the project, which are saved at once; or an object
+// that the controls write into.
 export function updateForm(form, options, values = null) {
   syncList(form, options, (option) => `${idOf(option)}:${option.kind}`,
     (option) => makeControl(option, values), (row, option) => updateControl(row, option, values));
@@ -45,10 +44,9 @@ function makeInput(option, id) {
     return make("select", { id }, ...none, ...option.choices.map((choice) => make("option", { value: choice, text: choice })));
   }
   if (option.kind === "list") return make("textarea", { id, rows: 2, placeholder: "one a line" });
-  const isNumber = option.kind === "number" || option.kind === "integer";
   return make("input", {
-    id, type: isNumber ? "number" : "text", min: option.low, max: option.high, autocomplete: "off", spellcheck: "false",
-    step: option.kind === "integer" ? 1 : isNumber ? "any" : null,
+    id, type: isNumber(option) ? "number" : "text", min: option.low, max: option.high, autocomplete: "off", spellcheck: "false",
+    step: option.kind === "integer" ? 1 : isNumber(option) ? "any" : null,
     placeholder: option.unset || (option.default === null ? null : String(option.default)),
   });
 }
@@ -59,7 +57,7 @@ function readInput(input, option) {
   if (option.kind === "list") return text ? text.split("\n").map((line) => line.trim()).filter(Boolean) : null;
   if (!text) return null;
   const number = Number(text);
-  return (option.kind === "number" || option.kind === "integer") && !Number.isNaN(number) ? number : text;
+  return isNumber(option) && !Number.isNaN(number) ? number : text;
 }
 
 async function saveValue(row, option, values, value) {

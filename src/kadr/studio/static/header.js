@@ -1,7 +1,7 @@
 // The header: project and state, undo, theme, help.
 
 import { call } from "./connection.js";
-import { button, find, listen, make, rebuild, setText } from "./dom.js";
+import { button, find, listen, make, rebuild, setLabel, setText } from "./dom.js";
 import { errorCard, guarded } from "./errors.js";
 import { redo, showHelp, undo } from "./keyboard.js";
 import { makeQueue, makeRunControls } from "./queue.js";
@@ -20,7 +20,7 @@ export function makeHeader() {
   const redoButton = button("", redo, { icon: "redo", label: "Redo" });
   const preview = button("Preview", previewFrame, { icon: "brush", title: "Make this frame at once" });
   const second = button("1 s", () => previewFrame(true), { title: "Make one second from this frame on at once", label: "Make one second at once" });
-  watch("project clip frames read_only connection keys undo redo jobs", () => {
+  watch("project frames keys undo redo jobs editable", () => {
     const { project, clip } = store.data;
     setText(name, project ? project.name : "");
     name.title = project ? project.path : "";
@@ -57,7 +57,7 @@ export function makeBanners() {
   const area = make("div", { class: "banners" });
   const line = make("p", { class: "banner", role: "status" }), problem = make("div");
   area.append(line, problem, makeClipNotices());
-  watch("read_only problem connection", () => {
+  watch("problem editable", () => {
     const { read_only: readOnly } = store.data;
     const text = readOnly ? `${readOnly.message} Looking works; changes do not.` : "";
     line.hidden = !text;
@@ -72,18 +72,15 @@ export function makeBanners() {
 
 // What was found when the clip was opened, until it is hidden; the same lines as kadr info prints.
 function makeClipNotices() {
-  const list = make("ul"), hide = button("Hide", () => {
+  const list = make("ul", { class: "notices" }), hide = button("Hide", () => {
     localStorage.setItem(HIDDEN_NOTICES, list.dataset.shape);
     touch("clip");
   }, { class: "quiet small" });
-  const box = make("div", { class: "banner clip-notices", role: "status" }, list, hide);
-  watch("clip reload", () => {
-    const { notices = [], version } = store.data.clip || {};
-    const shape = `${version} ${notices.join(" ")}`;
+  const box = make("div", { class: "banner clip-notices row", role: "status" }, list, hide);
+  watch("clip", () => {
+    const { notices = [], version } = store.data.clip || {}, shape = `${version} ${notices.join(" ")}`;
     box.hidden = !notices.length || localStorage.getItem(HIDDEN_NOTICES) === shape;
-    if (list.dataset.shape === shape) return;
-    list.dataset.shape = shape;
-    list.replaceChildren(...notices.map((text) => make("li", { text })));
+    rebuild(list, shape, () => notices.map((text) => make("li", { text })));
   });
   return box;
 }
@@ -100,10 +97,7 @@ export function makeTheme() {
     setTheme(THEMES[(THEMES.indexOf(now()) + 1) % THEMES.length]);
     name();
   }, { icon: "theme" });
-  const name = () => {
-    element.setAttribute("aria-label", `Theme: ${now()}`);
-    element.title = `Theme: ${now()}`;
-  };
+  const name = () => setLabel(element, `Theme: ${now()}`);
   name();
   listen(darkPreferred, "change", () => setTheme(now()));
   return element;

@@ -1,7 +1,7 @@
 // The panel of keys: suggested ones, those to paint and painted ones; files dropped onto them.
 
 import { edit, putPicture, startJob } from "./connection.js";
-import { button, find, hint, icon, listen, make, plural, rebuild, row, setText, syncList } from "./dom.js";
+import { button, filePicker, find, hint, icon, listen, make, plural, rebuild, row, setText, syncList } from "./dom.js";
 import { clearErrors, errorCard, guarded, say, showError } from "./errors.js";
 import { copyButton, folderButtons } from "./folders.js";
 import { filmedUrl } from "./pictures.js";
@@ -15,7 +15,7 @@ import {
 
 const KEY_STATES = { painted: "painted", "to-paint": "waits for paint", made: "made by the stylizer" };
 
-let list, next, planButton, acceptAll, addButton, overButton, stylizeRow, stylizeButton, picker, budget, filePicker, place;
+let list, next, planButton, acceptAll, addButton, overButton, stylizeRow, stylizeButton, picker, budget, place;
 
 export function makeKeysPanel() {
   list = make("ul", { class: "keys", "aria-label": "Keys and suggested keys" });
@@ -28,13 +28,12 @@ export function makeKeysPanel() {
   picker = stylizerPicker("Stylize keys with");
   stylizeButton = button("Stylize", guarded(stylizeWaiting), { class: "small", icon: "brush" });
   stylizeRow = make("div", { class: "stylize place" }, picker.element, stylizeButton);
-  filePicker = make("input", { type: "file", accept: "image/*", multiple: true, hidden: true,
-    "aria-label": "Painted pictures", on: { change: () => dropFiles([...filePicker.files]) } });
+  const picked = filePicker("Painted pictures", "image/*", (files) => dropFiles(files), true);
   place = make("div", { class: "place" });
   const folders = row(
     ...folderButtons("paint", () => store.data.project.paint_path),
-    button("Drop or choose painted files", () => filePicker.click(), { icon: "upload", class: "quiet small" }), filePicker);
-  watch("keys suggestions frames frame selection jobs read_only connection clip project ranges options", update);
+    button("Drop or choose painted files", () => picked.click(), { icon: "upload", class: "quiet small" }), picked);
+  watch("keys suggestions frames frame selection jobs project ranges options editable", update);
   return make("div", { class: "panel-body" },
     row(addButton, overButton),
     row(planButton,
@@ -93,7 +92,6 @@ export async function dropFiles(files, index = null) {
     }
     await putKey(target, file);
   }
-  filePicker.value = "";
 }
 
 async function putKey(index, file) {
@@ -120,7 +118,6 @@ function update() {
   overButton.disabled = !editable || !hasFinished;
   planButton.disabled = !editable || activeJobs().some((job) => job.kind === "plan");
   acceptAll.hidden = openSuggestions().length < 2;
-  acceptAll.disabled = !editable;
   stylizeRow.hidden = !isPainted || !waiting.length;
   setText(find("span", stylizeButton), `Stylize ${plural(waiting.length, "key")} that wait${waiting.length === 1 ? "s" : ""}`);
   stylizeButton.disabled = !editable || activeJobs().some((job) => job.kind === "stylize");
@@ -203,8 +200,7 @@ function updateActions(row, item, number, isSuggested, isSelected) {
 
 function keyActions(item, named) {
   const download = make("a", { class: "button small quiet", href: `/api/keys/${item.index}/file`, download: "" }, icon("download"), make("span", { text: "Download" }));
-  const replace = make("input", { type: "file", accept: "image/*", hidden: true, "aria-label": `Painted picture of key ${numberOf(item.index)}` });
-  listen(replace, "change", () => dropFiles([...replace.files], item.index));
+  const replace = filePicker(`Painted picture of key ${numberOf(item.index)}`, "image/*", (files) => dropFiles(files, item.index));
   const actions = [download, named("Replace", "Replace key", () => replace.click(), { icon: "upload", class: "small quiet" }), replace,
     copyButton(() => item.path),
     named("First here (I)", "Range begins here, key", () => editRangeOfKey("first"), { class: "small quiet" }),

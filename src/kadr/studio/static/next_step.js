@@ -10,7 +10,7 @@ import { activeJobs, canEdit, countStates, goTo, keys, numberOf, openSuggestions
 
 export function makeNextStep() {
   const area = make("div", { class: "next-step place", "aria-live": "polite" });
-  watch("keys suggestions frames jobs project clip options connection read_only curves run_problem", () => {
+  watch("keys suggestions frames jobs project options curves run_problem editable", () => {
     const step = nextStep();
     area.hidden = !step;
     if (!step) return;

@@ -16,25 +16,21 @@ export const TIMELINE_HEIGHT = 203, OVERVIEW_HEIGHT = 34;
 const URGENCY = ["failed", "working", "stale", "not-made", "queued", "edited", "current", "outside"]
   .map((state) => STATES.indexOf(state));
 
-const COLOURS = ["ink", "soft", "line", "shade", "card", "paper", "key", "key-fill", "curve", "area", "plan",
-  "state-current", "state-stale", "state-queued", "state-working", "state-edited", "state-failed"];
-
-// Canvases do not understand light-dark(): read the colours that hold now.
-function themeColours() {
+// Canvases do not understand light-dark(): the colours of the style sheet that hold now, by name.
+export function themeColours() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  return new Proxy({}, { get: (_, name) => style.getPropertyValue(`--${name}`).trim() });
 }
 
 function prepare(canvas) {
   const context = clearCanvas(canvas);
   context.scale(devicePixelRatio, devicePixelRatio);
   context.font = "11px system-ui, sans-serif";
-  return { context, width: canvas.clientWidth };
+  return { context, width: canvas.clientWidth, colours: themeColours() };
 }
 
 export function drawTimeline(canvas, view, onThumbnail) {
-  const { context, width } = prepare(canvas);
-  const colours = themeColours();
+  const { context, width, colours } = prepare(canvas);
   const x = (frame) => ((frame - view.first) / view.span) * width;
   const scene = { context, width, colours, view, x };
   context.fillStyle = colours.shade;
@@ -51,8 +47,7 @@ export function drawTimeline(canvas, view, onThumbnail) {
 }
 
 export function drawOverview(canvas, window, onThumbnail) {
-  const { context, width } = prepare(canvas);
-  const colours = themeColours(), { count } = store.data.clip;
+  const { context, width, colours } = prepare(canvas), { count } = store.data.clip;
   const view = { first: 0, span: count };
   const scene = { context, width, colours, view, x: (frame) => (frame / count) * width };
   context.fillStyle = colours.shade;
@@ -64,13 +59,7 @@ export function drawOverview(canvas, window, onThumbnail) {
   for (const key of keys()) { diamond(context, scene.x(key.index + 0.5), 22, 4); context.fill(); }
   drawPlayhead(scene, 0, OVERVIEW_HEIGHT);
   const left = scene.x(window.first), right = scene.x(window.first + window.span);
-  if (window.span < count) {
-    context.fillStyle = colours.paper;
-    context.globalAlpha = 0.6;
-    context.fillRect(0, 0, left, OVERVIEW_HEIGHT);
-    context.fillRect(right, 0, width - right, OVERVIEW_HEIGHT);
-    context.globalAlpha = 1;
-  }
+  veil(context, colours.paper, 0.6, [0, 0, left, OVERVIEW_HEIGHT], [right, 0, width - right, OVERVIEW_HEIGHT]);
   context.strokeStyle = colours.ink;
   context.lineWidth = 2;
   context.strokeRect(left + 1, 1, Math.max(6, right - left - 2), OVERVIEW_HEIGHT - 2);
@@ -142,8 +131,8 @@ function mostUrgent(start, stop) {
 
 // The mark of a state, for the legend.
 export function drawSwatch(canvas, state) {
-  const { context, width } = prepare(canvas);
-  drawState({ context, colours: themeColours() }, [0, 12], state, 0, width);
+  const scene = prepare(canvas);
+  drawState(scene, [0, 12], state, 0, scene.width);
 }
 
 function drawState({ context, colours }, [top, height], state, left, right) {
@@ -297,21 +286,19 @@ function drawCuts({ context, colours, x }, top, bottom) {
 
 function drawOutside({ context, colours, x, width }, height) {
   const { first, last } = store.data.clip;
-  context.fillStyle = colours.paper;
-  context.globalAlpha = 0.65;
-  if (x(first) > 0) context.fillRect(0, 0, x(first), height);
-  if (x(last + 1) < width) context.fillRect(x(last + 1), 0, width - x(last + 1), height);
+  veil(context, colours.paper, 0.65, [0, 0, x(first), height], [x(last + 1), 0, width - x(last + 1), height]);
+}
+
+function veil(context, colour, alpha, ...boxes) {
+  context.fillStyle = colour;
+  context.globalAlpha = alpha;
+  for (const box of boxes) context.fillRect(...box);
   context.globalAlpha = 1;
 }
 
 function drawPlayhead({ context, colours, x }, top, bottom) {
   const middle = x(store.frame + 0.5), frameWidth = x(store.frame + 1) - x(store.frame);
-  if (frameWidth > 4) {
-    context.fillStyle = colours.ink;
-    context.globalAlpha = 0.12;
-    context.fillRect(x(store.frame), top, frameWidth, bottom);
-    context.globalAlpha = 1;
-  }
+  if (frameWidth > 4) veil(context, colours.ink, 0.12, [x(store.frame), top, frameWidth, bottom]);
   context.fillStyle = colours.ink;
   context.fillRect(middle - 0.75, top, 1.5, bottom - top);
   trace(context, middle - 6, top, middle + 6, top, middle, top + 7);

@@ -23,7 +23,7 @@ export function makeRunControls() {
   const bar = make("progress", { max: 1, value: 0, "aria-label": "Progress" });
   const text = make("span", { class: "progress-text" });
   const progress = make("div", { class: "progress" }, bar, text);
-  watch("jobs queue connection read_only clip project", () => {
+  watch("jobs queue project editable", () => {
     const job = activeJobs().find((item) => item.state !== "queued") || activeJobs()[0];
     runButton.disabled = !canEdit() || !store.data.clip || Boolean(activeRun());
     stopButton.disabled = !store.connected || !job || job.state === "stopping" || job.source === "terminal";
@@ -51,7 +51,7 @@ export function makeQueue() {
   const summary = make("summary", { text: "Queue" });
   const body = make("div", { class: "popover" }, row(pause, all), empty, list);
   const details = make("details", { class: "queue" }, summary, body);
-  watch("jobs queue connection read_only", () => {
+  watch("jobs queue editable", () => {
     const active = activeJobs(), isPaused = Boolean(store.data.queue && store.data.queue.paused);
     setText(summary, active.length ? `Queue (${active.length})` : "Queue");
     setText(find("span", pause), isPaused ? "Resume" : "Pause");
@@ -99,8 +99,8 @@ function updateJob(row, job) {
 
 function jobTitle(job) {
   if (job.kind === "preview" && job.frames) {
-    const [first, last] = job.frames;
-    return first === last ? `Preview of ${numberOf(first)}` : `Preview of ${numberOf(first)}–${numberOf(last)}`;
+    const [first, last] = job.frames.map(numberOf);
+    return `Preview of ${first}${first === last ? "" : `–${last}`}`;
   }
   return KINDS[job.kind] || job.kind;
 }

@@ -1,7 +1,7 @@
 // The start page: open a clip or a project, or try the sample.
 
 import { call, upload } from "./connection.js";
-import { button, icon, listen, make, row, setProgress, setText, syncList } from "./dom.js";
+import { button, filePicker, icon, listen, make, row, setProgress, setText, syncList } from "./dom.js";
 import { guarded, showError } from "./errors.js";
 import { store, watch } from "./store.js";
 
@@ -9,8 +9,7 @@ let bar, barText, progress, place;
 
 export function makeStart() {
   const path = make("input", { type: "text", id: "open-path", placeholder: "/home/you/clip.mp4", autocomplete: "off", spellcheck: "false" });
-  const picker = make("input", { type: "file", accept: "video/*,.mkv,.mxf,.gif", hidden: true, "aria-label": "Clip to open",
-    on: { change: () => uploadClip(picker.files[0]) } });
+  const picker = filePicker("Clip to open", "video/*,.mkv,.mxf,.gif", ([file]) => uploadClip(file));
   place = make("div", { class: "place" });
   bar = make("progress", { max: 1, "aria-label": "Upload" });
   barText = make("span");

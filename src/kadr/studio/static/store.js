@@ -18,6 +18,9 @@ export const store = {
   pendingRanges: new Map(), editing: 0, against: 0,
 };
 
+// What decides whether something can be edited: a change of each is one of the topic "editable" too.
+const EDITABLE = ["clip", "read_only", "connection"];
+
 const listeners = [];
 let changed = new Set(), scheduled = false;
 
@@ -28,6 +31,7 @@ export function watch(topics, listener) {
 
 export function touch(...topics) {
   for (const topic of topics) changed.add(topic);
+  if (topics.some((topic) => EDITABLE.includes(topic))) changed.add("editable");
   if (scheduled) return;
   scheduled = true;
   requestAnimationFrame(flush);

@@ -36,7 +36,7 @@ export function makeStylePanel() {
     updateForm(stylizerForm, own);
     forms.update((name) => of(name).filter((option) => option.kind !== "path"));
   };
-  watch("options project read_only connection edits", update);
+  watch("options project edits editable", update);
   listen(filter, "input", update);
   return make("div", { class: "panel-body" },
     make("div", { class: "picker place" }, make("label", { for: "key-source", text: "Keys are" }), source, sourceHelp),
@@ -69,7 +69,7 @@ function makeSeedGrid() {
     return startJob("seeds", { frame: store.frame, stylizer: picker.name, options: picker.options,
       seeds: [0, 1, 2, 3].map((step) => seed + step) });
   }), { class: "small" });
-  watch("jobs frame connection read_only", () => {
+  watch("jobs frame editable", () => {
     start.disabled = !canEdit();
     const job = jobs().filter((item) => item.kind === "seeds" && item.state === "done" && item.result).at(-1);
     const frame = job ? job.result.frame : null;
@@ -103,7 +103,7 @@ function makeTakes() {
     name.value = "";
   });
   const add = button("Keep settings", keep, { class: "small" });
-  watch("takes connection read_only", () => {
+  watch("takes editable", () => {
     add.disabled = !canEdit();
     syncList(list, store.data.takes || [], (take) => take.id, makeTake, updateTake);
   });
@@ -127,7 +127,7 @@ export function makeLayersPanel() {
   const list = make("ul", { class: "layers", "aria-label": "Layers" });
   const text = hint("");
   const maskForm = makeForm();
-  watch("layers keys options project read_only connection edits", () => {
+  watch("layers keys options project edits editable", () => {
     const layers = [...(store.data.layers || [])].reverse();
     setText(text, layers.length ? "The first lies on top. Each layer has its own keys; a mask says where it is restyled."
       : "This project has one layer. Masks below restrict where it is restyled; kadr layer add makes layers.");
@@ -158,7 +158,7 @@ const layerOf = (name) => store.data.layers.find((layer) => layer.name === name)
 function updateLayer(element, layer) {
   const [shown, mask] = element.querySelectorAll("input"), [up, down] = element.querySelectorAll("button");
   setText(find("span", element), plural((store.data.keys || []).filter((key) => key.layer === layer.name).length, "key"));
-  shown.checked = layer.shown;
+  shown.checked = layer.visible;
   if (document.activeElement !== mask) mask.value = layer.mask || "";
   shown.disabled = mask.disabled = !canEdit();
   up.disabled = !canEdit() || layer === store.data.layers.at(-1);
@@ -172,7 +172,7 @@ export function makeOutputPanel() {
   const files = make("ul", { class: "files", "aria-label": "Files" });
   const note = hint("");
   const forms = makeForms({ output: "Film", clip: "Clip", run: "Run" });
-  watch("project jobs frames options read_only connection edits", () => {
+  watch("project jobs frames options edits editable", () => {
     const { project, clip } = store.data;
     if (!project || !clip) return;
     const counts = countStates(), total = clip.last - clip.first + 1;

@@ -12,7 +12,7 @@ export function stylizerPicker(label) {
   const select = make("select", { id });
   const help = make("p", { class: "help" });
   const values = {};
-  const form = makeForm(values);
+  const form = makeForm();
   const details = make("details", {}, make("summary", { text: "Options of the stylizer" }), form);
   const ownOptions = () => (values[select.value] ||= {});
   const show = () => {

@@ -104,12 +104,12 @@ function placeHandles() {
     if (!isInside) continue;
     handle.style.left = `${((edge - view.first) / view.span) * 100}%`;
     handle.style.top = `${rangeLane(keys().indexOf(key))[0]}px`;
-    handle.setAttribute("aria-label", `${end === "first" ? "Start" : "End"} of the range of key ${key.number}`);
-    handle.setAttribute("aria-valuemin", numberOf(end === "first" ? store.data.clip.first : key.index));
-    handle.setAttribute("aria-valuemax", numberOf(end === "first" ? key.index : store.data.clip.last));
-    handle.setAttribute("aria-valuenow", numberOf(range[end]));
-    handle.setAttribute("aria-valuetext", `frame ${numberOf(range[end])}`);
-    handle.setAttribute("aria-disabled", String(!canEdit()));
+    const isFirst = end === "first", { clip } = store.data;
+    for (const [name, value] of Object.entries({
+      label: `${isFirst ? "Start" : "End"} of the range of key ${key.number}`,
+      valuemin: numberOf(isFirst ? clip.first : key.index), valuemax: numberOf(isFirst ? key.index : clip.last),
+      valuenow: numberOf(range[end]), valuetext: `frame ${numberOf(range[end])}`, disabled: !canEdit(),
+    })) handle.setAttribute(`aria-${name}`, value);
   }
 }
 

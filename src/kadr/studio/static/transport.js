@@ -1,8 +1,8 @@
 // Play, step and jump; the slider named Frame and the number of the frame.
 
-import { button, find, icon, listen, make, setText } from "./dom.js";
+import { button, find, icon, listen, make, setLabel, setText } from "./dom.js";
 import { prefetch } from "./pictures.js";
-import { goTo, indexOf, keys, numberOf, openSuggestions, STATE_LABELS, stateOf, store, touch, watch } from "./store.js";
+import { goTo, indexOf, keys, numberOf, openSuggestions, select, STATE_LABELS, stateOf, store, watch } from "./store.js";
 
 let playButton, clock = null;
 
@@ -60,8 +60,7 @@ export function goToKey(direction) {
   const target = marks.find((index) => (index - store.frame) * direction > 0);
   if (target === undefined) return;
   goTo(target);
-  store.selected = target;
-  touch("selection");
+  select(target);
 }
 
 export function togglePlay() {
@@ -103,7 +102,6 @@ function showPlaying() {
   const isPlaying = store.playing !== 0;
   const label = isPlaying ? "Pause" : "Play";
   if (playButton.getAttribute("aria-label") === label) return;
-  playButton.setAttribute("aria-label", label);
-  playButton.title = `${label} (Space)`;
+  setLabel(playButton, label, `${label} (Space)`);
   find("svg", playButton).replaceWith(icon(isPlaying ? "pause" : "play"));
 }

@@ -3,6 +3,7 @@
 import { startJob } from "./connection.js";
 import { button, clearCanvas, find, followPointer, listen, make, releaseFocus, setText, stripe, syncList } from "./dom.js";
 import { guarded } from "./errors.js";
+import { themeColours } from "./paint_timeline.js";
 import { makePictureLoader, prefetch } from "./pictures.js";
 import { makeComparer } from "./shared/compare.js";
 import { chosenTake, STATE_LABELS, canEdit, numberOf, stateOf, store, watch } from "./store.js";
@@ -128,10 +129,10 @@ function drawAbsent(canvas, size) {
   const context = clearCanvas(canvas);
   if (!size || !canvas.width) return;
   const { scale, left, top } = place(canvas, size), box = [left, top, size.width * scale, size.height * scale];
-  const style = getComputedStyle(document.documentElement);
-  context.fillStyle = style.getPropertyValue("--shade");
+  const colours = themeColours();
+  context.fillStyle = colours.shade;
   context.fillRect(...box);
-  context.strokeStyle = style.getPropertyValue("--line");
+  context.strokeStyle = colours.line;
   stripe(context, box, 22 * devicePixelRatio, 6 * devicePixelRatio);
 }
 

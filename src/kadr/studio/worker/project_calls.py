@@ -74,7 +74,7 @@ def _layer_facts(project: ProjectFolder, layer: ProjectFolder) -> dict[str, Any]
     run = layer.settings.run or {}
     return {
         "name": layer.layer,
-        "shown": layer in project.shown_layers,
+        "visible": layer in project.visible_layers,
         "keys_folder": layer.settings.keys,
         "keys_path": str(layer.keys.absolute()),
         "mask": None if run.get("mask") is None else str(run["mask"]),
