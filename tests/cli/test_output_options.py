@@ -16,7 +16,7 @@ from kadr.option_fields import OUTPUT, fields_of_group
 from kadr.options import RunOptions
 
 QUICK = ("--detail", "draft")
-NEW = {"codec": "h265", "depth": 10, "size": "48x", "hold": 3}
+NEW = {"codec": "h265", "depth": 10, "size": "80x", "hold": 3}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_every_option_of_the_output_stands_in_projects_and_in_the_studio(
     with av.open(str(output)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("hevc", "yuv420p10le")
-        assert (stream.width, sum(1 for _ in container.decode(stream))) == (48, COUNT)
+        assert (stream.width, sum(1 for _ in container.decode(stream))) == (80, COUNT)
     assert {*NEW, "fill"} <= set(fields_of_group(RunOptions, OUTPUT, in_project=True))
     pytest.importorskip("fastapi")
     from kadr.studio.worker.option_schema import option_schema

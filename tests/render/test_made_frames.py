@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kadr.core.events import Event
 from kadr.core.frames import FrameRange, Span
 from kadr.errors import OptionsError, OutputError
 from kadr.image_files import read_image, write_image
+from kadr.layers import LayeredOptions
 from kadr.options import RunOptions
 from kadr.pipeline import RunResult, restyle
 from kadr.preview import preview_frames
@@ -268,3 +270,26 @@ def test_all_frames_need_no_choice(images: Path) -> None:
 
 def _check_is_clip(clip: Clip) -> None:
     assert not isinstance(clip, SparseClip)
+
+
+def test_fill_composites_the_mask_once(tmp_path: Path, images: Path) -> None:
+    mask = np.zeros((40, 56), np.uint8)
+    mask[:, :28] = 255
+    write_image(tmp_path / "mask.png", mask)
+    _restyle(tmp_path, images, 0, every=3, fill=True, mask=tmp_path / "mask.png", feather=6.0)
+    for index in (1, 3, 5):
+        filled = read_image(tmp_path / "out" / f"frame_00{101 + index}.png")
+        np.testing.assert_array_equal(filled[:, 32:], IMAGES[index][:, 32:])
+        assert psnr(filled[4:-4, 14:24], paint(IMAGES[index])[4:-4, 14:24]) > 19
+
+
+def test_layers_refuse_frames_that_are_left_out(images: Path) -> None:
+    run = RunOptions(images, "o.mp4", (Path("keys"),))
+    for changes, message in (
+        ({"hold": 2}, "hold 2: is not for a run in layers"),
+        ({"every": 2, "fill": True}, "fill: is not for a run in layers"),
+    ):
+        with pytest.raises(OptionsError, match=message):
+            LayeredOptions(replace(run, **changes), (("a", run),))  # type: ignore[arg-type]
+    with pytest.raises(OptionsError, match="layer a: every 2 would leave frames out"):
+        LayeredOptions(run, (("a", replace(run, every=2)),))

@@ -94,14 +94,15 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
         assert first.read_bytes() == again.read_bytes()
 
 
-def test_narrow_frames_with_ten_bits_are_refused_by_h265(tmp_path: Path) -> None:
+def test_narrow_frames_are_refused_in_h265(tmp_path: Path) -> None:
     """libx265's vector code would write outside of its memory, and the process end at some time."""
-    options = {"codec": "h265", "size": "40x40"}
-    with pytest.raises(InputError, match=r"a\.mp4: 40x40 is too narrow .* \(at least 64 wide\)"):
-        _write(tmp_path / "a.mp4", depth=10, **options)
-    assert not list(tmp_path.iterdir())
-    with open_clip(_write(tmp_path / "a.mp4", **options)) as clip:
-        assert (clip.info.width, len(clip)) == (40, COUNT)
+    message = r"48x32 is too narrow for this codec \(at least 64 wide\)"
+    with pytest.raises(InputError, match=message):
+        _write(tmp_path / "a.mp4", codec="h265", size="48x")
+    clip = open_clip(_write(tmp_path / "b.mkv", codec="ffv1"))
+    with clip, pytest.raises(InputError, match=message):
+        create_clip(tmp_path / "a.mp4", like=clip, codec="h265", size="48x")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.mkv"]
 
 
 def test_players_of_apple_are_told_of_h265(tmp_path: Path) -> None:
@@ -218,6 +219,38 @@ def test_images_have_the_depth_that_was_asked_for(tmp_path: Path) -> None:
             np.testing.assert_array_equal(
                 image, picture(3).astype(int) * (257 if bits == 16 else 1)
             )
+
+
+def test_sixteen_bits_come_back_exactly(tmp_path: Path) -> None:
+    images = [
+        np.random.default_rng(i).integers(0, 65536, (32, 48, 3)).astype(np.uint16) for i in range(3)
+    ]
+    for name, options in (("f_%03d.png", {}), ("a.mkv", {"codec": "ffv1", "depth": 16})):
+        with create_clip(tmp_path / name, like=None, **options) as writer:  # type: ignore[arg-type]
+            for index, image in enumerate(images):
+                writer.write(Frame(index, image))
+        with open_clip(tmp_path / name, deep=True) as clip, open_clip(tmp_path / name) as plain:
+            for image, frame, reduced in zip(images, clip.frames(), plain.frames(), strict=True):
+                np.testing.assert_array_equal(frame.image, image)
+                assert reduced.dtype == np.uint8, name
+                assert np.abs(reduced.image.astype(int) - image / 257).max() <= 2
+
+
+def test_ten_bits_of_a_video_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
+    ramp = np.repeat(np.linspace(8000, 12000, 96).astype(np.uint16)[None, :, None], 64, axis=0)
+    path = tmp_path / "a.mp4"
+    with create_clip(path, like=None, codec="h265", depth=10, crf=1) as writer:
+        writer.write(Frame(0, np.repeat(ramp, 3, axis=2)))
+    with open_clip(path, deep=True) as clip, open_clip(path) as plain:
+        deep = clip.frame(0)
+        assert deep.dtype == np.uint16
+        error = np.abs(deep.image.astype(int) - ramp)
+        assert error.max() < 200, "within three levels of 10 bits"
+        levels = [len(np.unique(image[..., 1])) for image in (deep.image, plain.frame(0).image)]
+        assert levels[0] > 2 * levels[1]
+        np.testing.assert_array_equal(deep.rgb.shape, plain.frame(0).image.shape)
+    with open_clip(_write(tmp_path / "b.mp4"), deep=True) as clip:
+        assert clip.frame(0).dtype == np.uint8, "eight bits stay eight"
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")

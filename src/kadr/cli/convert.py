@@ -79,7 +79,9 @@ def frames(
         rate = None if fps is None else parse_rate(fps)
         step = 1 if every is None else parse_value(every, int, "every")
         first = None if start_number is None else parse_value(start_number, int, "start-number")
-        with open_clip(clip, **read_fields(RunOptions, reading)) as opened:
+        values = read_fields(RunOptions, image)
+        deep = (values.get("depth") or 8) > 8
+        with open_clip(clip, **read_fields(RunOptions, reading), deep=deep) as opened:
             for notice in opened.info.notices:
                 session.reporter.notice(notice)
             events = extract_frames(
@@ -90,7 +92,7 @@ def frames(
                 fps=rate,
                 suffix=None if suffix is None else f".{suffix.removeprefix('.')}",
                 start_number=first,
-                **read_fields(RunOptions, image),
+                **values,
                 overwrite=overwrite,
                 cancel=session.cancel,
             )
@@ -146,7 +148,8 @@ def encode(
                 f"{source}: with the times and sound of {like}, the clip of {project.root}"
             )
         with ExitStack() as stack:
-            images = stack.enter_context(open_clip(source, frame_rate=rate))
+            deep = (values.get("depth") or 8) > 8 or values.get("codec", "").startswith("prores")
+            images = stack.enter_context(open_clip(source, frame_rate=rate, deep=deep))
             for notice in images.info.notices:
                 session.reporter.notice(notice)
             events = encode_frames(

@@ -25,6 +25,13 @@ def to_8_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
     return image.astype(np.uint8, copy=False)
 
 
+def to_16_bits(image: DeepImage) -> NDArray[np.uint16]:
+    """uint8 widened to uint16, uint16 unchanged; any shape."""
+    if image.dtype == np.uint8:
+        return image.astype(np.uint16) * np.uint16(257)
+    return image.astype(np.uint16, copy=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One image of a clip with its index and time.

@@ -36,6 +36,7 @@ def open_clip(
     frame_rate: Fraction | None = None,
     deinterlace: str = "auto",
     allow_resize: bool = False,
+    deep: bool = False,
 ) -> Clip:
     """Open a video file, an animated image, or a folder, pattern or glob of numbered images.
 
@@ -46,6 +47,7 @@ def open_clip(
     deinterlace: "auto" (frames of videos that are interlaced), "on" or "off".
     allow_resize: scale the frames of a video to the size of the first where their size changes; the
     clip ends there otherwise. ``info.notices`` tells of all that.
+    deep: frames that are stored with more than 8 bits a channel are uint16; else all are uint8.
     Raises InputError naming the file and the remedy, OptionsError for an option that has no effect
     on images.
     """
@@ -60,7 +62,7 @@ def open_clip(
         from kadr.video.image_clip import open_images
 
         _check_is_video(path, options)
-        return open_images(path, frame_rate=frame_rate)
+        return open_images(path, frame_rate=frame_rate, deep=deep)
     if not exists:
         raise InputError(f"{path}: no such file; check the path")
     if not path.is_file():
@@ -77,7 +79,7 @@ def open_clip(
         )
     from kadr.video.video_clip import open_video
 
-    return open_video(path, options)
+    return open_video(path, options, deep=deep)
 
 
 def _check_is_video(path: Path, options: ReadOptions) -> None:

@@ -67,7 +67,7 @@ def extract_frames(
     )
     with writer:
         yield Event("frames", 0, len(indices))
-        for text in writer.notices:
+        for text in (*writer.notices, *_depth_notices(clip, depth)):
             yield notice("frames", text, 0, len(indices))
         notified = False
         for count, frame in enumerate(_read_frames(clip, indices), start=1):
@@ -78,6 +78,11 @@ def extract_frames(
                 yield notice("frames", lost_alpha_notice(folder), count - 1, len(indices))
             writer.write(frame)
             yield Event("frames", count, len(indices), preview=frame.rgb)
+
+
+def _depth_notices(clip: Clip, depth: int | None) -> Iterator[str]:
+    if depth == 16 and clip.info.bits <= 8:
+        yield f"{clip.info.path}: has 8 bits a channel; images with 16 bits show no more of it"
 
 
 def _image_target(target: str | Path, suffix: str | None) -> str | Path:

@@ -34,8 +34,8 @@ class Codec:
     options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     tag: str = ""
-    narrowest_deep: int = 1
-    """Width in pixels from which frames of more than 8 bits are encoded."""
+    least_width: int = 1
+    """Of frames, in pixels."""
     nearest: tuple[str, ...] = ()
     """Other codecs, the most similar first, for a build that lacks this encoder."""
 
@@ -79,9 +79,8 @@ _CODECS = {
         presets=True,
         # info: the encoder's settings would be stored, with the number of its threads
         options={"preset": "faster", "x265-params": "log-level=none:info=0"},
-        # its vector code for 10 bits writes outside of its memory at widths from 33 to 48; which
-        # code it uses is settled by the first encoder of a process
-        narrowest_deep=64,
+        # its vector code writes outside of its memory at widths from 33 to 48
+        least_width=64,
         tag="hvc1",  # QuickTime does not open FFmpeg's own, hev1
         nearest=("av1", "h264", "vp9"),
     ),
@@ -192,11 +191,6 @@ class Encoding:
         codec = self.codec_of(has_alpha)
         formats = codec.alpha_formats if has_alpha and self.alpha_codec else codec.formats
         return formats.get(self.depth or 0) or next(iter(formats.values()))
-
-    @property
-    def narrowest(self) -> int:
-        """Width in pixels from which frames are encoded."""
-        return self.codec.narrowest_deep if (self.depth or 8) > 8 else 1
 
     def options(self, has_alpha: bool) -> dict[str, str]:
         """Options of the encoder."""

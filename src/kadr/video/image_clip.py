@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kadr.core.formatting import counted
-from kadr.core.frames import Frame, Image, to_8_bits
+from kadr.core.frames import Frame, to_8_bits, to_16_bits
 from kadr.errors import InputError
 from kadr.image_files import decode_image, read_image_header
 from kadr.unused_files import list_names, unused_file_notices
@@ -27,12 +29,19 @@ class ImageClip(BaseClip):
     """A Clip over an image sequence. Made by ``open_images``.
 
     kinds: a number for each file, equal for files of one mode, depth and colour profile: what is to
-    be told about their images is told once for all of them.
+    be told about their images is told once for all of them. deep: images are uint16, else uint8.
     """
 
     def __init__(
-        self, info: ClipInfo, sequence: NumberedFiles, watch: FileWatch, kinds: Sequence[int]
+        self,
+        info: ClipInfo,
+        sequence: NumberedFiles,
+        watch: FileWatch,
+        kinds: Sequence[int],
+        *,
+        deep: bool = False,
     ) -> None:
+        self._deep = deep
         times = [index / info.frame_rate for index in range(len(sequence.files))]
         super().__init__(info, times, watch, first_number=sequence.first)
         self._files, self._kinds = sequence.files, kinds
@@ -50,7 +59,8 @@ class ImageClip(BaseClip):
         content = decode_image(
             path, self._watch.read(path), warn=lambda text: self._tell(kind, text)
         )
-        image = _to_channels(to_8_bits(content), 4 if self._info.has_alpha else 3)
+        content = to_16_bits(content) if self._deep else to_8_bits(content)
+        image = _to_channels(content, 4 if self._info.has_alpha else 3)
         size = (image.shape[1], image.shape[0])
         if size != (self._info.width, self._info.height):
             raise _size_differs(self._files[0], (self._info.width, self._info.height), path, size)
@@ -72,9 +82,10 @@ class ImageClip(BaseClip):
         return map(self._read, range(stop - 1, start - 1, -1))
 
 
-def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
+def open_images(path: Path, *, frame_rate: Fraction | None = None, deep: bool = False) -> ImageClip:
     """Open a folder, a pattern or a glob of images; 24 frames a second by default.
 
+    deep: keep 16 bits.
     Reads every file's header. Raises InputError for gaps, repeated numbers and different sizes.
     """
     sequence = find_sequence(path)
@@ -107,7 +118,8 @@ def open_images(path: Path, *, frame_rate: Fraction | None = None) -> ImageClip:
         numbers.setdefault((header.type, header.mode, header.bits, header.profile), len(numbers))
         for header in headers
     ]
-    return ImageClip(info, sequence, watch, kinds)
+    deep = deep and any(header.bits > 8 for header in headers)
+    return ImageClip(info, sequence, watch, kinds, deep=deep)
 
 
 def _unused(path: Path, sequence: NumberedFiles) -> Iterator[str]:
@@ -121,9 +133,10 @@ def _unused(path: Path, sequence: NumberedFiles) -> Iterator[str]:
         yield from unused_file_notices([path])
 
 
-def _to_channels(image: Image, channels: int) -> Image:
+def _to_channels(image: NDArray[Any], channels: int) -> NDArray[Any]:
     if image.shape[2] < channels:
-        return np.concatenate([image, np.full_like(image[..., :1], 255)], axis=2)
+        opaque = np.full_like(image[..., :1], np.iinfo(image.dtype).max)
+        return np.concatenate([image, opaque], axis=2)
     return np.ascontiguousarray(image[..., :channels])
 
 

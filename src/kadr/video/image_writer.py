@@ -6,9 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
-
-from kadr.core.frames import DeepImage, Frame, to_8_bits
+from kadr.core.frames import DeepImage, Frame, to_8_bits, to_16_bits
 from kadr.errors import OutputError
 from kadr.files import HIDDEN, Sync, publish, sync_folder
 from kadr.image_files import write_image
@@ -92,9 +90,7 @@ def _with_depth(image: DeepImage, depth: int | None) -> DeepImage:
     """An image with 8 or 16 bits a channel; None: as it is."""
     if depth == 8:
         return to_8_bits(image)
-    if depth == 16 and image.dtype == np.uint8:
-        return image.astype(np.uint16) * 257
-    return image
+    return to_16_bits(image) if depth == 16 else image
 
 
 def _refuse_existing(folder: Path, names: Iterable[str]) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from kadr.core.frames import Image
 from kadr.video.tone_mapping import to_sdr
 
 _PQ, _HLG = 16, 18
@@ -118,21 +117,22 @@ class ToRgb:
     """Converts one stream's frames to upright RGB(A) uint8; for one thread at a time.
 
     Chroma is taken from where the frame's tag says (left, centre, top left); without a tag, left.
-    More than 8 bits are rounded to 8. ``tone_mapping`` converts PQ and HLG to SDR BT.709.
+    More than 8 bits are rounded to 8, unless ``deep``: then images of such frames are uint16.
+    ``tone_mapping`` converts PQ and HLG to SDR BT.709, 8 bits.
     """
 
-    def __init__(self, pixels: PixelFormat) -> None:
+    def __init__(self, pixels: PixelFormat, *, deep: bool = False) -> None:
         self._pixels = pixels
+        self._wide = pixels.transfer != "sdr" or (deep and pixels.bits > 8)
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: av.VideoFrame) -> Image:
-        """One decoded frame → (H, W, 3 or 4) uint8."""
+    def __call__(self, frame: av.VideoFrame) -> NDArray[Any]:
+        """One decoded frame → (H, W, 3 or 4) uint8, or uint16 if that was asked for."""
         pixels = self._pixels
-        hdr = pixels.transfer != "sdr"
         if pixels.has_alpha:
-            rgb_format = "rgba64le" if hdr else "rgba"
+            rgb_format = "rgba64le" if self._wide else "rgba"
         else:
-            rgb_format = "rgb48le" if hdr else "rgb24"
+            rgb_format = "rgb48le" if self._wide else "rgb24"
         image = self._convert(frame, rgb_format)
         if pixels.transfer != "sdr":
             image = to_sdr(image, pixels.transfer)

@@ -29,8 +29,10 @@ _MOST_STEPS = 16
 class VideoClip(BaseClip):
     """A Clip over a video file. Made by ``open_video``."""
 
-    def __init__(self, content: VideoContent, watch: FileWatch) -> None:
+    def __init__(self, content: VideoContent, watch: FileWatch, *, deep: bool = False) -> None:
         super().__init__(content.info, content.times, watch)
+        # frames of another size are scaled with 8 bits
+        self._deep = deep and not content.info.resized
         self._frame_index = content.index
         self._pixels = content.pixels
         self._fields = content.fields
@@ -39,7 +41,7 @@ class VideoClip(BaseClip):
         self._lock = threading.Lock()
         self._cursor: tuple[int, Iterator[tuple[int, Any]]] | None = None
         """The next index, and the running decoder that ``frame`` goes on with."""
-        self._cursor_rgb = ToRgb(content.pixels)
+        self._cursor_rgb = ToRgb(content.pixels, deep=self._deep)
 
     def _read(self, index: int) -> Frame:
         """Decode one frame; going forwards in small steps costs no seeks."""
@@ -63,13 +65,13 @@ class VideoClip(BaseClip):
 
     def _read_forward(self, start: int, stop: int) -> Iterator[Frame]:
         """Decode through a file handle of their own."""
-        rgb = ToRgb(self._pixels)
+        rgb = ToRgb(self._pixels, deep=self._deep)
         for index, decoded in self._decode(start, stop):
             yield self._to_frame(index, decoded, rgb)
 
     def _read_backward(self, start: int, stop: int) -> Iterator[Frame]:
         """Keep a chunk as decoded, which is small, and convert one frame at a time."""
-        rgb = ToRgb(self._pixels)
+        rgb = ToRgb(self._pixels, deep=self._deep)
         for index, decoded in reverse_in_chunks(self._decode, start, stop):
             yield self._to_frame(index, decoded, rgb)
 
@@ -135,9 +137,10 @@ A run and its tasks open their clip several times, and libav decodes frames each
 """
 
 
-def open_video(path: Path, options: ReadOptions) -> VideoClip:
+def open_video(path: Path, options: ReadOptions, *, deep: bool = False) -> VideoClip:
     """Open a video file and index its frames; only some frames are decoded.
 
+    deep: frames stored with more than 8 bits are uint16.
     With ``allow_truncated`` the whole file is decoded once, to find the first damage.
     Raises InputError for anything that is not a complete video.
     """
@@ -151,4 +154,4 @@ def open_video(path: Path, options: ReadOptions) -> VideoClip:
         _opened_before.pop(next(iter(_opened_before)), None)  # another thread may be faster
     check_size(path, content.info.width, content.info.height)
     info = dataclasses.replace(content.info, path=path)
-    return VideoClip(dataclasses.replace(content, info=info), watch)
+    return VideoClip(dataclasses.replace(content, info=info), watch, deep=deep)

@@ -254,16 +254,16 @@ def _size_notices(path: Path, encoding: Encoding, size: tuple[int, int]) -> list
 
 
 def _check_frame_size(path: Path, encoding: Encoding, size: tuple[int, int]) -> None:
+    least = encoding.codec.least_width
+    if size[0] < least:
+        raise InputError(
+            f"{path}: {size[0]}x{size[1]} is too narrow for this codec (at least {least} wide); "
+            "give another --codec or --size"
+        )
     if max(size) > encoding.container.largest:
         raise InputError(
             f"{path}: {size[0]}x{size[1]} is more than {path.suffix} takes "
             f"({encoding.container.largest} a side); make the frames smaller or write images"
-        )
-    if size[0] < encoding.narrowest:
-        raise InputError(
-            f"{path}: {size[0]}x{size[1]} is too narrow for this codec with {encoding.depth} bits "
-            f"(at least {encoding.narrowest} wide); leave out --depth, or give another --codec or "
-            "--size"
         )
 
 
