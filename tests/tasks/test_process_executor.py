@@ -179,7 +179,7 @@ def test_a_task_that_ignores_a_cancellation_is_killed_after_the_grace_time(
         if isinstance(event, NoticeGiven) and event.task == "a":
             executor.cancel("a", grace=0.1)
             cancelled_at = time.monotonic()
-    assert time.monotonic() - cancelled_at < 10
+    assert time.monotonic() - cancelled_at < 25, "it would run for half a minute"
     assert isinstance(failure(events, "a").error, Cancelled)
     assert attempts(events, "a") == [1]
     assert end_within([int(notices(events, "a")[0])], 5)

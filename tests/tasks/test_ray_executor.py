@@ -58,7 +58,8 @@ globals().update(
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[RayConnection]:
-    with RayConnection(2) as connection:
+    # two cores for the executor below, whose workers stay, and two for whole runs
+    with RayConnection(4) as connection:
         yield connection
 
 
@@ -176,7 +177,12 @@ def test_a_node_that_dies_costs_one_stored_interval_and_no_byte(
     out, address = tmp_path / "out", ray.get_runtime_context().gcs_address
     result = restyle(
         RunOptions(
-            **film, output=f"{out}/", executor="ray", address=address, work=tmp_path / "work"
+            **film,
+            output=f"{out}/",
+            executor="ray",
+            address=address,
+            threads=3,
+            work=tmp_path / "work",
         )
     )
     assert len(lost) == 1
