@@ -148,3 +148,34 @@ def test_a_task_can_be_requeued() -> None:
     assert start_all(task_queue) == ["a"]
     task_queue.done("a")
     assert start_all(task_queue) == ["b"]
+
+
+@given(graphs(), st.data())
+@settings(max_examples=100)
+def test_the_highest_priority_starts_first_and_of_equals_the_first_that_waits(
+    tasks: list[Task], data: st.DataObject
+) -> None:
+    task_queue, by_id = make_queue(cores=4, slots=1), {task.id: task for task in tasks}
+    done, failed = set[str](), set[str]()
+    for task in tasks:
+        task_queue.add(task)
+    while task_queue.waiting:
+        ready = [by_id[name] for name in task_queue.waiting if set(by_id[name].after) <= done]
+        task = task_queue.next()
+        assert task is not None
+        assert task.id == max(ready, key=lambda item: item.priority).id
+        match data.draw(st.sampled_from(["done", "failed", "lost"])):
+            case "done":
+                task_queue.done(task.id)
+                done.add(task.id)
+            case "failed":
+                task_queue.failed(task.id, BackendError("it failed"))
+                failed.add(task.id)
+                waiting = task_queue.waiting
+                blocked = [event.task for event in task_queue.blocked()]
+                failed |= {*blocked}
+                assert blocked == [name for name in waiting if name not in task_queue.waiting]
+                assert all(failed & {*by_id[name].after} for name in blocked)
+                assert not any(failed & {*by_id[name].after} for name in task_queue.waiting)
+            case "lost":
+                task_queue.requeue(task.id)
