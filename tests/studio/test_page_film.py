@@ -90,9 +90,8 @@ def _drag_the_range(driver: PageDriver) -> None:
     driver.wait(lambda: driver.key(30)["first"] == 25, "dragged to 25")
     # far past the clip's end: held at its last frame; by keys: back from there
     end.focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowLeft")
-    driver.wait(lambda: driver.key(30)["last"] == COUNT - 4, "moved by keys")
+    page.keyboard.press("ArrowLeft")
+    driver.wait(lambda: driver.key(30)["last"] == COUNT - 2, "moved by keys")
     page.keyboard.press("Control+z")
     driver.wait(lambda: end.get_attribute("aria-valuenow") == str(COUNT - 1), "undone")
     # I: the range begins at the frame that is shown

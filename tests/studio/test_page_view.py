@@ -142,7 +142,7 @@ def test_layers_are_ordered_hidden_and_masked(driver: PageDriver, tmp_path: Path
     driver.button("Move room up").click()
     driver.wait(lambda: _layers(driver, "name") == ["person", "room"], "the order")
     page.get_by_label("person", exact=True).uncheck()
-    driver.wait(lambda: _layers(driver, "shown") == [False, True], "one is hidden")
+    driver.wait(lambda: _layers(driver, "visible") == [False, True], "one is hidden")
     page.get_by_label("Mask of room").fill("mask.png")
     page.get_by_label("Mask of room").press("Tab")
     driver.wait(lambda: _layers(driver, "mask") == [None, "mask.png"], "a mask")

@@ -105,6 +105,22 @@ def test_narrow_frames_are_refused_in_h265(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["b.mkv"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_films_of_a_few_frames_have_their_times(tmp_path: Path, count: int) -> None:
+    """libx265 leaves decoding times unset if there are fewer frames than it puts in order."""
+    image = np.zeros((64, 96, 3), np.uint8)
+    for name, codec in (("a.mp4", "h265"), ("a.mp4", "h264"), ("a.mkv", "av1"), ("a.webm", "vp9")):
+        for _ in range(8 if codec == "h265" else 1):
+            with create_clip(tmp_path / name, like=None, codec=codec, overwrite=True) as writer:
+                for index in range(count):
+                    writer.write(Frame(index, image))
+            with av.open(str(tmp_path / name)) as container:
+                packets = [packet for packet in container.demux() if packet.pts is not None]
+                assert [packet.dts for packet in packets] == sorted({p.dts for p in packets}), codec
+                assert all(packet.dts <= packet.pts for packet in packets), codec
+                assert len(packets) == count
+
+
 def test_players_of_apple_are_told_of_h265(tmp_path: Path) -> None:
     with av.open(str(_write(tmp_path / "a.mp4", codec="h265"))) as container:
         assert container.streams.video[0].codec_context.codec_tag == "hvc1"

@@ -25,6 +25,9 @@ from kadr.video.sound import Sound
 from kadr.video.sound_encoding import no_sound_notice
 from kadr.video.timing import Timing, rate_notices
 
+_UNORDERED = 2
+"""Frames of which none is encoded before an earlier one: libx265 then leaves their decoding times
+unset, and what lies in its memory is taken for them."""
 # a fixed number: libx264 writes other bytes for another count
 _THREADS = 4
 _FINE_STEP = Fraction(1, 10_000)
@@ -69,6 +72,7 @@ class VideoWriter(BaseWriter):
         """The last frame and its time: its duration is known when the next one arrives."""
         self._lead = Fraction(0)
         self._durations: dict[int, int] = {}
+        self._encoded = 0
         self._keeps_alpha = False
         self._bits = 8
         self._notices += rate_notices(path, self._timing)
@@ -137,12 +141,15 @@ class VideoWriter(BaseWriter):
         encoder_frame.duration = max(1, round((until + self._lead) / base) - encoder_frame.pts)
         encoder_frame.time_base = base
         self._durations[encoder_frame.pts] = encoder_frame.duration
+        self._encoded += 1
         self._mux(self._stream.encode(encoder_frame))
         if self._sound is not None:
             self._sound.copy_until(until)
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
+            if self._encoded <= _UNORDERED:
+                packet.dts = packet.pts
             # encoders guess the last frame's duration
             packet.duration = self._durations.pop(packet.pts, packet.duration)
             self._container.mux(packet)

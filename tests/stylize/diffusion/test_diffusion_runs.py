@@ -279,8 +279,8 @@ def test_a_picture_tells_the_settings_of_others_like_it(
         (["--preset", "gone.toml"], "gone.toml: cannot be read"),
         (["--like", "gone.png"], "gone.png: cannot be read"),
         (
-            ["--stylizer", "diffusion", "--every", "2", "--model", "m"],
-            "every 2: is for every-frame",
+            ["--stylizer", "diffusion", "--fill", "--model", "m"],
+            "fill: is for every, such as every 2; give that too",
         ),
         (["--stylizer", "comfyui", "--workflow", "gone.json"], "gone.json"),
         (
