@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from kadr.core.frames import Frame
 from kadr.errors import InputError, KadrError, OutputError
 from kadr.files import make_folder, publish, remove_empty, temporary_beside
+from kadr.video.finishing import Finishing
 
 
-class BaseWriter(ABC):
+class BaseWriter(Finishing):
     """A ClipWriter whose backend encodes in ``_add`` and completes its temporary file in ``_end``.
 
     path: where the output appears at ``finish``. folder: is made if it is missing.
@@ -82,7 +82,7 @@ class BaseWriter(ABC):
     def _end(self) -> None:
         """Encode what is still missing and publish the temporary file."""
 
-    def _close(self) -> None:  # noqa: B027 - a backend may have no open file
+    def _close(self) -> None:
         """Close open files without an error, before they are removed."""
 
     def _check_size(self, frame: Frame) -> None:
@@ -117,22 +117,4 @@ class BaseWriter(ABC):
             ):
                 reason = getattr(error, "strerror", None) or error
                 raise OutputError(f"{self._path}: cannot be written ({reason})") from error
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self.abort()
-            return
-        try:
-            self.finish()
-        except BaseException:
-            self.abort()
             raise

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from kadr.core.frames import Frame
 from kadr.video.base import ClipWriter
+from kadr.video.finishing import FilterWriter
 from kadr.video.sparse_clip import FrameChoice
 
 
-class HeldWriter:
+class HeldWriter(FilterWriter):
     """A ClipWriter that shows each made frame some times, and leaves out those between its steps.
 
     writer: takes frames with indices in ``visible``. rendered: the frames that come, by their
@@ -24,18 +21,9 @@ class HeldWriter:
     def __init__(
         self, writer: ClipWriter, rendered: FrameChoice, visible: FrameChoice, hold: int
     ) -> None:
-        self._writer, self._rendered, self._visible, self._hold = writer, rendered, visible, hold
+        super().__init__(writer)
+        self._rendered, self._visible, self._hold = rendered, visible, hold
         self._indices = rendered.indices
-
-    @property
-    def path(self) -> Path:
-        """Where the output appears."""
-        return self._writer.path
-
-    @property
-    def notices(self) -> Sequence[str]:
-        """Those of the writer."""
-        return self._writer.notices
 
     def write(self, frame: Frame) -> None:
         """Add one made frame."""
@@ -46,22 +34,3 @@ class HeldWriter:
         count = len(range(first, self._visible.stop, self._visible.step))
         for index in range(position, min(position + self._hold, count)):
             self._writer.write(replace(frame, index=index))
-
-    def finish(self) -> Path:
-        """Complete the output."""
-        return self._writer.finish()
-
-    def abort(self) -> None:
-        """Leave nothing behind."""
-        self._writer.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)

@@ -6,8 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from kadr.core.frames import Frame
 from kadr.core.locations import register_copy
@@ -16,9 +14,10 @@ from kadr.files import HIDDEN, make_folder
 from kadr.remote.copies import copies_folder
 from kadr.remote.upload import Upload
 from kadr.video.base import ClipWriter
+from kadr.video.finishing import Finishing
 
 
-class RemoteWriter:
+class RemoteWriter(Finishing):
     """A ClipWriter whose output appears at a URL.
 
     url: of a video, or of a folder or pattern of images. images: whether it is one of the latter.
@@ -93,24 +92,6 @@ class RemoteWriter:
 
     def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self.abort()
-            return
-        try:
-            self.finish()
-        except BaseException:
-            self.abort()
-            raise
 
 
 def _is_pattern(url: str) -> bool:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -14,19 +11,15 @@ from kadr.core.frames import DeepImage, Frame
 from kadr.core.output_size import OutputSize
 from kadr.core.resize import resize_image
 from kadr.video.base import ClipWriter
+from kadr.video.finishing import FilterWriter
 
 
-class ResizeWriter:
+class ResizeWriter(FilterWriter):
     """A ClipWriter that resizes each frame and hands it to ``writer``."""
 
     def __init__(self, writer: ClipWriter, size: OutputSize, notices: Sequence[str] = ()) -> None:
-        self._writer, self._size = writer, size
-        self._notices = notices
-
-    @property
-    def path(self) -> Path:
-        """Where the output appears."""
-        return self._writer.path
+        super().__init__(writer)
+        self._size, self._notices = size, notices
 
     @property
     def notices(self) -> Sequence[str]:
@@ -39,25 +32,6 @@ class ResizeWriter:
         if size != frame.size:
             frame = replace(frame, image=_resized(frame.image, size))
         self._writer.write(frame)
-
-    def finish(self) -> Path:
-        """Complete the output."""
-        return self._writer.finish()
-
-    def abort(self) -> None:
-        """Leave nothing behind."""
-        self._writer.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
 
 
 def _resized(image: DeepImage, size: tuple[int, int]) -> DeepImage:
