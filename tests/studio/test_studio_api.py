@@ -294,8 +294,19 @@ def test_a_plan_suggests_keys_and_a_picture_of_a_grid_becomes_one(page: Page) ->
     )
 
 
-def test_a_page_that_was_away_gets_what_it_missed(page: Page) -> None:
+def _settled_snapshot(page: Page) -> dict[str, Any]:
+    """The snapshot once the studio has seen all files that earlier tests changed."""
     snapshot = page.snapshot()
+    while True:
+        time.sleep(1.2)
+        later = page.snapshot()
+        if later["revision"] == snapshot["revision"]:
+            return later
+        snapshot = later
+
+
+def test_a_page_that_was_away_gets_what_it_missed(page: Page) -> None:
+    snapshot = _settled_snapshot(page)
     events = f"ws://127.0.0.1:{PORT}/api/events"
     address = f"{events}?boot={snapshot['boot']}&after={snapshot['event']}"
     assert page.edit("PATCH", "/api/options", values={"run.seed": 9}).status_code == 200
