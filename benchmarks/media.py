@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def main() -> None:
 
 def _measure(path: Path, count: int, rounds: int) -> Reading:
     opened = {
-        choice: min(_seconds(lambda c=choice: _open_anew(path, c)) for _ in range(rounds))  # type: ignore[misc]
+        choice: min(_seconds(partial(_open_anew, path, choice)) for _ in range(rounds))
         for choice in ("auto", "off")
     }
     with open_clip(path) as clip, open_clip(path, deinterlace="off") as stored:

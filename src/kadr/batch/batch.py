@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,11 @@ class _Batch:
         while self.waiting and len(self.running) < self._jobs:
             entry = self.waiting.popleft()
             inputs = None if self._dry_run else input_state(entry)
-            child = Child(self._words(entry), lambda event, e=entry: self.events.put((e, event)))  # type: ignore[misc]
+            child = Child(self._words(entry), partial(self._put, entry))
             self.running[entry] = _Running(child, time.monotonic(), inputs)
+
+    def _put(self, entry: BatchEntry, event: ChildEvent) -> None:
+        self.events.put((entry, event))
 
     def _words(self, entry: BatchEntry) -> list[str]:
         words = ["run", entry.target, *entry.words, "--json"]

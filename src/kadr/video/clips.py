@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,21 +149,19 @@ def create_clip(
     if url is not None:
         from kadr.video.remote_writer import RemoteWriter
 
-        def create(local: str) -> ClipWriter:
-            return create_clip(
-                local,
-                like=like,
-                frame_rate=frame_rate,
-                crf=crf,
-                preset=preset,
-                codec=codec,
-                depth=depth,
-                size=size,
-                indices=indices,
-                image_suffix=image_suffix,
-                start_number=start_number,
-            )
-
+        create = partial(
+            create_clip,
+            like=like,
+            frame_rate=frame_rate,
+            crf=crf,
+            preset=preset,
+            codec=codec,
+            depth=depth,
+            size=size,
+            indices=indices,
+            image_suffix=image_suffix,
+            start_number=start_number,
+        )
         url += "/" if as_folder else ""
         return RemoteWriter(url, create, images=is_images, overwrite=overwrite)
     if is_images:
